@@ -1,0 +1,124 @@
+//! The one error type of the crate.
+
+/// What can go wrong, with fields to act on; the message is derived from them.
+///
+/// `pointer` is always a JSON Pointer (RFC 6901) into the schema, empty for its root.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The schema's text is not JSON.
+    #[error("the schema is not JSON: {message} (line {line}, column {column})")]
+    InvalidJson {
+        /// What the JSON parser says.
+        message: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// The JSON is not a JSON Schema: a keyword has a value that it cannot have.
+    #[error("invalid schema at \"{pointer}\": expected {expected}, got: {got}")]
+    InvalidSchema {
+        /// The place of the value.
+        pointer: String,
+        /// What the keyword takes.
+        expected: String,
+        /// The value that was found, shortened.
+        got: String,
+    },
+    /// A keyword that changes which values are valid and is not enforced yet.
+    #[error("unsupported keyword \"{keyword}\" at \"{pointer}\": {reason}")]
+    UnsupportedKeyword {
+        /// The keyword.
+        keyword: String,
+        /// The place of the keyword itself.
+        pointer: String,
+        /// Why it can't be enforced.
+        reason: String,
+    },
+    /// No value satisfies the schema.
+    #[error("no value can satisfy the schema at \"{pointer}\"")]
+    Unsatisfiable {
+        /// The place of the innermost schema that nothing satisfies.
+        pointer: String,
+    },
+    /// The regular expression can't be parsed.
+    #[error("invalid regular expression {pattern:?}: {message}")]
+    InvalidRegex {
+        /// The expression as it was given.
+        pattern: String,
+        /// What is wrong with it, and where.
+        message: String,
+        /// The place in the schema, if the expression stands in one.
+        pointer: Option<String>,
+    },
+    /// The expression is valid, but describes what an automaton can't decide (a backreference,
+    /// say).
+    #[error("unsupported regular expression {pattern:?}: {message}")]
+    UnsupportedRegex {
+        /// The expression as it was given.
+        pattern: String,
+        /// What is not supported.
+        message: String,
+        /// The place in the schema, if the expression stands in one.
+        pointer: Option<String>,
+    },
+    /// The list of choices is empty.
+    #[error("a choice needs at least one text")]
+    EmptyChoice,
+    /// The vocabulary can't be used.
+    #[error("invalid vocabulary: {message}")]
+    InvalidVocabulary {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The token can't come next.
+    #[error("token {token} ({bytes:?}) is not allowed here: {n_allowed} other tokens are")]
+    TokenNotAllowed {
+        /// The id.
+        token: u32,
+        /// Its bytes; bytes outside of UTF-8 are replaced.
+        bytes: String,
+        /// How many ids are allowed here.
+        n_allowed: usize,
+    },
+    /// The id is not in the vocabulary.
+    #[error("unknown token id {token}: the vocabulary has {vocabulary_size} ids")]
+    UnknownToken {
+        /// The id.
+        token: u32,
+        /// The number of ids in the vocabulary.
+        vocabulary_size: usize,
+    },
+    /// A text can't continue what was accepted so far.
+    #[error("the text is refused at byte {offset}")]
+    TextNotAllowed {
+        /// The offset, in bytes from the start of the text given, of the first refused byte.
+        offset: usize,
+    },
+    /// The end-of-sequence token was accepted already: nothing can follow.
+    #[error("the sequence is finished: no token can follow the end-of-sequence token")]
+    Finished,
+    /// More tokens should be taken back than were accepted.
+    #[error("cannot roll back {requested} tokens: {accepted} were accepted")]
+    RollbackTooFar {
+        /// The number asked for.
+        requested: usize,
+        /// The number of tokens accepted so far.
+        accepted: usize,
+    },
+    /// A limit was reached.
+    #[error("limit reached: {limit} is {value}{}", place(pointer.as_deref()))]
+    LimitExceeded {
+        /// The name of the limit.
+        limit: &'static str,
+        /// Its value.
+        value: usize,
+        /// The place in the schema, where there is one.
+        pointer: Option<String>,
+    },
+}
+
+fn place(pointer: Option<&str>) -> String {
+    pointer.map_or(String::new(), |pointer| format!(" (at \"{pointer}\")"))
+}

@@ -1,0 +1,79 @@
+//! JSON Schema as a machine over bytes.
+
+/// How the text of a value may look; which values are valid is the schema's matter alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JsonSchemaOptions {
+    /// White space between the parts of a value.
+    pub whitespace: Whitespace,
+    /// The order of the keys of an object.
+    pub property_order: PropertyOrder,
+    /// How numbers are spelled.
+    pub numbers: NumberStyle,
+    /// How characters of strings are spelled.
+    pub escapes: EscapeStyle,
+}
+
+/// White space between the parts of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whitespace {
+    /// None.
+    Compact,
+    /// One space after each comma and colon, and none elsewhere.
+    Spaced,
+    /// At most so many characters in each place.
+    Max(u8),
+    /// Any.
+    Any,
+}
+
+/// The order of the keys of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PropertyOrder {
+    /// Named properties in the order of the schema, then required ones without a schema, then
+    /// others.
+    Schema,
+    /// Any order.
+    Any,
+}
+
+/// How numbers are spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NumberStyle {
+    /// No exponents; integers without a fraction.
+    Plain,
+    /// As JSON allows: `1e3`, and `1.0` for an integer.
+    Any,
+}
+
+/// How characters of strings are spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EscapeStyle {
+    /// Only the escapes that JSON requires, in their short form where there is one.
+    Minimal,
+    /// As JSON allows.
+    Any,
+}
+
+impl JsonSchemaOptions {
+    /// For text that a model writes: one spelling for each value, in the schema's order.
+    #[must_use]
+    pub fn generating() -> Self {
+        Self {
+            whitespace: Whitespace::Compact,
+            property_order: PropertyOrder::Schema,
+            numbers: NumberStyle::Plain,
+            escapes: EscapeStyle::Minimal,
+        }
+    }
+
+    /// For text that comes from elsewhere: whatever a JSON parser reads.
+    #[must_use]
+    pub fn matching() -> Self {
+        Self {
+            whitespace: Whitespace::Any,
+            property_order: PropertyOrder::Any,
+            numbers: NumberStyle::Any,
+            escapes: EscapeStyle::Any,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Constraints on the text of a language model, as masks over its tokens.
+//!
+//! The way from a schema to a mask:
+//!
+//! 1. A [`Vocabulary`] holds the bytes of each token id.
+//! 2. A [`Constraint`] is a JSON Schema, a regular expression or a list of choices, compiled for
+//!    a vocabulary. It is immutable and shared between sequences and threads.
+//! 3. A [`Matcher`] follows one sequence: it computes the [`TokenMask`] of the ids allowed next,
+//!    accepts a token, and rolls back.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use espalier_constraint::{Constraint, JsonSchemaOptions, Vocabulary};
+//!
+//! let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+//! tokens.push(Vec::new()); // the end-of-sequence token, id 256
+//! let vocabulary = Arc::new(Vocabulary::new(tokens, &[256], &[])?);
+//!
+//! let schema = r#"{"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}"#;
+//! let constraint = Constraint::json_schema(schema, &JsonSchemaOptions::generating(), &vocabulary)?;
+//! let mut matcher = constraint.matcher();
+//! matcher.accept_text(br#"{"age":4"#)?;
+//! assert!(matcher.compute_mask()?.is_allowed(u32::from(b'2')));
+//! assert!(!matcher.compute_mask()?.is_allowed(u32::from(b'"')));
+//! # Ok::<(), espalier_constraint::Error>(())
+//! ```
+//!
+//! The crate is pure: it knows no tokenizer library, no model, no I/O, no clock and no randomness.
+
+mod constraint;
+mod error;
+mod json_schema;
+mod matcher;
+mod token_mask;
+mod token_trie;
+mod vocabulary;
+
+pub use constraint::Constraint;
+pub use error::Error;
+pub use json_schema::{EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace};
+pub use matcher::Matcher;
+pub use token_mask::TokenMask;
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,244 @@
+//! [`Vocabulary`]: the bytes of each token id.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::token_mask::TokenMask;
+use crate::token_trie::TokenTrie;
+
+type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
+
+/// Token ids with their bytes, and which of them end a sequence.
+///
+/// Built once for a tokenizer and shared behind an `Arc`. Tokens need not be valid UTF-8 by
+/// themselves, and several ids may have the same bytes.
+pub struct Vocabulary {
+    bytes: Vec<u8>,
+    /// The bytes of id `i` are `bytes[ends[i - 1]..ends[i]]`.
+    ends: Vec<usize>,
+    eos_ids: Vec<u32>,
+    special_ids: Vec<u32>,
+    trie: TokenTrie,
+    plain: PlainTokens,
+    encode: Option<Box<Encode>>,
+}
+
+/// The tokens that are whole characters of a JSON string and nothing else: no quote, no
+/// backslash, no control character, no part of a UTF-8 sequence.
+///
+/// In free text nearly all tokens are such; a mask takes them in one step and tries the others.
+#[derive(Debug)]
+struct PlainTokens {
+    /// For each length that occurs, in characters and ascending: the tokens up to that length.
+    up_to: Vec<(usize, TokenMask)>,
+    /// All the other tokens.
+    others: TokenTrie,
+}
+
+impl Vocabulary {
+    /// A vocabulary of `tokens[id]`, the bytes of each id.
+    ///
+    /// An empty entry is an id without a text. It is never allowed, and neither are the special
+    /// ids, whose text has no meaning as text. The ids in `eos_ids` are allowed exactly where the
+    /// text may end.
+    ///
+    /// # Errors
+    /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
+    /// no token has a text.
+    pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
+        check_ids(tokens.len(), eos_ids, special_ids)?;
+        let mut special_ids = [eos_ids, special_ids].concat();
+        special_ids.sort_unstable();
+        special_ids.dedup();
+        let ordinary = || {
+            (0u32..)
+                .zip(&tokens)
+                .filter(|(id, _)| special_ids.binary_search(id).is_err())
+                .map(|(id, bytes)| (id, &bytes[..]))
+        };
+        if ordinary().all(|(_, bytes)| bytes.is_empty()) {
+            return Err(invalid("no token has a text"));
+        }
+        let trie = TokenTrie::new(ordinary());
+        let plain = PlainTokens::new(tokens.len(), ordinary());
+        let mut ends = Vec::with_capacity(tokens.len());
+        ends.extend(tokens.iter().scan(0, |end, token| {
+            *end += token.len();
+            Some(*end)
+        }));
+        let eos_ids = eos_ids.to_vec();
+        Ok(Self { bytes: tokens.concat(), ends, eos_ids, special_ids, trie, plain, encode: None })
+    }
+
+    /// Spells forced text as the tokenizer itself would; without it the longest token wins.
+    ///
+    /// `encode` gets bytes that need not be valid UTF-8, and may answer `None` for those that it
+    /// can't spell.
+    #[must_use]
+    pub fn with_tokenizer(
+        mut self,
+        encode: impl Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync + 'static,
+    ) -> Self {
+        self.encode = Some(Box::new(encode));
+        self
+    }
+
+    /// The number of ids: they run from 0 to one less.
+    #[must_use]
+    pub fn n_ids(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes of a token, or `None` for an id outside of the vocabulary.
+    #[must_use]
+    pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
+        let index = token as usize;
+        let end = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Some(&self.bytes[start..end])
+    }
+
+    /// The ids that end a sequence.
+    #[must_use]
+    pub fn eos_ids(&self) -> &[u32] {
+        &self.eos_ids
+    }
+
+    /// Whether the id is special: one that ends a sequence, or another that stands for no text.
+    #[must_use]
+    pub fn is_special(&self, token: u32) -> bool {
+        self.special_ids.binary_search(&token).is_ok()
+    }
+
+    pub(crate) fn trie(&self) -> &TokenTrie {
+        &self.trie
+    }
+
+    /// The tokens of at most `n_characters` plain characters, and the trie of all that are not
+    /// plain.
+    pub(crate) fn plain_up_to(&self, n_characters: usize) -> (Option<&TokenMask>, &TokenTrie) {
+        let after = self.plain.up_to.partition_point(|(length, _)| *length <= n_characters);
+        let mask = after.checked_sub(1).map(|index| &self.plain.up_to[index].1);
+        (mask, &self.plain.others)
+    }
+
+    /// Spells the text in tokens; `None` where some byte has no token.
+    pub(crate) fn spell(&self, text: &[u8]) -> Option<Vec<u32>> {
+        let canonical = self.encode.as_ref().and_then(|encode| encode(text));
+        canonical.filter(|ids| self.spells(ids, text)).or_else(|| self.spell_greedily(text))
+    }
+
+    fn spells(&self, ids: &[u32], text: &[u8]) -> bool {
+        let mut rest = text;
+        for &id in ids {
+            let token =
+                self.token_bytes(id).filter(|token| !token.is_empty() && !self.is_special(id));
+            match token.and_then(|token| rest.strip_prefix(token)) {
+                Some(after) => rest = after,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+
+    fn spell_greedily(&self, mut text: &[u8]) -> Option<Vec<u32>> {
+        let mut ids = Vec::new();
+        while !text.is_empty() {
+            let (id, length) = self.trie.longest_prefix(text)?;
+            ids.push(id);
+            text = &text[length..];
+        }
+        Some(ids)
+    }
+}
+
+impl fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vocabulary")
+            .field("n_ids", &self.n_ids())
+            .field("eos_ids", &self.eos_ids)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PlainTokens {
+    fn new<'a>(n_ids: usize, tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
+        let mut plain: Vec<(usize, u32)> = Vec::new();
+        let mut others = Vec::new();
+        for (id, bytes) in tokens {
+            match plain_characters(bytes) {
+                Some(length) => plain.push((length, id)),
+                None => others.push((id, bytes)),
+            }
+        }
+        plain.sort_unstable();
+        let mut up_to: Vec<(usize, TokenMask)> = Vec::new();
+        for same_length in plain.chunk_by(|a, b| a.0 == b.0) {
+            let mut mask =
+                up_to.last().map_or_else(|| TokenMask::none(n_ids), |(_, mask)| mask.clone());
+            same_length.iter().for_each(|&(_, id)| mask.allow(id));
+            up_to.push((same_length[0].0, mask));
+        }
+        Self { up_to, others: TokenTrie::new(others.into_iter()) }
+    }
+}
+
+/// The number of characters, if all of them are plain.
+fn plain_characters(bytes: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    (!text.is_empty() && text.as_bytes().iter().all(is_plain)).then(|| text.chars().count())
+}
+
+fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {
+    if eos_ids.is_empty() {
+        return Err(invalid("no id ends a sequence"));
+    }
+    if n_ids > u32::MAX as usize {
+        return Err(invalid("more ids than fit 32 bits"));
+    }
+    let outside = eos_ids.iter().chain(special_ids).find(|id| **id as usize >= n_ids);
+    outside.map_or(Ok(()), |id| Err(invalid(&format!("id {id} is outside of the {n_ids} tokens"))))
+}
+
+fn invalid(message: &str) -> Error {
+    Error::InvalidVocabulary { message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary(tokens: &[&str]) -> Vocabulary {
+        let tokens: Vec<Vec<u8>> = tokens.iter().map(|token| token.as_bytes().to_vec()).collect();
+        Vocabulary::new(tokens, &[0], &[]).unwrap()
+    }
+
+    #[test]
+    fn tells_tokens_by_plain_length() {
+        let vocabulary = vocabulary(&["", "a", "é", "ab", "\"", "a\n"]);
+        let allowed = |n| vocabulary.plain_up_to(n).0.map(|mask| mask.iter().collect::<Vec<_>>());
+        assert_eq!(allowed(0), None);
+        assert_eq!(allowed(1), Some(vec![1, 2]));
+        assert_eq!(allowed(usize::MAX), Some(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn spells_with_the_longest_tokens_unless_a_tokenizer_is_given() {
+        let tokens = ["", "a", "b", "ab"];
+        assert_eq!(vocabulary(&tokens).spell(b"ab"), Some(vec![3]));
+        assert_eq!(vocabulary(&tokens).spell(b"ac"), None);
+        let with = |ids: Vec<u32>| vocabulary(&tokens).with_tokenizer(move |_| Some(ids.clone()));
+        assert_eq!(with(vec![1, 2]).spell(b"ab"), Some(vec![1, 2]));
+        assert_eq!(with(vec![2]).spell(b"ab"), Some(vec![3]), "a wrong spelling is not used");
+    }
+
+    #[test]
+    fn refuses_ids_that_do_not_exist() {
+        let tokens = || vec![b"a".to_vec(), Vec::new()];
+        assert!(Vocabulary::new(tokens(), &[1], &[]).is_ok());
+        assert!(Vocabulary::new(tokens(), &[], &[]).is_err());
+        assert!(Vocabulary::new(tokens(), &[2], &[]).is_err());
+        assert!(Vocabulary::new(vec![Vec::new()], &[0], &[]).is_err());
+    }
+}
