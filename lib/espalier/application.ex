@@ -1,0 +1,13 @@
+defmodule Espalier.Application do
+  @moduledoc false
+  use Application
+
+  @impl true
+  def start(_type, _arguments) do
+    children = [
+      {Registry, keys: :unique, name: Espalier.Model.Registry}
+    ]
+
+    Supervisor.start_link(children, strategy: :one_for_one, name: Espalier.Supervisor)
+  end
+end

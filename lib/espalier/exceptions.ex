@@ -1,0 +1,306 @@
+defmodule Espalier.SchemaError do
+  @moduledoc """
+  A schema, regular expression or list of choices that can't be turned into a constraint.
+
+  `:kind` says what is the matter; the other fields are set where they mean something:
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:invalid_json` | the schema's text is not JSON | `line`, `column` (from 1), `detail` |
+  | `:invalid_schema` | a keyword has a value that it can't have | `pointer`, `expected`, `got` |
+  | `:unsupported_keyword` | a keyword that changes what is valid and is not enforced | `keyword`, `pointer`, `detail` |
+  | `:unsatisfiable` | no value satisfies the schema | `pointer` |
+  | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
+  | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
+  | `:empty_choice` | there is nothing to choose from | |
+  | `:limit_exceeded` | a limit was reached | `limit` (its name), `value`, `pointer` |
+
+  `pointer` is a JSON Pointer into the schema, `""` for its root.
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          pointer: String.t() | nil,
+          keyword: String.t() | nil,
+          expected: String.t() | nil,
+          got: String.t() | nil,
+          pattern: String.t() | nil,
+          detail: String.t() | nil,
+          line: pos_integer | nil,
+          column: pos_integer | nil,
+          limit: String.t() | nil,
+          value: non_neg_integer | nil
+        }
+
+  defexception [
+    :kind,
+    :message,
+    :pointer,
+    :keyword,
+    :expected,
+    :got,
+    :pattern,
+    :detail,
+    :line,
+    :column,
+    :limit,
+    :value
+  ]
+end
+
+defmodule Espalier.VocabularyError do
+  @moduledoc """
+  Tokens, a tokenizer file or a rank file that can't be used as a vocabulary.
+
+  `:kind` is `:invalid_vocabulary` or `:invalid_tokenizer`; `:detail` says what is the matter.
+  """
+
+  @type t :: %__MODULE__{kind: atom, message: String.t(), detail: String.t() | nil}
+
+  defexception [:kind, :message, :detail]
+end
+
+defmodule Espalier.MatcherError do
+  @moduledoc """
+  A step that a matcher refuses. The matcher is as it was before.
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:token_not_allowed` | the token can't come next | `token`, `bytes`, `n_allowed` (ids that can) |
+  | `:unknown_token` | no such id in the vocabulary | `token`, `vocabulary_size` |
+  | `:text_not_allowed` | the text can't come next | `offset` of the first refused byte |
+  | `:finished` | the end-of-sequence token was accepted already | |
+  | `:rollback_too_far` | fewer steps were accepted | `requested`, `accepted` |
+
+  `index` is set by `Espalier.Matcher.accept_tokens/2`: the place of the refused token in the list;
+  the tokens before it stay accepted.
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          token: non_neg_integer | nil,
+          bytes: String.t() | nil,
+          n_allowed: non_neg_integer | nil,
+          vocabulary_size: non_neg_integer | nil,
+          offset: non_neg_integer | nil,
+          requested: non_neg_integer | nil,
+          accepted: non_neg_integer | nil,
+          index: non_neg_integer | nil
+        }
+
+  defexception [
+    :kind,
+    :message,
+    :token,
+    :bytes,
+    :n_allowed,
+    :vocabulary_size,
+    :offset,
+    :requested,
+    :accepted,
+    :index
+  ]
+end
+
+defmodule Espalier.ModelError do
+  @moduledoc """
+  A model that can't be loaded or is not there.
+
+  | kind | meaning |
+  | --- | --- |
+  | `:not_found` | no such file or folder: `path` |
+  | `:invalid_config`, `:invalid_weights`, `:invalid_tokenizer` | a file that can't be used: `path`, `detail` |
+  | `:unsupported_architecture` | `detail` is the architecture's name |
+  | `:not_running` | no model runs under that name or process: `detail` |
+  | `:stopped` | the model was stopped while a request ran |
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          path: String.t() | nil,
+          detail: String.t() | nil
+        }
+
+  defexception [:kind, :message, :path, :detail]
+end
+
+defmodule Espalier.GenerationError do
+  @moduledoc """
+  A generation that ended without a value.
+
+  | kind | meaning |
+  | --- | --- |
+  | `:prompt_too_long` | the prompt does not fit the model: `length`, `max_length` in tokens |
+  | `:truncated` | not even the shortest completion fits `max_tokens`: `text` is what there is |
+  | `:cancelled` | the generation was cancelled |
+  | `:timeout` | no answer within the time allowed: `text` is what there is |
+  | `:no_chat_template` | messages were given, and the model has no template for them |
+  | `:invalid_chat_template` | the template can't be rendered: `detail` |
+  | `:invalid_request` | a sampling parameter or limit that can't be: `detail` |
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          text: String.t() | nil,
+          length: non_neg_integer | nil,
+          max_length: non_neg_integer | nil,
+          detail: String.t() | nil
+        }
+
+  defexception [:kind, :message, :text, :length, :max_length, :detail]
+end
+
+defmodule Espalier.JSONError do
+  @moduledoc """
+  A text that is not JSON, or a term that has no JSON.
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:json_syntax` | the text is not JSON | `line`, `column` (from 1), `detail` |
+  | `:json_depth` | nested deeper than the limit | `limit` |
+  | `:json_number` | a number outside the range of a float | `detail`: the number |
+  | `:json_term` | a term that JSON can't hold | `pointer` to it, `detail` |
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          line: pos_integer | nil,
+          column: non_neg_integer | nil,
+          limit: pos_integer | nil,
+          pointer: String.t() | nil,
+          detail: String.t() | nil
+        }
+
+  defexception [:kind, :message, :line, :column, :limit, :pointer, :detail]
+end
+
+defmodule Espalier.NativeError do
+  @moduledoc """
+  The native library is at fault, or is not there: never something that input should cause.
+
+  | kind | meaning |
+  | --- | --- |
+  | `:not_loaded` | the library could not be loaded; the message says why |
+  | `:panic` | a bug in the library, caught |
+  | `:poisoned` | a matcher that such a bug left behind, and that can't be used any more |
+  """
+
+  @type t :: %__MODULE__{kind: atom, message: String.t(), detail: String.t() | nil}
+
+  defexception [:kind, :message, :detail]
+end
+
+defmodule Espalier.Error do
+  @moduledoc false
+  # From the error of a native function, `{kind, message, details}`, to an exception.
+
+  @modules [
+    {Espalier.SchemaError,
+     ~w(invalid_json invalid_schema unsupported_keyword unsatisfiable invalid_regex
+        unsupported_regex empty_choice limit_exceeded)a},
+    {Espalier.VocabularyError, ~w(invalid_vocabulary)a},
+    {Espalier.MatcherError,
+     ~w(token_not_allowed unknown_token text_not_allowed finished rollback_too_far)a},
+    {Espalier.ModelError,
+     ~w(not_found invalid_config invalid_weights invalid_tokenizer unsupported_architecture
+        not_running stopped)a},
+    {Espalier.GenerationError,
+     ~w(prompt_too_long truncated cancelled timeout no_chat_template invalid_chat_template
+        invalid_request)a},
+    {Espalier.JSONError, ~w(json_syntax json_depth json_number json_term)a},
+    {Espalier.NativeError, ~w(panic poisoned)a}
+  ]
+
+  @type native :: {kind :: atom, message :: String.t(), details :: map}
+
+  @doc "The exception for the error; `{:error, error}` and other results are passed on."
+  @spec from_native(native) :: Exception.t()
+  def from_native({kind, message, details}) do
+    struct(module(kind), Map.merge(details, %{kind: kind, message: message}))
+  end
+
+  @doc "A native function's result with an exception in place of the error."
+  @spec wrap(:ok | {:ok, value} | {:error, native}) ::
+          :ok | {:ok, value} | {:error, Exception.t()}
+        when value: term
+  def wrap({:error, error}), do: {:error, from_native(error)}
+  def wrap(result), do: result
+
+  @doc "The value of a result, or its exception raised."
+  @spec bang!(:ok | {:ok, value} | {:error, Exception.t()}) :: :ok | value when value: term
+  def bang!(:ok), do: :ok
+  def bang!({:ok, value}), do: value
+  def bang!({:error, exception}), do: raise(exception)
+
+  for {module, kinds} <- @modules, kind <- kinds do
+    defp module(unquote(kind)), do: unquote(module)
+  end
+end
+
+defmodule Espalier.OptionsError do
+  @moduledoc """
+  Options that a function does not take.
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:unknown` | no such option | `option`, `suggestion` (the nearest name or `nil`) |
+  | `:invalid` | a value that the option does not take | `option`, `expected`, `got` |
+  | `:missing` | a required option was not given | `option`, `expected` |
+  | `:not_keyword` | the options are not a keyword list | `expected`, `got` |
+  """
+
+  @type t :: %__MODULE__{
+          kind: :unknown | :invalid | :missing | :not_keyword,
+          option: atom | nil,
+          expected: String.t() | nil,
+          got: term,
+          suggestion: atom | nil
+        }
+
+  defexception [:kind, :option, :expected, :got, :suggestion]
+
+  @impl true
+  def message(%{kind: :unknown, suggestion: nil} = error),
+    do: "unknown option #{inspect(error.option)}"
+
+  def message(%{kind: :unknown} = error) do
+    "unknown option #{inspect(error.option)}. Did you mean #{inspect(error.suggestion)}?"
+  end
+
+  def message(%{kind: :missing} = error) do
+    "required option #{inspect(error.option)} not found: expected #{error.expected}"
+  end
+
+  def message(%{kind: :invalid} = error) do
+    "invalid value for #{inspect(error.option)} option: " <>
+      "expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+  end
+
+  def message(%{kind: :not_keyword} = error) do
+    "invalid options: expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+  end
+end
+
+defmodule Espalier.CastError do
+  @moduledoc """
+  Decoded JSON that does not fit the schema it is cast to.
+
+  `path` leads to the value from the root: keys as texts, places in arrays as integers.
+  `expected` says what the schema has there, `got` is the value that was found.
+  """
+
+  @type t :: %__MODULE__{path: [String.t() | non_neg_integer], expected: String.t(), got: term}
+
+  defexception [:expected, :got, path: []]
+
+  @impl true
+  def message(%{path: path} = error) do
+    place = if path == [], do: "", else: " at " <> Enum.map_join(path, ".", &to_string/1)
+    "invalid value#{place}: expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+  end
+end
