@@ -1,0 +1,259 @@
+defmodule Espalier.Schema do
+  @moduledoc """
+  Says which values a model may produce, and what they become in Elixir.
+
+      defmodule Order do
+        use Espalier.Schema
+
+        defmodule Item do
+          use Espalier.Schema
+
+          schema do
+            field :product, :string, min_length: 1
+            field :quantity, :integer, min: 1
+          end
+        end
+
+        schema description: "An order as a customer wrote it" do
+          field :customer, :string
+          field :status, {:enum, [:new, :paid]}, default: :new
+          field :items, {:array, Item}, min_items: 1
+          field :note, :string, required: false
+        end
+      end
+
+  A schema module is a struct with its fields in the order written, and a type `t`. The order
+  counts: it is the order in which a model writes them. `generate/3` of `Espalier` takes the module
+  and returns the struct:
+
+      {:ok, %Order{items: [%Order.Item{quantity: 2} | _]}} =
+        Espalier.generate(Order, "Two lamps for Ada, please.", model: MyApp.Model)
+
+  ## Schemas without a module
+
+  Wherever Espalier takes a schema it takes any of these:
+
+  | schema | value |
+  | --- | --- |
+  | a schema module | its struct |
+  | a keyword list of fields, `[name: :string, age: {:integer, min: 0}]` | a map with these keys |
+  | a JSON Schema: a map, an `Espalier.JSON.Object` or a text | the decoded JSON |
+  | `{:choice, list}` of texts, atoms and integers | the chosen term |
+  | `{:regex, source}`, a text or a `Regex`, that the whole text matches | the text |
+  | an `Espalier.Constraint` | the text |
+
+  A map has no order; write the JSON Schema as a text or an `Espalier.JSON.Object` where the order
+  of the properties matters. A schema that can't be enforced exactly is refused with an
+  `Espalier.SchemaError` that names the keyword: nothing is ever left out silently.
+
+  `to_json_schema/1` shows what a schema says as JSON Schema, `to_constraint/3` compiles it, and
+  `cast/2` and `read/2` turn JSON into the value:
+
+      iex> schema = [name: :string, level: {:enum, [:low, :high]}, tags: {:array, :string}]
+      iex> Espalier.Schema.cast(schema, %{"name" => "Ada", "level" => "low", "tags" => []})
+      {:ok, %{name: "Ada", level: :low, tags: []}}
+      iex> {:error, error} = Espalier.Schema.cast(schema, %{"name" => "Ada", "level" => "low", "tags" => [1]})
+      iex> error.path
+      ["tags", 0]
+
+  ## Types
+
+  | type | JSON | value |
+  | --- | --- | --- |
+  | `:string` | a string | a text |
+  | `:integer` | a whole number | an integer |
+  | `:number` | a number | an integer or float |
+  | `:float` | a number | a float |
+  | `:boolean`, `:null` | `true`, `false`; `null` | the same; `nil` |
+  | `:any` | any value | the decoded JSON |
+  | `{:enum, values}`: atoms, texts, integers | one of them, atoms as strings | the given term |
+  | `{:const, value}` | that value | the given term |
+  | `{:array, type}` | an array | a list |
+  | `{:union, types}` | a value of one of them | the value of the first that fits |
+  | a schema module, also the same one again | an object | its struct |
+  | a keyword list of fields | an object | a map with these keys |
+
+  A type with options of its own is `{type, options}`: `{:array, {:string, max_length: 10}}`. Objects
+  have no other keys than their fields.
+
+  ## Options
+
+  Of every field:
+
+  #{Espalier.Options.docs(Espalier.Schema.Field.options())}
+  Of every type:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.options())}
+  Of `:string`:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:string))}
+  Of `:integer`, `:number` and `:float`:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:number))}
+  Of `{:array, type}`:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:array))}
+  """
+
+  alias Espalier.CastError
+  alias Espalier.Constraint
+  alias Espalier.JSON
+  alias Espalier.Schema.Definition
+  alias Espalier.Schema.Field
+  alias Espalier.Schema.Form
+  alias Espalier.Schema.Typespec
+  alias Espalier.SchemaError
+  alias Espalier.Vocabulary
+
+  @typedoc "Any of the forms listed above."
+  @type t ::
+          module
+          | keyword
+          | map
+          | String.t()
+          | {:choice, [String.t() | atom | integer]}
+          | {:regex, String.t() | Regex.t()}
+          | Constraint.t()
+
+  @doc false
+  defmacro __using__(_options) do
+    quote do
+      import Espalier.Schema, only: [schema: 1, schema: 2]
+    end
+  end
+
+  @doc """
+  Declares the fields of the module.
+
+  ## Options
+
+  #{Espalier.Options.docs(Espalier.Schema.Definition.options())}
+  """
+  defmacro schema(options \\ [], do: block) do
+    [declare_fields(block), define(options)]
+  end
+
+  # `try` keeps the import of `field` inside.
+  defp declare_fields(block) do
+    quote do
+      Module.register_attribute(__MODULE__, :espalier_fields, accumulate: true)
+
+      try do
+        import Espalier.Schema, only: [field: 2, field: 3]
+        unquote(block)
+      after
+        :ok
+      end
+    end
+  end
+
+  defp define(options) do
+    quote bind_quoted: [options: options] do
+      @espalier_definition Espalier.Schema.__define__(@espalier_fields, options, __ENV__)
+
+      defstruct Enum.map(@espalier_definition.fields, &{&1.name, &1.default})
+
+      @type t :: %__MODULE__{
+              unquote_splicing(
+                Enum.map(
+                  @espalier_definition.fields,
+                  &{&1.name, Espalier.Schema.__typespec__(&1)}
+                )
+              )
+            }
+
+      @doc false
+      def __espalier_schema__, do: @espalier_definition
+    end
+  end
+
+  @doc "Declares a field: its name, its type, and options for both."
+  defmacro field(name, type, options \\ []) do
+    # A module named as a type is no reason to compile the two in order.
+    type = Macro.prewalk(type, &expand_alias(&1, __CALLER__))
+    place = [file: __CALLER__.file, line: __CALLER__.line]
+
+    quote do
+      @espalier_fields Espalier.Schema.__field__(
+                         unquote(name),
+                         unquote(type),
+                         unquote(options),
+                         unquote(place)
+                       )
+    end
+  end
+
+  defp expand_alias({:__aliases__, _meta, _parts} = alias, env) do
+    Macro.expand(alias, %{env | function: {:__espalier_schema__, 0}})
+  end
+
+  defp expand_alias(other, _env), do: other
+
+  @doc false
+  def __field__(name, type, options, place) do
+    Field.new!(name, type, options)
+  rescue
+    error in SchemaError -> reraise(compile_error(error, place), __STACKTRACE__)
+  end
+
+  @doc false
+  def __define__(fields, options, env) do
+    Definition.new!(env.module, Enum.reverse(fields), options)
+  rescue
+    error in [SchemaError, Espalier.OptionsError] ->
+      reraise(compile_error(error, file: env.file, line: env.line), __STACKTRACE__)
+  end
+
+  @doc false
+  defdelegate __typespec__(field), to: Typespec, as: :field
+
+  defp compile_error(error, place) do
+    %CompileError{file: place[:file], line: place[:line], description: Exception.message(error)}
+  end
+
+  @doc """
+  The JSON Schema of a schema, with the properties in order.
+
+      iex> {:ok, schema} = Espalier.Schema.to_json_schema(name: :string, age: {:integer, min: 0})
+      iex> Espalier.JSON.encode!(schema)
+      ~S({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0}},) <>
+        ~S("required":["name","age"],"additionalProperties":false})
+  """
+  @spec to_json_schema(t) :: {:ok, JSON.Object.t() | boolean} | {:error, Exception.t()}
+  def to_json_schema(schema) do
+    with {:ok, form} <- Form.new(schema), do: Form.to_json_schema(form)
+  end
+
+  @doc """
+  Compiles a schema for a vocabulary.
+
+  `options` say how the text of a JSON value may look, as in `Espalier.Constraint.json_schema/3`.
+  """
+  @spec to_constraint(t, Vocabulary.t(), keyword) ::
+          {:ok, Constraint.t()} | {:error, Exception.t()}
+  def to_constraint(schema, vocabulary, options \\ []) do
+    with {:ok, form} <- Form.new(schema), do: Form.to_constraint(form, vocabulary, options)
+  end
+
+  @doc """
+  The value that decoded JSON stands for.
+
+  It checks what decides about the value: types, keys, and the values of enums. Bounds, lengths and
+  patterns are enforced by the constraint while a text is generated.
+  """
+  @spec cast(t, term) :: {:ok, term} | {:error, CastError.t() | SchemaError.t()}
+  def cast(schema, json) do
+    with {:ok, form} <- Form.new(schema), do: Form.cast(form, json)
+  end
+
+  @doc """
+  The value that a text stands for: JSON, or a plain text for a choice or a regular expression.
+
+      iex> Espalier.Schema.read({:choice, [:yes, :no]}, "no")
+      {:ok, :no}
+  """
+  @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
+  def read(schema, text) do
+    with {:ok, form} <- Form.new(schema), do: Form.read(form, text)
+  end
+end

@@ -1,0 +1,41 @@
+defmodule Espalier.Schema.Definition do
+  @moduledoc false
+  # What a schema module declares: its fields in order, and a description.
+
+  alias Espalier.Options
+  alias Espalier.Schema.Field
+  alias Espalier.SchemaError
+
+  @enforce_keys [:module, :fields]
+  defstruct [:module, :fields, :description]
+
+  @type t :: %__MODULE__{module: module, fields: [Field.t()], description: String.t() | nil}
+
+  @options [
+    description: [type: :string, doc: "What the whole value is. It goes into the JSON Schema."]
+  ]
+
+  @doc "The definition of a module, as the `schema` macro makes it."
+  @spec new!(module, [Field.t()], keyword) :: t
+  def new!(module, fields, options) do
+    options = Options.validate!(options, @options)
+    struct!(__MODULE__, [module: module, fields: Field.check_unique!(fields)] ++ options)
+  end
+
+  @doc "The options of `schema`."
+  @spec options() :: Options.schema()
+  def options, do: @options
+
+  @doc "The definition of a schema module; an error for a module that has none."
+  @spec fetch!(module) :: t
+  def fetch!(module) do
+    if Code.ensure_loaded?(module) and function_exported?(module, :__espalier_schema__, 0) do
+      module.__espalier_schema__()
+    else
+      detail =
+        "#{inspect(module)} is not a schema module: expected a module with `use Espalier.Schema`"
+
+      raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    end
+  end
+end

@@ -1,0 +1,185 @@
+defmodule Espalier.Schema.Form do
+  @moduledoc false
+  # Whatever a caller may pass as a schema, made uniform: one place that knows how each form
+  # becomes a constraint, a JSON Schema, and a value.
+
+  alias Espalier.CastError
+  alias Espalier.Constraint
+  alias Espalier.JSON
+  alias Espalier.JSON.Object
+  alias Espalier.Schema.Cast
+  alias Espalier.Schema.Definition
+  alias Espalier.Schema.JSONSchema
+  alias Espalier.Schema.Type
+  alias Espalier.SchemaError
+
+  @enforce_keys [:kind, :content]
+  defstruct [:kind, :content]
+
+  @typedoc """
+  `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
+  the texts and terms of a `:choice`, and a constraint.
+  """
+  @type t :: %__MODULE__{
+          kind: :typed | :json_schema | :regex | :choice | :constraint,
+          content: term
+        }
+
+  @doc "The form of a caller's schema."
+  @spec new(term) :: {:ok, t} | {:error, Exception.t()}
+  def new(schema) do
+    {:ok, new!(schema)}
+  rescue
+    error in SchemaError -> {:error, error}
+    error in Espalier.JSONError -> {:error, error}
+  end
+
+  defp new!(%Constraint{} = constraint), do: %__MODULE__{kind: :constraint, content: constraint}
+  defp new!(%Object{} = schema), do: json_schema(JSON.encode!(schema))
+
+  defp new!(schema) when is_map(schema) and not is_struct(schema),
+    do: json_schema(JSON.encode!(schema))
+
+  defp new!(schema) when is_binary(schema), do: json_schema(schema)
+  defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
+  defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
+  defp new!([_ | _] = fields), do: typed(fields)
+
+  defp new!(module) when is_atom(module) and module not in [nil, true, false] do
+    Definition.fetch!(module)
+    typed(module)
+  end
+
+  defp new!(schema) do
+    error!(
+      "expected a schema module, a JSON Schema as a map or text, a keyword list of fields, " <>
+        "{:choice, list}, {:regex, source} or a constraint, got: #{inspect(schema, limit: 5)}"
+    )
+  end
+
+  defp json_schema(text), do: %__MODULE__{kind: :json_schema, content: text}
+  defp typed(spec), do: %__MODULE__{kind: :typed, content: Type.new!(spec)}
+
+  defp choices!([_ | _] = choices) do
+    pairs = Enum.map(choices, &{choice_text!(&1), &1})
+
+    case pairs -- Enum.uniq_by(pairs, &elem(&1, 0)) do
+      [] -> pairs
+      [{text, _term} | _] -> error!("the choice #{inspect(text)} is there twice")
+    end
+  end
+
+  defp choices!([]) do
+    message = "a choice needs at least one text"
+    raise SchemaError, kind: :empty_choice, message: message
+  end
+
+  defp choices!(choices),
+    do: error!("expected {:choice, list}, got: #{inspect(choices, limit: 5)}")
+
+  defp choice_text!(choice) when is_atom(choice), do: Atom.to_string(choice)
+  defp choice_text!(choice) when is_integer(choice), do: Integer.to_string(choice)
+
+  defp choice_text!(choice) do
+    if is_binary(choice) and String.valid?(choice) do
+      choice
+    else
+      error!("expected texts, atoms and integers in {:choice, list}, got: #{inspect(choice)}")
+    end
+  end
+
+  defp source!(regex) do
+    cond do
+      not Type.pattern?(regex) ->
+        error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
+
+      is_binary(regex) ->
+        regex
+
+      true ->
+        Regex.source(regex)
+    end
+  end
+
+  @doc "The constraint for a vocabulary. `options` are those of `Espalier.Constraint`."
+  @spec to_constraint(t, Espalier.Vocabulary.t(), keyword) ::
+          {:ok, Constraint.t()} | {:error, Exception.t()}
+  def to_constraint(%__MODULE__{kind: :constraint, content: constraint}, _vocabulary, _options) do
+    {:ok, constraint}
+  end
+
+  def to_constraint(%__MODULE__{kind: :regex, content: source}, vocabulary, _options) do
+    Constraint.regex(source, vocabulary)
+  end
+
+  def to_constraint(%__MODULE__{kind: :choice, content: pairs}, vocabulary, _options) do
+    Constraint.choice(Enum.map(pairs, &elem(&1, 0)), vocabulary)
+  end
+
+  def to_constraint(%__MODULE__{kind: :json_schema, content: text}, vocabulary, options) do
+    Constraint.json_schema(text, vocabulary, options)
+  end
+
+  def to_constraint(%__MODULE__{kind: :typed} = form, vocabulary, options) do
+    with {:ok, schema} <- to_json_schema(form),
+         {:ok, text} <- JSON.encode(schema) do
+      Constraint.json_schema(text, vocabulary, options)
+    end
+  end
+
+  @doc "The JSON Schema of a form; a choice or regex describes the text as a JSON string."
+  @spec to_json_schema(t) :: {:ok, Object.t() | term} | {:error, Exception.t()}
+  def to_json_schema(%__MODULE__{kind: :typed, content: type}) do
+    {:ok, JSONSchema.build(type)}
+  rescue
+    error in SchemaError -> {:error, error}
+  end
+
+  def to_json_schema(%__MODULE__{kind: :json_schema, content: text}) do
+    JSON.decode(text, objects: :ordered)
+  end
+
+  def to_json_schema(%__MODULE__{kind: :regex, content: source}) do
+    {:ok, %Object{members: [{"type", "string"}, {"pattern", "^(?:#{source})$"}]}}
+  end
+
+  def to_json_schema(%__MODULE__{kind: :choice, content: pairs}) do
+    {:ok, %Object{members: [{"enum", Enum.map(pairs, &elem(&1, 0))}]}}
+  end
+
+  def to_json_schema(%__MODULE__{kind: :constraint}) do
+    message = "a compiled constraint has no JSON Schema"
+    {:error, %SchemaError{kind: :invalid_schema, detail: message, message: message}}
+  end
+
+  @doc "The value that decoded JSON stands for. For texts that are not JSON it is the text itself."
+  @spec cast(t, term) :: {:ok, term} | {:error, CastError.t()}
+  def cast(%__MODULE__{kind: :typed, content: type}, json), do: Cast.cast(type, json)
+  def cast(%__MODULE__{kind: :json_schema}, json), do: {:ok, json}
+
+  def cast(%__MODULE__{kind: :choice, content: pairs}, text) do
+    case List.keyfind(pairs, text, 0) do
+      {_text, choice} ->
+        {:ok, choice}
+
+      nil ->
+        expected = "one of " <> Enum.map_join(pairs, ", ", &inspect(elem(&1, 0)))
+        {:error, %CastError{expected: expected, got: text}}
+    end
+  end
+
+  def cast(%__MODULE__{}, text) when is_binary(text), do: {:ok, text}
+  def cast(%__MODULE__{}, term), do: {:error, %CastError{expected: "text", got: term}}
+
+  @doc "The value that a generated text stands for."
+  @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
+  def read(%__MODULE__{kind: kind} = form, text) when kind in [:typed, :json_schema] do
+    with {:ok, json} <- JSON.decode(text), do: cast(form, json)
+  end
+
+  def read(form, text), do: cast(form, text)
+
+  defp error!(detail) do
+    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+  end
+end
