@@ -1,8 +1,8 @@
 defmodule Espalier.Native do
   @moduledoc false
   # The functions of native/espalier_nif. Each gives `{:ok, value}`, or `:ok` where there is no
-  # value, or `{:error, {kind, message, details}}`, which `Espalier.Error.from_native/1` turns into
-  # an exception. Token ids cross as little-endian `u32` binaries ("packed").
+  # value, or `{:error, {kind, message, details}}`, which `Espalier.Error.wrap/1` turns into an
+  # exception. Token ids cross as little-endian `u32` binaries ("packed").
 
   @on_load :load
 
@@ -18,8 +18,7 @@ defmodule Espalier.Native do
     end
   end
 
-  def json_decode(_text, _objects), do: not_loaded()
-  def json_encode(_term), do: not_loaded()
+  def json_decode(_text, _ordered_objects?, _exact_numbers?), do: not_loaded()
 
   def vocabulary_from_tokens(_tokens, _eos_ids, _special_ids), do: not_loaded()
   def vocabulary_from_tokenizer_json(_text, _eos_tokens), do: not_loaded()

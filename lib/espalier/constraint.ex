@@ -1,0 +1,195 @@
+defmodule Espalier.Constraint do
+  @moduledoc """
+  What a text has to be, compiled for the tokens of a model.
+
+    * `json_schema/2` - JSON that a schema describes
+    * `regex/2` - a text that a regular expression matches as a whole
+    * `choice/2` - one of several texts
+
+  `Espalier.Matcher` follows one text along a constraint and says which tokens may come next.
+
+  ## Examples
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["yes", "no", "maybe", ""], eos_ids: [3])
+      iex> {:ok, constraint} = Espalier.Constraint.choice(["yes", "no"], vocabulary: vocabulary)
+      iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.allowed_tokens()
+      {:ok, [0, 1]}
+
+  A constraint is immutable: compile it once and use it for any number of texts, in any number of
+  processes. What its matchers find out is remembered in it and shared.
+  """
+
+  alias Espalier.{Error, JSON, Native, Options, SchemaError, Vocabulary}
+
+  @typedoc "`kind` says what it was compiled from."
+  @type t :: %__MODULE__{
+          ref: reference,
+          kind: :json_schema | :regex | :choice,
+          vocabulary: Vocabulary.t()
+        }
+
+  @typedoc "A JSON Schema: its text, or a term that is written as JSON."
+  @type json_schema :: String.t() | JSON.Object.t() | map | boolean
+
+  @derive {Inspect, except: [:ref]}
+  @enforce_keys [:ref, :kind, :vocabulary]
+  defstruct [:ref, :kind, :vocabulary]
+
+  @vocabulary [
+    vocabulary: [
+      type: {:custom, "Espalier.Vocabulary", &Vocabulary.vocabulary?/1},
+      required: true,
+      doc: "The tokens to compile for."
+    ]
+  ]
+  @json_schema_options @vocabulary ++
+                         [
+                           style: [
+                             type: {:in, [:generating, :matching]},
+                             default: :generating,
+                             doc: """
+                             How the text may look. `:generating` leaves one spelling for each value, \
+                             for a model to write: compact, properties in the order of the schema, \
+                             plain numbers and no needless escapes. `:matching` takes what a JSON \
+                             parser reads. The options below change parts of it.\
+                             """
+                           ],
+                           whitespace: [
+                             type:
+                               {:or,
+                                [
+                                  {:in, [:compact, :spaced, :any]},
+                                  {:tuple, [{:in, [:max]}, {:range, 0, 255}]}
+                                ]},
+                             doc: """
+                             None, one space after each comma and colon, any, or at most so many \
+                             characters in each place.\
+                             """
+                           ],
+                           property_order: [
+                             type: {:in, [:schema, :any]},
+                             doc: "The order of an object's properties."
+                           ],
+                           numbers: [
+                             type: {:in, [:plain, :any]},
+                             doc: "Whether exponents, and `1.0` for an integer, may be written."
+                           ],
+                           escapes: [
+                             type: {:in, [:minimal, :any]},
+                             doc: "Whether characters of strings may be escaped without need."
+                           ]
+                         ]
+
+  @generating %{whitespace: :compact, property_order: :schema, numbers: :plain, escapes: :minimal}
+  @matching %{whitespace: :any, property_order: :any, numbers: :any, escapes: :any}
+
+  @doc """
+  Compiles a JSON Schema, given as its text or as a term.
+
+  In a term the order of the properties counts under `property_order: :schema`, and a map has none:
+  its keys are taken in alphabetical order. `Espalier.JSON.Object` keeps the order.
+
+  Every keyword is enforced, or the error says which one is not. The draft is the one that `$schema`
+  names, 2020-12 by default. Nothing is fetched.
+
+  ## Options
+
+  #{Options.docs(@json_schema_options)}
+  ## Examples
+
+      iex> bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(bytes, eos_ids: [256])
+      iex> schema = %{type: :object, properties: %{age: %{type: :integer}}, required: [:age]}
+      iex> {:ok, constraint} = Espalier.Constraint.json_schema(schema, vocabulary: vocabulary)
+      iex> matcher = Espalier.Matcher.new(constraint)
+      iex> Espalier.Matcher.accept_text(matcher, ~s({"age":4))
+      :ok
+      iex> {:error, error} = Espalier.Constraint.json_schema(%{type: :int}, vocabulary: vocabulary)
+      iex> {error.kind, error.pointer}
+      {:invalid_schema, "/type"}
+  """
+  @spec json_schema(json_schema, keyword) ::
+          {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def json_schema(schema, options) do
+    with {:ok, options} <- Options.validate(options, @json_schema_options),
+         {:ok, text} <- schema_text(schema) do
+      compile(
+        :json_schema,
+        options,
+        &Native.constraint_json_schema(&1, text, text_style(options))
+      )
+    end
+  end
+
+  @doc "Like `json_schema/2`, but returns the constraint and raises the error."
+  @spec json_schema!(json_schema, keyword) :: t
+  def json_schema!(schema, options), do: schema |> json_schema(options) |> Error.bang!()
+
+  @doc """
+  Compiles a regular expression, which the whole text has to match.
+
+  ## Options
+
+  #{Options.docs(@vocabulary)}
+  ## Examples
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", "23", "a", ""], eos_ids: [3])
+      iex> {:ok, constraint} = Espalier.Constraint.regex("[0-9]{2}", vocabulary: vocabulary)
+      iex> matcher = Espalier.Matcher.new(constraint)
+      iex> Espalier.Matcher.accept_token(matcher, 0)
+      :ok
+      iex> Espalier.Matcher.allowed_tokens(matcher)
+      {:ok, [0]}
+  """
+  @spec regex(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def regex(pattern, options) when is_binary(pattern) do
+    with {:ok, options} <- Options.validate(options, @vocabulary) do
+      compile(:regex, options, &Native.constraint_regex(&1, pattern))
+    end
+  end
+
+  @doc "Like `regex/2`, but returns the constraint and raises the error."
+  @spec regex!(String.t(), keyword) :: t
+  def regex!(pattern, options), do: pattern |> regex(options) |> Error.bang!()
+
+  @doc """
+  Compiles a choice between texts.
+
+  ## Options
+
+  #{Options.docs(@vocabulary)}
+  """
+  @spec choice([binary], keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def choice(texts, options) when is_list(texts) do
+    with {:ok, options} <- Options.validate(options, @vocabulary) do
+      check_texts(texts)
+      compile(:choice, options, &Native.constraint_choice(&1, texts))
+    end
+  end
+
+  @doc "Like `choice/2`, but returns the constraint and raises the error."
+  @spec choice!([binary], keyword) :: t
+  def choice!(texts, options), do: texts |> choice(options) |> Error.bang!()
+
+  defp compile(kind, options, function) do
+    vocabulary = Keyword.fetch!(options, :vocabulary)
+
+    with {:ok, ref} <- vocabulary.ref |> function.() |> Error.wrap() do
+      {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
+    end
+  end
+
+  defp schema_text(text) when is_binary(text), do: {:ok, text}
+  defp schema_text(term), do: JSON.encode(term)
+
+  defp text_style(options) do
+    style = if options[:style] == :generating, do: @generating, else: @matching
+    Map.merge(style, options |> Keyword.take(Map.keys(style)) |> Map.new())
+  end
+
+  defp check_texts(texts) do
+    if List.improper?(texts) or not Enum.all?(texts, &is_binary/1) do
+      raise ArgumentError, "expected a list of texts to choose from, got: #{inspect(texts)}"
+    end
+  end
+end

@@ -1,0 +1,168 @@
+defmodule Espalier.Matcher do
+  @moduledoc """
+  The way of one text along a constraint, for a generation loop of your own.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["a", "b", "ab", ""], eos_ids: [3])
+      iex> constraint = Espalier.Constraint.regex!("(ab)+", vocabulary: vocabulary)
+      iex> matcher = Espalier.Matcher.new(constraint)
+      iex> Espalier.Matcher.allowed_tokens(matcher)
+      {:ok, [0, 2]}
+      iex> Espalier.Matcher.accept_token(matcher, 2)
+      :ok
+      iex> Espalier.Matcher.allowed_tokens(matcher)
+      {:ok, [0, 2, 3]}
+      iex> Espalier.Matcher.accepting?(matcher)
+      true
+
+  At each step `compute_mask/1` says which tokens may come next and `accept_token/2` takes one of them;
+  `advance/2` does both in one call. There are four questions about the end, and no others:
+
+  | question | function |
+  | --- | --- |
+  | may the text end here? | `accepting?/1`; exactly then an end-of-sequence token is allowed |
+  | must it end here? | `must_stop?/1`: nothing else is allowed |
+  | has it ended? | `finished?/1`: an end-of-sequence token was accepted |
+  | what is forced from here? | `forced_tokens/1`: the only continuation |
+
+  Every allowed token can be completed to a text that the constraint accepts.
+
+  A matcher is a reference to something that changes, not a value. Several processes may use one; their
+  calls take turns. A refused step is an `Espalier.MatcherError` and changes nothing.
+  """
+
+  alias Espalier.{Constraint, Error, Native, Packed}
+
+  @type t :: %__MODULE__{ref: reference, constraint: Constraint.t()}
+
+  @typedoc """
+  One bit for each id: bit `rem(id, 8)`, from the least significant, of byte `div(id, 8)`. The binary is
+  padded with zeros to a multiple of four bytes.
+  """
+  @type mask :: binary
+
+  @typedoc "Token ids, as a list or as a binary of little-endian 32-bit numbers."
+  @type tokens :: [non_neg_integer] | binary
+
+  @derive {Inspect, only: [:constraint]}
+  @enforce_keys [:ref, :constraint]
+  defstruct [:ref, :constraint]
+
+  @doc "Makes a matcher that stands at the start of the constraint."
+  @spec new(Constraint.t()) :: t
+  def new(%Constraint{} = constraint) do
+    ref = constraint.ref |> Native.matcher_new() |> Error.wrap() |> Error.bang!()
+    %__MODULE__{ref: ref, constraint: constraint}
+  end
+
+  @doc "The tokens that may come next, as a mask. After the end it is empty."
+  @spec compute_mask(t) :: {:ok, mask} | {:error, Exception.t()}
+  def compute_mask(%__MODULE__{ref: ref}),
+    do: ref |> Native.matcher_compute_mask() |> Error.wrap()
+
+  @doc "Like `compute_mask/1`, but returns the mask and raises the error."
+  @spec compute_mask!(t) :: mask
+  def compute_mask!(matcher), do: matcher |> compute_mask() |> Error.bang!()
+
+  @doc "The tokens that may come next, as a list of ids in ascending order."
+  @spec allowed_tokens(t) :: {:ok, [non_neg_integer]} | {:error, Exception.t()}
+  def allowed_tokens(matcher) do
+    with {:ok, mask} <- compute_mask(matcher), do: {:ok, Packed.bits(mask)}
+  end
+
+  @doc """
+  Accepts a token.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["a", "b", ""], eos_ids: [2])
+      iex> matcher = Espalier.Matcher.new(Espalier.Constraint.choice!(["b"], vocabulary: vocabulary))
+      iex> {:error, error} = Espalier.Matcher.accept_token(matcher, 0)
+      iex> {error.kind, error.bytes, error.n_allowed}
+      {:token_not_allowed, "a", 1}
+  """
+  @spec accept_token(t, non_neg_integer) :: :ok | {:error, Exception.t()}
+  def accept_token(%__MODULE__{ref: ref}, token) do
+    ref |> Native.matcher_accept_token(token) |> Error.wrap()
+  end
+
+  @doc "Like `accept_token/2`, but raises the error."
+  @spec accept_token!(t, non_neg_integer) :: :ok
+  def accept_token!(matcher, token), do: matcher |> accept_token(token) |> Error.bang!()
+
+  @doc """
+  Accepts tokens, up to the first that is refused: the error's `index` is its place, and those before it
+  stay accepted.
+  """
+  @spec accept_tokens(t, tokens) :: :ok | {:error, Exception.t()}
+  def accept_tokens(%__MODULE__{ref: ref}, tokens) do
+    ref |> Native.matcher_accept_tokens(Packed.pack(tokens)) |> Error.wrap()
+  end
+
+  @doc "Like `accept_tokens/2`, but raises the error."
+  @spec accept_tokens!(t, tokens) :: :ok
+  def accept_tokens!(matcher, tokens), do: matcher |> accept_tokens(tokens) |> Error.bang!()
+
+  @doc """
+  Accepts bytes, which need not be whole tokens, as one step.
+
+  A refused text changes nothing; the error's `offset` is that of the first refused byte.
+  """
+  @spec accept_text(t, binary) :: :ok | {:error, Exception.t()}
+  def accept_text(%__MODULE__{ref: ref}, text) do
+    ref |> Native.matcher_accept_text(text) |> Error.wrap()
+  end
+
+  @doc "Like `accept_text/2`, but raises the error."
+  @spec accept_text!(t, binary) :: :ok
+  def accept_text!(matcher, text), do: matcher |> accept_text(text) |> Error.bang!()
+
+  @doc "Accepts a token and gives the mask after it: one call for one step of a generation loop."
+  @spec advance(t, non_neg_integer) :: {:ok, mask} | {:error, Exception.t()}
+  def advance(%__MODULE__{ref: ref}, token) do
+    ref |> Native.matcher_advance(token) |> Error.wrap()
+  end
+
+  @doc "Like `advance/2`, but returns the mask and raises the error."
+  @spec advance!(t, non_neg_integer) :: mask
+  def advance!(matcher, token), do: matcher |> advance(token) |> Error.bang!()
+
+  @doc "How many of the tokens could be accepted one after the other, for speculative decoding."
+  @spec validate_tokens(t, tokens) :: {:ok, non_neg_integer} | {:error, Exception.t()}
+  def validate_tokens(%__MODULE__{ref: ref}, tokens) do
+    ref |> Native.matcher_validate_tokens(Packed.pack(tokens)) |> Error.wrap()
+  end
+
+  @doc "Takes back the last `n` steps; a step is a token or a text that was accepted."
+  @spec rollback(t, non_neg_integer) :: :ok | {:error, Exception.t()}
+  def rollback(%__MODULE__{ref: ref}, n), do: ref |> Native.matcher_rollback(n) |> Error.wrap()
+
+  @doc "Like `rollback/2`, but raises the error."
+  @spec rollback!(t, non_neg_integer) :: :ok
+  def rollback!(matcher, n), do: matcher |> rollback(n) |> Error.bang!()
+
+  @doc "Whether the text may end here."
+  @spec accepting?(t) :: boolean
+  def accepting?(matcher), do: matcher |> status() |> elem(0)
+
+  @doc "Whether the text must end here: nothing but an end-of-sequence token is allowed."
+  @spec must_stop?(t) :: boolean
+  def must_stop?(matcher), do: matcher |> status() |> elem(1)
+
+  @doc "Whether an end-of-sequence token was accepted."
+  @spec finished?(t) :: boolean
+  def finished?(matcher), do: matcher |> status() |> elem(2)
+
+  @doc """
+  The tokens of the only continuation, in the tokenizer's own spelling.
+
+  Empty where there is a choice, and it never holds an end-of-sequence token.
+  """
+  @spec forced_tokens(t) :: {:ok, [non_neg_integer]} | {:error, Exception.t()}
+  def forced_tokens(%__MODULE__{ref: ref}) do
+    with {:ok, packed} <- ref |> Native.matcher_forced_tokens() |> Error.wrap() do
+      {:ok, Packed.unpack(packed)}
+    end
+  end
+
+  defp status(%__MODULE__{ref: ref}) do
+    ref |> Native.matcher_status() |> Error.wrap() |> Error.bang!()
+  end
+end

@@ -1,0 +1,172 @@
+defmodule Espalier.Vocabulary do
+  @moduledoc """
+  The tokens of a language model: ids, the bytes of each, and the ids that end a sequence.
+
+  A constraint is compiled for a vocabulary. A served model has its own, see
+  `Espalier.Model.vocabulary/1`; for a model that runs elsewhere it is made from
+
+    * a list of tokens, `from_tokens/2`
+    * the tokenizer file of a Hugging Face model, `from_tokenizer_json/2`
+    * a tiktoken rank file, `from_tiktoken/2`
+
+  ## Examples
+
+      iex> {:ok, vocabulary} = Espalier.Vocabulary.from_tokens(["yes", "no", ""], eos_ids: [2])
+      iex> vocabulary
+      #Espalier.Vocabulary<size: 3, eos_ids: [2], ...>
+      iex> Espalier.Vocabulary.token_bytes(vocabulary, 1)
+      "no"
+
+  It is immutable, lives outside of the process heaps, and is freed when nothing refers to it. Making
+  one takes up to some hundred milliseconds: make it once for a tokenizer and share it.
+  """
+
+  alias Espalier.{Error, Native, Options, VocabularyError}
+
+  @typedoc "`size` is the number of ids: they run from 0 to one less."
+  @type t :: %__MODULE__{ref: reference, size: pos_integer, eos_ids: [non_neg_integer]}
+
+  @derive {Inspect, except: [:ref]}
+  @enforce_keys [:ref, :size, :eos_ids]
+  defstruct [:ref, :size, :eos_ids]
+
+  @ids {:list, {:range, 0, 0xFFFFFFFF}}
+  @from_tokens_options [
+    eos_ids: [type: @ids, required: true, doc: "The ids that end a sequence."],
+    special_ids: [
+      type: @ids,
+      default: [],
+      doc: "Other ids that no constraint allows, because their text has no meaning as text."
+    ]
+  ]
+  @from_tokenizer_json_options [
+    eos_tokens: [
+      type: {:list, :string},
+      required: true,
+      doc: "The texts of the tokens that end a sequence, such as `\"</s>\"` or `\"<|im_end|>\"`."
+    ]
+  ]
+  @from_tiktoken_options [
+    special_tokens: [
+      type: {:list, {:tuple, [:string, {:range, 0, 0xFFFFFFFF}]}},
+      default: [],
+      doc: "The special tokens, each with its id: rank files don't have them."
+    ],
+    eos_ids: [type: @ids, required: true, doc: "The ids that end a sequence."]
+  ]
+
+  @doc """
+  Makes a vocabulary from the bytes of each token; the place in the list is the id.
+
+  Tokens need not be valid UTF-8. An empty one is an id without text, which is never allowed; ids that
+  end a sequence are allowed where the text may end.
+
+  ## Options
+
+  #{Options.docs(@from_tokens_options)}
+  ## Examples
+
+      iex> {:error, error} = Espalier.Vocabulary.from_tokens(["a", "b"], eos_ids: [2])
+      iex> error.message
+      "invalid vocabulary: id 2 is outside of the 2 tokens"
+  """
+  @spec from_tokens([binary], keyword) :: {:ok, t} | {:error, VocabularyError.t() | Exception.t()}
+  def from_tokens(tokens, options) do
+    with {:ok, options} <- Options.validate(options, @from_tokens_options) do
+      tokens
+      |> check_tokens()
+      |> Native.vocabulary_from_tokens(options[:eos_ids], options[:special_ids])
+      |> wrap()
+    end
+  end
+
+  @doc "Like `from_tokens/2`, but returns the vocabulary and raises the error."
+  @spec from_tokens!([binary], keyword) :: t
+  def from_tokens!(tokens, options), do: tokens |> from_tokens(options) |> Error.bang!()
+
+  @doc """
+  Makes a vocabulary from the text of a `tokenizer.json`.
+
+  Byte-level and SentencePiece-like tokenizers are understood, with their added tokens. Forced tokens
+  are spelled as the tokenizer itself would.
+
+  ## Options
+
+  #{Options.docs(@from_tokenizer_json_options)}
+  ## Examples
+
+      "tokenizer.json" |> File.read!() |> Espalier.Vocabulary.from_tokenizer_json(eos_tokens: ["</s>"])
+  """
+  @spec from_tokenizer_json(binary, keyword) ::
+          {:ok, t} | {:error, VocabularyError.t() | Exception.t()}
+  def from_tokenizer_json(text, options) when is_binary(text) do
+    with {:ok, options} <- Options.validate(options, @from_tokenizer_json_options) do
+      text |> Native.vocabulary_from_tokenizer_json(options[:eos_tokens]) |> wrap()
+    end
+  end
+
+  @doc "Like `from_tokenizer_json/2`, but returns the vocabulary and raises the error."
+  @spec from_tokenizer_json!(binary, keyword) :: t
+  def from_tokenizer_json!(text, options) do
+    text |> from_tokenizer_json(options) |> Error.bang!()
+  end
+
+  @doc """
+  Makes a vocabulary from the text of a tiktoken rank file: a token in base64 and its id in each line.
+
+  ## Options
+
+  #{Options.docs(@from_tiktoken_options)}
+  ## Examples
+
+      iex> ranks = "YQ== 0\\nYg== 1\\nYWI= 2\\n"
+      iex> {:ok, vocabulary} =
+      ...>   Espalier.Vocabulary.from_tiktoken(ranks, special_tokens: [{"<|end|>", 3}], eos_ids: [3])
+      iex> Espalier.Vocabulary.token_bytes(vocabulary, 2)
+      "ab"
+  """
+  @spec from_tiktoken(binary, keyword) :: {:ok, t} | {:error, VocabularyError.t() | Exception.t()}
+  def from_tiktoken(ranks, options) when is_binary(ranks) do
+    with {:ok, options} <- Options.validate(options, @from_tiktoken_options) do
+      ranks
+      |> Native.vocabulary_from_tiktoken(options[:special_tokens], options[:eos_ids])
+      |> wrap()
+    end
+  end
+
+  @doc "Like `from_tiktoken/2`, but returns the vocabulary and raises the error."
+  @spec from_tiktoken!(binary, keyword) :: t
+  def from_tiktoken!(ranks, options), do: ranks |> from_tiktoken(options) |> Error.bang!()
+
+  @doc "The bytes of a token, `\"\"` for an id without text, or `nil` for an id that there is not."
+  @spec token_bytes(t, non_neg_integer) :: binary | nil
+  def token_bytes(%__MODULE__{ref: ref}, id), do: Native.vocabulary_token_bytes(ref, id)
+
+  @doc false
+  @spec vocabulary?(term) :: boolean
+  def vocabulary?(term), do: is_struct(term, __MODULE__)
+
+  @doc false
+  @spec new(reference) :: t
+  def new(ref) do
+    %{size: size, eos_ids: eos_ids} = Native.vocabulary_info(ref)
+    %__MODULE__{ref: ref, size: size, eos_ids: eos_ids}
+  end
+
+  defp wrap({:ok, ref}), do: {:ok, new(ref)}
+
+  defp wrap({:error, {:invalid_tokenizer, message, details}}) do
+    {:error,
+     %VocabularyError{kind: :invalid_tokenizer, message: message, detail: details[:detail]}}
+  end
+
+  defp wrap(error), do: Error.wrap(error)
+
+  defp check_tokens(tokens) do
+    if is_list(tokens) and not List.improper?(tokens) and Enum.all?(tokens, &is_binary/1) do
+      tokens
+    else
+      raise ArgumentError, "expected a list of binaries as tokens, got: #{inspect(tokens)}"
+    end
+  end
+end

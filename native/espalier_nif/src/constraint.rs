@@ -1,0 +1,81 @@
+//! `Espalier.Constraint`.
+
+use espalier_constraint::{
+    Constraint, EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+};
+use rustler::{Atom, Binary, Decoder, Error, NifResult, ResourceArc, Term};
+
+use crate::atoms;
+use crate::error::Fault;
+use crate::guard;
+use crate::resources::{ConstraintRef, VocabularyRef};
+
+type Compiled = Result<ResourceArc<ConstraintRef>, Fault>;
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_json_schema(
+    vocabulary: ResourceArc<VocabularyRef>,
+    schema: &str,
+    options: Options,
+) -> Compiled {
+    compile(|| Constraint::json_schema(schema, &options.0, &vocabulary.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_regex(vocabulary: ResourceArc<VocabularyRef>, pattern: &str) -> Compiled {
+    compile(|| Constraint::regex(pattern, &vocabulary.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_choice(vocabulary: ResourceArc<VocabularyRef>, choices: Vec<Binary>) -> Compiled {
+    let choices: Vec<&[u8]> = choices.iter().map(Binary::as_slice).collect();
+    compile(|| Constraint::choice(&choices, &vocabulary.0))
+}
+
+fn compile(
+    function: impl FnOnce() -> Result<Constraint, espalier_constraint::Error> + Send,
+) -> Compiled {
+    let constraint = guard::with_large_stack(|| Ok(function()?))?;
+    Ok(ResourceArc::new(ConstraintRef(constraint)))
+}
+
+struct Options(JsonSchemaOptions);
+
+impl<'a> Decoder<'a> for Options {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let option = |name: Atom| term.map_get(name);
+        Ok(Self(JsonSchemaOptions {
+            whitespace: whitespace(option(atoms::whitespace())?)?,
+            property_order: one_of(
+                option(atoms::property_order())?,
+                [(atoms::schema(), PropertyOrder::Schema), (atoms::any(), PropertyOrder::Any)],
+            )?,
+            numbers: one_of(
+                option(atoms::numbers())?,
+                [(atoms::plain(), NumberStyle::Plain), (atoms::any(), NumberStyle::Any)],
+            )?,
+            escapes: one_of(
+                option(atoms::escapes())?,
+                [(atoms::minimal(), EscapeStyle::Minimal), (atoms::any(), EscapeStyle::Any)],
+            )?,
+        }))
+    }
+}
+
+fn whitespace(term: Term) -> NifResult<Whitespace> {
+    if let Ok((name, most)) = term.decode::<(Atom, u8)>() {
+        return one_of(name.to_term(term.get_env()), [(atoms::max(), Whitespace::Max(most))]);
+    }
+    let styles = [
+        (atoms::compact(), Whitespace::Compact),
+        (atoms::spaced(), Whitespace::Spaced),
+        (atoms::any(), Whitespace::Any),
+    ];
+    one_of(term, styles)
+}
+
+fn one_of<T, const N: usize>(term: Term, values: [(Atom, T); N]) -> NifResult<T> {
+    let name: Atom = term.decode()?;
+    let found = values.into_iter().find(|(value, _)| *value == name);
+    found.map(|(_, value)| value).ok_or(Error::BadArg)
+}

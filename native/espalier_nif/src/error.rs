@@ -1,0 +1,194 @@
+//! Errors as Erlang terms: `{kind, message, details}`.
+//!
+//! `details` is a map of the error's fields, under the names that the exceptions in
+//! `lib/espalier/exceptions.ex` have for them.
+
+use espalier_constraint::Error as ConstraintError;
+use rustler::{Atom, Encoder, Env, Term};
+
+use crate::atoms;
+
+/// An error on its way to Elixir.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    kind: Atom,
+    message: String,
+    details: Vec<(Atom, Detail)>,
+}
+
+/// The value of one field of an error.
+#[derive(Debug)]
+pub(crate) enum Detail {
+    Text(String),
+    Number(usize),
+    Absent,
+}
+
+impl Fault {
+    pub(crate) fn new<const N: usize>(
+        kind: Atom,
+        message: impl Into<String>,
+        details: [(Atom, Detail); N],
+    ) -> Self {
+        Self { kind, message: message.into(), details: details.into() }
+    }
+
+    /// The same error with one more field.
+    pub(crate) fn with(mut self, name: Atom, value: impl Into<Detail>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+}
+
+impl Encoder for Fault {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let details: rustler::NifResult<Term> = Term::map_from_pairs(env, &self.details);
+        let details = details.unwrap_or_else(|_| Term::map_new(env));
+        (self.kind, &self.message, details).encode(env)
+    }
+}
+
+impl Encoder for Detail {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Detail::Text(text) => text.encode(env),
+            Detail::Number(number) => number.encode(env),
+            Detail::Absent => atoms::nil().encode(env),
+        }
+    }
+}
+
+/// What a function without a value gives: `:ok` or `{:error, fault}`.
+pub(crate) struct Done(Result<(), Fault>);
+
+impl From<Result<(), Fault>> for Done {
+    fn from(result: Result<(), Fault>) -> Self {
+        Self(result)
+    }
+}
+
+impl Encoder for Done {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match &self.0 {
+            Ok(()) => atoms::ok().encode(env),
+            Err(fault) => (atoms::error(), fault).encode(env),
+        }
+    }
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Self {
+        Detail::Text(text)
+    }
+}
+
+impl From<&str> for Detail {
+    fn from(text: &str) -> Self {
+        Detail::Text(text.to_owned())
+    }
+}
+
+impl From<usize> for Detail {
+    fn from(number: usize) -> Self {
+        Detail::Number(number)
+    }
+}
+
+impl From<u32> for Detail {
+    fn from(number: u32) -> Self {
+        Detail::Number(number as usize)
+    }
+}
+
+impl<T: Into<Detail>> From<Option<T>> for Detail {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Detail::Absent, Into::into)
+    }
+}
+
+impl From<ConstraintError> for Fault {
+    fn from(error: ConstraintError) -> Self {
+        use ConstraintError as E;
+        let message = error.to_string();
+        let fault = |kind, details: Vec<(Atom, Detail)>| Fault { kind, message, details };
+        match error {
+            E::InvalidJson { message, line, column } => fault(
+                atoms::invalid_json(),
+                vec![
+                    (atoms::detail(), message.into()),
+                    (atoms::line(), line.into()),
+                    (atoms::column(), column.into()),
+                ],
+            ),
+            E::InvalidSchema { pointer, expected, got } => fault(
+                atoms::invalid_schema(),
+                vec![
+                    (atoms::pointer(), pointer.into()),
+                    (atoms::expected(), expected.into()),
+                    (atoms::got(), got.into()),
+                ],
+            ),
+            E::UnsupportedKeyword { keyword, pointer, reason } => fault(
+                atoms::unsupported_keyword(),
+                vec![
+                    (atoms::keyword(), keyword.into()),
+                    (atoms::pointer(), pointer.into()),
+                    (atoms::detail(), reason.into()),
+                ],
+            ),
+            E::Unsatisfiable { pointer } => {
+                fault(atoms::unsatisfiable(), vec![(atoms::pointer(), pointer.into())])
+            }
+            E::InvalidRegex { pattern, message, pointer } => {
+                fault(atoms::invalid_regex(), regex_details(pattern, message, pointer))
+            }
+            E::UnsupportedRegex { pattern, message, pointer } => {
+                fault(atoms::unsupported_regex(), regex_details(pattern, message, pointer))
+            }
+            E::EmptyChoice => fault(atoms::empty_choice(), vec![]),
+            E::InvalidVocabulary { message } => {
+                fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])
+            }
+            E::TokenNotAllowed { token, bytes, n_allowed } => fault(
+                atoms::token_not_allowed(),
+                vec![
+                    (atoms::token(), token.into()),
+                    (atoms::bytes(), bytes.into()),
+                    (atoms::n_allowed(), n_allowed.into()),
+                ],
+            ),
+            E::UnknownToken { token, vocabulary_size } => fault(
+                atoms::unknown_token(),
+                vec![
+                    (atoms::token(), token.into()),
+                    (atoms::vocabulary_size(), vocabulary_size.into()),
+                ],
+            ),
+            E::TextNotAllowed { offset } => {
+                fault(atoms::text_not_allowed(), vec![(atoms::offset(), offset.into())])
+            }
+            E::Finished => fault(atoms::finished(), vec![]),
+            E::RollbackTooFar { requested, accepted } => fault(
+                atoms::rollback_too_far(),
+                vec![(atoms::requested(), requested.into()), (atoms::accepted(), accepted.into())],
+            ),
+            E::LimitExceeded { limit, value, pointer } => fault(
+                atoms::limit_exceeded(),
+                vec![
+                    (atoms::limit(), limit.into()),
+                    (atoms::value(), value.into()),
+                    (atoms::pointer(), pointer.into()),
+                ],
+            ),
+            _ => fault(atoms::other(), vec![]),
+        }
+    }
+}
+
+fn regex_details(pattern: String, message: String, pointer: Option<String>) -> Vec<(Atom, Detail)> {
+    vec![
+        (atoms::pattern(), pattern.into()),
+        (atoms::detail(), message.into()),
+        (atoms::pointer(), pointer.into()),
+    ]
+}

@@ -1,0 +1,54 @@
+//! `Espalier.Vocabulary`.
+
+use std::sync::Arc;
+
+use espalier_constraint::Vocabulary;
+use rustler::{Binary, Env, NewBinary, NifMap, ResourceArc, Term};
+
+use crate::error::Fault;
+use crate::guard;
+use crate::resources::VocabularyRef;
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn vocabulary_from_tokens(
+    tokens: Vec<Binary>,
+    eos_ids: Vec<u32>,
+    special_ids: Vec<u32>,
+) -> Result<ResourceArc<VocabularyRef>, Fault> {
+    guard::catch(|| {
+        let tokens = tokens.iter().map(|token| token.to_vec()).collect();
+        Ok(resource(Arc::new(Vocabulary::new(tokens, &eos_ids, &special_ids)?)))
+    })
+}
+
+#[derive(NifMap)]
+struct Info {
+    size: usize,
+    eos_ids: Vec<u32>,
+}
+
+#[rustler::nif]
+fn vocabulary_info(vocabulary: ResourceArc<VocabularyRef>) -> Info {
+    Info { size: vocabulary.0.n_ids(), eos_ids: vocabulary.0.eos_ids().to_vec() }
+}
+
+/// The bytes of a token, or `nil`.
+#[rustler::nif]
+fn vocabulary_token_bytes(
+    env: Env<'_>,
+    vocabulary: ResourceArc<VocabularyRef>,
+    token: u32,
+) -> Option<Term<'_>> {
+    vocabulary.0.token_bytes(token).map(|bytes| binary(env, bytes))
+}
+
+pub(crate) fn resource(vocabulary: Arc<Vocabulary>) -> ResourceArc<VocabularyRef> {
+    ResourceArc::new(VocabularyRef(vocabulary))
+}
+
+/// The bytes as a binary of their own.
+pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
+    let mut binary = NewBinary::new(env, bytes.len());
+    binary.as_mut_slice().copy_from_slice(bytes);
+    binary.into()
+}
