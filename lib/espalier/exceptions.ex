@@ -133,6 +133,7 @@ defmodule Espalier.GenerationError do
 
   | kind | meaning |
   | --- | --- |
+  | `:invalid_prompt` | the prompt is empty, not UTF-8, or no prompt at all: `detail` |
   | `:prompt_too_long` | the prompt does not fit the model: `length`, `max_length` in tokens |
   | `:truncated` | not even the shortest completion fits `max_tokens`: `text` is what there is |
   | `:cancelled` | the generation was cancelled |

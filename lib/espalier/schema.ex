@@ -46,7 +46,7 @@ defmodule Espalier.Schema do
   of the properties matters. A schema that can't be enforced exactly is refused with an
   `Espalier.SchemaError` that names the keyword: nothing is ever left out silently.
 
-  `to_json_schema/1` shows what a schema says as JSON Schema, `to_constraint/3` compiles it, and
+  `to_json_schema/1` shows what a schema says as JSON Schema, `to_constraint/2` compiles it, and
   `cast/2` and `read/2` turn JSON into the value:
 
       iex> schema = [name: :string, level: {:enum, [:low, :high]}, tags: {:array, :string}]
@@ -103,7 +103,6 @@ defmodule Espalier.Schema do
   alias Espalier.Schema.Form
   alias Espalier.Schema.Typespec
   alias Espalier.SchemaError
-  alias Espalier.Vocabulary
 
   @typedoc "Any of the forms listed above."
   @type t ::
@@ -225,14 +224,20 @@ defmodule Espalier.Schema do
   end
 
   @doc """
-  Compiles a schema for a vocabulary.
+  Compiles a schema for the tokens of a model.
 
-  `options` say how the text of a JSON value may look, as in `Espalier.Constraint.json_schema/3`.
+  `options` are those of `Espalier.Constraint.json_schema/2`: the `:vocabulary`, and how the text of a
+  JSON value may look.
+
+      iex> bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(bytes, eos_ids: [256])
+      iex> {:ok, constraint} = Espalier.Schema.to_constraint([age: :integer], vocabulary: vocabulary)
+      iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.accept_text(~S({"age":4))
+      :ok
   """
-  @spec to_constraint(t, Vocabulary.t(), keyword) ::
-          {:ok, Constraint.t()} | {:error, Exception.t()}
-  def to_constraint(schema, vocabulary, options \\ []) do
-    with {:ok, form} <- Form.new(schema), do: Form.to_constraint(form, vocabulary, options)
+  @spec to_constraint(t, keyword) :: {:ok, Constraint.t()} | {:error, Exception.t()}
+  def to_constraint(schema, options) do
+    with {:ok, form} <- Form.new(schema), do: Form.to_constraint(form, options)
   end
 
   @doc """

@@ -34,6 +34,7 @@ defmodule Espalier.Schema.Form do
     error in Espalier.JSONError -> {:error, error}
   end
 
+  defp new!(%__MODULE__{} = form), do: form
   defp new!(%Constraint{} = constraint), do: %__MODULE__{kind: :constraint, content: constraint}
   defp new!(%Object{} = schema), do: json_schema(JSON.encode!(schema))
 
@@ -101,30 +102,31 @@ defmodule Espalier.Schema.Form do
     end
   end
 
-  @doc "The constraint for a vocabulary. `options` are those of `Espalier.Constraint`."
-  @spec to_constraint(t, Espalier.Vocabulary.t(), keyword) ::
-          {:ok, Constraint.t()} | {:error, Exception.t()}
-  def to_constraint(%__MODULE__{kind: :constraint, content: constraint}, _vocabulary, _options) do
+  @doc """
+  The constraint for a vocabulary.
+
+  `options` are those of `Espalier.Constraint.json_schema/2`; texts that are not JSON have no other
+  than the vocabulary.
+  """
+  @spec to_constraint(t, keyword) :: {:ok, Constraint.t()} | {:error, Exception.t()}
+  def to_constraint(%__MODULE__{kind: :constraint, content: constraint}, _options) do
     {:ok, constraint}
   end
 
-  def to_constraint(%__MODULE__{kind: :regex, content: source}, vocabulary, _options) do
-    Constraint.regex(source, vocabulary)
+  def to_constraint(%__MODULE__{kind: :regex, content: source}, options) do
+    Constraint.regex(source, Keyword.take(options, [:vocabulary]))
   end
 
-  def to_constraint(%__MODULE__{kind: :choice, content: pairs}, vocabulary, _options) do
-    Constraint.choice(Enum.map(pairs, &elem(&1, 0)), vocabulary)
+  def to_constraint(%__MODULE__{kind: :choice, content: pairs}, options) do
+    Constraint.choice(Enum.map(pairs, &elem(&1, 0)), Keyword.take(options, [:vocabulary]))
   end
 
-  def to_constraint(%__MODULE__{kind: :json_schema, content: text}, vocabulary, options) do
-    Constraint.json_schema(text, vocabulary, options)
+  def to_constraint(%__MODULE__{kind: :json_schema, content: text}, options) do
+    Constraint.json_schema(text, options)
   end
 
-  def to_constraint(%__MODULE__{kind: :typed} = form, vocabulary, options) do
-    with {:ok, schema} <- to_json_schema(form),
-         {:ok, text} <- JSON.encode(schema) do
-      Constraint.json_schema(text, vocabulary, options)
-    end
+  def to_constraint(%__MODULE__{kind: :typed} = form, options) do
+    with {:ok, schema} <- to_json_schema(form), do: Constraint.json_schema(schema, options)
   end
 
   @doc "The JSON Schema of a form; a choice or regex describes the text as a JSON string."
@@ -151,6 +153,12 @@ defmodule Espalier.Schema.Form do
     message = "a compiled constraint has no JSON Schema"
     {:error, %SchemaError{kind: :invalid_schema, detail: message, message: message}}
   end
+
+  @doc "The schema module, or the kind of schema: what telemetry tells."
+  @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :constraint
+  def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: module}}), do: module
+  def name(%__MODULE__{kind: :typed}), do: :fields
+  def name(%__MODULE__{kind: kind}), do: kind
 
   @doc "The value that decoded JSON stands for. For texts that are not JSON it is the text itself."
   @spec cast(t, term) :: {:ok, term} | {:error, CastError.t()}

@@ -1,0 +1,167 @@
+defmodule Espalier do
+  @moduledoc """
+  Language models that produce values of the shape your program asked for.
+
+      defmodule Ticket do
+        use Espalier.Schema
+
+        schema do
+          field :summary, :string, max_length: 80
+          field :priority, {:enum, [:low, :medium, :high]}
+          field :components, {:array, :string}, max_items: 4
+        end
+      end
+
+      {:ok, %Ticket{priority: :high}} =
+        Espalier.generate(Ticket, "Checkout has been down since 9:00, help!", model: MyApp.Model)
+
+  The schema is compiled to an automaton over the model's tokens. At each step only tokens that keep
+  the value completable are allowed: what comes out is valid, and there is nothing to retry.
+
+  ## The parts
+
+    * `Espalier` - you're here: generate a value, or stream it
+    * `Espalier.Schema` - which values, and what they become in Elixir
+    * `Espalier.Model` - serves a local model; it goes into your supervision tree
+    * `Espalier.Result` - a value with its text, its finish reason and what was counted
+    * `Espalier.Sampling` - how tokens are drawn
+    * `Espalier.Telemetry` - what can be observed
+    * `Espalier.Constraint`, `Espalier.Matcher`, `Espalier.Vocabulary` - the engine by itself, for a
+      model that runs elsewhere
+
+  ## The common case
+
+  Serve a model:
+
+      children = [
+        {Espalier.Model, name: MyApp.Model, path: "path/to/model"}
+      ]
+
+  and ask it:
+
+      Espalier.generate([name: :string, age: {:integer, min: 0}], "Ada is 36.", model: MyApp.Model)
+      #=> {:ok, %{name: "Ada", age: 36}}
+
+      Espalier.generate({:choice, [:question, :complaint]}, "Where is my parcel?", model: MyApp.Model)
+      #=> {:ok, :question}
+
+  Any number of processes may ask at once: a model advances all of them together.
+
+  ## Prompts
+
+  A prompt is a text or a list of messages:
+
+      [
+        %{role: :system, content: "You extract orders."},
+        %{role: :user, content: "Two lamps for Ada, please."}
+      ]
+
+  If the model has a chat template, a text is a user's message, and `template: false` sends it as it
+  is. A model without a template takes texts only.
+
+  ## Errors
+
+  `{:error, exception}` has an exception with fields to match on:
+
+    * `Espalier.OptionsError` - an option that is unknown or has a wrong value
+    * `Espalier.SchemaError` - a schema that is not one, or can't be enforced exactly
+    * `Espalier.ModelError` - a model that is not there
+    * `Espalier.GenerationError` - no value: a wrong or too long prompt, no time or tokens left
+    * `Espalier.CastError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
+      can't write one, other backends may
+
+  ## Options
+
+  These are the options of `generate/3`, `generate_result/3` and `stream/3`. Defaults for all of them
+  can be set in the application environment, and nowhere else:
+
+      config :espalier, model: MyApp.Model, timeout: 10_000
+
+  #{Espalier.Options.docs(Espalier.Request.options())}
+  """
+
+  alias Espalier.Request
+  alias Espalier.Result
+  alias Espalier.Run
+  alias Espalier.Schema
+
+  @typedoc "A text, or messages with the roles `:system`, `:user` and `:assistant`."
+  @type prompt :: String.t() | [%{role: atom | String.t(), content: String.t()}]
+
+  @typedoc "What `stream/3` yields."
+  @type event ::
+          {:text, String.t()}
+          | {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
+          | {:done, Result.t()}
+
+  @doc """
+  Generates a value of the schema.
+
+      {:ok, %{city: "Oslo"}} =
+        Espalier.generate([city: :string], "The fair is in Oslo.", model: MyApp.Model)
+
+  """
+  @spec generate(Schema.t(), prompt, keyword) :: {:ok, term} | {:error, Exception.t()}
+  def generate(schema, prompt, options \\ []) do
+    with {:ok, result} <- generate_result(schema, prompt, options), do: {:ok, result.value}
+  end
+
+  @doc "Like `generate/3`, but returns the value and raises the error."
+  @spec generate!(Schema.t(), prompt, keyword) :: term
+  def generate!(schema, prompt, options \\ []) do
+    case generate(schema, prompt, options) do
+      {:ok, value} -> value
+      {:error, error} -> raise error
+    end
+  end
+
+  @doc """
+  Like `generate/3`, but returns an `Espalier.Result`: the value, and how it came about.
+
+      {:ok, %Espalier.Result{text: ~S({"city":"Oslo"}), usage: %{completion_tokens: 7}}} =
+        Espalier.generate_result([city: :string], "The fair is in Oslo.", model: MyApp.Model)
+
+  """
+  @spec generate_result(Schema.t(), prompt, keyword) ::
+          {:ok, Result.t()} | {:error, Exception.t()}
+  def generate_result(schema, prompt, options \\ []) do
+    with {:ok, options} <- Request.validate(options),
+         {:ok, request} <- Request.new(schema, prompt, options) do
+      request |> Run.events() |> Enum.reduce(nil, fn event, _last -> event end) |> last()
+    end
+  end
+
+  defp last({:done, result}), do: {:ok, result}
+  defp last({:error, error}), do: {:error, error}
+
+  @doc """
+  Generates a value and yields it bit by bit, as it is written.
+
+      for {:text, text} <- Espalier.stream(Ticket, "Checkout is down!", model: MyApp.Model) do
+        IO.write(text)
+      end
+
+  The stream is lazy: a generation starts when it is read, again each time, and is cancelled when the
+  reader stops before its end or dies. Events are
+
+    * `{:tokens, %{ids: ids, text: bytes, forced?: forced?}}` - tokens as they come. Their bytes may end
+      in the middle of a character; `forced?` says that there was no alternative to them
+    * `{:text, text}` - the text of one or more tokens, in whole characters
+    * `{:done, result}` - at last, the `Espalier.Result`
+
+  Wrong options, schemas and prompts raise at once; what goes wrong later raises while the stream is
+  read.
+  """
+  @spec stream(Schema.t(), prompt, keyword) :: Enumerable.t(event)
+  def stream(schema, prompt, options \\ []) do
+    with {:ok, options} <- Request.validate(options),
+         {:ok, request} <- Request.new(schema, prompt, options) do
+      request |> Run.events() |> Stream.map(&raise_error/1)
+    else
+      {:error, error} -> raise error
+    end
+  end
+
+  defp raise_error({:error, error}), do: raise(error)
+  defp raise_error(event), do: event
+end

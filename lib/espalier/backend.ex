@@ -1,0 +1,42 @@
+defmodule Espalier.Backend do
+  @moduledoc """
+  What can generate: the behaviour behind the `:backend` option of `Espalier.generate/3`.
+
+    * `Espalier.Backends.Local` - a model served by `Espalier.Model`, the default
+
+  A backend turns a request into a lazy stream of events. Nothing is asked of a model before the
+  stream is read, and when the reader stops early the backend stops too.
+
+      defmodule Echo do
+        @behaviour Espalier.Backend
+
+        @impl true
+        def stream(%Espalier.Request{prompt: {:text, text}}) do
+          usage = %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+          {:ok, [{:tokens, [], text, false}, {:done, %{finish_reason: :stop, usage: usage}}]}
+        end
+      end
+
+      Espalier.generate({:regex, ".*"}, "Hello", backend: Echo)
+
+  Reading the text as JSON, casting it to the schema's value, putting split characters together and
+  telemetry are done once, for every backend, by the caller of `c:stream/1`.
+  """
+
+  alias Espalier.Request
+  alias Espalier.Result
+
+  @typedoc """
+  What happens during a generation, in this order: any number of `:tokens`, then one of the others.
+
+  The text of `:tokens` may begin or end in the middle of a character. `forced?` says that there was
+  no alternative to them. A backend that does not see tokens gives no ids.
+  """
+  @type event ::
+          {:tokens, ids :: [non_neg_integer], text :: binary, forced? :: boolean}
+          | {:done, %{finish_reason: :stop | :max_tokens, usage: Result.usage()}}
+          | {:error, Exception.t()}
+
+  @doc "The events of a generation."
+  @callback stream(Request.t()) :: {:ok, Enumerable.t(event)} | {:error, Exception.t()}
+end

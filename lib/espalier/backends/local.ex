@@ -1,0 +1,81 @@
+defmodule Espalier.Backends.Local do
+  @moduledoc """
+  The backend for models served by `Espalier.Model` in this VM.
+
+  Values are valid by construction: the schema is compiled for the model's vocabulary, and only tokens
+  that keep the text completable are ever allowed.
+
+  It takes no options of its own. The model is that of the `:model` option: a name, a process, or an
+  `Espalier.Model`.
+  """
+
+  @behaviour Espalier.Backend
+
+  alias Espalier.Generation
+  alias Espalier.Model
+  alias Espalier.OptionsError
+  alias Espalier.Request
+  alias Espalier.Schema.Form
+  alias Espalier.Telemetry
+
+  @impl true
+  def stream(%Request{} = request) do
+    deadline = Generation.deadline(request.timeout)
+
+    with {:ok, model} <- model(request.model),
+         {:ok, constraint} <- compile(request, model),
+         {:ok, prompt} <- encode(request, model) do
+      native = native_request(request, constraint, prompt)
+      start = fn -> Generation.start(model, native, request.timeout, deadline) end
+      {:ok, Stream.resource(start, &next/1, &close/1)}
+    end
+  end
+
+  defp model(nil) do
+    {:error, %OptionsError{kind: :missing, option: :model, expected: "a served model"}}
+  end
+
+  defp model(model), do: Model.fetch(model)
+
+  defp compile(request, model) do
+    options = [vocabulary: model.vocabulary] ++ request.text_options
+
+    Telemetry.span(:compile, %{schema: Form.name(request.schema)}, fn ->
+      Form.to_constraint(request.schema, options)
+    end)
+  end
+
+  defp encode(%{prompt: {:text, text}} = request, model) do
+    if request.template and model.info.has_chat_template do
+      render([{"user", text}], model)
+    else
+      Model.encode(model, text)
+    end
+  end
+
+  defp encode(%{prompt: {:messages, messages}}, model), do: render(messages, model)
+
+  defp render(messages, model) do
+    with {:ok, text} <- Model.render(model, messages), do: Model.encode(model, text)
+  end
+
+  defp native_request(request, constraint, prompt) do
+    request.sampling
+    |> Map.from_struct()
+    |> Map.update!(:top_k, &(&1 || 0))
+    |> Map.merge(%{prompt: prompt, constraint: constraint.ref, max_tokens: request.max_tokens})
+  end
+
+  defp next({:ok, generation}) do
+    case Generation.next(generation) do
+      {{:tokens, _ids, _bytes, _forced?} = event, generation} -> {[event], {:ok, generation}}
+      {last, generation} -> {[last], {:last, generation}}
+    end
+  end
+
+  defp next({:error, error}), do: {[{:error, error}], :not_started}
+  defp next(ended), do: {:halt, ended}
+
+  defp close({_state, %Generation{} = generation}), do: Generation.stop(generation)
+  defp close(_not_started), do: :ok
+end

@@ -1,0 +1,79 @@
+defmodule Espalier.Prompt do
+  @moduledoc false
+  # What a caller asks the model: a text, or a list of messages.
+
+  alias Espalier.GenerationError
+
+  @roles ["system", "user", "assistant"]
+
+  @type t :: {:text, String.t()} | {:messages, [{role :: String.t(), content :: String.t()}]}
+
+  @doc "The prompt that a caller's term stands for."
+  @spec new(term) :: {:ok, t} | {:error, GenerationError.t()}
+  def new(prompt) do
+    case check(prompt) do
+      {:error, detail} -> {:error, error(detail)}
+      prompt -> {:ok, prompt}
+    end
+  end
+
+  defp check(text) when is_binary(text) do
+    with :ok <- check_text(text, "the prompt"), do: {:text, text}
+  end
+
+  defp check([_ | _] = messages) do
+    messages
+    |> Enum.with_index(1)
+    |> Enum.reduce_while([], fn {message, place}, done ->
+      case check_message(message, place) do
+        {:error, detail} -> {:halt, {:error, detail}}
+        message -> {:cont, [message | done]}
+      end
+    end)
+    |> case do
+      {:error, detail} -> {:error, detail}
+      messages -> {:messages, Enum.reverse(messages)}
+    end
+  end
+
+  defp check([]), do: {:error, "the list of messages is empty"}
+
+  defp check(prompt) do
+    {:error, "expected a text or a list of messages, got: #{inspect(prompt, limit: 5)}"}
+  end
+
+  defp check_message(%{role: role, content: content} = message, place)
+       when map_size(message) == 2 do
+    with :ok <- check_role(role, place),
+         :ok <- check_text(content, "the content of message #{place}") do
+      {to_string(role), content}
+    end
+  end
+
+  defp check_message(message, place) do
+    {:error,
+     "expected message #{place} to be %{role: ..., content: ...}, got: #{inspect(message, limit: 5)}"}
+  end
+
+  defp check_role(role, place) do
+    if (is_atom(role) or is_binary(role)) and to_string(role) in @roles do
+      :ok
+    else
+      {:error,
+       "expected the role of message #{place} to be :system, :user or :assistant, got: #{inspect(role)}"}
+    end
+  end
+
+  defp check_text("", what), do: {:error, "#{what} is empty"}
+
+  defp check_text(text, what) when is_binary(text) do
+    if String.valid?(text), do: :ok, else: {:error, "#{what} is not UTF-8"}
+  end
+
+  defp check_text(text, what),
+    do: {:error, "expected #{what} to be a text, got: #{inspect(text, limit: 5)}"}
+
+  defp error(detail) do
+    %GenerationError{kind: :invalid_prompt, detail: detail, message: "invalid prompt: #{detail}"}
+  end
+end

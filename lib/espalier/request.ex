@@ -1,0 +1,125 @@
+defmodule Espalier.Request do
+  @moduledoc """
+  One generation as it is asked of a backend: a schema, a prompt, and checked options.
+
+    * `schema` - pass it to `Espalier.Schema.to_constraint/2` or `Espalier.Schema.to_json_schema/1`
+    * `prompt` - `{:text, text}`, or `{:messages, [{role, content}]}` with texts
+    * `backend`, `backend_options` - the module that generates, and what was given for it alone
+    * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
+    * `sampling` - an `Espalier.Sampling`
+    * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`
+  """
+
+  alias Espalier.Backends.Local
+  alias Espalier.Options
+  alias Espalier.Prompt
+  alias Espalier.Sampling
+  alias Espalier.Schema.Form
+
+  @text_options [
+    whitespace: [
+      type:
+        {:or, [{:in, [:compact, :spaced, :any]}, {:tuple, [{:in, [:max]}, :non_neg_integer]}]},
+      doc: "White space between the parts of a JSON value, as in `Espalier.Constraint`."
+    ],
+    property_order: [
+      type: {:in, [:schema, :any]},
+      doc: "The order of the keys in JSON objects, as in `Espalier.Constraint`."
+    ],
+    numbers: [
+      type: {:in, [:plain, :any]},
+      doc: "How JSON numbers are spelled, as in `Espalier.Constraint`."
+    ],
+    escapes: [
+      type: {:in, [:minimal, :any]},
+      doc: "How characters of JSON strings are spelled, as in `Espalier.Constraint`."
+    ]
+  ]
+
+  @options [
+             model: [
+               type: :any,
+               doc: "The served model: its name, its process, or an `Espalier.Model`."
+             ],
+             max_tokens: [
+               type: :pos_integer,
+               default: 512,
+               doc: "The most tokens to write. Near the end the value is brought to a close."
+             ],
+             timeout: [
+               type: :timeout,
+               default: 60_000,
+               doc: "The most milliseconds for the whole generation."
+             ],
+             template: [
+               type: :boolean,
+               default: true,
+               doc: "Whether a prompt goes through the model's chat template, if it has one."
+             ],
+             backend: [
+               type: {:custom, "module or {module, options}", &__MODULE__.backend?/1},
+               default: Local,
+               doc: "What generates, see `Espalier.Backend`."
+             ]
+           ] ++ Sampling.options() ++ @text_options
+
+  @enforce_keys [:schema, :prompt, :backend, :sampling, :max_tokens, :timeout, :template]
+  defstruct @enforce_keys ++ [:model, backend_options: [], text_options: []]
+
+  @type t :: %__MODULE__{
+          schema: Espalier.Schema.t() | Form.t(),
+          prompt: Prompt.t(),
+          backend: module,
+          backend_options: keyword,
+          model: term,
+          sampling: Sampling.t(),
+          max_tokens: pos_integer,
+          timeout: timeout,
+          template: boolean,
+          text_options: keyword
+        }
+
+  @doc false
+  @spec options() :: Options.schema()
+  def options, do: @options
+
+  @doc false
+  # What the caller does not say, the application environment may.
+  @spec validate(term) :: {:ok, keyword} | {:error, Espalier.OptionsError.t()}
+  def validate(options) do
+    defaults = :espalier |> Application.get_all_env() |> Keyword.take(Keyword.keys(@options))
+
+    if Keyword.keyword?(options) do
+      defaults |> Keyword.merge(options) |> Options.validate(@options)
+    else
+      Options.validate(options, @options)
+    end
+  end
+
+  @doc false
+  @spec new(Espalier.Schema.t(), term, keyword) :: {:ok, t} | {:error, Exception.t()}
+  def new(schema, prompt, options) do
+    with {:ok, form} <- Form.new(schema),
+         {:ok, prompt} <- Prompt.new(prompt) do
+      {text_options, options} = Keyword.split(options, Keyword.keys(@text_options))
+      {sampling, options} = Keyword.split(options, Keyword.keys(Sampling.options()))
+      {backend, options} = Keyword.pop!(options, :backend)
+      {backend, backend_options} = if is_tuple(backend), do: backend, else: {backend, []}
+
+      made = [
+        schema: form,
+        prompt: prompt,
+        backend: backend,
+        backend_options: backend_options,
+        sampling: Sampling.new(sampling),
+        text_options: text_options
+      ]
+
+      {:ok, struct!(__MODULE__, made ++ options)}
+    end
+  end
+
+  @doc false
+  def backend?({module, options}), do: backend?(module) and Keyword.keyword?(options)
+  def backend?(module), do: is_atom(module) and module not in [nil, true, false]
+end

@@ -1,0 +1,37 @@
+defmodule Espalier.Result do
+  @moduledoc """
+  A finished generation: the value, and how it came about.
+
+    * `value` - what `Espalier.generate/3` returns
+    * `text` - what the model wrote
+    * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
+    * `usage` - what was counted, see `t:usage/0`
+    * `seed` - the seed of the random choices: the same one gives the same text again
+    * `attempts` - how often the model was asked: with a local model always once
+  """
+
+  @typedoc """
+  Counts of tokens.
+
+  `completion_tokens` is all that was written; `forced_tokens` of them had no alternative and cost no
+  choice of the model. `steps` is how often the model ran.
+  """
+  @type usage :: %{
+          prompt_tokens: non_neg_integer,
+          completion_tokens: non_neg_integer,
+          forced_tokens: non_neg_integer,
+          steps: non_neg_integer
+        }
+
+  @type t :: %__MODULE__{
+          value: term,
+          text: String.t(),
+          finish_reason: :stop | :max_tokens,
+          usage: usage,
+          seed: non_neg_integer,
+          attempts: pos_integer
+        }
+
+  @enforce_keys [:value, :text, :finish_reason, :usage, :seed]
+  defstruct [:value, :text, :finish_reason, :usage, :seed, attempts: 1]
+end

@@ -1,0 +1,96 @@
+defmodule Espalier.Sampling do
+  @moduledoc """
+  How a token is drawn from those that the constraint allows.
+
+  By default none is drawn: the likeliest allowed token is taken, so the same prompt gives the same
+  text. With a temperature above 0 the steps are, in this order: the constraint's mask, the
+  penalties, `temperature`, `top_k`, `top_p`, `min_p`, and a draw with `seed`.
+
+  ## Options
+
+  These are options of `Espalier.generate/3`.
+
+  """
+
+  @options [
+    temperature: [
+      type: {:range, 0, 100},
+      default: 0.0,
+      doc:
+        "How much chance there is in it: at 0 the likeliest token is always taken, at 1 the model's own distribution is kept."
+    ],
+    top_k: [
+      type: :pos_integer,
+      doc: "Draw from so many of the likeliest tokens. From all if not given."
+    ],
+    top_p: [
+      type: {:range, 0, 1},
+      default: 1.0,
+      doc: "Draw from the likeliest tokens that have this probability together."
+    ],
+    min_p: [
+      type: {:range, 0, 1},
+      default: 0.0,
+      doc: "Draw from tokens with at least this share of the likeliest one's probability."
+    ],
+    repetition_penalty: [
+      type: {:custom, "number above 0", &__MODULE__.above_zero?/1},
+      default: 1.0,
+      doc: "Divide the scores of tokens that were there already by this: above 1 repeats less."
+    ],
+    presence_penalty: [
+      type: {:range, -2, 2},
+      default: 0.0,
+      doc: "Subtract this from the scores of tokens that were written already."
+    ],
+    frequency_penalty: [
+      type: {:range, -2, 2},
+      default: 0.0,
+      doc: "Subtract this from the scores of tokens for each time they were written."
+    ],
+    seed: [
+      type: {:custom, "integer from 0 to 2^64 - 1", &__MODULE__.seed?/1},
+      doc: "The seed of the draws. A random one if not given; `Espalier.Result` tells it."
+    ]
+  ]
+
+  @moduledoc @moduledoc <> Espalier.Options.docs(@options)
+
+  @enforce_keys Keyword.keys(@options)
+  defstruct @enforce_keys
+
+  @type t :: %__MODULE__{
+          temperature: float,
+          top_k: pos_integer | nil,
+          top_p: float,
+          min_p: float,
+          repetition_penalty: float,
+          presence_penalty: float,
+          frequency_penalty: float,
+          seed: non_neg_integer
+        }
+
+  @doc "The schema of the options."
+  @spec options() :: Espalier.Options.schema()
+  def options, do: @options
+
+  @doc """
+  Sampling as checked options describe it.
+
+      iex> Espalier.Sampling.new(Espalier.Options.validate!([seed: 7], Espalier.Sampling.options())).seed
+      7
+  """
+  @spec new(keyword) :: t
+  def new(options) do
+    {whole, numbers} = Keyword.split(options, [:top_k, :seed])
+    seed = Keyword.get_lazy(whole, :seed, fn -> :rand.uniform(0x100000000) - 1 end)
+    floats = for {name, number} <- numbers, do: {name, number / 1}
+    struct!(__MODULE__, [top_k: whole[:top_k], seed: seed] ++ floats)
+  end
+
+  @doc false
+  def above_zero?(value), do: is_number(value) and value > 0
+
+  @doc false
+  def seed?(value), do: is_integer(value) and value in 0..0xFFFFFFFFFFFFFFFF
+end

@@ -1,0 +1,118 @@
+defmodule Espalier.Telemetry do
+  @moduledoc """
+  The events that Espalier emits through [`:telemetry`](https://hexdocs.pm/telemetry).
+
+  Events are spans: one event when the work starts, and one of two when it ends. Where the
+  `:telemetry` application is absent nothing is emitted, and nothing else changes.
+
+      :telemetry.attach("log", [:espalier, :generate, :stop], fn _event, measurements, metadata, _config ->
+        milliseconds = System.convert_time_unit(measurements.duration, :native, :millisecond)
+        IO.puts("\#{inspect(metadata.schema)} in \#{milliseconds} ms")
+      end, nil)
+
+  No metadata holds what was asked or written: neither prompts nor texts nor values.
+
+  ## `[:espalier, :generate, _]`
+
+  One generation. For `Espalier.stream/3` it lasts from the first event asked for to the last one,
+  or to where the caller stopped reading.
+
+  | event | measurements | metadata |
+  | --- | --- | --- |
+  | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`, `max_tokens`, `temperature`, `seed` |
+  | `:stop` | `duration`, `monotonic_time`, and those of `t:Espalier.Result.usage/0` if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading |
+  | `:exception` | `duration`, `monotonic_time` | as at the start, `kind`: `:error`, `reason`: the exception's module, `error_kind`: its kind, `stacktrace`: `[]` |
+
+  ## `[:espalier, :compile, _]`
+
+  The compilation of a schema for a local model's vocabulary.
+
+  | event | measurements | metadata |
+  | --- | --- | --- |
+  | `:start` | `system_time`, `monotonic_time` | `schema` |
+  | `:stop` | `duration`, `monotonic_time` | `schema` |
+  | `:exception` | `duration`, `monotonic_time` | `schema`, `kind`, `reason`, `error_kind`, `stacktrace` as above |
+
+  ## Fields
+
+    * `duration`, `monotonic_time` and `system_time` are in native time units
+    * `schema` is the schema module, or the kind of schema: `:fields`, `:json_schema`, `:choice`,
+      `:regex` or `:constraint`
+    * `model` is what was given as `:model`
+    * `telemetry_span_context` is in every event: the same reference in those of one span
+  """
+
+  @compile {:no_warn_undefined, :telemetry}
+
+  @typedoc false
+  @type span :: {event :: atom, started :: integer, metadata :: map}
+
+  @doc false
+  @spec span(atom, map, (() -> {:ok, value} | {:error, Exception.t()})) ::
+          {:ok, value} | {:error, Exception.t()}
+        when value: term
+  def span(event, metadata, fun) do
+    span = start(event, metadata)
+
+    case fun.() do
+      {:ok, _value} = result ->
+        stop(span, %{}, %{})
+        result
+
+      {:error, error} = result ->
+        exception(span, error)
+        result
+    end
+  end
+
+  @doc false
+  @spec start(atom, map) :: span
+  def start(event, metadata) do
+    started = System.monotonic_time()
+    metadata = Map.put(metadata, :telemetry_span_context, make_ref())
+    measurements = %{monotonic_time: started, system_time: System.system_time()}
+    execute([:espalier, event, :start], measurements, metadata)
+    {event, started, metadata}
+  end
+
+  @doc false
+  @spec stop(span, map, map) :: :ok
+  def stop({event, started, metadata}, measurements, more) do
+    measurements = Map.merge(measurements, elapsed(started))
+    execute([:espalier, event, :stop], measurements, Map.merge(metadata, more))
+  end
+
+  @doc false
+  @spec exception(span, Exception.t()) :: :ok
+  def exception({event, started, metadata}, %module{} = error) do
+    more = %{kind: :error, reason: module, error_kind: Map.get(error, :kind), stacktrace: []}
+    execute([:espalier, event, :exception], elapsed(started), Map.merge(metadata, more))
+  end
+
+  defp elapsed(started) do
+    now = System.monotonic_time()
+    %{duration: now - started, monotonic_time: now}
+  end
+
+  defp execute(event, measurements, metadata) do
+    case sink() do
+      nil -> :ok
+      sink -> sink.execute(event, measurements, metadata)
+    end
+  end
+
+  # Whether a module that is absent could be loaded costs a millisecond to find out.
+  defp sink do
+    with :unknown <- :persistent_term.get(__MODULE__, :unknown) do
+      put_sink(if Code.ensure_loaded?(:telemetry), do: :telemetry)
+    end
+  end
+
+  @doc false
+  # Where events go; another module than `:telemetry` serves tests.
+  @spec put_sink(module | nil) :: module | nil
+  def put_sink(sink) do
+    :persistent_term.put(__MODULE__, sink)
+    sink
+  end
+end

@@ -1,0 +1,110 @@
+defmodule Espalier.TelemetryTest do
+  # The sink is one for all processes.
+  use ExUnit.Case, async: false
+
+  alias Espalier.GenerationError
+  alias Espalier.StubBackend
+  alias Espalier.Telemetry
+
+  defmodule Sink do
+    @moduledoc "Sends the events of a test to itself."
+
+    def execute(event, measurements, metadata) do
+      if Process.get(__MODULE__), do: send(self(), {event, measurements, metadata})
+      :ok
+    end
+  end
+
+  setup do
+    Process.put(Sink, true)
+    Telemetry.put_sink(Sink)
+    on_exit(fn -> Telemetry.put_sink(if Code.ensure_loaded?(:telemetry), do: :telemetry) end)
+  end
+
+  @secret "very private"
+  defp stub(options), do: [model: :a_model, backend: {StubBackend, options}, seed: 3]
+
+  test "a generation starts and stops" do
+    pieces = ["\"", @secret, "\""]
+
+    assert Espalier.generate(~S({"type":"string"}), @secret, stub(pieces: pieces)) ==
+             {:ok, @secret}
+
+    assert_received {[:espalier, :generate, :start], started, metadata}
+    assert %{system_time: _, monotonic_time: from} = started
+
+    assert %{
+             backend: StubBackend,
+             model: :a_model,
+             schema: :json_schema,
+             max_tokens: 512,
+             temperature: 0.0,
+             seed: 3,
+             telemetry_span_context: context
+           } = metadata
+
+    assert_received {[:espalier, :generate, :stop], stopped,
+                     %{telemetry_span_context: ^context} = metadata}
+
+    assert %{duration: duration, monotonic_time: to, completion_tokens: 2, steps: 1} = stopped
+    assert duration == to - from
+    assert metadata.finish_reason == :stop
+    refute inspect({started, stopped, metadata}) =~ @secret
+  end
+
+  test "a generation that fails ends with an exception, without its text" do
+    error = %GenerationError{kind: :timeout, text: @secret, message: @secret}
+
+    assert {:error, ^error} =
+             Espalier.generate({:choice, [:a]}, @secret, stub(events: [{:error, error}]))
+
+    assert_received {[:espalier, :generate, :start], _measurements, %{schema: :choice}}
+    assert_received {[:espalier, :generate, :exception], %{duration: _}, metadata}
+
+    assert %{kind: :error, reason: GenerationError, error_kind: :timeout, stacktrace: []} =
+             metadata
+
+    refute inspect(metadata) =~ @secret
+  end
+
+  test "a stream that the reader leaves is halted" do
+    stream = Espalier.stream([name: :string], "?", stub([]))
+    refute_received {[:espalier | _], _measurements, _metadata}
+    Enum.take(stream, 1)
+    assert_received {[:espalier, :generate, :start], _measurements, %{schema: :fields}}
+    assert_received {[:espalier, :generate, :stop], _measurements, %{finish_reason: :halted}}
+  end
+
+  test "a span tells how its work ended" do
+    assert Telemetry.span(:compile, %{schema: :regex}, fn -> {:ok, 1} end) == {:ok, 1}
+    assert_received {[:espalier, :compile, :start], _measurements, %{schema: :regex}}
+    assert_received {[:espalier, :compile, :stop], _measurements, %{schema: :regex}}
+
+    error = {:error, %Espalier.SchemaError{kind: :unsatisfiable}}
+    assert Telemetry.span(:compile, %{schema: :regex}, fn -> error end) == error
+
+    assert_received {[:espalier, :compile, :exception], _measurements,
+                     %{error_kind: :unsatisfiable}}
+  end
+
+  test "nothing is emitted where there is no telemetry" do
+    Telemetry.put_sink(nil)
+    assert {:ok, %{}} = Espalier.generate(%{}, "?", stub([]))
+    refute_received {[:espalier | _], _measurements, _metadata}
+  end
+
+  if Code.ensure_loaded?(:telemetry) do
+    test "the real telemetry gets the events" do
+      Telemetry.put_sink(:telemetry)
+      event = [:espalier, :generate, :stop]
+      :telemetry.attach(inspect(self()), event, &__MODULE__.forward/4, self())
+      assert {:ok, %{}} = Espalier.generate(%{}, "?", stub([]))
+      assert_receive {^event, %{duration: _}, %{model: :a_model}}
+    after
+      :telemetry.detach(inspect(self()))
+    end
+
+    def forward(event, measurements, metadata, pid),
+      do: send(pid, {event, measurements, metadata})
+  end
+end
