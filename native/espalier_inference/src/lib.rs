@@ -1,1 +1,58 @@
-//! Stub.
+//! Local language models that generate under a constraint.
+//!
+//! - [`Model`] is a served model: a thread that owns the weights and advances all running
+//!   requests together (continuous batching). A [`Request`] is submitted with a function that
+//!   receives its [`Event`]s.
+//! - [`Sampling`] says how a token is drawn from the logits: same seed, same text.
+//! - [`Tokenizer`] reads `tokenizer.json` and makes the `Vocabulary` that constraints are compiled
+//!   for; [`vocabulary_from_tiktoken`] reads rank files.
+//! - [`Message`]s become a prompt through the model's own chat template.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::mpsc;
+//! use espalier_constraint::Constraint;
+//! use espalier_inference::{Event, Model, ModelOptions, Request, Sampling};
+//!
+//! let model = Model::load(Path::new("priv/models/espalier-tiny"), &ModelOptions::default())?;
+//! let constraint = Constraint::choice(&["yes", "no"], model.vocabulary())?;
+//! let request = Request {
+//!     prompt: model.tokenizer().encode("Is the sky blue?")?,
+//!     constraint: Some(constraint),
+//!     sampling: Sampling { seed: 7, ..Sampling::default() },
+//!     max_tokens: 16,
+//! };
+//! let (sender, events) = mpsc::channel();
+//! model.submit(request, move |event| drop(sender.send(event)))?;
+//! let mut text = Vec::new();
+//! for event in events {
+//!     match event {
+//!         Event::Tokens { text: part, .. } => text.extend(part),
+//!         Event::Done { .. } => break,
+//!         Event::Failed(error) => return Err(error),
+//!     }
+//! }
+//! # Ok::<(), espalier_inference::Error>(())
+//! ```
+//!
+//! The crate knows neither Erlang nor schemas: it follows any
+//! [`Constraint`](espalier_constraint::Constraint).
+
+mod chat_template;
+mod engine;
+mod error;
+mod kernels;
+mod kv_cache;
+mod logits;
+mod model;
+mod sampler;
+mod sampling;
+mod tiktoken;
+mod tokenizer;
+
+pub use chat_template::Message;
+pub use engine::{Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request};
+pub use error::Error;
+pub use sampling::Sampling;
+pub use tiktoken::vocabulary_from_tiktoken;
+pub use tokenizer::Tokenizer;

@@ -1,0 +1,210 @@
+//! Served models: one thread owns the weights and advances all running requests together.
+//!
+//! - [`Model`] is the handle: it loads, renders, submits, stops.
+//! - `request` holds what goes in ([`Request`]) and comes out ([`Event`]).
+//! - `worker` is the thread: admit, step, repeat.
+//! - `sequence` is one running request, and `guide` its constraint with the token budget.
+
+mod guide;
+mod request;
+mod sequence;
+mod sink;
+mod worker;
+
+use std::path::Path;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use espalier_constraint::Vocabulary;
+
+pub use self::request::{Event, FinishReason, Generation, Request};
+use self::sequence::Sequence;
+use self::sink::Sink;
+use self::worker::{Command, Worker};
+use crate::chat_template::{ChatTemplate, Message};
+use crate::error::Error;
+use crate::model::LoadedModel;
+use crate::tokenizer::Tokenizer;
+
+/// How a model is served.
+#[derive(Clone, Debug)]
+pub struct ModelOptions {
+    /// How many requests advance together; further ones wait in order. 8 by default.
+    pub max_batch_size: usize,
+    /// Threads that share the arithmetic of a step. By default one for each core but one, and at
+    /// most 8: a core stays free for whoever consumes the tokens.
+    pub n_threads: usize,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        let n_cores = thread::available_parallelism().map_or(1, usize::from);
+        Self { max_batch_size: 8, n_threads: (n_cores - 1).clamp(1, 8) }
+    }
+}
+
+/// What a model is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The architecture that `config.json` names.
+    pub architecture: String,
+    /// The number of weights.
+    pub n_parameters: usize,
+    /// The number of layers.
+    pub n_layers: usize,
+    /// The width of the hidden states.
+    pub hidden_size: usize,
+    /// The number of ids that the model gives a logit for.
+    pub n_ids: usize,
+    /// The context in tokens: prompt and answer together.
+    pub max_length: usize,
+    /// Whether messages can be rendered.
+    pub has_chat_template: bool,
+}
+
+/// A handle to a served model; clones are handles to the same one.
+///
+/// The thread ends when the last handle is dropped, or with [`stop`](Self::stop). Requests that
+/// still run, or wait, then get [`Event::Failed`] with [`Error::ModelStopped`].
+#[derive(Clone)]
+pub struct Model {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    info: ModelInfo,
+    vocabulary: Arc<Vocabulary>,
+    tokenizer: Tokenizer,
+    chat_template: Option<ChatTemplate>,
+    commands: Sender<Command>,
+    stopped: Arc<Stopped>,
+}
+
+/// Set once, when the model stops: empty on purpose, else what went wrong.
+pub(crate) type Stopped = OnceLock<String>;
+
+impl Model {
+    /// Reads the files of a model's directory and starts its thread.
+    ///
+    /// The directory is laid out as Hugging Face does: `config.json`, `model.safetensors` (or
+    /// shards with an index), `tokenizer.json`, and optionally `generation_config.json`,
+    /// `tokenizer_config.json`, `chat_template.jinja`. Weights are f32, bf16 or f16, and are held
+    /// as f32.
+    ///
+    /// # Errors
+    /// Every file that is missing, broken or asks for what isn't supported is an error that names
+    /// it.
+    pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, Error> {
+        at_least_one("max_batch_size", options.max_batch_size)?;
+        at_least_one("n_threads", options.n_threads)?;
+        let loaded = LoadedModel::read(directory)?;
+        let info = info(&loaded);
+        let LoadedModel { llama, tokenizer, vocabulary, chat_template, .. } = loaded;
+        let (commands, receiver) = mpsc::channel();
+        let stopped = Arc::new(Stopped::new());
+        let worker = Worker::new(llama, options, receiver, Arc::clone(&stopped));
+        thread::Builder::new()
+            .name("espalier-model".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|error| Error::ModelStopped { detail: error.to_string() })?;
+        let inner = Inner { info, vocabulary, tokenizer, chat_template, commands, stopped };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The vocabulary to compile constraints for.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.inner.vocabulary
+    }
+
+    /// The model's tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        &self.inner.info
+    }
+
+    /// The prompt that asks for the next answer in a conversation.
+    ///
+    /// # Errors
+    /// [`Error::NoChatTemplate`], and [`Error::InvalidChatTemplate`] when the template fails or
+    /// refuses the messages.
+    pub fn render(&self, messages: &[Message]) -> Result<String, Error> {
+        self.inner.chat_template.as_ref().ok_or(Error::NoChatTemplate)?.render(messages)
+    }
+
+    /// Adds a request to the model's queue and returns at once.
+    ///
+    /// `sink` is called on the model's thread for each event, and must be quick: all requests wait
+    /// for it. The last event is [`Event::Done`] or [`Event::Failed`], in every case.
+    ///
+    /// # Errors
+    /// What is wrong with the request, before anything starts; `sink` is not called then.
+    pub fn submit(
+        &self,
+        request: Request,
+        sink: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Generation, Error> {
+        self.check_running()?;
+        let request = request.checked(&self.inner.info, &self.inner.vocabulary)?;
+        let generation = Generation::new();
+        let sink = Sink::new(sink, Arc::clone(&self.inner.stopped));
+        let vocabulary = Arc::clone(&self.inner.vocabulary);
+        let sequence = Sequence::new(request, vocabulary, &generation, sink);
+        // Where the thread has just ended, the sequence is dropped with the queue and says so.
+        let _ = self.inner.commands.send(Command::Run(Box::new(sequence)));
+        Ok(generation)
+    }
+
+    /// Ends the model's thread after the step that it is in.
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+
+    fn check_running(&self) -> Result<(), Error> {
+        match self.inner.stopped.get() {
+            Some(detail) => Err(Error::ModelStopped { detail: detail.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        let _ = self.stopped.set(String::new());
+        let _ = self.commands.send(Command::Wake);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn info(loaded: &LoadedModel) -> ModelInfo {
+    let config = loaded.llama.config();
+    ModelInfo {
+        architecture: loaded.architecture.clone(),
+        n_parameters: loaded.llama.n_parameters(),
+        n_layers: config.n_layers,
+        hidden_size: config.hidden_size,
+        n_ids: config.n_ids,
+        max_length: config.max_length,
+        has_chat_template: loaded.chat_template.is_some(),
+    }
+}
+
+fn at_least_one(option: &'static str, value: usize) -> Result<(), Error> {
+    if value == 0 {
+        let expected = "an integer from 1";
+        return Err(Error::InvalidOption { option, expected, got: value.to_string() });
+    }
+    Ok(())
+}

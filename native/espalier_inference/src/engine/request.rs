@@ -1,0 +1,124 @@
+//! What goes into a served model and what comes out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use espalier_constraint::{Constraint, Vocabulary};
+
+use super::ModelInfo;
+use crate::error::Error;
+use crate::sampling::Sampling;
+
+/// A text to generate.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The ids that the text continues; at least one.
+    pub prompt: Vec<u32>,
+    /// What the text must be, compiled for the model's vocabulary; any text without one.
+    pub constraint: Option<Constraint>,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// The most tokens that are generated, the end of the text not counted. At least 1; what
+    /// exceeds the model's context is cut off.
+    pub max_tokens: usize,
+}
+
+/// What happens to a request, in order. The last event is `Done` or `Failed`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The text goes on.
+    Tokens {
+        /// The ids.
+        ids: Vec<u32>,
+        /// Their bytes, which can end inside of a UTF-8 character.
+        text: Vec<u8>,
+        /// Whether the constraint left no choice, so that nothing was sampled.
+        forced: bool,
+    },
+    /// The text is complete.
+    Done {
+        /// Why it ended.
+        finish_reason: FinishReason,
+        /// The tokens of the prompt.
+        n_prompt_tokens: usize,
+        /// The tokens of the text, forced ones included.
+        n_tokens: usize,
+        /// The tokens that the constraint forced.
+        n_forced_tokens: usize,
+        /// The forward passes that the request took part in.
+        n_steps: usize,
+    },
+    /// The text can't be completed.
+    Failed(Error),
+}
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model ended it, or the constraint is complete.
+    Stop,
+    /// `max_tokens` were generated. With a constraint that doesn't happen: the text is brought to
+    /// a valid end in time.
+    MaxTokens,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A running request. Dropping it cancels nothing.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Generation {
+    pub(crate) fn new() -> Self {
+        Self { cancelled: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Ends the request at the next step, with [`FinishReason::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl Request {
+    /// The request, with as many tokens as fit into the model's context.
+    pub(crate) fn checked(
+        mut self,
+        model: &ModelInfo,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, Error> {
+        self.sampling.validate()?;
+        self.check_prompt(model)?;
+        if self.max_tokens == 0 {
+            let (option, expected) = ("max_tokens", "an integer from 1");
+            return Err(Error::InvalidOption { option, expected, got: "0".to_owned() });
+        }
+        let constrained = self.constraint.as_ref().map(Constraint::vocabulary);
+        if let Some(n_ids) = constrained.map(|own| own.n_ids()).filter(|&n| n != vocabulary.n_ids())
+        {
+            return Err(Error::VocabularyMismatch { n_ids, n_logits: vocabulary.n_ids() });
+        }
+        self.max_tokens = self.max_tokens.min(model.max_length - self.prompt.len());
+        Ok(self)
+    }
+
+    fn check_prompt(&self, model: &ModelInfo) -> Result<(), Error> {
+        if self.prompt.is_empty() {
+            return Err(Error::PromptEmpty);
+        }
+        if self.prompt.len() >= model.max_length {
+            return Err(Error::PromptTooLong { n: self.prompt.len(), max: model.max_length });
+        }
+        match self.prompt.iter().find(|&&id| id as usize >= model.n_ids) {
+            Some(&id) => Err(Error::UnknownToken { id, n_ids: model.n_ids }),
+            None => Ok(()),
+        }
+    }
+}

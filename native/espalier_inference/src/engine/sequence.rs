@@ -1,0 +1,161 @@
+//! [`Sequence`]: one running request.
+
+use std::sync::Arc;
+
+use espalier_constraint::{Constraint, TokenMask, Vocabulary};
+
+use super::guide::{Advance, Guide};
+use super::request::{Event, FinishReason, Generation, Request};
+use super::sink::Sink;
+use crate::error::Error;
+use crate::kv_cache::KvCache;
+use crate::model::llama::Rows;
+use crate::sampler::Sampler;
+
+/// The state of a request, from the queue to its last event.
+pub(crate) struct Sequence {
+    generation: Generation,
+    vocabulary: Arc<Vocabulary>,
+    sink: Sink,
+    guide: Guide,
+    sampler: Sampler,
+    cache: KvCache,
+    /// Tokens that the model hasn't read yet: of the prompt first, then of the text.
+    unread: Vec<u32>,
+    /// How many of them the current step reads.
+    n_reading: usize,
+    /// The text so far, for an error that carries it.
+    text: Vec<u8>,
+    n_prompt_tokens: usize,
+    n_tokens: usize,
+    n_forced_tokens: usize,
+    n_steps: usize,
+}
+
+impl Sequence {
+    pub(crate) fn new(
+        request: Request,
+        vocabulary: Arc<Vocabulary>,
+        generation: &Generation,
+        sink: Sink,
+    ) -> Self {
+        let matcher = request.constraint.as_ref().map(Constraint::matcher);
+        Self {
+            generation: generation.clone(),
+            vocabulary,
+            sink,
+            guide: Guide::new(matcher, request.max_tokens),
+            sampler: Sampler::new(request.sampling, &request.prompt),
+            cache: KvCache::default(),
+            n_prompt_tokens: request.prompt.len(),
+            unread: request.prompt,
+            n_reading: 0,
+            text: Vec::new(),
+            n_tokens: 0,
+            n_forced_tokens: 0,
+            n_steps: 0,
+        }
+    }
+
+    /// Appends what is forced from the start. May finish the request.
+    pub(crate) fn start(&mut self, cache: KvCache) {
+        self.cache = cache;
+        match self.guide.start() {
+            Ok(advance) => self.append(&advance),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Whether the last event was sent, or nobody listens.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.sink.is_closed()
+    }
+
+    /// Finishes the request if it was cancelled.
+    pub(crate) fn check_cancelled(&mut self) {
+        if self.generation.is_cancelled() {
+            self.finish(FinishReason::Cancelled);
+        }
+    }
+
+    /// Decides how many tokens the next step reads, at least one, and returns that number.
+    pub(crate) fn plan(&mut self, max_rows: usize) -> usize {
+        self.n_reading = self.unread.len().min(max_rows.max(1));
+        self.n_reading
+    }
+
+    /// The parts of a step that run side by side: the rows for the model, and the guide if a token
+    /// will be sampled after them.
+    pub(crate) fn split(&mut self) -> (Rows<'_>, Option<&mut Guide>) {
+        let samples = self.n_reading == self.unread.len();
+        let tokens = &self.unread[..self.n_reading];
+        let rows = Rows { tokens, cache: &mut self.cache, n_logits: usize::from(samples) };
+        (rows, samples.then_some(&mut self.guide))
+    }
+
+    /// Notes that the model has read the planned tokens.
+    pub(crate) fn read(&mut self) {
+        self.unread.drain(..self.n_reading);
+        self.n_steps += 1;
+    }
+
+    /// Samples a token and appends it, with what it forces. May finish the request.
+    pub(crate) fn sample(&mut self, logits: &[f32], mask: Result<Option<Arc<TokenMask>>, Error>) {
+        match self.sample_and_advance(logits, mask) {
+            Ok(advance) => self.append(&advance),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn sample_and_advance(
+        &mut self,
+        logits: &[f32],
+        mask: Result<Option<Arc<TokenMask>>, Error>,
+    ) -> Result<Advance, Error> {
+        let id = self.sampler.sample(logits, self.vocabulary.n_ids(), mask?.as_deref());
+        let id = id.ok_or(Error::NoTokenAllowed)?;
+        self.guide.accept(id, self.vocabulary.eos_ids().contains(&id))
+    }
+
+    fn append(&mut self, advance: &Advance) {
+        self.append_tokens(advance.sampled.as_slice(), false);
+        self.append_tokens(&advance.forced, true);
+        if let Some(finish_reason) = advance.finish {
+            self.finish(finish_reason);
+        }
+    }
+
+    fn append_tokens(&mut self, ids: &[u32], forced: bool) {
+        if ids.is_empty() {
+            return;
+        }
+        let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
+        let text = bytes.collect::<Vec<_>>().concat();
+        ids.iter().for_each(|&id| self.sampler.record(id));
+        self.text.extend_from_slice(&text);
+        self.unread.extend_from_slice(ids);
+        self.n_tokens += ids.len();
+        self.n_forced_tokens += if forced { ids.len() } else { 0 };
+        self.sink.send(Event::Tokens { ids: ids.to_vec(), text, forced });
+    }
+
+    fn finish(&mut self, finish_reason: FinishReason) {
+        self.sink.send(Event::Done {
+            finish_reason,
+            n_prompt_tokens: self.n_prompt_tokens,
+            n_tokens: self.n_tokens,
+            n_forced_tokens: self.n_forced_tokens,
+            n_steps: self.n_steps,
+        });
+    }
+
+    fn fail(&mut self, error: Error) {
+        let error = match error {
+            Error::Truncated { max_tokens, .. } => {
+                Error::Truncated { max_tokens, partial: std::mem::take(&mut self.text) }
+            }
+            other => other,
+        };
+        self.sink.send(Event::Failed(error));
+    }
+}

@@ -1,0 +1,149 @@
+//! [`Worker`]: the thread of a served model.
+//!
+//! Continuous batching: each step advances all running sequences by one forward pass. Between steps
+//! finished ones leave, waiting ones join in order.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::guide::Guide;
+use super::sequence::Sequence;
+use super::{ModelOptions, Stopped};
+use crate::model::llama::{Llama, Rows};
+
+/// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
+/// doesn't hold up the sequences that decode beside it.
+const MAX_ROWS: usize = 256;
+
+/// What the handle tells the thread.
+pub(crate) enum Command {
+    Run(Box<Sequence>),
+    /// Look whether the model was stopped.
+    Wake,
+}
+
+/// Owns the weights and all requests.
+pub(crate) struct Worker {
+    llama: Llama,
+    max_batch_size: usize,
+    n_threads: usize,
+    commands: Receiver<Command>,
+    stopped: Arc<Stopped>,
+    waiting: VecDeque<Sequence>,
+    running: Vec<Sequence>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        llama: Llama,
+        options: &ModelOptions,
+        commands: Receiver<Command>,
+        stopped: Arc<Stopped>,
+    ) -> Self {
+        let ModelOptions { max_batch_size, n_threads } = *options;
+        let (waiting, running) = (VecDeque::new(), Vec::new());
+        Self { llama, max_batch_size, n_threads, commands, stopped, waiting, running }
+    }
+
+    /// Serves until the model is stopped. Requests that are left fail as they are dropped.
+    pub(crate) fn run(mut self) {
+        let pool = match thread_pool(self.n_threads) {
+            Ok(pool) => pool,
+            Err(error) => return self.stop(error.to_string()),
+        };
+        while self.receive() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.step()))) {
+                self.stop(panic_message(&*panic));
+            }
+        }
+    }
+
+    /// Takes new requests; waits for one where nothing is to be done. Whether to go on.
+    fn receive(&mut self) -> bool {
+        if self.running.is_empty() && self.waiting.is_empty() {
+            match self.commands.recv() {
+                Ok(command) => self.take(command),
+                Err(_) => return false,
+            }
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
+        self.stopped.get().is_none()
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Run(sequence) => self.waiting.push_back(*sequence),
+            Command::Wake => {}
+        }
+    }
+
+    fn stop(&self, detail: String) {
+        // Where the model was stopped already, that reason stands.
+        let _ = self.stopped.set(detail);
+    }
+
+    /// One forward pass over all running sequences, and a token for each that has read its prompt.
+    fn step(&mut self) {
+        self.update();
+        if self.running.is_empty() {
+            return;
+        }
+        let mut n_rows_left = MAX_ROWS;
+        for sequence in &mut self.running {
+            n_rows_left = n_rows_left.saturating_sub(sequence.plan(n_rows_left));
+        }
+        let (mut rows, mut guides): (Vec<Rows<'_>>, Vec<Option<&mut Guide>>) =
+            self.running.iter_mut().map(Sequence::split).unzip();
+        let (logits, masks) = rayon::join(
+            || self.llama.forward(&mut rows),
+            || -> Vec<_> {
+                let guides = guides.iter_mut().map(Option::as_mut);
+                guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
+            },
+        );
+        let mut logits = logits.chunks_exact(self.llama.config().n_ids);
+        for (sequence, mask) in self.running.iter_mut().zip(masks) {
+            sequence.read();
+            if let Some((mask, logits)) = mask.and_then(|mask| Some((mask, logits.next()?))) {
+                sequence.sample(logits, mask);
+            }
+        }
+    }
+
+    /// Lets finished and cancelled sequences leave and waiting ones join.
+    fn update(&mut self) {
+        self.waiting.iter_mut().chain(&mut self.running).for_each(Sequence::check_cancelled);
+        self.waiting.retain(|sequence| !sequence.is_finished());
+        self.running.retain(|sequence| !sequence.is_finished());
+        while self.running.len() < self.max_batch_size
+            && let Some(mut sequence) = self.waiting.pop_front()
+        {
+            sequence.start(self.llama.new_cache());
+            if !sequence.is_finished() {
+                self.running.push(sequence);
+            }
+        }
+    }
+}
+
+/// A pool that the worker's thread is itself a member of, so that small steps need no other thread.
+fn thread_pool(n_threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
+    ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .thread_name(|index| format!("espalier-model-{index}"))
+        .use_current_thread()
+        .build()
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic").to_owned()
+}

@@ -1,0 +1,118 @@
+//! Loading a model from its directory, as Hugging Face lays it out.
+//!
+//! One file for each architecture family holds its forward pass; [`llama`] is the one there is.
+
+mod config;
+mod files;
+mod json_file;
+pub(crate) mod llama;
+mod rotary;
+mod weights;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use espalier_constraint::Vocabulary;
+
+use self::config::Config;
+use self::json_file::JsonFile;
+use self::llama::Llama;
+use self::weights::Weights;
+use crate::chat_template::ChatTemplate;
+use crate::error::Error;
+use crate::tokenizer::Tokenizer;
+
+/// The architectures (as `config.json` names them) that the Llama forward pass computes.
+const LLAMA_LIKE: [&str; 2] = ["LlamaForCausalLM", "MistralForCausalLM"];
+
+/// All that the files of a model say.
+pub(crate) struct LoadedModel {
+    pub(crate) architecture: String,
+    pub(crate) llama: Llama,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) vocabulary: Arc<Vocabulary>,
+    pub(crate) chat_template: Option<ChatTemplate>,
+}
+
+impl LoadedModel {
+    /// Reads `config.json`, `model.safetensors` (or its shards), `tokenizer.json`, and where they
+    /// exist `generation_config.json`, `tokenizer_config.json` and `chat_template.jinja`.
+    pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
+        let config = JsonFile::read(&directory.join("config.json"))?;
+        let architecture = architecture(&config)?;
+        let shape = Config::from_json(&config)?;
+        let tokenizer = Tokenizer::from_json(&files::read(&directory.join("tokenizer.json"))?)?;
+        let tokenizer_config = JsonFile::read_if_present(&directory.join("tokenizer_config.json"))?;
+        let chat_template = chat_template(directory, &tokenizer_config)?;
+        let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
+        let vocabulary = tokenizer.vocabulary_with_eos_ids(&eos_ids)?;
+        if vocabulary.n_ids() > shape.n_ids {
+            let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
+            return Err(Error::VocabularyMismatch { n_ids, n_logits });
+        }
+        let llama = Llama::load(shape, &Weights::read(directory)?)?;
+        let vocabulary = Arc::new(vocabulary);
+        Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
+    }
+}
+
+fn architecture(config: &JsonFile) -> Result<String, Error> {
+    let expected = "a list with the name of an architecture";
+    let name = config.field("architectures").and_then(|names| names.get(0)?.as_str());
+    let name = name.ok_or_else(|| config.invalid("architectures", expected))?;
+    if LLAMA_LIKE.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let known = LLAMA_LIKE.map(str::to_owned).to_vec();
+    Err(Error::UnsupportedArchitecture { got: name.to_owned(), known })
+}
+
+/// The ids that end a text: the configurations name them by number, the tokenizer's by text.
+fn eos_ids(
+    directory: &Path,
+    config: &JsonFile,
+    tokenizer_config: &JsonFile,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<u32>, Error> {
+    let generation = JsonFile::read_if_present(&directory.join("generation_config.json"))?;
+    let mut ids = generation.token_ids("eos_token_id")?;
+    ids.extend(config.token_ids("eos_token_id")?);
+    let named = tokenizer_config.token_text("eos_token");
+    ids.extend(named.and_then(|text| tokenizer.token_id(text)));
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The template in a file of its own, or else the one in the tokenizer's configuration.
+fn chat_template(directory: &Path, config: &JsonFile) -> Result<Option<ChatTemplate>, Error> {
+    let path = directory.join("chat_template.jinja");
+    let source = if path.exists() {
+        let text = String::from_utf8(files::read(&path)?);
+        Some(text.map_err(|error| Error::InvalidChatTemplate { detail: error.to_string() })?)
+    } else {
+        template_in_config(config)?
+    };
+    let token = |name| config.token_text(name).unwrap_or_default().to_owned();
+    source
+        .map(|source| ChatTemplate::new(source, token("bos_token"), token("eos_token")))
+        .transpose()
+}
+
+/// One template as a text, or a list of named ones, of which "default" is meant.
+fn template_in_config(config: &JsonFile) -> Result<Option<String>, Error> {
+    let Some(value) = config.field("chat_template") else { return Ok(None) };
+    if let Some(source) = value.as_str() {
+        return Ok(Some(source.to_owned()));
+    }
+    let named = value.as_array().and_then(|templates| {
+        let default = templates.iter().find(|template| template["name"] == "default")?;
+        default["template"].as_str()
+    });
+    match named {
+        Some(source) => Ok(Some(source.to_owned())),
+        None => {
+            Err(config.invalid("chat_template", "a text, or a list with one named \"default\""))
+        }
+    }
+}
