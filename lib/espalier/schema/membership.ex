@@ -33,13 +33,17 @@ defmodule Espalier.Schema.Membership do
 
   defp keeps?({:min_length, n}, text), do: n_characters(text) >= n
   defp keeps?({:max_length, n}, text), do: n_characters(text) <= n
-  defp keeps?({:pattern, source}, text), do: source |> Regex.compile!("u") |> Regex.match?(text)
+  defp keeps?({:pattern, source}, text), do: matches?(Regex.compile(source, "u"), text)
   defp keeps?({:min, bound}, number), do: number >= bound
   defp keeps?({:max, bound}, number), do: number <= bound
   defp keeps?({:greater_than, bound}, number), do: number > bound
   defp keeps?({:less_than, bound}, number), do: number < bound
   defp keeps?({:min_items, n}, items), do: length(items) >= n
   defp keeps?({:max_items, n}, items), do: length(items) <= n
+
+  # What Elixir does not read as an expression may be one in JSON Schema; its compiler will tell.
+  defp matches?({:ok, regex}, text), do: Regex.match?(regex, text)
+  defp matches?({:error, _reason}, _text), do: true
 
   # JSON Schema counts code points, `String.length/1` what a reader sees as one character.
   defp n_characters(text), do: text |> String.codepoints() |> length()
