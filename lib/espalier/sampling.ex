@@ -16,8 +16,7 @@ defmodule Espalier.Sampling do
     temperature: [
       type: {:range, 0, 100},
       default: 0.0,
-      doc:
-        "How much chance there is in it: at 0 the likeliest token is always taken, at 1 the model's own distribution is kept."
+      doc: "0 takes the likeliest token, 1 keeps the model's own distribution."
     ],
     top_k: [
       type: :pos_integer,

@@ -95,6 +95,7 @@ defmodule Espalier.TelemetryTest do
 
   if Code.ensure_loaded?(:telemetry) do
     test "the real telemetry gets the events" do
+      {:ok, _started} = Application.ensure_all_started(:telemetry)
       Telemetry.put_sink(:telemetry)
       event = [:espalier, :generate, :stop]
       :telemetry.attach(inspect(self()), event, &__MODULE__.forward/4, self())
