@@ -1,0 +1,303 @@
+//! Runs `testdata/` against every spelling, option and vocabulary.
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use espalier_constraint::{Constraint, Error, JsonSchemaOptions, TokenMask, Vocabulary};
+use serde_json::Value;
+use support::data::{self, ExpectedError, Group, Input, Mask, RejectedAt, Source, Test};
+use support::following::{self, Verdict};
+use support::oracle;
+use support::spelling::{SPELLINGS, Spelling};
+
+static VOCABULARIES: LazyLock<Vec<(String, Arc<Vocabulary>)>> = LazyLock::new(|| {
+    let names = data::names("vocabularies").into_iter();
+    names.map(|name| (name.clone(), data::read_vocabulary(&name))).collect()
+});
+
+macro_rules! topics {
+    ($($topic:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $topic() {
+                check_topic(stringify!($topic));
+            }
+        )+
+
+        #[test]
+        fn every_file_is_run() {
+            let mut topics = vec![$(stringify!($topic)),+];
+            topics.sort_unstable();
+            assert_eq!(data::names(""), topics);
+        }
+    };
+}
+
+topics!(
+    arrays, choice, combine, errors, masks, numbers, objects, patterns, references, regex, strings,
+    text_options, types, unicode,
+);
+
+/// Verdicts where the independent validator is known to be wrong, with the reason.
+const ORACLE_IS_WRONG: [(&str, &str); 0] = [];
+
+#[test]
+fn verdicts_on_data_agree_with_an_independent_validator() {
+    let mut wrong = Vec::new();
+    for topic in data::names("") {
+        for group in data::read_groups(&topic) {
+            let Source::Schema(schema) = &group.source else { continue };
+            if group.error.is_some() {
+                continue;
+            }
+            let schema: Value = serde_json::from_str(schema).expect("a schema that is JSON");
+            let validator = oracle::validator(&schema);
+            wrong.extend(
+                (group.tests.iter())
+                    .filter(|test| disagrees(&validator, test))
+                    .map(|test| (group.description.clone(), test.description.clone())),
+            );
+        }
+    }
+    let known = ORACLE_IS_WRONG.map(|(group, test)| (group.to_owned(), test.to_owned()));
+    assert_eq!(wrong, known);
+}
+
+fn disagrees(validator: &jsonschema::Validator, test: &Test) -> bool {
+    match &test.input {
+        Input::Data(value) => validator.is_valid(value) != test.valid,
+        Input::Text(text) => {
+            // A text that is valid is JSON, and the value that it stands for is valid.
+            let value = serde_json::from_slice::<Value>(text).ok();
+            test.valid && value.is_some_and(|value| !validator.is_valid(&value))
+        }
+    }
+}
+
+fn check_topic(topic: &str) {
+    let failures: Vec<String> = data::read_groups(topic).iter().flat_map(check_group).collect();
+    assert!(failures.is_empty(), "{} failures in {topic}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What is wrong with a group: nothing, we hope.
+fn check_group(group: &Group) -> Vec<String> {
+    if let Some(expected) = &group.error {
+        return check_error(group, expected).into_iter().collect();
+    }
+    let compiled = Compiled::new(group);
+    let tests = group.tests.iter().flat_map(|test| check_test(&compiled, test));
+    tests.chain(group.masks.iter().flat_map(|mask| check_mask(group, mask))).collect()
+}
+
+fn check_error(group: &Group, expected: &ExpectedError) -> Option<String> {
+    let got = match group.source.compile(&group.options, &VOCABULARIES[0].1) {
+        Ok(_) => return Some(format!("{}: compiles", group.description)),
+        Err(error) => error,
+    };
+    let (kind, keyword, pointer) = parts(&got);
+    let is = |expected: &Option<String>, got: Option<&str>| {
+        expected.as_deref().is_none_or(|expected| Some(expected) == got)
+    };
+    let as_expected =
+        kind == expected.kind && is(&expected.keyword, keyword) && is(&expected.pointer, pointer);
+    (!as_expected).then(|| {
+        let (keyword, pointer) = (&expected.keyword, &expected.pointer);
+        format!(
+            "{}: expected {} ({keyword:?} at {pointer:?}), got: {got:?}",
+            group.description, expected.kind
+        )
+    })
+}
+
+/// The kind, the keyword and the pointer of an error.
+fn parts(error: &Error) -> (&'static str, Option<&str>, Option<&str>) {
+    match error {
+        Error::InvalidJson { .. } => ("invalid_json", None, None),
+        Error::InvalidSchema { pointer, .. } => ("invalid_schema", None, Some(pointer)),
+        Error::UnsupportedKeyword { keyword, pointer, .. } => {
+            ("unsupported_keyword", Some(keyword), Some(pointer))
+        }
+        Error::Unsatisfiable { pointer } => ("unsatisfiable", None, Some(pointer)),
+        Error::InvalidRegex { pointer, .. } => ("invalid_regex", None, pointer.as_deref()),
+        Error::UnsupportedRegex { pointer, .. } => ("unsupported_regex", None, pointer.as_deref()),
+        Error::EmptyChoice => ("empty_choice", None, None),
+        Error::LimitExceeded { pointer, .. } => ("limit_exceeded", None, pointer.as_deref()),
+        _ => ("another", None, None),
+    }
+}
+
+/// A group's constraints, each compiled once.
+struct Compiled<'a> {
+    group: &'a Group,
+    constraints: RefCell<HashMap<(JsonSchemaOptions, usize), Result<Constraint, Error>>>,
+}
+
+impl<'a> Compiled<'a> {
+    fn new(group: &'a Group) -> Self {
+        Self { group, constraints: RefCell::default() }
+    }
+
+    fn constraint(&self, options: &JsonSchemaOptions, vocabulary_idx: usize) -> Result<Constraint, Error> {
+        let compile = || self.group.source.compile(options, &VOCABULARIES[vocabulary_idx].1);
+        let mut constraints = self.constraints.borrow_mut();
+        constraints.entry((*options, vocabulary_idx)).or_insert_with(compile).clone()
+    }
+}
+
+/// A text, the options to try it under, and what should become of it.
+struct Attempt {
+    text: Vec<u8>,
+    options: JsonSchemaOptions,
+    valid: bool,
+    rejected_at: Option<RejectedAt>,
+}
+
+fn check_test(compiled: &Compiled, test: &Test) -> Vec<String> {
+    let problem = |attempt: &Attempt| {
+        let problem = check_attempt(compiled, attempt)?;
+        let text = String::from_utf8_lossy(&attempt.text);
+        let (group, test) = (&compiled.group.description, &test.description);
+        Some(format!("{group} / {test}: {problem}; text {text:?}, {:?}", attempt.options))
+    };
+    attempts(compiled.group, test).iter().filter_map(problem).collect()
+}
+
+fn attempts(group: &Group, test: &Test) -> Vec<Attempt> {
+    let &Test { valid, rejected_at, reordered, .. } = test;
+    let value = match &test.input {
+        Input::Text(text) => {
+            let (text, options) = (text.clone(), group.options);
+            return vec![Attempt { text, options, valid, rejected_at }];
+        }
+        Input::Data(value) => value,
+    };
+    let attempt = |spelling: Spelling, options, valid| {
+        let text = spelling.write(value).into_bytes();
+        Attempt { text, options, valid, rejected_at }
+    };
+    let mut attempts = Vec::new();
+    for spelling in SPELLINGS {
+        let options = spelling.options(!reordered).into_iter();
+        attempts.extend(options.map(|options| attempt(spelling, options, valid)));
+    }
+    if reordered {
+        // Keys out of order are refused where the schema's order is asked for.
+        attempts.push(attempt(Spelling::Compact, JsonSchemaOptions::generating(), false));
+    }
+    attempts
+}
+
+/// Compares the verdicts on a text, cut in every way, with the expected one.
+fn check_attempt(compiled: &Compiled, attempt: &Attempt) -> Option<String> {
+    for (vocabulary_idx, (name, _)) in VOCABULARIES.iter().enumerate() {
+        let constraint = match compiled.constraint(&attempt.options, vocabulary_idx) {
+            Ok(constraint) => constraint,
+            Err(error) => return Some(format!("does not compile: {error}")),
+        };
+        let verdict = following::by_text(&constraint, &attempt.text);
+        if verdict.is_ok() != attempt.valid {
+            return Some(format!("expected valid = {}, got {verdict:?}", attempt.valid));
+        }
+        if let (Some(expected), Err(got)) = (attempt.rejected_at, verdict)
+            && expected != got
+        {
+            return Some(format!("expected to be refused at {expected:?}, got {got:?}"));
+        }
+        if let Some(problem) = check_tokens(&constraint, &attempt.text, verdict) {
+            return Some(format!("{problem} (vocabulary {name})"));
+        }
+    }
+    None
+}
+
+/// In the longest tokens the verdict is the same as in one piece, at the token with that byte.
+fn check_tokens(constraint: &Constraint, text: &[u8], verdict: Verdict) -> Option<String> {
+    let vocabulary = constraint.vocabulary();
+    let tokens = following::cut_greedily(vocabulary, text)?;
+    let by_tokens = following::by_tokens(constraint, &tokens);
+    let expected = match verdict {
+        Err(RejectedAt::Byte(offset)) => {
+            Err(RejectedAt::Byte(start_of_token(vocabulary, &tokens, offset)))
+        }
+        other => other,
+    };
+    (by_tokens != expected).then(|| {
+        format!("in one piece {verdict:?}, in tokens {by_tokens:?} instead of {expected:?}")
+    })
+}
+
+fn start_of_token(vocabulary: &Vocabulary, tokens: &[u32], offset: usize) -> usize {
+    let lengths = tokens.iter().map(|&token| vocabulary.token_bytes(token).map_or(0, <[u8]>::len));
+    let mut start = 0;
+    for length in lengths {
+        if start + length > offset {
+            break;
+        }
+        start += length;
+    }
+    start
+}
+
+fn check_mask(group: &Group, expected: &Mask) -> Vec<String> {
+    let place = format!("{} / mask after {:?} ({})", group.description, expected.prefix, expected.vocabulary);
+    let problems = mask_problems(group, expected);
+    problems.into_iter().map(|problem| format!("{place}: {problem}")).collect()
+}
+
+fn mask_problems(group: &Group, expected: &Mask) -> Vec<String> {
+    let vocabulary = data::read_vocabulary(&expected.vocabulary);
+    let constraint = match group.source.compile(&group.options, &vocabulary) {
+        Ok(constraint) => constraint,
+        Err(error) => return vec![format!("does not compile: {error}")],
+    };
+    let mut matcher = constraint.matcher();
+    if let Err(error) = matcher.accept_text(expected.prefix.as_bytes()) {
+        return vec![format!("the prefix is refused: {error}")];
+    }
+    let mask = matcher.compute_mask().expect("a mask");
+    let mut problems = wrong_tokens(&vocabulary, &mask, expected);
+    let eos_allowed = vocabulary.eos_ids().iter().all(|&id| mask.is_allowed(id));
+    if expected.eos.is_some_and(|eos| eos != eos_allowed) {
+        problems.push(format!("the end is allowed: {eos_allowed}"));
+    }
+    let forced = following::bytes_of(&vocabulary, &matcher.forced_tokens().expect("forced tokens"));
+    if expected.forced.as_ref().is_some_and(|expected| expected.as_bytes() != forced) {
+        problems.push(format!("forced: {:?}", String::from_utf8_lossy(&forced)));
+    }
+    problems
+}
+
+fn wrong_tokens(vocabulary: &Vocabulary, mask: &TokenMask, expected: &Mask) -> Vec<String> {
+    let ids = 0..vocabulary.n_ids() as u32;
+    ids.filter(|id| !vocabulary.eos_ids().contains(id))
+        .filter_map(|id| {
+            let bytes = vocabulary.token_bytes(id).expect("a token");
+            let is_allowed = mask.is_allowed(id);
+            let is_wrong = is_allowed != should_be_allowed(vocabulary, id, bytes, expected)?;
+            is_wrong.then(|| {
+                let text = String::from_utf8_lossy(bytes);
+                format!("token {id} {text:?} is allowed: {is_allowed}")
+            })
+        })
+        .collect()
+}
+
+/// Whether the mask has to allow a token; `None` when the test does not say.
+fn should_be_allowed(
+    vocabulary: &Vocabulary,
+    id: u32,
+    bytes: &[u8],
+    expected: &Mask,
+) -> Option<bool> {
+    let listed = |tokens: &[Vec<u8>]| tokens.iter().any(|token| token == bytes);
+    if bytes.is_empty() || vocabulary.is_special(id) || listed(&expected.forbidden) {
+        Some(false)
+    } else if listed(&expected.allowed) {
+        Some(true)
+    } else {
+        expected.exact.then_some(false)
+    }
+}

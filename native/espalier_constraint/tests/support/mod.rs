@@ -1,0 +1,10 @@
+//! What the integration tests share.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+pub(crate) mod data;
+pub(crate) mod following;
+pub(crate) mod instances;
+pub(crate) mod oracle;
+pub(crate) mod random;
+pub(crate) mod schemas;
+pub(crate) mod spelling;
