@@ -1,42 +1,90 @@
 //! [`Constraint`]: compiled, immutable, shared.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use crate::automaton::{Automaton, LazyAutomaton};
+use crate::dfa::DEAD;
 use crate::error::Error;
-use crate::json_schema::JsonSchemaOptions;
+use crate::json_schema::{self, JsonSchemaOptions};
+use crate::literals::Literals;
+use crate::machine::Machine;
 use crate::matcher::Matcher;
+use crate::regex;
 use crate::vocabulary::Vocabulary;
 
-/// STUB
+/// What a text must be, compiled for one vocabulary.
+///
+/// Cloning is cheap. All matchers of a constraint, on whichever threads, share what was computed
+/// for its states.
 #[derive(Clone, Debug)]
 pub struct Constraint {
+    automaton: Arc<Mutex<dyn Automaton>>,
     vocabulary: Arc<Vocabulary>,
 }
 
-#[allow(missing_docs, clippy::missing_panics_doc)]
 impl Constraint {
+    /// The JSON text of a value that satisfies the schema.
+    ///
+    /// `schema` is the text of a JSON Schema; the order of its properties matters with
+    /// [`PropertyOrder::Schema`](crate::PropertyOrder::Schema). Keywords: `type`, `enum`, `const`,
+    /// `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
+    /// `maxItems`, `minLength`, `maxLength`, `pattern`, `minimum`, `maximum`, `exclusiveMinimum`,
+    /// `exclusiveMaximum`, `anyOf`, `allOf`, `$ref` within the document, and annotations.
+    ///
+    /// # Errors
+    /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`],
+    /// [`Error::Unsatisfiable`], [`Error::InvalidRegex`], [`Error::UnsupportedRegex`] and
+    /// [`Error::LimitExceeded`], each with the place in the schema.
     pub fn json_schema(
-        _schema: &str,
-        _options: &JsonSchemaOptions,
+        schema: &str,
+        options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Ok(Self { vocabulary: vocabulary.clone() })
+        Ok(Self::new(json_schema::compile(schema, options)?, vocabulary))
     }
-    pub fn regex(_pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        Ok(Self { vocabulary: vocabulary.clone() })
+
+    /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
+    /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
+    pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
+        let dfa = regex::compile(pattern)?;
+        if dfa.start() == DEAD {
+            return Err(Error::Unsatisfiable { pointer: String::new() });
+        }
+        Ok(Self::new(dfa, vocabulary))
     }
+
+    /// One of the texts.
+    ///
+    /// # Errors
+    /// [`Error::EmptyChoice`].
     pub fn choice<T: AsRef<[u8]>>(
-        _choices: &[T],
+        choices: &[T],
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Ok(Self { vocabulary: vocabulary.clone() })
+        if choices.is_empty() {
+            return Err(Error::EmptyChoice);
+        }
+        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
+        Ok(Self::new(Literals::new(texts), vocabulary))
     }
+
+    /// A matcher at the start of a new sequence.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher
+        Matcher::new(self.automaton.clone(), self.vocabulary.clone())
     }
+
+    /// The vocabulary that the constraint was compiled for.
     #[must_use]
     pub fn vocabulary(&self) -> &Arc<Vocabulary> {
         &self.vocabulary
+    }
+
+    fn new<M: Machine + 'static>(machine: M, vocabulary: &Arc<Vocabulary>) -> Self {
+        let automaton = LazyAutomaton::new(machine, vocabulary.clone());
+        Self { automaton: Arc::new(Mutex::new(automaton)), vocabulary: vocabulary.clone() }
     }
 }

@@ -73,7 +73,9 @@ pub enum Error {
         message: String,
     },
     /// The token can't come next.
-    #[error("token {token} ({bytes:?}) is not allowed here: {n_allowed} other tokens are")]
+    #[error(
+        "token {token} ({bytes:?}) is not allowed here: expected one of {n_allowed} others, the first of them {allowed:?}"
+    )]
     TokenNotAllowed {
         /// The id.
         token: u32,
@@ -81,6 +83,8 @@ pub enum Error {
         bytes: String,
         /// How many ids are allowed here.
         n_allowed: usize,
+        /// The first few of them.
+        allowed: Vec<u32>,
     },
     /// The id is not in the vocabulary.
     #[error("unknown token id {token}: the vocabulary has {vocabulary_size} ids")]
@@ -117,6 +121,19 @@ pub enum Error {
         /// The place in the schema, where there is one.
         pointer: Option<String>,
     },
+}
+
+impl Error {
+    /// The same error with its place in the schema.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        if let Self::InvalidRegex { pointer, .. }
+        | Self::UnsupportedRegex { pointer, .. }
+        | Self::LimitExceeded { pointer, .. } = &mut self
+        {
+            pointer.get_or_insert_with(|| place.to_owned());
+        }
+        self
+    }
 }
 
 fn place(pointer: Option<&str>) -> String {

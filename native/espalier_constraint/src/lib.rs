@@ -27,10 +27,17 @@
 //!
 //! The crate is pure: it knows no tokenizer library, no model, no I/O, no clock and no randomness.
 
+mod automaton;
 mod constraint;
+mod dfa;
 mod error;
+mod interner;
 mod json_schema;
+mod literals;
+mod machine;
 mod matcher;
+mod plain;
+mod regex;
 mod token_mask;
 mod token_trie;
 mod vocabulary;

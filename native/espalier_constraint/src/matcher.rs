@@ -1,53 +1,353 @@
 //! [`Matcher`]: progress of one sequence through a constraint.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
 use crate::token_mask::TokenMask;
+use crate::vocabulary::Vocabulary;
 
-/// STUB
+/// Where one sequence stands: which tokens were accepted, and which are allowed next.
+///
+/// Four questions about the end, with four answers: [`is_accepting`](Self::is_accepting) (may the
+/// text end here?), [`must_stop`](Self::must_stop) (must it?), [`is_finished`](Self::is_finished)
+/// (has the end-of-sequence token been accepted?), and [`forced_tokens`](Self::forced_tokens)
+/// (what is the only way on?).
+///
+/// A token is in the mask exactly when it is accepted. A call that fails changes nothing, unless
+/// its documentation says otherwise.
 #[derive(Clone, Debug)]
-pub struct Matcher;
+pub struct Matcher {
+    automaton: Arc<Mutex<dyn Automaton>>,
+    vocabulary: Arc<Vocabulary>,
+    /// What was accepted, one entry for each unit of rollback.
+    accepted: Vec<Accepted>,
+    /// The state at the start and after each accepted unit, of the automaton's epoch.
+    states: Vec<StateId>,
+    epoch: Option<u64>,
+    is_finished: bool,
+}
 
-#[allow(missing_docs, clippy::missing_panics_doc)]
+#[derive(Clone, Debug)]
+enum Accepted {
+    Token(u32),
+    Text(Box<[u8]>),
+    EndOfSequence,
+}
+
+/// The states of a matcher beside the locked table that they belong to.
+struct Locked<'a> {
+    automaton: MutexGuard<'a, dyn Automaton + 'static>,
+    state: StateId,
+}
+
+/// How many of the allowed ids an error names.
+const MAX_NAMED: usize = 8;
+
 impl Matcher {
+    pub(crate) fn new(automaton: Arc<Mutex<dyn Automaton>>, vocabulary: Arc<Vocabulary>) -> Self {
+        let (accepted, states) = (Vec::new(), Vec::new());
+        Self { automaton, vocabulary, accepted, states, epoch: None, is_finished: false }
+    }
+
+    /// The ids that are allowed next; none after the end.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when the schema needs more than a limit allows at this place.
     pub fn compute_mask(&mut self) -> Result<Arc<TokenMask>, Error> {
-        todo!()
+        if self.is_finished {
+            return Ok(Arc::new(TokenMask::none(self.vocabulary.n_ids())));
+        }
+        let mut locked = self.lock()?;
+        let state = locked.state;
+        locked.automaton.mask(state)
     }
-    pub fn accept_token(&mut self, _id: u32) -> Result<(), Error> {
-        todo!()
+
+    /// Accepts the next token.
+    ///
+    /// # Errors
+    /// [`Error::TokenNotAllowed`], [`Error::UnknownToken`], [`Error::Finished`],
+    /// [`Error::LimitExceeded`].
+    pub fn accept_token(&mut self, token: u32) -> Result<(), Error> {
+        if self.is_finished {
+            return Err(Error::Finished);
+        }
+        let vocabulary = self.vocabulary.clone();
+        let Some(bytes) = vocabulary.token_bytes(token) else {
+            let vocabulary_size = vocabulary.n_ids();
+            return Err(Error::UnknownToken { token, vocabulary_size });
+        };
+        if vocabulary.eos_ids().contains(&token) {
+            return self.accept_end(token);
+        }
+        let is_ordinary = !bytes.is_empty() && !vocabulary.is_special(token);
+        match self.read(bytes)? {
+            Ok(state) if is_ordinary => {
+                self.accepted.push(Accepted::Token(token));
+                self.states.push(state);
+                Ok(())
+            }
+            _ => Err(self.not_allowed(token)?),
+        }
     }
-    pub fn accept_tokens(&mut self, _ids: &[u32]) -> Result<(), (usize, Error)> {
-        todo!()
+
+    /// Accepts tokens until one is refused.
+    ///
+    /// # Errors
+    /// The index of the refused token, and why it is refused as in
+    /// [`accept_token`](Self::accept_token). Those before it stay accepted.
+    pub fn accept_tokens(&mut self, tokens: &[u32]) -> Result<(), (usize, Error)> {
+        for (index, &token) in tokens.iter().enumerate() {
+            self.accept_token(token).map_err(|error| (index, error))?;
+        }
+        Ok(())
     }
-    pub fn validate_tokens(&mut self, _ids: &[u32]) -> Result<usize, Error> {
-        todo!()
+
+    /// How many of the tokens could be accepted one after another; nothing is accepted.
+    pub fn validate_tokens(&mut self, tokens: &[u32]) -> Result<usize, Error> {
+        let n_valid = match self.accept_tokens(tokens) {
+            Ok(()) => tokens.len(),
+            Err((
+                index,
+                Error::TokenNotAllowed { .. } | Error::UnknownToken { .. } | Error::Finished,
+            )) => index,
+            Err((index, error)) => {
+                self.rollback(index)?;
+                return Err(error);
+            }
+        };
+        self.rollback(n_valid)?;
+        Ok(n_valid)
     }
-    pub fn accept_text(&mut self, _text: &[u8]) -> Result<(), Error> {
-        todo!()
+
+    /// Accepts text, however it would be cut into tokens. It is rolled back as one unit.
+    ///
+    /// # Errors
+    /// [`Error::TextNotAllowed`] with the first refused byte, [`Error::Finished`],
+    /// [`Error::LimitExceeded`].
+    pub fn accept_text(&mut self, text: &[u8]) -> Result<(), Error> {
+        if self.is_finished {
+            return Err(Error::Finished);
+        }
+        let state = self.read(text)?.map_err(|offset| Error::TextNotAllowed { offset })?;
+        self.accepted.push(Accepted::Text(text.into()));
+        self.states.push(state);
+        Ok(())
     }
-    pub fn rollback(&mut self, _n: usize) -> Result<(), Error> {
-        todo!()
+
+    /// Takes the last `n` accepted tokens back, the end-of-sequence token included. A text counts
+    /// as one.
+    ///
+    /// # Errors
+    /// [`Error::RollbackTooFar`].
+    pub fn rollback(&mut self, n: usize) -> Result<(), Error> {
+        let accepted = self.accepted.len();
+        let n_left =
+            accepted.checked_sub(n).ok_or(Error::RollbackTooFar { requested: n, accepted })?;
+        self.accepted.truncate(n_left);
+        self.states.truncate(n_left + 1);
+        self.is_finished &= n == 0;
+        Ok(())
     }
+
+    /// How many tokens and texts were accepted and not taken back.
+    #[must_use]
     pub fn n_accepted(&self) -> usize {
-        todo!()
+        self.accepted.len()
     }
+
+    /// Whether the text may end here: the end-of-sequence tokens are in the mask exactly then.
     pub fn is_accepting(&mut self) -> Result<bool, Error> {
-        todo!()
+        if self.is_finished {
+            return Ok(false);
+        }
+        let locked = self.lock()?;
+        Ok(locked.automaton.is_accepting(locked.state))
     }
+
+    /// Whether the text must end here: nothing but an end-of-sequence token is allowed.
     pub fn must_stop(&mut self) -> Result<bool, Error> {
-        todo!()
+        if !self.is_accepting()? {
+            return Ok(false);
+        }
+        let mut locked = self.lock()?;
+        let state = locked.state;
+        for byte in 0..=255 {
+            if locked.automaton.step(state, byte)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
+
+    /// Whether an end-of-sequence token was accepted.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
-        todo!()
+        self.is_finished
     }
+
+    /// The tokens that are the only way on, in the tokenizer's own spelling; often none.
+    ///
+    /// The end-of-sequence token is never among them. Where the tokenizer would spell the end of
+    /// the forced text together with what comes after it, that end is left to be sampled.
     pub fn forced_tokens(&mut self) -> Result<Vec<u32>, Error> {
-        todo!()
+        if self.is_finished {
+            return Ok(Vec::new());
+        }
+        let vocabulary = self.vocabulary.clone();
+        let mut locked = self.lock()?;
+        let (text, states) = locked.forced_text()?;
+        let mut tokens = vocabulary.spell(&text).unwrap_or_default();
+        let (mut at, mut n_kept) = (0, 0);
+        while n_kept < tokens.len()
+            && !locked.some_token_reaches_beyond(&vocabulary, &text[at..], &states[at..])?
+        {
+            at += vocabulary.token_bytes(tokens[n_kept]).map_or(0, <[u8]>::len);
+            n_kept += 1;
+        }
+        tokens.truncate(n_kept);
+        Ok(tokens)
     }
+
+    /// Tokens that lead to an end soonest; none where the text may end.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when even the shortest text is too long to be made up.
     pub fn shortest_completion(&mut self) -> Result<Vec<u32>, Error> {
-        todo!()
+        let text = self.completion()?;
+        Ok(self.vocabulary.spell(&text).unwrap_or_default())
     }
+
+    /// As many tokens as [`shortest_completion`](Self::shortest_completion) has, or more: the
+    /// number of its bytes.
+    ///
+    /// # Errors
+    /// As there.
     pub fn completion_bound(&mut self) -> Result<usize, Error> {
-        todo!()
+        Ok(self.completion()?.len())
     }
+
+    fn completion(&mut self) -> Result<Arc<[u8]>, Error> {
+        if self.is_finished {
+            return Ok(Arc::new([]));
+        }
+        let mut locked = self.lock()?;
+        let state = locked.state;
+        locked.automaton.completion(state)
+    }
+
+    fn accept_end(&mut self, token: u32) -> Result<(), Error> {
+        if !self.is_accepting()? {
+            return Err(self.not_allowed(token)?);
+        }
+        let state = self.lock()?.state;
+        self.accepted.push(Accepted::EndOfSequence);
+        self.states.push(state);
+        self.is_finished = true;
+        Ok(())
+    }
+
+    /// The state after the bytes, or the offset of the first one that is refused.
+    fn read(&mut self, bytes: &[u8]) -> Result<Result<StateId, usize>, Error> {
+        let mut locked = self.lock()?;
+        for (offset, &byte) in bytes.iter().enumerate() {
+            let state = locked.state;
+            match locked.automaton.step(state, byte)? {
+                Some(next) => locked.state = next,
+                None => return Ok(Err(offset)),
+            }
+        }
+        Ok(Ok(locked.state))
+    }
+
+    fn not_allowed(&mut self, token: u32) -> Result<Error, Error> {
+        let bytes = self.vocabulary.token_bytes(token).unwrap_or_default();
+        let bytes = String::from_utf8_lossy(bytes).into_owned();
+        let mask = self.compute_mask()?;
+        let allowed = mask.iter().take(MAX_NAMED).collect();
+        Ok(Error::TokenNotAllowed { token, bytes, n_allowed: mask.count(), allowed })
+    }
+
+    /// Locks the table and finds the current state in it, reading everything again if the table
+    /// was emptied since.
+    fn lock(&mut self) -> Result<Locked<'_>, Error> {
+        // A panic in another thread can only have left something out of the table: what is in it
+        // was complete when it was put there.
+        let mut automaton = self.automaton.lock().unwrap_or_else(PoisonError::into_inner);
+        automaton.shrink();
+        if self.epoch != Some(automaton.epoch()) {
+            self.states = read_again(&mut *automaton, &self.accepted, &self.vocabulary)?;
+            self.epoch = Some(automaton.epoch());
+        }
+        let state = *self.states.last().unwrap_or(&0);
+        Ok(Locked { automaton, state })
+    }
+}
+
+impl Locked<'_> {
+    /// The bytes that are the only way on, with the state before each and after the last.
+    fn forced_text(&mut self) -> Result<(Vec<u8>, Vec<StateId>), Error> {
+        let (mut text, mut states) = (Vec::new(), vec![self.state]);
+        let mut state = self.state;
+        while !self.automaton.is_accepting(state) {
+            let mut only = None;
+            for byte in 0..=255 {
+                if let Some(next) = self.automaton.step(state, byte)? {
+                    if only.replace((byte, next)).is_some() {
+                        return Ok((text, states));
+                    }
+                }
+            }
+            let Some((byte, next)) = only else { break };
+            text.push(byte);
+            states.push(next);
+            state = next;
+        }
+        Ok((text, states))
+    }
+
+    /// Whether some token is allowed that is longer than the forced text and begins with it.
+    fn some_token_reaches_beyond(
+        &mut self,
+        vocabulary: &Vocabulary,
+        text: &[u8],
+        states: &[StateId],
+    ) -> Result<bool, Error> {
+        let mut path = vec![states[text.len()]];
+        let mut found = false;
+        vocabulary.trie().walk_below(text, |visit| {
+            path.truncate(visit.depth - text.len());
+            let next = if found {
+                None
+            } else {
+                self.automaton.step(path[visit.depth - text.len() - 1], visit.byte)?
+            };
+            path.extend(next);
+            found |= next.is_some() && !visit.ids.is_empty();
+            Ok::<_, Error>(next.is_some() && !found)
+        })?;
+        Ok(found)
+    }
+}
+
+/// The state at the start and after each accepted unit.
+fn read_again(
+    automaton: &mut dyn Automaton,
+    accepted: &[Accepted],
+    vocabulary: &Vocabulary,
+) -> Result<Vec<StateId>, Error> {
+    let mut states = vec![automaton.start()];
+    for unit in accepted {
+        let bytes = match unit {
+            Accepted::Token(token) => vocabulary.token_bytes(*token).unwrap_or_default(),
+            Accepted::Text(text) => text,
+            Accepted::EndOfSequence => &[],
+        };
+        let mut state = states[states.len() - 1];
+        for &byte in bytes {
+            state = automaton.step(state, byte)?.unwrap_or(state);
+        }
+        states.push(state);
+    }
+    Ok(states)
 }

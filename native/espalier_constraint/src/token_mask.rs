@@ -37,7 +37,8 @@ impl TokenMask {
     /// The allowed ids in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(index, &word)| {
-            let set_bits = std::iter::successors(Some(word), |bits| Some(bits & bits.wrapping_sub(1)));
+            let set_bits =
+                std::iter::successors(Some(word), |bits| Some(bits & bits.wrapping_sub(1)));
             (set_bits.take_while(|&bits| bits != 0))
                 .map(move |bits| index as u32 * 32 + bits.trailing_zeros())
         })
@@ -57,12 +58,6 @@ impl TokenMask {
 
     pub(crate) fn allow(&mut self, token: u32) {
         self.words[token as usize / 32] |= 1 << (token % 32);
-    }
-
-    pub(crate) fn allow_all(&mut self, other: &TokenMask) {
-        for (word, &added) in self.words.iter_mut().zip(&other.words) {
-            *word |= added;
-        }
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {

@@ -62,12 +62,34 @@ impl TokenTrie {
     }
 
     /// Visits the nodes in depth-first order; where `enter` answers false, the subtree is skipped.
-    pub(crate) fn walk<E>(
+    pub(crate) fn walk<E>(&self, enter: impl FnMut(Visit<'_>) -> Result<bool, E>) -> Result<(), E> {
+        self.walk_range(0, self.nodes.len(), enter)
+    }
+
+    /// Visits the tokens that begin with the text and are longer, as [`walk`](Self::walk) does.
+    pub(crate) fn walk_below<E>(
         &self,
+        text: &[u8],
+        enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let (mut first, mut end) = (0, self.nodes.len());
+        for (depth, &byte) in text.iter().enumerate() {
+            let Some(node) = self.sibling_with(first, depth as u32 + 1, byte) else {
+                return Ok(());
+            };
+            (first, end) = (node + 1, self.nodes[node].skip as usize);
+        }
+        self.walk_range(first, end, enter)
+    }
+
+    fn walk_range<E>(
+        &self,
+        mut index: usize,
+        end: usize,
         mut enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let mut index = 0;
-        while let Some(node) = self.nodes.get(index) {
+        while index < end {
+            let node = self.nodes[index];
             let visit =
                 Visit { byte: node.byte, depth: node.depth as usize, ids: self.ids_of(index) };
             index = if enter(visit)? { index + 1 } else { node.skip as usize };

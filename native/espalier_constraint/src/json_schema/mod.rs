@@ -1,4 +1,37 @@
 //! JSON Schema as a machine over bytes.
+//!
+//! The way from the text of a schema to a state, by file:
+//!
+//! - `schema`: the text, checked and laid out as nodes, one for each subschema
+//! - `goals`: sets of nodes that must hold together, expanded by JSON type into leaves
+//! - `cost`: which goals some value satisfies, and how short its text can be
+//! - `number`, `decimal`, `language`, `string`: the scalar leaves, read byte by byte
+//! - `frame`: open objects and arrays with their live alternatives
+//! - `machine`: all of it on one stack; `completion`: how a partly read value ends soonest
+
+mod completion;
+mod cost;
+mod decimal;
+mod frame;
+mod goals;
+mod language;
+mod machine;
+mod number;
+mod schema;
+mod string;
+mod texts;
+
+use crate::error::Error;
+pub(crate) use machine::JsonMachine;
+
+/// Compiles the text of a schema.
+///
+/// # Errors
+/// Those of the schema's text, and [`Error::Unsatisfiable`].
+pub(crate) fn compile(schema: &str, options: &JsonSchemaOptions) -> Result<JsonMachine, Error> {
+    let schema = schema::Schema::parse(schema)?;
+    JsonMachine::new(goals::Goals::new(schema, *options)).check_satisfiable()
+}
 
 /// How the text of a value may look; which values are valid is the schema's matter alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,190 @@
+//! [`LazyAutomaton`]: the states of a machine by number, with what is known of each.
+//!
+//! In the manner of a lazy DFA: a state gets a number when it is first met, and its transitions,
+//! its token mask and its completion are computed once and remembered. The table is shared by all
+//! sequences that use a constraint. When it has outgrown its bound it is emptied; each matcher
+//! notices that by the table's epoch and finds its states again by reading its text again.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::error::Error;
+use crate::machine::Machine;
+use crate::token_mask::TokenMask;
+use crate::vocabulary::Vocabulary;
+
+/// The number of a state, valid within one epoch.
+pub(crate) type StateId = u32;
+
+/// What a constraint and its matchers need of a machine, whichever it is.
+pub(crate) trait Automaton: std::fmt::Debug + Send {
+    /// Changes when all states were forgotten.
+    fn epoch(&self) -> u64;
+
+    /// Empties the table if it has outgrown its bound. State numbers from before are invalid if
+    /// the epoch has changed.
+    fn shrink(&mut self);
+
+    fn start(&mut self) -> StateId;
+
+    fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error>;
+
+    fn is_accepting(&self, state: StateId) -> bool;
+
+    fn mask(&mut self, state: StateId) -> Result<Arc<TokenMask>, Error>;
+
+    fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
+}
+
+/// The memory that the table of one constraint may take, about.
+const MAX_TABLE_BYTES: usize = 64 << 20;
+
+#[derive(Debug)]
+pub(crate) struct LazyAutomaton<M: Machine> {
+    machine: M,
+    vocabulary: Arc<Vocabulary>,
+    ids: FxHashMap<Arc<M::State>, StateId>,
+    states: Vec<Entry<M::State>>,
+    /// About the memory of what is remembered.
+    n_bytes: usize,
+    max_bytes: usize,
+    epoch: u64,
+}
+
+#[derive(Debug)]
+struct Entry<S> {
+    state: Arc<S>,
+    is_accepting: bool,
+    /// The next state by byte, made at the first step.
+    row: Option<Box<[StateId; 256]>>,
+    mask: Option<Arc<TokenMask>>,
+    completion: Option<Arc<[u8]>>,
+}
+
+/// In a row: not computed yet.
+const UNKNOWN: StateId = u32::MAX;
+/// In a row: refused.
+const REFUSED: StateId = u32::MAX - 1;
+
+impl<M: Machine> LazyAutomaton<M> {
+    pub(crate) fn new(machine: M, vocabulary: Arc<Vocabulary>) -> Self {
+        Self {
+            machine,
+            vocabulary,
+            ids: FxHashMap::default(),
+            states: Vec::new(),
+            n_bytes: 0,
+            max_bytes: MAX_TABLE_BYTES,
+            epoch: 0,
+        }
+    }
+
+    fn intern(&mut self, state: M::State) -> StateId {
+        if let Some(&id) = self.ids.get(&state) {
+            return id;
+        }
+        let (id, state) = (self.states.len() as StateId, Arc::new(state));
+        let is_accepting = self.machine.is_accepting(&state);
+        self.ids.insert(state.clone(), id);
+        self.states.push(Entry { state, is_accepting, row: None, mask: None, completion: None });
+        self.n_bytes += size_of::<Entry<M::State>>() + size_of::<M::State>() + 64;
+        id
+    }
+
+    /// Walks the tokens along the transitions; those that a slice of the vocabulary answers for
+    /// all at once are not walked.
+    fn compute_mask(&mut self, state: StateId) -> Result<TokenMask, Error> {
+        let vocabulary = self.vocabulary.clone();
+        let free = self.machine.free_characters(&self.states[state as usize].state);
+        let (plain, trie) = match free {
+            Some(n_characters) => vocabulary.plain_up_to(n_characters),
+            None => (None, vocabulary.trie()),
+        };
+        let mut mask = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
+        let mut path = vec![state];
+        trie.walk(|visit| {
+            path.truncate(visit.depth);
+            let Some(next) = self.step(path[visit.depth - 1], visit.byte)? else {
+                return Ok(false);
+            };
+            path.push(next);
+            visit.ids.iter().for_each(|&id| mask.allow(id));
+            Ok::<_, Error>(true)
+        })?;
+        if self.is_accepting(state) {
+            vocabulary.eos_ids().iter().for_each(|&id| mask.allow(id));
+        }
+        Ok(mask)
+    }
+}
+
+impl<M: Machine> Automaton for LazyAutomaton<M> {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn shrink(&mut self) {
+        if self.n_bytes + self.machine.memory() > self.max_bytes {
+            self.ids.clear();
+            self.states.clear();
+            self.machine.forget_states();
+            self.n_bytes = 0;
+            self.epoch += 1;
+        }
+    }
+
+    fn start(&mut self) -> StateId {
+        let start = self.machine.start();
+        self.intern(start)
+    }
+
+    fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error> {
+        let known =
+            self.states[state as usize].row.as_ref().map_or(UNKNOWN, |row| row[usize::from(byte)]);
+        let next = match known {
+            REFUSED => return Ok(None),
+            UNKNOWN => {
+                let from = self.states[state as usize].state.clone();
+                self.machine.step(&from, byte)?.map_or(REFUSED, |next| self.intern(next))
+            }
+            known => return Ok(Some(known)),
+        };
+        let row = &mut self.states[state as usize].row;
+        if row.is_none() {
+            self.n_bytes += size_of::<[StateId; 256]>();
+        }
+        row.get_or_insert_with(|| Box::new([UNKNOWN; 256]))[usize::from(byte)] = next;
+        Ok((next != REFUSED).then_some(next))
+    }
+
+    fn is_accepting(&self, state: StateId) -> bool {
+        self.states[state as usize].is_accepting
+    }
+
+    fn mask(&mut self, state: StateId) -> Result<Arc<TokenMask>, Error> {
+        if let Some(mask) = &self.states[state as usize].mask {
+            return Ok(mask.clone());
+        }
+        let mask = Arc::new(self.compute_mask(state)?);
+        self.n_bytes += mask.size_in_bytes();
+        self.states[state as usize].mask = Some(mask.clone());
+        Ok(mask)
+    }
+
+    fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error> {
+        if let Some(completion) = &self.states[state as usize].completion {
+            return Ok(completion.clone());
+        }
+        let entry = &self.states[state as usize];
+        let text = if entry.is_accepting {
+            Vec::new()
+        } else {
+            self.machine.completion(&entry.state.clone())?
+        };
+        let completion: Arc<[u8]> = text.into();
+        self.n_bytes += completion.len();
+        self.states[state as usize].completion = Some(completion.clone());
+        Ok(completion)
+    }
+}

@@ -1,0 +1,168 @@
+//! [`Dfa`]: a trim deterministic automaton over bytes.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+/// The state from which no text is accepted.
+pub(crate) const DEAD: u32 = u32::MAX;
+
+/// A deterministic automaton over bytes in which every state but [`DEAD`] leads to acceptance.
+#[derive(Clone, Debug)]
+pub(crate) struct Dfa {
+    /// Bytes that no state tells apart share a class.
+    classes: [u8; 256],
+    n_classes: usize,
+    /// The next state by state and class.
+    next: Vec<u32>,
+    accepting: Vec<bool>,
+    /// How many bytes, at least, lead from the state to an accepting one.
+    distance: Vec<u32>,
+    start: u32,
+}
+
+/// More states were needed than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyStates;
+
+impl Dfa {
+    /// Explores an automaton that is given by its start, its step and its acceptance.
+    ///
+    /// `representatives` holds one byte of each class, `classes` the class of each byte.
+    pub(crate) fn explore<S: Clone + Eq + std::hash::Hash>(
+        start: S,
+        (classes, representatives): ([u8; 256], &[u8]),
+        max_states: usize,
+        mut step: impl FnMut(&S, u8) -> Option<S>,
+        is_accepting: impl Fn(&S) -> bool,
+    ) -> Result<Self, TooManyStates> {
+        let mut ids = FxHashMap::from_iter([(start.clone(), 0u32)]);
+        let mut states = vec![start];
+        let mut next = Vec::new();
+        let mut index = 0;
+        while let Some(state) = states.get(index).cloned() {
+            for &byte in representatives {
+                let target = step(&state, byte).map_or(DEAD, |target| {
+                    *ids.entry(target).or_insert_with_key(|target| {
+                        states.push(target.clone());
+                        states.len() as u32 - 1
+                    })
+                });
+                next.push(target);
+            }
+            if states.len() > max_states {
+                return Err(TooManyStates);
+            }
+            index += 1;
+        }
+        let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
+        let n_classes = representatives.len();
+        let distance = distances(&next, n_classes, &accepting);
+        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0 };
+        dfa.trim();
+        Ok(dfa)
+    }
+
+    /// The automaton of the texts that both accept.
+    pub(crate) fn intersection(
+        &self,
+        other: &Self,
+        max_states: usize,
+    ) -> Result<Self, TooManyStates> {
+        let (classes, representatives) =
+            classes_of(|byte| (self.classes[usize::from(byte)], other.classes[usize::from(byte)]));
+        Self::explore(
+            (self.start, other.start),
+            (classes, &representatives),
+            max_states,
+            |&(a, b), byte| Some((self.step(a, byte)?, other.step(b, byte)?)),
+            |&(a, b)| self.is_accepting(a) && other.is_accepting(b),
+        )
+    }
+
+    /// The start state; [`DEAD`] when nothing is accepted.
+    pub(crate) fn start(&self) -> u32 {
+        self.start
+    }
+
+    /// The state after one more byte, unless nothing can be accepted from there.
+    pub(crate) fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        let class = usize::from(self.classes[usize::from(byte)]);
+        let target = *self.next.get((state as usize).checked_mul(self.n_classes)? + class)?;
+        (target != DEAD).then_some(target)
+    }
+
+    pub(crate) fn is_accepting(&self, state: u32) -> bool {
+        self.accepting.get(state as usize).is_some_and(|&accepting| accepting)
+    }
+
+    pub(crate) fn accepts(&self, text: &[u8]) -> bool {
+        let end = text.iter().try_fold(self.start, |state, &byte| self.step(state, byte));
+        end.is_some_and(|state| self.is_accepting(state))
+    }
+
+    pub(crate) fn n_states(&self) -> usize {
+        self.accepting.len()
+    }
+
+    /// One of the shortest texts that lead from the state to an accepting one.
+    pub(crate) fn shortest_suffix(&self, mut state: u32) -> Vec<u8> {
+        let mut text = Vec::new();
+        while let Some(&distance) = self.distance.get(state as usize).filter(|&&d| d > 0) {
+            let nearer = (0..=255).find_map(|byte| {
+                let target = self.step(state, byte)?;
+                (self.distance[target as usize] < distance).then_some((byte, target))
+            });
+            let Some((byte, target)) = nearer else { break };
+            text.push(byte);
+            state = target;
+        }
+        text
+    }
+
+    fn trim(&mut self) {
+        let is_dead = |state: u32| state == DEAD || self.distance[state as usize] == u32::MAX;
+        let next =
+            self.next.iter().map(|&state| if is_dead(state) { DEAD } else { state }).collect();
+        self.start = if is_dead(self.start) { DEAD } else { self.start };
+        self.next = next;
+    }
+}
+
+/// Groups the bytes by a key: the class of each byte, and a byte of each class.
+pub(crate) fn classes_of<K: Eq + std::hash::Hash>(key: impl Fn(u8) -> K) -> ([u8; 256], Vec<u8>) {
+    let mut class_by_key = FxHashMap::default();
+    let mut representatives = Vec::new();
+    let classes = std::array::from_fn(|byte| {
+        let byte = byte as u8;
+        *class_by_key.entry(key(byte)).or_insert_with(|| {
+            representatives.push(byte);
+            (representatives.len() - 1) as u8
+        })
+    });
+    (classes, representatives)
+}
+
+/// Breadth-first search backwards from the accepting states.
+fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
+    let mut sources: Vec<Vec<u32>> = vec![Vec::new(); accepting.len()];
+    for (index, &target) in next.iter().enumerate().filter(|(_, target)| **target != DEAD) {
+        sources[target as usize].push((index / n_classes) as u32);
+    }
+    let mut distance: Vec<u32> =
+        accepting.iter().map(|&accepting| if accepting { 0 } else { u32::MAX }).collect();
+    let mut queue: VecDeque<u32> = (0u32..)
+        .zip(accepting)
+        .filter(|(_, accepting)| **accepting)
+        .map(|(state, _)| state)
+        .collect();
+    while let Some(state) = queue.pop_front() {
+        for &source in &sources[state as usize] {
+            if distance[source as usize] == u32::MAX {
+                distance[source as usize] = distance[state as usize] + 1;
+                queue.push_back(source);
+            }
+        }
+    }
+    distance
+}

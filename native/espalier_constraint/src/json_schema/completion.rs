@@ -1,0 +1,262 @@
+//! How a partly read value is completed soonest.
+
+use super::frame::Alternative;
+use super::goals::Leaf;
+use super::machine::{JsonMachine, KeyReading, Place, StackId, StackNode, State};
+use super::number;
+use super::string::{Decoder, escape_into};
+use crate::error::Error;
+use crate::literals::Literals;
+use crate::machine::Machine;
+
+/// Of many keys with which an object could go on, so many are tried.
+const MAX_KEYS_TRIED: usize = 8;
+
+/// Texts that complete a value, each with the goal of the place that it satisfies.
+type Options = Vec<(u32, Vec<u8>)>;
+
+impl JsonMachine {
+    pub(super) fn complete(&mut self, state: &State) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        let state = self.finish_character(state, &mut out)?;
+        match &state.place {
+            Place::NextKey { space } => {
+                out.extend(std::iter::repeat_n(b' ', usize::from(*space)));
+                out.push(b'"');
+                let rest = self.complete_key(state.stack, None)?;
+                out.extend(rest);
+            }
+            Place::Key(key) => out.extend(self.complete_key(state.stack, Some(key))?),
+            _ => {
+                let (options, stack) = self.options_at(&state)?;
+                out.extend(self.enclose(options, stack)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Goes on to the end of the character, or of the escape, in which a string stands.
+    fn finish_character(&mut self, state: &State, out: &mut Vec<u8>) -> Result<State, Error> {
+        let mut state = state.clone();
+        while let Place::String { decoder, .. } | Place::Key(KeyReading { decoder, .. }) =
+            &state.place
+            && *decoder != Decoder::Boundary
+        {
+            let mut next = None;
+            for byte in (b'0'..=b'u').chain(0x80..=0xBF).chain(*b"\"") {
+                next = self.step(&state, byte)?.map(|state| (byte, state));
+                if next.is_some() {
+                    break;
+                }
+            }
+            let (byte, after) =
+                next.unwrap_or_else(|| unreachable!("every step keeps a completion"));
+            out.push(byte);
+            state = after;
+        }
+        Ok(state)
+    }
+
+    /// The texts that complete the innermost value, and the stack around it.
+    fn options_at(&mut self, state: &State) -> Result<(Options, StackId), Error> {
+        let mut options = Options::new();
+        match &state.place {
+            Place::Value { goals, space } => {
+                let before = vec![b' '; usize::from(*space)];
+                let before = if self.goals.comma().len() > 1 { before } else { Vec::new() };
+                options = self.shortest_values(*goals, &before)?;
+            }
+            Place::Colon { goals, .. } => {
+                options = self.shortest_values(*goals, self.goals.colon())?
+            }
+            Place::Word { word, n_read, served } => {
+                options.extend(
+                    served.iter().map(|&serves| (serves, word[usize::from(*n_read)..].to_vec())),
+                );
+            }
+            Place::Number(readings) => {
+                for reading in readings {
+                    if let Leaf::Number(range) = &**self.goals.leaf(reading.leaf) {
+                        let style = self.options().numbers;
+                        options.push((
+                            reading.serves,
+                            number::shortest_suffix(&reading.prefix, range, style),
+                        ));
+                    }
+                }
+            }
+            Place::String { readings, .. } => {
+                for reading in readings {
+                    let mut text = Vec::new();
+                    escape_into(
+                        &self.language(reading.leaf).shortest_suffix(reading.reading),
+                        &mut text,
+                    );
+                    text.push(b'"');
+                    options.push((reading.serves, text));
+                }
+            }
+            Place::Open { .. } | Place::After { .. } => {
+                let is_first = matches!(state.place, Place::Open { .. });
+                if let Some(node) = self.stack(state.stack).cloned() {
+                    for alternative in node.frame.alternatives() {
+                        let mut text = Vec::new();
+                        self.write_rest(alternative, is_first, &mut text)?;
+                        options.push((alternative.serves, text));
+                    }
+                    return Ok((shortest(options), node.parent));
+                }
+            }
+            Place::NextKey { .. } | Place::Key(_) => unreachable!("keys are completed apart"),
+            Place::End { .. } => options.push((0, Vec::new())),
+        }
+        Ok((shortest(options), state.stack))
+    }
+
+    fn shortest_values(&mut self, goals: u32, before: &[u8]) -> Result<Options, Error> {
+        let mut options = Options::new();
+        for (index, &goal) in self.goal_lists.get(goals).clone().iter().enumerate() {
+            let mut text = before.to_vec();
+            self.goals.write_shortest(goal, &mut text)?;
+            options.push((index as u32, text));
+        }
+        Ok(options)
+    }
+
+    /// Closes all containers around a value that the options complete.
+    fn enclose(&mut self, mut options: Options, mut stack: StackId) -> Result<Vec<u8>, Error> {
+        while let Some(node) = self.stack(stack).cloned() {
+            options = self.enclose_once(&node, &options)?;
+            stack = node.parent;
+        }
+        let shortest = options.into_iter().map(|(_, text)| text).min_by_key(Vec::len);
+        Ok(shortest.unwrap_or_default())
+    }
+
+    fn enclose_once(&mut self, node: &StackNode, values: &Options) -> Result<Options, Error> {
+        let mut options = Options::new();
+        for alternative in node.frame.alternatives() {
+            let Some((_, value)) = values.iter().find(|(index, _)| *index == alternative.waits_for)
+            else {
+                continue;
+            };
+            let mut text = value.clone();
+            let after = self.after_value(alternative);
+            self.write_rest(&after, false, &mut text)?;
+            options.push((alternative.serves, text));
+        }
+        Ok(shortest(options))
+    }
+
+    /// Appends what a container can't do without, and its end.
+    fn write_rest(
+        &mut self,
+        alternative: &Alternative,
+        mut is_first: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let leaf = self.goals.leaf(alternative.leaf).clone();
+        let mut separator = |goals: &super::goals::Goals, out: &mut Vec<u8>| {
+            if !std::mem::take(&mut is_first) {
+                out.extend(goals.comma());
+            }
+        };
+        match &*leaf {
+            Leaf::Array(_) => {
+                let mut alternative = alternative.clone();
+                while !alternative.is_complete(&self.goals) {
+                    separator(&self.goals, out);
+                    let Some(goal) = self.goals.next_item(&alternative)? else { break };
+                    self.goals.write_shortest(goal, out)?;
+                    alternative = self.after_value(&alternative);
+                }
+                out.push(b']');
+            }
+            Leaf::Object(object) => {
+                for index in alternative.progress.missing(object) {
+                    separator(&self.goals, out);
+                    let property = &object.properties[index as usize];
+                    self.goals.write_key(&property.name, out);
+                    self.goals.write_shortest(property.goal, out)?;
+                }
+                out.push(b'}');
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The shortest way on from the inside of a key, which may have been begun.
+    fn complete_key(&mut self, stack: StackId, key: Option<&KeyReading>) -> Result<Vec<u8>, Error> {
+        let keys = self.keys(stack)?;
+        let (begun, prefix) = match key {
+            Some(key) => (key.text.map(|text| self.texts.bytes(text)), key.prefix),
+            None => (
+                keys.may_be_unnamed.then(Vec::new),
+                (!keys.names.is_empty()).then(|| keys.names.start()),
+            ),
+        };
+        let n_begun =
+            prefix.map(|prefix| prefix.n_read()).or(begun.as_ref().map(Vec::len)).unwrap_or(0);
+        let mut names = self.wanted_names(stack, &keys.names, prefix);
+        names.extend(begun.map(|begun| self.unnamed_key(stack, &begun)).transpose()?.flatten());
+        let mut best: Option<Vec<u8>> = None;
+        for name in names {
+            let Some((stack, goals)) = self.after_key(stack, &name)? else { continue };
+            let mut text = Vec::new();
+            escape_into(&name.as_bytes()[n_begun..], &mut text);
+            text.push(b'"');
+            let options = self.shortest_values(goals, self.goals.colon())?;
+            text.extend(self.enclose(options, stack)?);
+            if best.as_ref().is_none_or(|best| text.len() < best.len()) {
+                best = Some(text);
+            }
+        }
+        Ok(best.unwrap_or_default())
+    }
+
+    /// Names that go on with the prefix: the missing ones of each alternative, then any.
+    fn wanted_names(
+        &self,
+        stack: StackId,
+        names: &Literals,
+        prefix: Option<crate::literals::Prefix>,
+    ) -> Vec<String> {
+        let Some(prefix) = prefix else { return Vec::new() };
+        let mut wanted: Vec<String> = Vec::new();
+        let alternatives = self.stack(stack).map(|node| node.frame.alternatives().to_vec());
+        for alternative in alternatives.unwrap_or_default() {
+            if let Leaf::Object(object) = &**self.goals.leaf(alternative.leaf) {
+                let missing = alternative
+                    .progress
+                    .missing(object)
+                    .map(|index| &object.properties[index as usize].name);
+                wanted.extend(
+                    missing
+                        .filter(|name| names.has_prefix(prefix, name.as_bytes()))
+                        .map(ToString::to_string),
+                );
+            }
+        }
+        wanted.truncate(MAX_KEYS_TRIED);
+        let others = names.beginning_with(prefix).iter().take(MAX_KEYS_TRIED);
+        wanted.extend(others.filter_map(|name| String::from_utf8(name.to_vec()).ok()));
+        wanted
+    }
+
+    /// What was begun, with letters after it until it is a key that may come next.
+    fn unnamed_key(&mut self, stack: StackId, begun: &[u8]) -> Result<Option<String>, Error> {
+        let Ok(mut name) = String::from_utf8(begun.to_vec()) else { return Ok(None) };
+        while self.after_key(stack, &name)?.is_none() {
+            name.push('a');
+        }
+        Ok(Some(name))
+    }
+}
+
+/// The shortest text for each goal.
+fn shortest(mut options: Options) -> Options {
+    options.sort_by_key(|(index, text)| (*index, text.len()));
+    options.dedup_by_key(|(index, _)| *index);
+    options
+}

@@ -1,0 +1,347 @@
+//! Languages of decoded strings: a set of literals, or an automaton with bounds on the length.
+//!
+//! Lengths are counted in characters (Unicode code points), as JSON Schema does.
+
+use std::sync::Arc;
+
+use crate::dfa::{DEAD, Dfa};
+use crate::literals::{Literals, Prefix};
+
+/// The memory that the table of one pattern and its bounds may take.
+pub(crate) const MAX_LENGTH_TABLE_BYTES: usize = 64 << 20;
+
+/// The strings that one alternative of a schema accepts.
+#[derive(Debug)]
+pub(crate) enum Language {
+    /// A list of strings.
+    Literals(Literals),
+    /// All strings within the bounds.
+    Any(Length),
+    /// Strings that match a pattern, within the bounds.
+    Pattern { dfa: Arc<Dfa>, length: Length, reach: LengthTable },
+}
+
+/// Bounds on the number of characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Length {
+    pub(crate) min: u32,
+    pub(crate) max: Option<u32>,
+}
+
+impl Length {
+    pub(crate) fn contains(self, n_characters: usize) -> bool {
+        n_characters >= self.min as usize && self.max.is_none_or(|max| n_characters <= max as usize)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.max.is_some_and(|max| max < self.min)
+    }
+}
+
+/// How far a string of one [`Language`] has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reading {
+    place: Place,
+    /// Characters that were begun, counted only as far as the bounds tell numbers apart.
+    n_characters: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Literals(Prefix),
+    Any,
+    State(u32),
+}
+
+impl Language {
+    /// The strings that match the pattern within the bounds; `None` when there are none.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the bounds are too large for the pattern.
+    pub(crate) fn pattern(dfa: Arc<Dfa>, length: Length) -> Result<Option<Self>, TooLong> {
+        if dfa.start() == DEAD || length.is_empty() {
+            return Ok(None);
+        }
+        let reach = LengthTable::new(&dfa, length)?;
+        let is_empty = !reach.contains(dfa.start(), 0);
+        Ok((!is_empty).then_some(Self::Pattern { dfa, length, reach }))
+    }
+
+    pub(crate) fn start(&self) -> Reading {
+        let place = match self {
+            Self::Literals(literals) => Place::Literals(literals.start()),
+            Self::Any(_) => Place::Any,
+            Self::Pattern { dfa, .. } => Place::State(dfa.start()),
+        };
+        Reading { place, n_characters: 0 }
+    }
+
+    /// One more byte of valid UTF-8; `None` when no string of the language goes on like that.
+    pub(crate) fn step(&self, reading: Reading, byte: u8) -> Option<Reading> {
+        let begins_character = byte & 0xC0 != 0x80;
+        let n_characters = reading.n_characters + u32::from(begins_character);
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => {
+                let place = Place::Literals(literals.step(prefix, byte)?);
+                Some(Reading { place, n_characters: 0 })
+            }
+            (Self::Any(length), Place::Any) => {
+                let fits = length.max.is_none_or(|max| n_characters <= max);
+                fits.then(|| Reading {
+                    place: Place::Any,
+                    n_characters: length.saturate(n_characters),
+                })
+            }
+            (Self::Pattern { dfa, length, reach }, Place::State(state)) => {
+                let state = dfa.step(state, byte)?;
+                let n_characters = length.saturate(n_characters);
+                let place = Place::State(state);
+                reach.contains(state, n_characters).then_some(Reading { place, n_characters })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the string may end here.
+    pub(crate) fn is_accepting(&self, reading: Reading) -> bool {
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => literals.is_complete(prefix),
+            (Self::Any(length), Place::Any) => length.contains(reading.n_characters as usize),
+            (Self::Pattern { dfa, length, .. }, Place::State(state)) => {
+                dfa.is_accepting(state) && length.contains(reading.n_characters as usize)
+            }
+            _ => false,
+        }
+    }
+
+    /// How many characters may follow, whichever they are; `None` when it matters which.
+    pub(crate) fn free_characters(&self, reading: Reading) -> Option<usize> {
+        let Self::Any(length) = self else { return None };
+        Some(length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize))
+    }
+
+    /// One of the shortest texts that complete the string, read in UTF-8.
+    pub(crate) fn shortest_suffix(&self, reading: Reading) -> Vec<u8> {
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => {
+                literals.shortest_suffix(prefix).to_vec()
+            }
+            (Self::Pattern { dfa, length, .. }, Place::State(state))
+                if *length == Length::default() =>
+            {
+                dfa.shortest_suffix(state)
+            }
+            (Self::Any(length), _) => {
+                vec![b'a'; length.min.saturating_sub(reading.n_characters) as usize]
+            }
+            _ => self.search_suffix(reading),
+        }
+    }
+
+    /// Breadth-first search, for patterns with bounds on the length.
+    fn search_suffix(&self, reading: Reading) -> Vec<u8> {
+        let mut origins = rustc_hash::FxHashMap::from_iter([(reading, None)]);
+        let mut queue = std::collections::VecDeque::from([reading]);
+        while let Some(reading) = queue.pop_front() {
+            if self.is_accepting(reading) {
+                return retrace(&origins, reading);
+            }
+            for byte in PREFERRED_BYTES.clone().chain(0..=255) {
+                if let Some(next) = self.step(reading, byte) {
+                    origins.entry(next).or_insert_with(|| {
+                        queue.push_back(next);
+                        Some((reading, byte))
+                    });
+                }
+            }
+        }
+        unreachable!("every step keeps a completion")
+    }
+}
+
+/// Tried first, so that what is made up is readable where that is possible.
+const PREFERRED_BYTES: std::ops::RangeInclusive<u8> = b'a'..=b'z';
+
+type Origins = rustc_hash::FxHashMap<Reading, Option<(Reading, u8)>>;
+
+fn retrace(origins: &Origins, mut reading: Reading) -> Vec<u8> {
+    let mut suffix = Vec::new();
+    while let Some((before, byte)) = origins[&reading] {
+        suffix.push(byte);
+        reading = before;
+    }
+    suffix.reverse();
+    suffix
+}
+
+impl Length {
+    /// Numbers that the bounds don't tell apart become equal.
+    fn saturate(self, n_characters: u32) -> u32 {
+        if self.max.is_some() { n_characters } else { n_characters.min(self.min) }
+    }
+}
+
+/// The bounds on the length are too large for the pattern's automaton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+/// For each number of characters read: the states from which the bounds can still be met.
+///
+/// With an upper bound, the layer of `max` characters holds the accepting states, and each layer
+/// below it those that lead there by one more character, and down to `min` the accepting ones
+/// too. Without an upper bound, all states are in the layer of `min` characters. Equal neighbours
+/// are stored once, and where layers begin to repeat they are not computed again.
+#[derive(Debug)]
+pub(crate) struct LengthTable {
+    /// The most characters that may be read, or that are counted.
+    top: u32,
+    /// In descending order; each holds for the numbers from its `from` up to the one before.
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    from: u32,
+    states: Vec<bool>,
+}
+
+impl LengthTable {
+    fn new(dfa: &Dfa, length: Length) -> Result<Self, TooLong> {
+        let targets = Targets::new(dfa);
+        let mut layers: Vec<Layer> = Vec::new();
+        let top = length.max.unwrap_or(length.min);
+        let mut from = top;
+        loop {
+            let above = layers.last().map(|layer| &layer.states[..]);
+            let states = match above {
+                None if length.max.is_none() => vec![true; dfa.n_states()],
+                above => targets.layer(dfa, from >= length.min, above),
+            };
+            match layers.last_mut() {
+                Some(last) if last.states == states => {
+                    from = if from >= length.min { length.min } else { 0 };
+                    last.from = from;
+                }
+                _ => layers.push(Layer { from, states }),
+            }
+            if layers.len() * dfa.n_states() > MAX_LENGTH_TABLE_BYTES {
+                return Err(TooLong);
+            }
+            if from == 0 {
+                return Ok(Self { top, layers });
+            }
+            from -= 1;
+        }
+    }
+
+    fn contains(&self, state: u32, n_characters: u32) -> bool {
+        let index = self.layers.partition_point(|layer| layer.from > n_characters);
+        n_characters <= self.top && self.layers[index].states[state as usize]
+    }
+}
+
+/// Where each state leads by a byte that begins a character, and by one that goes on with it.
+struct Targets {
+    beginning: Vec<Vec<u32>>,
+    continuing: Vec<Vec<u32>>,
+}
+
+impl Targets {
+    fn new(dfa: &Dfa) -> Self {
+        let targets = |bytes: fn(u8) -> bool| -> Vec<Vec<u32>> {
+            (0..dfa.n_states() as u32)
+                .map(|state| {
+                    let mut targets: Vec<u32> = (0..=255u8)
+                        .filter(|&byte| bytes(byte))
+                        .filter_map(|byte| dfa.step(state, byte))
+                        .collect();
+                    targets.sort_unstable();
+                    targets.dedup();
+                    targets
+                })
+                .collect()
+        };
+        Self {
+            beginning: targets(|byte| byte & 0xC0 != 0x80),
+            continuing: targets(|byte| byte & 0xC0 == 0x80),
+        }
+    }
+
+    /// The states that may accept at once, or lead to the layer above by one more character.
+    fn layer(&self, dfa: &Dfa, may_accept: bool, above: Option<&[bool]>) -> Vec<bool> {
+        let leads =
+            |targets: &[u32], layer: &[bool]| targets.iter().any(|&target| layer[target as usize]);
+        let mut layer: Vec<bool> = (0u32..)
+            .zip(&self.beginning)
+            .map(|(state, targets)| {
+                may_accept && dfa.is_accepting(state)
+                    || above.is_some_and(|above| leads(targets, above))
+            })
+            .collect();
+        // A character has at most three bytes after its first.
+        for _ in 0..3 {
+            for (state, targets) in self.continuing.iter().enumerate() {
+                layer[state] = layer[state] || leads(targets, &layer);
+            }
+        }
+        layer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regex;
+
+    fn language(pattern: &str, min: u32, max: Option<u32>) -> Option<Language> {
+        Language::pattern(Arc::new(regex::compile(pattern).unwrap()), Length { min, max }).unwrap()
+    }
+
+    fn accepts(language: &Language, text: &str) -> bool {
+        let end =
+            text.bytes().try_fold(language.start(), |reading, byte| language.step(reading, byte));
+        end.is_some_and(|reading| language.is_accepting(reading))
+    }
+
+    #[test]
+    fn lengths_cut_a_pattern_exactly() {
+        let pairs = language("(?:ab)*", 3, Some(6)).unwrap();
+        for (text, expected) in
+            [("ab", false), ("abab", true), ("ababab", true), ("abababab", false)]
+        {
+            assert_eq!(accepts(&pairs, text), expected, "{text}");
+        }
+        assert!(language("(?:ab)*", 3, Some(3)).is_none());
+        assert!(language("a{5}", 0, Some(4)).is_none());
+    }
+
+    #[test]
+    fn a_step_is_refused_when_the_bounds_can_not_be_met() {
+        let language = language("a+b?|c+", 2, Some(2)).unwrap();
+        let after = |text: &str| {
+            text.bytes().try_fold(language.start(), |at, byte| language.step(at, byte))
+        };
+        assert!(after("ab").is_some() && after("aa").is_some() && after("aaa").is_none());
+        let open = super::tests::language("a|b+", 2, None).unwrap();
+        assert!(open.step(open.start(), b'a').is_none(), "only one a can come");
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        let language = language("(?s:.)*", 2, Some(2)).unwrap();
+        assert!(
+            accepts(&language, "é😀") && !accepts(&language, "é") && !accepts(&language, "abc")
+        );
+        assert_eq!(language.shortest_suffix(language.start()), b"aa");
+    }
+
+    #[test]
+    fn large_bounds_take_few_layers() {
+        let Some(Language::Pattern { reach, .. }) =
+            language("[a-z]{0,5}[0-9]*", 10, Some(1_000_000))
+        else {
+            panic!("some text fits");
+        };
+        assert!(reach.layers.len() < 50, "{}", reach.layers.len());
+    }
+}

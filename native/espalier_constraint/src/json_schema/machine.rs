@@ -1,0 +1,718 @@
+//! [`JsonMachine`]: JSON text of one schema, read byte by byte.
+//!
+//! A state is a stack of open containers and a lexical part: inside a string, a number, a word,
+//! or between them. Each place for a value asks for a list of goals; whatever is read there knows
+//! for each of its alternatives which goal it serves. A value that ends says which goals it
+//! satisfied, and the alternatives of its container that waited for others are dropped.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::frame::{Alternative, Frame, ObjectFrame};
+use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
+use super::language::Reading;
+use super::number::NumberPrefix;
+use super::string::{Content, Decoder};
+use super::texts::{TextId, Texts};
+use super::{JsonSchemaOptions, Whitespace};
+use crate::error::Error;
+use crate::interner::Interner;
+use crate::literals::{Literals, Prefix};
+use crate::machine::Machine;
+
+#[derive(Debug)]
+pub(crate) struct JsonMachine {
+    pub(super) goals: Goals,
+    root: GoalId,
+    pub(super) stacks: Interner<StackNode>,
+    pub(super) goal_lists: Interner<Vec<GoalId>>,
+    keys: FxHashMap<StackId, Arc<Keys>>,
+    pub(super) texts: Texts,
+}
+
+/// Index of a [`StackNode`]; the empty stack is [`EMPTY_STACK`].
+pub(crate) type StackId = u32;
+
+pub(super) const EMPTY_STACK: StackId = u32::MAX;
+
+/// An open container and what encloses it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StackNode {
+    pub(super) parent: StackId,
+    pub(super) frame: Frame,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    pub(super) stack: StackId,
+    pub(super) place: Place,
+}
+
+/// Where the text stands. `space` counts white space, see [`JsonMachine::skip_space`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// Before a value; `goals` is a list of goals.
+    Value {
+        goals: u32,
+        space: u8,
+    },
+    /// In `null`, `true` or `false`, after `n_read` bytes.
+    Word {
+        word: &'static [u8],
+        n_read: u8,
+        served: Vec<u32>,
+    },
+    Number(Vec<NumberReading>),
+    String {
+        decoder: Decoder,
+        readings: Vec<StringReading>,
+    },
+    /// After `{` or `[`.
+    Open {
+        space: u8,
+    },
+    /// After a comma in an object.
+    NextKey {
+        space: u8,
+    },
+    Key(KeyReading),
+    /// After a key; `goals` is the list of its value.
+    Colon {
+        goals: u32,
+        space: u8,
+    },
+    /// After a member or an item.
+    After {
+        space: u8,
+    },
+    /// After the whole value.
+    End {
+        space: u8,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NumberReading {
+    pub(super) serves: u32,
+    pub(super) leaf: LeafId,
+    pub(super) prefix: NumberPrefix,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StringReading {
+    pub(super) serves: u32,
+    pub(super) leaf: LeafId,
+    pub(super) reading: Reading,
+}
+
+/// A key that is being read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KeyReading {
+    pub(super) decoder: Decoder,
+    /// The names that go on like that, if there are any.
+    pub(super) prefix: Option<Prefix>,
+    /// What was read, where a key may be other than the names.
+    pub(super) text: Option<TextId>,
+}
+
+/// The keys that may come next in an object, for any of its alternatives.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(super) names: Literals,
+    pub(super) may_be_unnamed: bool,
+}
+
+/// What a byte is where white space may stand.
+enum Space {
+    /// White space, after which the count is this.
+    Skipped(u8),
+    NotAllowed,
+    None,
+}
+
+type Step = Result<Option<State>, Error>;
+
+impl JsonMachine {
+    pub(crate) fn new(mut goals: Goals) -> Self {
+        let root = goals.schema.root();
+        let root = goals.goal(vec![root]);
+        Self {
+            goals,
+            root,
+            stacks: Interner::default(),
+            goal_lists: Interner::default(),
+            keys: FxHashMap::default(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Unsatisfiable`] when no value satisfies the schema, with the place.
+    pub(crate) fn check_satisfiable(mut self) -> Result<Self, Error> {
+        if self.goals.is_possible(self.root)? {
+            self.forget_states();
+            return Ok(self);
+        }
+        let root = self.goals.schema.root();
+        let pointer = self.goals.unsatisfiable_place(root)?;
+        Err(Error::Unsatisfiable { pointer })
+    }
+
+    pub(super) fn options(&self) -> JsonSchemaOptions {
+        self.goals.options
+    }
+
+    pub(super) fn stack(&self, id: StackId) -> Option<&Arc<StackNode>> {
+        (id != EMPTY_STACK).then(|| self.stacks.get(id))
+    }
+
+    fn step_place(&mut self, state: &State, byte: u8) -> Step {
+        let stack = state.stack;
+        match &state.place {
+            Place::Value { goals, space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::Value { goals: *goals, space }),
+                Space::NotAllowed => Ok(None),
+                Space::None => self.begin_value(stack, *goals, byte),
+            },
+            Place::Word { word, n_read, served } => {
+                self.step_word(stack, word, *n_read, served, byte)
+            }
+            Place::Number(readings) => self.step_number(stack, readings, byte),
+            Place::String { decoder, readings } => {
+                self.step_string(stack, *decoder, readings, byte)
+            }
+            Place::Open { space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::Open { space }),
+                Space::NotAllowed => Ok(None),
+                Space::None => self.step_open(stack, byte),
+            },
+            Place::NextKey { space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::NextKey { space }),
+                Space::None if byte == b'"' => self.begin_key(stack),
+                _ => Ok(None),
+            },
+            Place::Key(key) => self.step_key(stack, key, byte),
+            Place::Colon { goals, space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::Colon { goals: *goals, space }),
+                Space::None if byte == b':' => {
+                    at(stack, Place::Value { goals: *goals, space: self.space_after_separator() })
+                }
+                _ => Ok(None),
+            },
+            Place::After { space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::After { space }),
+                Space::NotAllowed => Ok(None),
+                Space::None => self.step_after(stack, byte),
+            },
+            Place::End { space } => match self.skip_space(*space, byte) {
+                Space::Skipped(space) => at(stack, Place::End { space }),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// `space` is the number of white space characters read here, where there is a limit; with
+    /// [`Whitespace::Spaced`] it is 1 where a space must still come.
+    fn skip_space(&self, space: u8, byte: u8) -> Space {
+        let is_space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        match self.options().whitespace {
+            Whitespace::Spaced if space == 1 && byte == b' ' => Space::Skipped(0),
+            Whitespace::Spaced if space == 1 => Space::NotAllowed,
+            Whitespace::Any if is_space => Space::Skipped(0),
+            Whitespace::Max(max) if is_space && space < max => Space::Skipped(space + 1),
+            _ if is_space => Space::NotAllowed,
+            _ => Space::None,
+        }
+    }
+
+    fn space_after_separator(&self) -> u8 {
+        u8::from(self.options().whitespace == Whitespace::Spaced)
+    }
+
+    fn begin_value(&mut self, stack: StackId, goals: u32, byte: u8) -> Step {
+        let goals = self.goal_lists.get(goals).clone();
+        match byte {
+            b'n' => self.begin_word(stack, &goals, JsonType::Null, byte),
+            b't' | b'f' => self.begin_word(stack, &goals, JsonType::Boolean, byte),
+            b'-' | b'0'..=b'9' => {
+                let leaves = self.serving(&goals, JsonType::Number)?;
+                let prefix = NumberPrefix::start();
+                let readings = leaves.into_iter();
+                let readings: Vec<_> = readings
+                    .map(|(serves, leaf)| NumberReading { serves, leaf, prefix: prefix.clone() })
+                    .collect();
+                self.step_number(stack, &readings, byte)
+            }
+            b'"' => {
+                let leaves = self.serving(&goals, JsonType::String)?;
+                let readings: Vec<_> = (leaves.into_iter())
+                    .map(|(serves, leaf)| {
+                        let reading = self.language(leaf).start();
+                        StringReading { serves, leaf, reading }
+                    })
+                    .collect();
+                if readings.is_empty() {
+                    return Ok(None);
+                }
+                at(stack, Place::String { decoder: Decoder::Boundary, readings })
+            }
+            b'[' => self.open(stack, &goals, JsonType::Array),
+            b'{' => self.open(stack, &goals, JsonType::Object),
+            _ => Ok(None),
+        }
+    }
+
+    /// The alternatives of one type, each with the goal of the list that it serves.
+    fn serving(
+        &mut self,
+        goals: &[GoalId],
+        json_type: JsonType,
+    ) -> Result<Vec<(u32, LeafId)>, Error> {
+        let mut serving = Vec::new();
+        for (index, &goal) in goals.iter().enumerate() {
+            let leaves = self.goals.possible_alternatives(goal, json_type)?;
+            serving.extend(leaves.into_iter().map(|leaf| (index as u32, leaf)));
+        }
+        Ok(serving)
+    }
+
+    fn begin_word(
+        &mut self,
+        stack: StackId,
+        goals: &[GoalId],
+        json_type: JsonType,
+        byte: u8,
+    ) -> Step {
+        let mut served = Vec::new();
+        let mut found: &'static [u8] = b"";
+        for (serves, leaf) in self.serving(goals, json_type)? {
+            if let Leaf::Word(word) = **self.goals.leaf(leaf)
+                && word[0] == byte
+            {
+                found = word;
+                served.push(serves);
+            }
+        }
+        served.dedup();
+        if served.is_empty() {
+            return Ok(None);
+        }
+        at(stack, Place::Word { word: found, n_read: 1, served })
+    }
+
+    fn step_word(
+        &mut self,
+        stack: StackId,
+        word: &'static [u8],
+        n_read: u8,
+        served: &[u32],
+        byte: u8,
+    ) -> Step {
+        if word[usize::from(n_read)] != byte {
+            return Ok(None);
+        }
+        let n_read = n_read + 1;
+        if usize::from(n_read) == word.len() {
+            return self.close(stack, served);
+        }
+        at(stack, Place::Word { word, n_read, served: served.to_vec() })
+    }
+
+    fn step_number(&mut self, stack: StackId, readings: &[NumberReading], byte: u8) -> Step {
+        let style = self.options().numbers;
+        let mut next: Vec<NumberReading> = Vec::new();
+        let mut served = Vec::new();
+        for reading in readings {
+            let Leaf::Number(range) = &**self.goals.leaf(reading.leaf) else { continue };
+            if let Some(prefix) = reading.prefix.step(byte, range, style) {
+                next.push(NumberReading { prefix, ..*reading });
+            }
+            if reading.prefix.is_complete(range, style) {
+                served.push(reading.serves);
+            }
+        }
+        if !next.is_empty() {
+            return at(stack, Place::Number(next));
+        }
+        served.dedup();
+        if served.is_empty() {
+            return Ok(None);
+        }
+        // The number ended before this byte.
+        let after = self.close(stack, &served)?;
+        after.map_or(Ok(None), |after| self.step_place(&after, byte))
+    }
+
+    fn step_string(
+        &mut self,
+        stack: StackId,
+        decoder: Decoder,
+        readings: &[StringReading],
+        byte: u8,
+    ) -> Step {
+        if decoder == Decoder::Boundary && byte == b'"' {
+            let accepting = readings
+                .iter()
+                .filter(|reading| self.language(reading.leaf).is_accepting(reading.reading));
+            let mut served: Vec<u32> = accepting.map(|reading| reading.serves).collect();
+            served.dedup();
+            return if served.is_empty() { Ok(None) } else { self.close(stack, &served) };
+        }
+        let content = StringContent { goals: &self.goals, readings: readings.to_vec() };
+        let Some((decoder, pushed)) = decoder.step(&content, byte, self.options().escapes) else {
+            return Ok(None);
+        };
+        let readings = pushed.unwrap_or(content).readings;
+        at(stack, Place::String { decoder, readings })
+    }
+
+    fn open(&mut self, stack: StackId, goals: &[GoalId], json_type: JsonType) -> Step {
+        let alternatives: Vec<Alternative> = (self.serving(goals, json_type)?.into_iter())
+            .map(|(serves, leaf)| Alternative::new(serves, leaf, &self.goals))
+            .collect();
+        if alternatives.is_empty() {
+            return Ok(None);
+        }
+        let frame = match json_type {
+            JsonType::Array => Frame::Array { alternatives },
+            _ => Frame::Object(ObjectFrame { alternatives, unnamed: Vec::new() }),
+        };
+        let stack = self.stacks.intern(StackNode { parent: stack, frame });
+        at(stack, Place::Open { space: 0 })
+    }
+
+    fn step_open(&mut self, stack: StackId, byte: u8) -> Step {
+        let node = self.stacks.get(stack).clone();
+        match (&node.frame, byte) {
+            (Frame::Object(_), b'}') | (Frame::Array { .. }, b']') => self.close_container(&node),
+            (Frame::Object(_), b'"') => self.begin_key(stack),
+            (Frame::Array { .. }, _) => match self.next_item(&node)? {
+                Some((stack, goals)) => self.begin_value(stack, goals, byte),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn step_after(&mut self, stack: StackId, byte: u8) -> Step {
+        let node = self.stacks.get(stack).clone();
+        match (&node.frame, byte) {
+            (Frame::Object(_), b'}') | (Frame::Array { .. }, b']') => self.close_container(&node),
+            (Frame::Object(_), b',') => {
+                let keys = self.keys(stack)?;
+                let space = self.space_after_separator();
+                if keys.is_empty() { Ok(None) } else { at(stack, Place::NextKey { space }) }
+            }
+            (Frame::Array { .. }, b',') => {
+                let space = self.space_after_separator();
+                let item = self.next_item(&node)?;
+                Ok(item.map(|(stack, goals)| State { stack, place: Place::Value { goals, space } }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn close_container(&mut self, node: &StackNode) -> Step {
+        let complete = node
+            .frame
+            .alternatives()
+            .iter()
+            .filter(|alternative| alternative.is_complete(&self.goals));
+        let mut served: Vec<u32> = complete.map(|alternative| alternative.serves).collect();
+        served.sort_unstable();
+        served.dedup();
+        if served.is_empty() { Ok(None) } else { self.close(node.parent, &served) }
+    }
+
+    /// A value has ended and satisfies the goals that are served, ascending.
+    fn close(&mut self, stack: StackId, served: &[u32]) -> Step {
+        if stack == EMPTY_STACK {
+            return at(stack, Place::End { space: 0 });
+        }
+        let node = self.stacks.get(stack).clone();
+        let survivors = node.frame.alternatives().iter();
+        let survivors =
+            survivors.filter(|alternative| served.binary_search(&alternative.waits_for).is_ok());
+        let survivors: Vec<Alternative> =
+            survivors.map(|alternative| self.after_value(alternative)).collect();
+        if survivors.is_empty() {
+            return Ok(None);
+        }
+        let stack = self.replace_alternatives(&node, survivors);
+        at(stack, Place::After { space: 0 })
+    }
+
+    pub(super) fn after_value(&self, alternative: &Alternative) -> Alternative {
+        let progress = match &**self.goals.leaf(alternative.leaf) {
+            Leaf::Array(array) => alternative.progress.after_item(array),
+            _ => alternative.progress.clone(),
+        };
+        Alternative { progress, waits_for: 0, ..*alternative }
+    }
+
+    fn replace_alternatives(
+        &mut self,
+        node: &StackNode,
+        mut alternatives: Vec<Alternative>,
+    ) -> StackId {
+        let mut seen = rustc_hash::FxHashSet::default();
+        alternatives.retain(|alternative| seen.insert(alternative.clone()));
+        let frame = match &node.frame {
+            Frame::Array { .. } => Frame::Array { alternatives },
+            Frame::Object(object) => {
+                Frame::Object(ObjectFrame { alternatives, unnamed: object.unnamed.clone() })
+            }
+        };
+        self.stacks.intern(StackNode { parent: node.parent, frame })
+    }
+
+    /// The array with its alternatives waiting for one more item, and the goals of that.
+    fn next_item(&mut self, node: &StackNode) -> Result<Option<(StackId, u32)>, Error> {
+        let mut goals = Vec::new();
+        let mut waiting = Vec::new();
+        for alternative in node.frame.alternatives() {
+            if let Some(goal) = self.goals.next_item(alternative)? {
+                let waits_for = index_of(&mut goals, goal);
+                waiting.push(Alternative { waits_for, ..alternative.clone() });
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        let stack = self.replace_alternatives(node, waiting);
+        Ok(Some((stack, self.goal_lists.intern(goals))))
+    }
+
+    /// The keys that may come next in the object on top of the stack.
+    pub(super) fn keys(&mut self, stack: StackId) -> Result<Arc<Keys>, Error> {
+        if let Some(keys) = self.keys.get(&stack) {
+            return Ok(keys.clone());
+        }
+        let node = self.stacks.get(stack).clone();
+        let mut names: Vec<Box<[u8]>> = Vec::new();
+        let mut may_be_unnamed = false;
+        for alternative in node.frame.alternatives() {
+            let (next, is_free) = self.goals.next_keys(alternative)?;
+            names.extend(next.iter().map(|name| name.as_bytes().into()));
+            may_be_unnamed |= is_free;
+        }
+        let keys = Arc::new(Keys { names: Literals::new(names), may_be_unnamed });
+        self.keys.insert(stack, keys.clone());
+        Ok(keys)
+    }
+
+    fn begin_key(&mut self, stack: StackId) -> Step {
+        let keys = self.keys(stack)?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let prefix = (!keys.names.is_empty()).then(|| keys.names.start());
+        let text = keys.may_be_unnamed.then_some(Texts::EMPTY);
+        at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, text }))
+    }
+
+    fn step_key(&mut self, stack: StackId, key: &KeyReading, byte: u8) -> Step {
+        let keys = self.keys(stack)?;
+        if key.decoder == Decoder::Boundary && byte == b'"' {
+            return match self.key_text(&keys, key) {
+                Some(name) => self.close_key(stack, &name),
+                None => Ok(None),
+            };
+        }
+        let content = KeyContent {
+            names: &keys.names,
+            prefix: key.prefix,
+            may_be_unnamed: key.text.is_some(),
+            pushed: [0; 4],
+            n_pushed: 0,
+        };
+        let Some((decoder, pushed)) = key.decoder.step(&content, byte, self.options().escapes)
+        else {
+            return Ok(None);
+        };
+        let content = pushed.unwrap_or(content);
+        let pushed = &content.pushed[..content.n_pushed];
+        let text = key
+            .text
+            .map(|text| pushed.iter().fold(text, |text, &byte| self.texts.extended(text, byte)));
+        at(stack, Place::Key(KeyReading { decoder, prefix: content.prefix, text }))
+    }
+
+    /// The key that was read, if it can end here at all.
+    pub(super) fn key_text(&self, keys: &Keys, key: &KeyReading) -> Option<String> {
+        let bytes = match key.text {
+            Some(text) => self.texts.bytes(text),
+            None => keys.names.complete(key.prefix?)?.to_vec(),
+        };
+        String::from_utf8(bytes).ok()
+    }
+
+    fn close_key(&mut self, stack: StackId, name: &str) -> Step {
+        let place = self.after_key(stack, name)?;
+        Ok(place.map(|(stack, goals)| State { stack, place: Place::Colon { goals, space: 0 } }))
+    }
+
+    /// The object with its alternatives waiting for the value of the key, and the goals of that.
+    pub(super) fn after_key(
+        &mut self,
+        stack: StackId,
+        name: &str,
+    ) -> Result<Option<(StackId, u32)>, Error> {
+        let node = self.stacks.get(stack).clone();
+        let Frame::Object(object) = &node.frame else { return Ok(None) };
+        let text = name.bytes().fold(Texts::EMPTY, |text, byte| self.texts.extended(text, byte));
+        let place = object.unnamed.binary_search(&text);
+        let mut goals = Vec::new();
+        let mut alternatives = Vec::new();
+        let mut is_unnamed = false;
+        for alternative in &object.alternatives {
+            if let Some(admitted) = self.goals.admit_key(alternative, name, place.is_err())? {
+                let waits_for = index_of(&mut goals, admitted.goal);
+                is_unnamed |= !admitted.is_named;
+                alternatives.push(Alternative {
+                    progress: admitted.progress,
+                    waits_for,
+                    ..*alternative
+                });
+            }
+        }
+        if alternatives.is_empty() {
+            return Ok(None);
+        }
+        let mut unnamed = object.unnamed.clone();
+        if let (Err(index), true) = (place, is_unnamed) {
+            unnamed.insert(index, text);
+        }
+        let frame = Frame::Object(ObjectFrame { alternatives, unnamed });
+        let stack = self.stacks.intern(StackNode { parent: node.parent, frame });
+        Ok(Some((stack, self.goal_lists.intern(goals))))
+    }
+
+    pub(super) fn language(&self, leaf: LeafId) -> &super::language::Language {
+        language(&self.goals, leaf)
+    }
+}
+
+impl Machine for JsonMachine {
+    type State = State;
+
+    fn start(&self) -> State {
+        State { stack: EMPTY_STACK, place: Place::Value { goals: 0, space: 0 } }
+    }
+
+    fn step(&mut self, state: &State, byte: u8) -> Step {
+        self.step_place(state, byte)
+    }
+
+    fn is_accepting(&self, state: &State) -> bool {
+        match &state.place {
+            Place::End { .. } => true,
+            Place::Number(readings) if state.stack == EMPTY_STACK => readings.iter().any(|reading| {
+                let style = self.options().numbers;
+                matches!(&**self.goals.leaf(reading.leaf), Leaf::Number(range) if reading.prefix.is_complete(range, style))
+            }),
+            _ => false,
+        }
+    }
+
+    fn free_characters(&self, state: &State) -> Option<usize> {
+        match &state.place {
+            Place::String { decoder: Decoder::Boundary, readings } => {
+                let free = readings
+                    .iter()
+                    .map(|reading| self.language(reading.leaf).free_characters(reading.reading));
+                free.reduce(|a, b| match (a, b) {
+                    (Some(usize::MAX), _) | (_, Some(usize::MAX)) => Some(usize::MAX),
+                    (a, b) => a.zip(b).map(|(a, b)| a.max(b)),
+                })?
+            }
+            Place::Key(key) if key.decoder == Decoder::Boundary => key.text.map(|_| usize::MAX),
+            _ => None,
+        }
+    }
+
+    fn completion(&mut self, state: &State) -> Result<Vec<u8>, Error> {
+        self.complete(state)
+    }
+
+    fn memory(&self) -> usize {
+        const STACK_BYTES: usize = 200;
+        const TEXT_BYTES: usize = 32;
+        (self.stacks.len() + self.goal_lists.len()) * STACK_BYTES + self.texts.len() * TEXT_BYTES
+    }
+
+    fn forget_states(&mut self) {
+        self.stacks.clear();
+        self.goal_lists.clear();
+        self.keys.clear();
+        self.texts.clear();
+        // The start state refers to the list of the root's goal.
+        self.goal_lists.intern(vec![self.root]);
+    }
+}
+
+impl Keys {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && !self.may_be_unnamed
+    }
+}
+
+/// A string value, read by all of its alternatives at once.
+struct StringContent<'a> {
+    goals: &'a Goals,
+    readings: Vec<StringReading>,
+}
+
+impl Content for StringContent<'_> {
+    fn push(&self, byte: u8) -> Option<Self> {
+        let readings: Vec<_> = (self.readings.iter())
+            .filter_map(|reading| {
+                let next = language(self.goals, reading.leaf).step(reading.reading, byte)?;
+                Some(StringReading { reading: next, ..*reading })
+            })
+            .collect();
+        (!readings.is_empty()).then_some(Self { goals: self.goals, readings })
+    }
+}
+
+/// A key: one of the names, or any other where that is allowed.
+struct KeyContent<'a> {
+    names: &'a Literals,
+    prefix: Option<Prefix>,
+    may_be_unnamed: bool,
+    /// The bytes of the character that is being pushed.
+    pushed: [u8; 4],
+    n_pushed: usize,
+}
+
+impl Content for KeyContent<'_> {
+    fn push(&self, byte: u8) -> Option<Self> {
+        let prefix = self.prefix.and_then(|prefix| self.names.step(prefix, byte));
+        let mut next = Self { prefix, ..*self };
+        *next.pushed.get_mut(self.n_pushed)? = byte;
+        next.n_pushed += 1;
+        (prefix.is_some() || self.may_be_unnamed).then_some(next)
+    }
+}
+
+fn language(goals: &Goals, leaf: LeafId) -> &super::language::Language {
+    match &**goals.leaf(leaf) {
+        Leaf::String(language) => language,
+        _ => unreachable!("a string is only read for string leaves"),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it ends the steps, which all may fail")]
+fn at(stack: StackId, place: Place) -> Step {
+    Ok(Some(State { stack, place }))
+}
+
+/// The place of the goal in the list, at its end if it is new.
+fn index_of(goals: &mut Vec<GoalId>, goal: GoalId) -> u32 {
+    let index = goals.iter().position(|&other| other == goal).unwrap_or_else(|| {
+        goals.push(goal);
+        goals.len() - 1
+    });
+    index as u32
+}

@@ -1,0 +1,635 @@
+//! Numbers: which of them satisfy a schema, and how they are read digit by digit.
+//!
+//! What has been read of a number is kept as what decides about the rest: how its significant
+//! digits compare with those of each bound, and where its decimal point is. So the states of a
+//! range are few, however long its bounds are, and no digit is lost to floating point.
+
+use std::cmp::Ordering;
+
+use super::NumberStyle;
+use super::decimal::Decimal;
+
+/// The numbers between two bounds, all or only the integers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct NumberRange {
+    pub(crate) lower: Option<Bound>,
+    pub(crate) upper: Option<Bound>,
+    pub(crate) is_integer: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Bound {
+    pub(crate) value: Decimal,
+    pub(crate) is_exclusive: bool,
+}
+
+impl NumberRange {
+    pub(crate) fn exactly(value: Decimal) -> Self {
+        let bound = Some(Bound { value, is_exclusive: false });
+        Self { lower: bound.clone(), upper: bound, is_integer: false }
+    }
+
+    pub(crate) fn raise_lower(&mut self, bound: Bound) {
+        let is_higher = self
+            .lower
+            .as_ref()
+            .is_none_or(|old| (&bound.value, bound.is_exclusive) > (&old.value, old.is_exclusive));
+        if is_higher {
+            self.lower = Some(bound);
+        }
+    }
+
+    pub(crate) fn reduce_upper(&mut self, bound: Bound) {
+        let is_lower = self.upper.as_ref().is_none_or(|old| {
+            (&bound.value, !bound.is_exclusive) < (&old.value, !old.is_exclusive)
+        });
+        if is_lower {
+            self.upper = Some(bound);
+        }
+    }
+
+    pub(crate) fn contains(&self, value: &Decimal) -> bool {
+        let above = self.lower.as_ref().is_none_or(|bound| match value.cmp(&bound.value) {
+            Ordering::Greater => true,
+            Ordering::Equal => !bound.is_exclusive,
+            Ordering::Less => false,
+        });
+        let below = self.upper.as_ref().is_none_or(|bound| match value.cmp(&bound.value) {
+            Ordering::Less => true,
+            Ordering::Equal => !bound.is_exclusive,
+            Ordering::Greater => false,
+        });
+        above && below && (!self.is_integer || value.is_integer())
+    }
+
+    /// The same numbers with inclusive integer bounds where only integers count.
+    ///
+    /// `Ok(None)` when no number is left, `Err` when a bound has too many digits to be rounded.
+    pub(crate) fn normalised(mut self) -> Result<Option<Self>, TooManyDigits> {
+        if self.is_integer {
+            self.lower = self.lower.map(|bound| bound.rounded(true)).transpose()?;
+            self.upper = self.upper.map(|bound| bound.rounded(false)).transpose()?;
+        }
+        let is_empty = match (&self.lower, &self.upper) {
+            (Some(lower), Some(upper)) => match lower.value.cmp(&upper.value) {
+                Ordering::Less => false,
+                Ordering::Equal => lower.is_exclusive || upper.is_exclusive,
+                Ordering::Greater => true,
+            },
+            _ => false,
+        };
+        Ok((!is_empty).then_some(self))
+    }
+
+    /// Whether every spelling of a number of the right kind is in the range.
+    fn is_unbounded(&self) -> bool {
+        self.lower.is_none() && self.upper.is_none()
+    }
+
+    /// The range of the magnitude for numbers of one sign, as `(least, greatest)`.
+    ///
+    /// `None` when no number of that sign is in the range; zero has both signs.
+    fn magnitudes(&self, is_negative: bool) -> Option<(Option<Bound>, Option<Bound>)> {
+        let (least, greatest) = if is_negative {
+            (self.upper.as_ref().map(Bound::negated), self.lower.as_ref().map(Bound::negated))
+        } else {
+            (self.lower.clone(), self.upper.clone())
+        };
+        let excludes_zero = |bound: &Bound| bound.value.is_zero() && bound.is_exclusive;
+        if greatest.as_ref().is_some_and(|bound| bound.value.is_negative || excludes_zero(bound)) {
+            return None;
+        }
+        let matters = |bound: &Bound| {
+            !bound.value.is_negative && (!bound.value.is_zero() || bound.is_exclusive)
+        };
+        Some((least.filter(matters), greatest))
+    }
+}
+
+/// A bound can't be rounded to an integer: it has too many digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyDigits;
+
+impl Bound {
+    fn negated(&self) -> Self {
+        Self { value: self.value.negated(), is_exclusive: self.is_exclusive }
+    }
+
+    fn rounded(&self, upwards: bool) -> Result<Self, TooManyDigits> {
+        let value = self.value.next_integer(upwards, self.is_exclusive).ok_or(TooManyDigits)?;
+        Ok(Self { value, is_exclusive: false })
+    }
+
+    /// How the first `n` digits compare with the bound's, given how those before did.
+    fn compare_digit(&self, so_far: Ordering, index: usize, digit: u8) -> Ordering {
+        so_far.then_with(|| digit.cmp(self.value.digits.get(index).unwrap_or(&0)))
+    }
+
+    /// Whether the bound has digits other than zero after the first `n`.
+    fn has_more_than(&self, n_digits: usize) -> bool {
+        self.value.digits.len() > n_digits
+    }
+}
+
+/// A number that is being read, for one range.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NumberPrefix {
+    phase: Phase,
+    is_negative: bool,
+    /// How many significant digits were read.
+    n_digits: u32,
+    /// How many of them up to the last that is not zero.
+    n_nonzero: u32,
+    /// `0.d₁d₂… × 10^exponent` is the value so far, but for an exponent that was read.
+    exponent: i64,
+    /// The exponent that was read, with its sign.
+    read_exponent: i64,
+    /// How the significant digits compare with those of the least and greatest magnitude.
+    to_least: Ordering,
+    to_greatest: Ordering,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Phase {
+    Start,
+    Minus,
+    Zero,
+    Whole,
+    Point,
+    Fraction,
+    E,
+    ExponentSign { is_negative: bool },
+    Exponent { is_negative: bool },
+}
+
+/// An exponent beyond this is as good as infinite: no bound's exponent comes near it.
+const EXPONENT_LIMIT: i64 = 1 << 50;
+
+impl NumberPrefix {
+    pub(crate) fn start() -> Self {
+        Self {
+            phase: Phase::Start,
+            is_negative: false,
+            n_digits: 0,
+            n_nonzero: 0,
+            exponent: 0,
+            read_exponent: 0,
+            to_least: Ordering::Equal,
+            to_greatest: Ordering::Equal,
+        }
+    }
+
+    /// Reads one more byte; `None` when no number of the range goes on like that.
+    pub(crate) fn step(&self, byte: u8, range: &NumberRange, style: NumberStyle) -> Option<Self> {
+        let mut next = self.clone();
+        next.phase = next_phase(self.phase, byte, range, style)?;
+        match next.phase {
+            Phase::Minus => next.is_negative = true,
+            Phase::Whole | Phase::Fraction => next.read_digit(byte - b'0', range)?,
+            Phase::Exponent { is_negative } => {
+                let digit = i64::from(byte - b'0');
+                let signed = if is_negative { -digit } else { digit };
+                next.read_exponent =
+                    (self.read_exponent * 10 + signed).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT);
+            }
+            _ => {}
+        }
+        next.forget_what_does_not_matter(range, style);
+        next.can_be_completed(range, style).then_some(next)
+    }
+
+    /// Whether the number may end here.
+    pub(crate) fn is_complete(&self, range: &NumberRange, style: NumberStyle) -> bool {
+        let can_end = matches!(
+            self.phase,
+            Phase::Zero | Phase::Whole | Phase::Fraction | Phase::Exponent { .. }
+        );
+        can_end && self.is_value_in(range, style)
+    }
+
+    fn read_digit(&mut self, digit: u8, range: &NumberRange) -> Option<()> {
+        let (least, greatest) = range.magnitudes(self.is_negative)?;
+        let is_fraction = self.phase == Phase::Fraction;
+        if self.n_digits == 0 && digit == 0 {
+            self.exponent -= i64::from(is_fraction);
+            return Some(());
+        }
+        let index = self.n_digits as usize;
+        let compare = |bound: &Option<Bound>, so_far| {
+            bound.as_ref().map_or(so_far, |bound| bound.compare_digit(so_far, index, digit))
+        };
+        self.to_least = compare(&least, self.to_least);
+        self.to_greatest = compare(&greatest, self.to_greatest);
+        self.n_digits = self.n_digits.checked_add(1)?;
+        self.exponent += i64::from(!is_fraction);
+        if digit != 0 {
+            self.n_nonzero = self.n_digits;
+        }
+        Some(())
+    }
+
+    /// Makes prefixes equal that are alike in what can follow.
+    fn forget_what_does_not_matter(&mut self, range: &NumberRange, style: NumberStyle) {
+        let point_moves = style == NumberStyle::Any;
+        if range.is_unbounded() && !(range.is_integer && point_moves) {
+            let has_digits = u32::from(self.n_digits > 0);
+            *self = Self {
+                phase: self.phase,
+                is_negative: self.is_negative,
+                n_digits: has_digits,
+                n_nonzero: has_digits,
+                ..Self::start()
+            };
+        }
+        if point_moves {
+            return;
+        }
+        let bounds = || range.lower.iter().chain(&range.upper).map(|bound| &bound.value);
+        let most_digits = bounds().map(|value| value.digits.len()).max().unwrap_or(0) as u32;
+        let highest = bounds().map(|value| value.exponent).max().unwrap_or(0).max(0);
+        let lowest = bounds().map(|value| value.exponent).min().unwrap_or(0).min(0);
+        if matches!(self.phase, Phase::Point | Phase::Fraction) {
+            self.n_digits = self.n_digits.min(most_digits + 1);
+            self.exponent = self.exponent.clamp(lowest - 1, highest + 1);
+        } else if self.phase == Phase::Whole && self.exponent > highest {
+            self.n_digits = highest as u32 + 1;
+            self.exponent = highest + 1;
+            self.to_least = Ordering::Equal;
+            self.to_greatest = Ordering::Equal;
+        }
+        self.n_nonzero = u32::from(self.n_nonzero > 0);
+    }
+
+    fn is_zero(&self) -> bool {
+        self.n_nonzero == 0
+    }
+
+    fn is_value_in(&self, range: &NumberRange, style: NumberStyle) -> bool {
+        let Some((least, greatest)) = range.magnitudes(self.is_negative) else { return false };
+        if self.is_zero() {
+            return least.is_none() && !(self.is_negative && style == NumberStyle::Plain);
+        }
+        let (from, to) = self.exact_exponents(&least, &greatest, range, style);
+        let exponent = self.exponent + self.read_exponent;
+        from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
+    }
+
+    /// The exponents with which the digits, as they are, make a number of the range.
+    fn exact_exponents(
+        &self,
+        least: &Option<Bound>,
+        greatest: &Option<Bound>,
+        range: &NumberRange,
+        style: NumberStyle,
+    ) -> (Option<i64>, Option<i64>) {
+        let n_digits = self.n_digits as usize;
+        let from = least.as_ref().map(|bound| {
+            let is_at_least = match self.to_least {
+                Ordering::Greater => true,
+                Ordering::Equal => !bound.has_more_than(n_digits) && !bound.is_exclusive,
+                Ordering::Less => false,
+            };
+            // A bound of zero is below every exponent.
+            if bound.value.is_zero() {
+                i64::MIN
+            } else {
+                bound.value.exponent + i64::from(!is_at_least)
+            }
+        });
+        let to = greatest.as_ref().map(|bound| {
+            let is_at_most = match self.to_greatest {
+                Ordering::Less => true,
+                Ordering::Equal => bound.has_more_than(n_digits) || !bound.is_exclusive,
+                Ordering::Greater => false,
+            };
+            if bound.value.is_zero() {
+                i64::MIN
+            } else {
+                bound.value.exponent - i64::from(!is_at_most)
+            }
+        });
+        let whole =
+            (range.is_integer && style == NumberStyle::Any).then_some(i64::from(self.n_nonzero));
+        (from.max(whole), to)
+    }
+
+    fn can_be_completed(&self, range: &NumberRange, style: NumberStyle) -> bool {
+        let Some((least, greatest)) = range.magnitudes(self.is_negative) else { return false };
+        match self.phase {
+            Phase::Start => true,
+            Phase::E | Phase::ExponentSign { .. } | Phase::Exponent { .. } => {
+                self.can_complete_exponent(&least, &greatest, range, style)
+            }
+            _ if self.n_digits == 0 => self.can_complete_zero(&least, &greatest, range, style),
+            _ => self.can_complete_digits(&least, &greatest, range, style),
+        }
+    }
+
+    /// No digit but zero was read yet.
+    fn can_complete_zero(
+        &self,
+        least: &Option<Bound>,
+        greatest: &Option<Bound>,
+        range: &NumberRange,
+        style: NumberStyle,
+    ) -> bool {
+        if style == NumberStyle::Any {
+            // Digits and an exponent can still make any number of this sign.
+            return true;
+        }
+        let may_be_zero = least.is_none() && !self.is_negative;
+        let may_be_positive = greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
+        match self.phase {
+            Phase::Minus => may_be_positive,
+            _ if may_be_zero => true,
+            _ if range.is_integer || !may_be_positive => false,
+            // What can follow is below 10^exponent and above zero.
+            _ => least
+                .as_ref()
+                .is_none_or(|bound| bound.value.is_zero() || bound.value.exponent <= self.exponent),
+        }
+    }
+
+    /// More digits may follow; the exponent of the whole is fixed by a point, or still grows.
+    fn can_complete_digits(
+        &self,
+        least: &Option<Bound>,
+        greatest: &Option<Bound>,
+        range: &NumberRange,
+        style: NumberStyle,
+    ) -> bool {
+        let least_exponent = match (style, self.phase) {
+            (NumberStyle::Any, _) => i64::MIN,
+            _ => self.exponent,
+        };
+        let is_fixed = style == NumberStyle::Plain && self.phase != Phase::Whole;
+        let floors =
+            [self.exponent, i64::from(self.n_nonzero), i64::from(self.n_digits), least_exponent];
+        let around = |bound: &Option<Bound>| {
+            let exponent = bound.as_ref().filter(|bound| !bound.value.is_zero())?.value.exponent;
+            Some([exponent - 1, exponent, exponent + 1])
+        };
+        let near_bounds = around(least).into_iter().chain(around(greatest)).flatten();
+        let mut candidates =
+            near_bounds.flat_map(|exponent| floors.map(|floor| exponent.max(floor))).chain(floors);
+        candidates.any(|exponent| {
+            (exponent == self.exponent || !is_fixed)
+                && exponent >= least_exponent
+                && self.some_continuation_is_in(exponent, least, greatest, range)
+        })
+    }
+
+    /// Whether the digits, with any others after them, make a number of the range for this
+    /// exponent.
+    fn some_continuation_is_in(
+        &self,
+        exponent: i64,
+        least: &Option<Bound>,
+        greatest: &Option<Bound>,
+        range: &NumberRange,
+    ) -> bool {
+        let n_digits = self.n_digits as usize;
+        // With integers there are other continuations only where the digits end before the point.
+        let only_itself = range.is_integer && exponent < n_digits as i64;
+        if only_itself && exponent < i64::from(self.n_nonzero) {
+            return false;
+        }
+        let reaches_least = least.as_ref().is_none_or(|bound| {
+            bound.value.is_zero()
+                || match exponent.cmp(&bound.value.exponent).then(self.to_least) {
+                    Ordering::Greater => true,
+                    Ordering::Equal => !only_itself || !bound.has_more_than(n_digits),
+                    Ordering::Less => false,
+                }
+        });
+        let stays_below = greatest.as_ref().is_none_or(|bound| {
+            !bound.value.is_zero()
+                && match exponent.cmp(&bound.value.exponent).then(self.to_greatest) {
+                    Ordering::Less => true,
+                    Ordering::Equal => !bound.is_exclusive || bound.has_more_than(n_digits),
+                    Ordering::Greater => false,
+                }
+        });
+        reaches_least && stays_below
+    }
+
+    fn can_complete_exponent(
+        &self,
+        least: &Option<Bound>,
+        greatest: &Option<Bound>,
+        range: &NumberRange,
+        style: NumberStyle,
+    ) -> bool {
+        if self.is_zero() {
+            return least.is_none();
+        }
+        let (from, to) = self.exact_exponents(least, greatest, range, style);
+        let relative = |exponent: i64| {
+            exponent.saturating_sub(self.exponent).clamp(-2 * EXPONENT_LIMIT, 2 * EXPONENT_LIMIT)
+        };
+        let from = from.map_or(-EXPONENT_LIMIT, relative).max(-EXPONENT_LIMIT);
+        let to = to.map_or(EXPONENT_LIMIT, relative).min(EXPONENT_LIMIT);
+        match self.phase {
+            Phase::ExponentSign { is_negative: true } => from <= to && from <= 0,
+            Phase::ExponentSign { is_negative: false } => from <= to && to >= 0,
+            Phase::Exponent { is_negative: true } => extends_into(-self.read_exponent, -to, -from),
+            Phase::Exponent { is_negative: false } => extends_into(self.read_exponent, from, to),
+            _ => from <= to,
+        }
+    }
+}
+
+/// Whether `value`, with any digits after it, is a number from `from` to `to`.
+fn extends_into(value: i64, from: i64, to: i64) -> bool {
+    if value == 0 {
+        return from <= to && to >= 0;
+    }
+    let (mut low, mut high) = (value, value);
+    while low <= to.min(EXPONENT_LIMIT) {
+        if high >= from {
+            return true;
+        }
+        low *= 10;
+        high = high * 10 + 9;
+    }
+    false
+}
+
+fn next_phase(phase: Phase, byte: u8, range: &NumberRange, style: NumberStyle) -> Option<Phase> {
+    let has_fraction = style == NumberStyle::Any || !range.is_integer;
+    let has_exponent = style == NumberStyle::Any;
+    Some(match (phase, byte) {
+        (Phase::Start, b'-') => Phase::Minus,
+        (Phase::Start | Phase::Minus, b'0') => Phase::Zero,
+        (Phase::Start | Phase::Minus, b'1'..=b'9') | (Phase::Whole, b'0'..=b'9') => Phase::Whole,
+        (Phase::Zero | Phase::Whole, b'.') if has_fraction => Phase::Point,
+        (Phase::Point | Phase::Fraction, b'0'..=b'9') => Phase::Fraction,
+        (Phase::Zero | Phase::Whole | Phase::Fraction, b'e' | b'E') if has_exponent => Phase::E,
+        (Phase::E, b'+') => Phase::ExponentSign { is_negative: false },
+        (Phase::E, b'-') => Phase::ExponentSign { is_negative: true },
+        (Phase::E, b'0'..=b'9') => Phase::Exponent { is_negative: false },
+        (Phase::ExponentSign { is_negative } | Phase::Exponent { is_negative }, b'0'..=b'9') => {
+            Phase::Exponent { is_negative }
+        }
+        _ => return None,
+    })
+}
+
+/// One of the shortest spellings that turn what was read into a number of the range.
+pub(crate) fn shortest_suffix(
+    prefix: &NumberPrefix,
+    range: &NumberRange,
+    style: NumberStyle,
+) -> Vec<u8> {
+    let mut seen = rustc_hash::FxHashMap::from_iter([(prefix.clone(), None)]);
+    let mut queue = std::collections::VecDeque::from([prefix.clone()]);
+    while let Some(state) = queue.pop_front() {
+        if state.is_complete(range, style) {
+            return retrace(&seen, state);
+        }
+        for byte in *b"0123456789.-e" {
+            let Some(next) = state.step(byte, range, style) else { continue };
+            if !seen.contains_key(&next) {
+                seen.insert(next.clone(), Some((state.clone(), byte)));
+                queue.push_back(next);
+            }
+        }
+    }
+    unreachable!("every step keeps a completion")
+}
+
+type Origins = rustc_hash::FxHashMap<NumberPrefix, Option<(NumberPrefix, u8)>>;
+
+fn retrace(origins: &Origins, mut state: NumberPrefix) -> Vec<u8> {
+    let mut suffix = Vec::new();
+    while let Some((before, byte)) = origins[&state].clone() {
+        suffix.push(byte);
+        state = before;
+    }
+    suffix.reverse();
+    suffix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(lower: &str, upper: &str, is_integer: bool) -> NumberRange {
+        let bound = |text: &str| {
+            let (text, is_exclusive) =
+                text.strip_suffix('!').map_or((text, false), |text| (text, true));
+            (!text.is_empty()).then(|| Bound { value: Decimal::parse(text).unwrap(), is_exclusive })
+        };
+        let range = NumberRange { lower: bound(lower), upper: bound(upper), is_integer };
+        range.normalised().unwrap().expect("some number is in the range")
+    }
+
+    /// Reads every spelling up to some length and checks each step and each end against the
+    /// values themselves: a prefix is refused exactly when no number of the range begins so.
+    fn check_all(range: &NumberRange, style: NumberStyle, alphabet: &[u8], max_length: usize) {
+        let mut open = vec![(String::new(), NumberPrefix::start())];
+        while let Some((text, prefix)) = open.pop() {
+            let is_number = serde_json::from_str::<serde_json::Number>(&text).is_ok();
+            let is_spelled = style == NumberStyle::Any
+                || !(text.contains(['e', 'E']) || range.is_integer && text.contains('.'))
+                    && !(text.starts_with('-')
+                        && Decimal::parse(&text).is_some_and(|value| value.is_zero()));
+            let expected =
+                is_number && is_spelled && range.contains(&Decimal::parse(&text).unwrap());
+            assert_eq!(prefix.is_complete(range, style), expected, "{text} in {range:?} {style:?}");
+            if !text.is_empty() {
+                let suffix = String::from_utf8(shortest_suffix(&prefix, range, style)).unwrap();
+                let completed = Decimal::parse(&format!("{text}{suffix}")).unwrap();
+                assert!(range.contains(&completed), "{text}{suffix} in {range:?}");
+            }
+            if text.len() < max_length {
+                for &byte in alphabet {
+                    let longer = format!("{text}{}", char::from(byte));
+                    match prefix.step(byte, range, style) {
+                        Some(next) => open.push((longer, next)),
+                        None => assert_nothing_begins_with(&longer, range, style),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries a few ways to go on; none may be a number of the range.
+    fn assert_nothing_begins_with(text: &str, range: &NumberRange, style: NumberStyle) {
+        let suffixes = [
+            "", "0", "1", "5", "9", "00", "50", "99", "000", ".5", ".05", "0.5", "1.5", ".0", "e1",
+            "e2", "e-1", "e-2", "5e1", "1e0", "0e-1", ".0e0", ".1e1", ".9e9", "e3", "e-3", "00e-2",
+            "1", "12", "123",
+        ];
+        for suffix in suffixes {
+            let longer = format!("{text}{suffix}");
+            let is_number = serde_json::from_str::<serde_json::Number>(&longer).is_ok();
+            let is_spelled = style == NumberStyle::Any
+                || !longer.contains(['e', 'E']) && !(range.is_integer && longer.contains('.'));
+            if is_number && is_spelled {
+                let value = Decimal::parse(&longer).unwrap();
+                let is_minus_zero = value.is_zero() && longer.starts_with('-');
+                assert!(
+                    !range.contains(&value) || is_minus_zero && style == NumberStyle::Plain,
+                    "{text:?} was refused, but {longer} is in {range:?} {style:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_prefix_is_judged_rightly() {
+        let bounds = [
+            ("", ""),
+            ("0", ""),
+            ("", "0"),
+            ("0!", ""),
+            ("", "0!"),
+            ("3", "12"),
+            ("-12", "3"),
+            ("0", "100"),
+            ("100", "200!"),
+            ("1.5", "2.25"),
+            ("0.05", "0.5"),
+            ("-0.5", "-0.05"),
+            ("1.5!", "1.6!"),
+            ("7", "7"),
+            ("99.5", "1000"),
+            ("-200", "-100"),
+            ("0.25", "0.25"),
+            ("-3!", "3!"),
+            ("20", "30"),
+            ("10", "10"),
+            ("0", "0"),
+        ];
+        for (lower, upper) in bounds {
+            for is_integer in [false, true] {
+                if is_integer
+                    && matches!(
+                        (lower, upper),
+                        ("1.5!", "1.6!") | ("0.05", "0.5") | ("-0.5", "-0.05") | ("0.25", _)
+                    )
+                {
+                    continue;
+                }
+                let range = range(lower, upper, is_integer);
+                check_all(&range, NumberStyle::Plain, b"-0125.9", 5);
+                check_all(&range, NumberStyle::Any, b"-015.e", 5);
+            }
+        }
+    }
+
+    #[test]
+    fn long_bounds_are_exact() {
+        let range = range("12345678901234567890.1", "12345678901234567890.2", false);
+        let read = |text: &str| {
+            let mut bytes = text.bytes();
+            bytes.try_fold(NumberPrefix::start(), |prefix, byte| {
+                prefix.step(byte, &range, NumberStyle::Plain)
+            })
+        };
+        assert!(read("12345678901234567890.15").is_some());
+        assert!(read("12345678901234567890.3").is_none());
+        assert!(read("12345678901234567891").is_none());
+    }
+}

@@ -1,0 +1,108 @@
+//! [`Literals`]: a sorted list of texts, read byte by byte.
+
+/// Distinct texts in ascending order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Literals {
+    texts: Vec<Box<[u8]>>,
+}
+
+/// The texts that begin with what has been read: a range of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Prefix {
+    first: u32,
+    end: u32,
+    /// How many bytes were read.
+    length: u32,
+}
+
+impl Prefix {
+    /// How many bytes were read.
+    pub(crate) fn n_read(self) -> usize {
+        self.length as usize
+    }
+}
+
+impl Literals {
+    /// Sorts the texts; doubles are kept once.
+    pub(crate) fn new(mut texts: Vec<Box<[u8]>>) -> Self {
+        texts.sort_unstable();
+        texts.dedup();
+        Self { texts }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    pub(crate) fn contains(&self, text: &[u8]) -> bool {
+        self.texts.binary_search_by(|other| (**other).cmp(text)).is_ok()
+    }
+
+    pub(crate) fn start(&self) -> Prefix {
+        Prefix { first: 0, end: self.texts.len() as u32, length: 0 }
+    }
+
+    /// The texts that go on with the byte; `None` when there are none.
+    pub(crate) fn step(&self, prefix: Prefix, byte: u8) -> Option<Prefix> {
+        let texts = self.beginning_with(prefix);
+        let at = prefix.length as usize;
+        // A text that ends here sorts before all that go on.
+        let first = texts.partition_point(|text| text.get(at).is_none_or(|&next| next < byte));
+        let count = texts[first..].partition_point(|text| text[at] == byte);
+        let first = prefix.first + first as u32;
+        (count > 0).then_some(Prefix {
+            first,
+            end: first + count as u32,
+            length: prefix.length + 1,
+        })
+    }
+
+    /// Whether what has been read is one of the texts.
+    pub(crate) fn is_complete(&self, prefix: Prefix) -> bool {
+        self.complete(prefix).is_some()
+    }
+
+    /// The text that has been read, if it is one of the list.
+    pub(crate) fn complete(&self, prefix: Prefix) -> Option<&[u8]> {
+        let text = self.beginning_with(prefix).first()?;
+        (text.len() == prefix.length as usize).then_some(text)
+    }
+
+    /// What is missing to the shortest of the texts.
+    pub(crate) fn shortest_suffix(&self, prefix: Prefix) -> &[u8] {
+        let shortest = self.beginning_with(prefix).iter().min_by_key(|text| text.len());
+        shortest.map_or(&[], |text| &text[prefix.length as usize..])
+    }
+
+    /// Whether the text, one of the list, begins with what has been read.
+    pub(crate) fn has_prefix(&self, prefix: Prefix, text: &[u8]) -> bool {
+        self.beginning_with(prefix).binary_search_by(|other| (**other).cmp(text)).is_ok()
+    }
+
+    /// The texts that begin with what has been read.
+    pub(crate) fn beginning_with(&self, prefix: Prefix) -> &[Box<[u8]>] {
+        &self.texts[prefix.first as usize..prefix.end as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_texts() {
+        let literals =
+            Literals::new(["abc", "ab", "b", "ab"].map(|text| text.as_bytes().into()).to_vec());
+        let read = |text: &str| {
+            text.bytes().try_fold(literals.start(), |prefix, byte| literals.step(prefix, byte))
+        };
+        assert!(read("ac").is_none() && read("abcd").is_none());
+        assert!(!literals.is_complete(read("a").unwrap()));
+        assert_eq!(literals.complete(read("ab").unwrap()), Some(&b"ab"[..]));
+        assert_eq!(literals.shortest_suffix(read("a").unwrap()), b"b");
+        assert!(
+            literals.has_prefix(read("a").unwrap(), b"abc")
+                && !literals.has_prefix(read("a").unwrap(), b"b")
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Regular expressions as automata, by way of `regex-automata`.
+
+mod ecma;
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::start;
+use regex_automata::{Anchored, MatchKind};
+
+use crate::dfa::{Dfa, classes_of};
+use crate::error::Error;
+
+/// The memory, in bytes, that the automaton of one expression may take.
+const MAX_AUTOMATON_BYTES: usize = 32 << 20;
+/// The states that the automaton of one expression may have.
+const MAX_STATES: usize = 200_000;
+
+/// The automaton of the texts that match as a whole, in the syntax of the `regex` crate.
+///
+/// # Errors
+/// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], or [`Error::LimitExceeded`] for an
+/// automaton that is too large.
+pub(crate) fn compile(pattern: &str) -> Result<Dfa, Error> {
+    build(pattern, pattern)
+}
+
+/// The automaton of the texts in which an ECMA 262 pattern matches somewhere, as the keyword
+/// `pattern` of JSON Schema means it.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
+    let translated = ecma::translate(pattern)?;
+    build(&format!("(?s:.)*(?:{translated})(?s:.)*"), pattern)
+}
+
+fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
+    regex_syntax::parse(expression).map_err(|error| Error::InvalidRegex {
+        pattern: source.to_owned(),
+        message: describe(&error),
+        pointer: None,
+    })?;
+    let dense = dense::Builder::new()
+        .configure(
+            dense::Config::new()
+                .match_kind(MatchKind::All)
+                .start_kind(StartKind::Anchored)
+                .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+                .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
+        )
+        .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_AUTOMATON_BYTES)))
+        .build(expression)
+        .map_err(|error| refused(&error, source))?;
+    explore(&dense).ok_or_else(|| too_large(source))
+}
+
+fn explore(dense: &dense::DFA<Vec<u32>>) -> Option<Dfa> {
+    let anchored = start::Config::new().anchored(Anchored::Yes);
+    let first = dense.start_state(&anchored).ok()?;
+    let (classes, representatives) = classes_of(|byte| dense.byte_classes().get(byte));
+    Dfa::explore(
+        first,
+        (classes, &representatives),
+        MAX_STATES,
+        |&state, byte| {
+            let target = dense.next_state(state, byte);
+            (!dense.is_dead_state(target)).then_some(target)
+        },
+        |&state| dense.is_match_state(dense.next_eoi_state(state)),
+    )
+    .ok()
+}
+
+fn refused(error: &dense::BuildError, source: &str) -> Error {
+    if error.is_size_limit_exceeded() || error.to_string().contains("limit") {
+        return too_large(source);
+    }
+    Error::UnsupportedRegex {
+        pattern: source.to_owned(),
+        message: error.to_string(),
+        pointer: None,
+    }
+}
+
+fn too_large(_source: &str) -> Error {
+    Error::LimitExceeded {
+        limit: "regex_automaton_bytes",
+        value: MAX_AUTOMATON_BYTES,
+        pointer: None,
+    }
+}
+
+/// The last line of the parser's report, which says what is wrong; the others draw the place.
+fn describe(error: &regex_syntax::Error) -> String {
+    let report = error.to_string();
+    report.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(dfa: &Dfa, text: &str) -> bool {
+        let end = text.bytes().try_fold(dfa.start(), |state, byte| dfa.step(state, byte));
+        end.is_some_and(|state| dfa.is_accepting(state))
+    }
+
+    #[test]
+    fn matches_the_whole_text() {
+        let dfa = compile("a|ab|b+").unwrap();
+        for (text, expected) in
+            [("a", true), ("ab", true), ("bbb", true), ("abb", false), ("", false)]
+        {
+            assert_eq!(accepts(&dfa, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ecma_patterns_match_anywhere() {
+        let anywhere = compile_ecma("b$").unwrap();
+        assert!(accepts(&anywhere, "aab") && !accepts(&anywhere, "aba"));
+        let digits = compile_ecma(r"^\d+$").unwrap();
+        assert!(accepts(&digits, "12") && !accepts(&digits, "١٢"));
+    }
+
+    #[test]
+    fn steps_are_refused_when_nothing_can_follow() {
+        let dfa = compile("ab").unwrap();
+        assert!(dfa.step(dfa.start(), b'b').is_none());
+        assert_eq!(dfa.shortest_suffix(dfa.start()), b"ab");
+    }
+
+    #[test]
+    fn too_large_expressions_are_refused() {
+        let error = compile("(?:a|b)*a(?:a|b){40}").unwrap_err();
+        assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+    }
+
+    #[test]
+    fn mistakes_are_told_from_what_is_not_supported() {
+        assert!(matches!(compile("a("), Err(Error::InvalidRegex { .. })));
+        assert!(matches!(compile_ecma("(a)\\1"), Err(Error::UnsupportedRegex { .. })));
+        assert!(matches!(compile(r"\bä"), Err(Error::UnsupportedRegex { .. })));
+    }
+}
