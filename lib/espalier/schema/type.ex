@@ -99,13 +99,18 @@ defmodule Espalier.Schema.Type do
   def rule_options(kind) when kind in [:number, :float], do: bound_options(:number)
   def rule_options(_kind), do: []
 
-  @doc false
-  def pattern?(%Regex{} = regex),
-    do: Regex.opts(regex) in ["", "u", [], [:unicode], [:ucp, :unicode]]
+  @doc "Whether a regular expression has a source that says all about it."
+  @spec pattern?(term) :: boolean
+  def pattern?(%Regex{} = regex) do
+    case Regex.opts(regex) do
+      flags when is_binary(flags) -> flags in ["", "u"]
+      flags -> flags -- [:unicode, :ucp] == []
+    end
+  end
 
   def pattern?(source), do: is_binary(source) and String.valid?(source)
 
-  @doc "The name of a kind or value for a message."
+  @doc "The types, for a message."
   @spec known() :: String.t()
   def known do
     Enum.map_join(@simple, ", ", &inspect/1) <>
