@@ -47,6 +47,8 @@ mod logits;
 mod model;
 mod sampler;
 mod sampling;
+#[cfg(test)]
+mod test_model;
 mod tiktoken;
 mod tokenizer;
 

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn top_p_keeps_the_smallest_set_that_reaches_it() {
         for (p, kept) in [(0.3, &[1][..]), (0.5, &[1]), (0.51, &[1, 2]), (0.99, &[0, 1, 2])] {
-            let mut candidates = list(&[0.2, 0.5, 0.3]);
+            let mut candidates = list(&[2.0, 5.0, 3.0]);
             keep_top_p(&mut candidates, p);
             assert_eq!(ids(&candidates), kept, "top_p {p}");
         }

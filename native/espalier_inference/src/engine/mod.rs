@@ -208,3 +208,6 @@ fn at_least_one(option: &'static str, value: usize) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,12 +123,14 @@ impl Worker {
         self.waiting.retain(|sequence| !sequence.is_finished());
         self.running.retain(|sequence| !sequence.is_finished());
         while self.running.len() < self.max_batch_size
-            && let Some(mut sequence) = self.waiting.pop_front()
+            && let Some(sequence) = self.waiting.pop_front()
         {
-            sequence.start(self.llama.new_cache());
-            if !sequence.is_finished() {
-                self.running.push(sequence);
+            // In the list first: what a panic leaves there learns of it.
+            self.running.push(sequence);
+            if let Some(new) = self.running.last_mut() {
+                new.start(self.llama.new_cache());
             }
+            self.running.retain(|sequence| !sequence.is_finished());
         }
     }
 }

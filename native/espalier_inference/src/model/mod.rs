@@ -116,3 +116,6 @@ fn template_in_config(config: &JsonFile) -> Result<Option<String>, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ use tokenizers::ModelWrapper;
 
 use self::spelling::Spelling;
 use self::token_bytes::TokenBytes;
+#[cfg(test)]
+pub(crate) use self::token_bytes::byte_of_character;
 use crate::error::Error;
 
 /// Vocabularies have fewer ids than this: far above any tokenizer. A list is laid out by id, so one

@@ -126,7 +126,7 @@ fn fallback_byte(name: &str) -> Option<u8> {
 
 /// The inverse of GPT-2's map of bytes to printable characters: printable bytes of Latin-1 stand
 /// for themselves, the others for the characters from U+0100 on, in order.
-fn byte_of_character(character: char) -> Option<u8> {
+pub(crate) fn byte_of_character(character: char) -> Option<u8> {
     match u32::from(character) {
         code @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => Some(code as u8),
         code @ 0x100..=0x120 => Some((code - 0x100) as u8),

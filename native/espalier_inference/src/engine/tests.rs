@@ -1,0 +1,343 @@
+use std::fs;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use espalier_constraint::Constraint;
+use serde_json::json;
+
+use super::*;
+use crate::sampling::Sampling;
+use crate::test_model::{EOS, TestModel};
+
+fn load(max_batch_size: usize) -> Model {
+    let directory = TestModel::random();
+    Model::load(directory.path(), &ModelOptions { max_batch_size, n_threads: 1 }).unwrap()
+}
+
+fn request(prompt: &str, max_tokens: usize) -> Request {
+    Request {
+        prompt: prompt.bytes().map(u32::from).collect(),
+        constraint: None,
+        sampling: Sampling::default(),
+        max_tokens,
+    }
+}
+
+fn seeded(seed: u64) -> Request {
+    let mut request = request(&format!("prompt {}", "x".repeat(seed as usize * 3)), 40);
+    request.sampling.seed = seed;
+    request
+}
+
+fn constrained(model: &Model, pattern: &str, max_tokens: usize) -> Request {
+    let constraint = Some(Constraint::regex(pattern, model.vocabulary()).unwrap());
+    Request { constraint, ..request("p", max_tokens) }
+}
+
+struct Running {
+    events: Receiver<Event>,
+    generation: Generation,
+}
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    text: String,
+    /// The number of `Tokens` events that were forced, and of those that were not.
+    n_events: (usize, usize),
+    last: Event,
+}
+
+impl Running {
+    fn next(&self) -> Event {
+        self.events.recv_timeout(Duration::from_secs(60)).expect("another event")
+    }
+
+    fn outcome(self) -> Outcome {
+        let (mut bytes, mut n_events) = (Vec::new(), (0, 0));
+        let last = loop {
+            match self.next() {
+                Event::Tokens { text, forced, .. } => {
+                    bytes.extend(text);
+                    *(if forced { &mut n_events.0 } else { &mut n_events.1 }) += 1;
+                }
+                last => break last,
+            }
+        };
+        assert!(self.events.recv_timeout(Duration::from_secs(60)).is_err(), "a last event is last");
+        Outcome { text: String::from_utf8_lossy(&bytes).into_owned(), n_events, last }
+    }
+}
+
+fn start(model: &Model, request: Request) -> Running {
+    let (sender, events) = channel();
+    let generation = model.submit(request, move |event| drop(sender.send(event))).unwrap();
+    Running { events, generation }
+}
+
+fn run(model: &Model, request: Request) -> Outcome {
+    start(model, request).outcome()
+}
+
+#[track_caller]
+fn finished(outcome: &Outcome, reason: FinishReason) {
+    match outcome.last {
+        Event::Done { finish_reason, .. } => assert_eq!(finish_reason, reason),
+        ref other => panic!("expected {reason:?}, got: {other:?}"),
+    }
+}
+
+#[test]
+fn same_seed_gives_the_same_text_alone_and_in_a_batch() {
+    let (single, batched) = (load(1), load(8));
+    let together: Vec<Running> = (0..8).map(|seed| start(&batched, seeded(seed))).collect();
+    for (seed, running) in (0..8).zip(together) {
+        let alone = run(&single, seeded(seed));
+        assert_eq!(alone.text, running.outcome().text, "seed {seed}");
+        assert!(alone.text.len() >= 30);
+    }
+}
+
+#[test]
+fn more_threads_give_the_same_text() {
+    let directory = TestModel::random();
+    let options = ModelOptions { max_batch_size: 2, n_threads: 3 };
+    let model = Model::load(directory.path(), &options).unwrap();
+    assert_eq!(run(&model, seeded(1)), run(&load(1), seeded(1)));
+}
+
+#[test]
+fn other_seeds_give_other_texts() {
+    let model = load(8);
+    let mut other = seeded(1);
+    other.sampling.seed = 2;
+    assert_ne!(run(&model, seeded(1)).text, run(&model, other).text);
+    let greedy = |seed| {
+        let sampling = Sampling { temperature: 0.0, seed, ..Sampling::default() };
+        Request { sampling, ..seeded(1) }
+    };
+    assert_eq!(run(&model, greedy(1)).text, run(&model, greedy(2)).text);
+}
+
+#[test]
+fn counts_tokens_and_steps() {
+    let outcome = run(&load(8), Request { max_tokens: 5, ..seeded(3) });
+    let expected = Event::Done {
+        finish_reason: FinishReason::MaxTokens,
+        n_prompt_tokens: 16,
+        n_tokens: 5,
+        n_forced_tokens: 0,
+        n_steps: 5,
+    };
+    assert_eq!((outcome.last, outcome.n_events), (expected, (0, 5)));
+}
+
+#[test]
+fn long_prompts_are_read_in_parts() {
+    let outcome = run(&load(8), request(&"long ".repeat(80), 3));
+    let Event::Done { n_steps, n_prompt_tokens, .. } = outcome.last else { panic!("{outcome:?}") };
+    assert_eq!((n_prompt_tokens, n_steps), (400, 4));
+}
+
+#[test]
+fn the_context_limits_the_text() {
+    let outcome = run(&load(8), request(&"x".repeat(500), 1000));
+    let Event::Done { n_tokens, .. } = outcome.last else { panic!("{outcome:?}") };
+    assert_eq!(n_tokens, 12);
+}
+
+#[test]
+fn the_model_can_end_the_text() {
+    let directory = TestModel::random();
+    let all: Vec<u32> = (0..=EOS).filter(|&id| id != 65).collect();
+    directory.write_json("generation_config.json", &json!({ "eos_token_id": all }));
+    let model = Model::load(directory.path(), &ModelOptions::default()).unwrap();
+    let outcome = run(&model, request("p", 300));
+    finished(&outcome, FinishReason::Stop);
+    assert!(outcome.text.bytes().all(|byte| byte == b'A'), "the end is no part of the text");
+}
+
+#[test]
+fn refuses_requests_that_cannot_run() {
+    let model = load(8);
+    let refused = |request: Request| {
+        model.submit(request, |_| panic!("no event for a refused request")).unwrap_err()
+    };
+    assert_eq!(refused(request("", 5)), Error::PromptEmpty);
+    assert_eq!(refused(request(&"x".repeat(512), 5)), Error::PromptTooLong { n: 512, max: 512 });
+    let unknown = Request { prompt: vec![1, 264], ..request("", 5) };
+    assert_eq!(refused(unknown), Error::UnknownToken { id: 264, n_ids: 264 });
+    assert!(matches!(refused(request("x", 0)), Error::InvalidOption { option: "max_tokens", .. }));
+    let sampling = Sampling { top_p: 2.0, ..Sampling::default() };
+    let invalid = Request { sampling, ..request("x", 5) };
+    assert!(matches!(refused(invalid), Error::InvalidOption { option: "top_p", .. }));
+    let other = Arc::new(Vocabulary::new(vec![vec![b'a'], Vec::new()], &[1], &[]).unwrap());
+    let constraint = Some(Constraint::choice(&["a"], &other).unwrap());
+    let foreign = Request { constraint, ..request("x", 5) };
+    assert_eq!(refused(foreign), Error::VocabularyMismatch { n_ids: 2, n_logits: 257 });
+}
+
+#[test]
+fn refuses_options_that_serve_nobody() {
+    let directory = TestModel::random();
+    for options in [
+        ModelOptions { max_batch_size: 0, n_threads: 1 },
+        ModelOptions { max_batch_size: 1, n_threads: 0 },
+    ] {
+        let result = Model::load(directory.path(), &options).map(|_| ());
+        assert!(matches!(result, Err(Error::InvalidOption { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn running_and_waiting_requests_can_be_cancelled() {
+    let model = load(1);
+    let (first, second) = (start(&model, request("a", 400)), start(&model, request("b", 400)));
+    let third = start(&model, request("c", 2));
+    first.next();
+    second.generation.cancel();
+    let second = second.outcome();
+    finished(&second, FinishReason::Cancelled);
+    assert_eq!(second.text, "");
+    first.generation.cancel();
+    finished(&first.outcome(), FinishReason::Cancelled);
+    finished(&third.outcome(), FinishReason::MaxTokens);
+}
+
+#[test]
+fn dropping_a_generation_cancels_nothing() {
+    let model = load(1);
+    let Running { events, generation } = start(&model, request("a", 3));
+    drop(generation);
+    assert_eq!(events.iter().count(), 4);
+}
+
+#[test]
+fn requests_fail_when_the_model_is_dropped() {
+    let model = load(1);
+    let (running, waiting) = (start(&model, request("a", 500)), start(&model, request("b", 500)));
+    running.next();
+    drop(model);
+    let stopped = Event::Failed(Error::ModelStopped { detail: String::new() });
+    assert_eq!(waiting.outcome().last, stopped);
+    assert_eq!(running.outcome().last, stopped);
+}
+
+#[test]
+fn a_stopped_model_refuses_requests() {
+    let model = load(1);
+    let running = start(&model.clone(), request("a", 500));
+    running.next();
+    model.stop();
+    let stopped = Error::ModelStopped { detail: String::new() };
+    assert_eq!(running.outcome().last, Event::Failed(stopped.clone()));
+    assert_eq!(model.submit(request("a", 5), |_| ()).unwrap_err(), stopped);
+}
+
+#[test]
+fn a_receiver_that_panics_harms_nobody_else() {
+    let model = load(2);
+    model.submit(request("a", 100), |_| panic!("receiver")).unwrap();
+    finished(&run(&model, request("b", 5)), FinishReason::MaxTokens);
+}
+
+#[test]
+fn many_requests_all_finish() {
+    let model = load(4);
+    let running: Vec<Running> =
+        (0..30).map(|i| start(&model, request(&"y".repeat(1 + i * 9), 1 + i % 7))).collect();
+    for (i, running) in running.into_iter().enumerate() {
+        let outcome = running.outcome();
+        assert!(outcome.n_events.1 <= 1 + i % 7);
+    }
+}
+
+#[test]
+fn broken_weights_still_give_tokens() {
+    let directory = TestModel::random();
+    let mut bytes = fs::read(directory.file("model.safetensors")).unwrap();
+    let end = bytes.len();
+    bytes[end - 4000..].fill(0xff);
+    fs::write(directory.file("model.safetensors"), bytes).unwrap();
+    let model = Model::load(directory.path(), &ModelOptions::default()).unwrap();
+    let outcome = run(&model, request("a", 5));
+    assert!(matches!(outcome.last, Event::Done { .. }), "{outcome:?}");
+}
+
+#[test]
+fn texts_match_their_constraint() {
+    let model = load(8);
+    let pattern = r#"\{"n":[1-9][0-9]{0,3},"s":"[a-z]{2,5}"\}"#;
+    let whole = Constraint::regex(pattern, model.vocabulary()).unwrap();
+    let running: Vec<Running> = (0..20)
+        .map(|seed| {
+            let mut request = constrained(&model, pattern, 60);
+            request.sampling.seed = seed;
+            start(&model, request)
+        })
+        .collect();
+    for running in running {
+        let outcome = running.outcome();
+        finished(&outcome, FinishReason::Stop);
+        let mut matcher = whole.matcher();
+        matcher.accept_text(outcome.text.as_bytes()).unwrap();
+        assert!(matcher.is_accepting().unwrap(), "{}", outcome.text);
+    }
+}
+
+#[test]
+fn forced_tokens_need_no_sampling() {
+    let model = load(8);
+    let outcome = run(&model, constrained(&model, "only this", 20));
+    let expected = Event::Done {
+        finish_reason: FinishReason::Stop,
+        n_prompt_tokens: 1,
+        n_tokens: 9,
+        n_forced_tokens: 9,
+        n_steps: 0,
+    };
+    assert_eq!((&outcome.text[..], &outcome.last), ("only this", &expected));
+    let outcome = run(&model, constrained(&model, "(yes|no), sir", 20));
+    let Event::Done { n_steps, n_tokens, n_forced_tokens, .. } = outcome.last else { panic!() };
+    assert_eq!((n_steps, n_tokens - n_forced_tokens), (1, 1));
+    assert!(["yes, sir", "no, sir"].contains(&&outcome.text[..]));
+}
+
+#[test]
+fn a_text_is_completed_before_its_tokens_run_out() {
+    let model = load(8);
+    for max_tokens in 5..12 {
+        for seed in 0..5 {
+            let mut request = constrained(&model, r"\[[a-z]{1,300}(;[a-z]{3})?\]", max_tokens);
+            request.sampling.seed = seed;
+            let outcome = run(&model, request);
+            finished(&outcome, FinishReason::Stop);
+            assert!(outcome.text.ends_with(']') && outcome.text.len() <= max_tokens);
+        }
+    }
+}
+
+#[test]
+fn a_constraint_that_cannot_fit_is_truncated_at_once() {
+    let model = load(8);
+    let outcome = run(&model, constrained(&model, "a[b-d]{7}", 7));
+    let expected = Error::Truncated { max_tokens: 7, partial: Vec::new() };
+    assert_eq!(outcome.last, Event::Failed(expected));
+    finished(&run(&model, constrained(&model, "a[b-d]{7}", 8)), FinishReason::Stop);
+}
+
+#[test]
+fn a_panic_in_a_step_stops_the_model_and_nothing_else() {
+    let model = load(2);
+    let tokens: Vec<Vec<u8>> =
+        (0..=EOS).map(|id| model.vocabulary().token_bytes(id).unwrap().to_vec()).collect();
+    let vocabulary = Vocabulary::new(tokens, &[EOS], &[]).unwrap();
+    let vocabulary = Arc::new(vocabulary.with_tokenizer(|_| panic!("no spelling")));
+    let constraint = Some(Constraint::choice(&["forced"], &vocabulary).unwrap());
+    let running = start(&model, request("a", 500));
+    running.next();
+    let failing = start(&model, Request { constraint, ..request("b", 10) });
+    let stopped = Error::ModelStopped { detail: "no spelling".to_owned() };
+    assert_eq!(failing.outcome().last, Event::Failed(stopped.clone()));
+    assert_eq!(running.outcome().last, Event::Failed(stopped.clone()));
+    assert_eq!(model.submit(request("a", 5), |_| ()).unwrap_err(), stopped);
+}

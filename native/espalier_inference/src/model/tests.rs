@@ -1,0 +1,264 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::llama::Rows;
+use super::*;
+use crate::test_model::{self, TestModel};
+
+fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let llama = load_llama(&directory).unwrap();
+    let json: Value =
+        serde_json::from_slice(&fs::read(directory.join("reference.json")).unwrap()).unwrap();
+    let ids = json["input_ids"].as_array().unwrap().iter();
+    let logits = json["logits"].as_array().unwrap().iter().map(|row| {
+        row.as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap() as f32).collect()
+    });
+    (llama, ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
+}
+
+fn load_llama(directory: &Path) -> Result<Llama, Error> {
+    let config = JsonFile::read(&directory.join("config.json"))?;
+    architecture(&config)?;
+    Llama::load(Config::from_json(&config)?, &Weights::read(directory)?)
+}
+
+/// The logits of all tokens, read in parts of the given sizes.
+fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
+    let (mut cache, mut rest, mut logits) = (llama.new_cache(), ids, Vec::new());
+    for &size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (tokens, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        let rows = Rows { tokens, cache: &mut cache, n_logits: tokens.len() };
+        logits.extend(llama.forward(&mut [rows]));
+    }
+    logits
+}
+
+#[track_caller]
+fn agrees_with_reference(name: &str) {
+    let (llama, ids, expected) = reference(name);
+    let logits = logits_in_parts(&llama, &ids, &[ids.len()]);
+    let expected = expected.concat();
+    assert_eq!(logits.len(), expected.len());
+    let scale = expected.iter().fold(0.0f32, |max, logit| max.max(logit.abs()));
+    for (index, (got, expected)) in logits.iter().zip(&expected).enumerate() {
+        assert!((got - expected).abs() <= 1e-4 * scale, "{index}: {got} and {expected}");
+    }
+}
+
+#[test]
+fn agrees_with_reference_for_tied_embeddings() {
+    agrees_with_reference("llama_tied_mha");
+}
+
+#[test]
+fn agrees_with_reference_for_grouped_queries_in_bf16() {
+    agrees_with_reference("llama_untied_gqa_bf16");
+}
+
+#[test]
+fn agrees_with_reference_for_explicit_head_size_and_theta() {
+    agrees_with_reference("llama_head_dim_theta");
+}
+
+#[test]
+fn reading_in_parts_gives_the_same_logits() {
+    let (llama, ids, _) = reference("llama_untied_gqa_bf16");
+    let whole = logits_in_parts(&llama, &ids, &[ids.len()]);
+    for sizes in [&[1][..], &[7], &[5, 1, 2]] {
+        assert_eq!(logits_in_parts(&llama, &ids, sizes), whole, "parts of {sizes:?}");
+    }
+}
+
+#[test]
+fn a_batch_gives_the_same_logits() {
+    let (llama, ids, _) = reference("llama_untied_gqa_bf16");
+    let parts: Vec<&[u32]> = vec![&ids[..1], &ids[3..10], &ids[..5], &ids[19..]];
+    let mut caches: Vec<_> = parts.iter().map(|_| llama.new_cache()).collect();
+    let rows = parts.iter().zip(&mut caches);
+    let mut rows: Vec<Rows<'_>> =
+        rows.map(|(tokens, cache)| Rows { tokens, cache, n_logits: 1 }).collect();
+    let together = llama.forward(&mut rows);
+    for (tokens, logits) in parts.iter().zip(together.chunks_exact(llama.config().n_ids)) {
+        let alone = logits_in_parts(&llama, tokens, &[tokens.len()]);
+        assert_eq!(alone[alone.len() - logits.len()..], *logits);
+    }
+}
+
+/// Loads a model with some fields of its configuration changed.
+fn load_with(changes: Value) -> Result<LoadedModel, Error> {
+    let model = TestModel::random();
+    let mut config = test_model::config();
+    for (name, value) in changes.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    model.write_json("config.json", &config);
+    LoadedModel::read(model.path())
+}
+
+#[track_caller]
+fn refuses_config(changes: Value, named: &str) {
+    match load_with(changes) {
+        Err(Error::InvalidConfig { field, .. }) => assert_eq!(field, named),
+        Err(other) => panic!("expected an error about {named}, got: {other}"),
+        Ok(_) => panic!("expected an error about {named}, got: a model"),
+    }
+}
+
+#[test]
+fn refuses_absurd_sizes() {
+    for name in ["num_attention_heads", "hidden_size", "vocab_size", "num_hidden_layers"] {
+        for value in [json!(0), json!(-1), json!(1_000_000_000_000u64), json!("4"), Value::Null] {
+            refuses_config(json!({ name: value }), name);
+        }
+    }
+    refuses_config(json!({"num_key_value_heads": 3}), "num_key_value_heads");
+    refuses_config(
+        json!({"num_attention_heads": 7, "num_key_value_heads": 7}),
+        "num_attention_heads",
+    );
+    refuses_config(json!({"head_dim": 7}), "head_dim");
+    refuses_config(json!({"rms_norm_eps": 0}), "rms_norm_eps");
+    refuses_config(json!({"rope_theta": 1e300}), "rope_theta");
+    refuses_config(json!({"eos_token_id": "end"}), "eos_token_id");
+}
+
+#[test]
+fn refuses_what_would_change_the_computation() {
+    refuses_config(json!({"hidden_act": "gelu"}), "hidden_act");
+    refuses_config(json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}), "rope_type");
+    refuses_config(json!({"rope_scaling": {"type": "linear", "factor": 2.0}}), "type");
+    refuses_config(json!({"rope_parameters": {"rope_type": "yarn"}}), "rope_type");
+    refuses_config(json!({"quantization_config": {"bits": 4}}), "quantization_config");
+    refuses_config(json!({"sliding_window": 128}), "sliding_window");
+    refuses_config(json!({"attention_bias": "yes"}), "attention_bias");
+    assert!(load_with(json!({"sliding_window": 512, "rope_scaling": null})).is_ok());
+    let newer =
+        json!({"rope_theta": null, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}});
+    assert!(load_with(newer).is_ok());
+}
+
+#[test]
+fn names_the_supported_architectures() {
+    let result = load_with(json!({"architectures": ["GPT2LMHeadModel"]})).map(|_| ());
+    let Err(Error::UnsupportedArchitecture { got, known }) = result else { panic!("{result:?}") };
+    assert_eq!(got, "GPT2LMHeadModel");
+    assert!(known.contains(&"LlamaForCausalLM".to_owned()));
+    refuses_config(json!({"architectures": []}), "architectures");
+}
+
+#[test]
+fn names_the_tensor_that_does_not_fit() {
+    for (changes, named) in [
+        (json!({"hidden_size": 40}), "model.embed_tokens.weight"),
+        (json!({"num_hidden_layers": 3}), "model.layers.2.input_layernorm.weight"),
+        (json!({"num_hidden_layers": 200_000_000}), "model.layers.2.input_layernorm.weight"),
+        (json!({"tie_word_embeddings": false}), "lm_head.weight"),
+        (json!({"attention_bias": true}), "model.layers.0.self_attn.q_proj.bias"),
+        (json!({"num_key_value_heads": 4}), "model.layers.0.self_attn.k_proj.weight"),
+    ] {
+        let result = load_with(changes).map(|_| ());
+        let Err(Error::InvalidWeights { tensor, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(tensor, named);
+    }
+}
+
+#[test]
+fn missing_and_broken_files_are_errors() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let model = TestModel::random();
+        let whole = fs::read(model.file(name)).unwrap();
+        for end in [0, 1, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
+            fs::write(model.file(name), &whole[..end]).unwrap();
+            assert!(LoadedModel::read(model.path()).is_err(), "{name} cut at {end}");
+        }
+        fs::write(model.file(name), [0xa5; 4096]).unwrap();
+        assert!(LoadedModel::read(model.path()).is_err(), "{name} of noise");
+        fs::remove_file(model.file(name)).unwrap();
+        let result = LoadedModel::read(model.path()).map(|_| ());
+        let Err(Error::FileNotFound { path, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(path, model.file(name));
+        fs::create_dir(model.file(name)).unwrap();
+        assert!(LoadedModel::read(model.path()).is_err(), "{name} a directory");
+    }
+}
+
+#[test]
+fn absurd_headers_of_weights_are_errors() {
+    let header = |length: u64, json: &str| [&length.to_le_bytes()[..], json.as_bytes()].concat();
+    let tensor = |shape: &str, end: &str| {
+        format!(
+            r#"{{"model.norm.weight":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#
+        )
+    };
+    let huge = tensor("[4611686018427387904,4]", "0");
+    let beyond = tensor("[48]", "192");
+    let model = TestModel::random();
+    for bytes in [
+        header(u64::MAX, "{}"),
+        header(1 << 40, "{}"),
+        header(huge.len() as u64, &huge),
+        header(beyond.len() as u64, &beyond),
+        header(2, "{}"),
+    ] {
+        fs::write(model.file("model.safetensors"), bytes).unwrap();
+        let result = LoadedModel::read(model.path()).map(|_| ());
+        assert!(matches!(result, Err(Error::InvalidWeights { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn reads_shards_beside_the_index_only() {
+    let model = TestModel::random();
+    fs::rename(model.file("model.safetensors"), model.file("part-1.safetensors")).unwrap();
+    let index = |file: &str| json!({"weight_map": {"model.norm.weight": file}});
+    model.write_json("model.safetensors.index.json", &index("part-1.safetensors"));
+    assert!(LoadedModel::read(model.path()).is_ok());
+    for outside in ["../part-1.safetensors", "/etc/hostname", "", "a/b"] {
+        model.write_json("model.safetensors.index.json", &index(outside));
+        let result = LoadedModel::read(model.path()).map(|_| ());
+        assert!(matches!(result, Err(Error::InvalidConfig { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_tokenizer_with_more_ids_than_logits_is_refused() {
+    let config = json!({"vocab_size": 250});
+    let result = load_with(config).map(|_| ());
+    let expected = Error::VocabularyMismatch { n_ids: test_model::N_IDS, n_logits: 250 };
+    assert_eq!(result, Err(expected));
+}
+
+#[test]
+fn finds_the_tokens_that_end_a_text() {
+    let model = TestModel::random();
+    model.write_json("generation_config.json", &json!({"eos_token_id": [10, 256]}));
+    let loaded = LoadedModel::read(model.path()).unwrap();
+    assert_eq!(loaded.vocabulary.eos_ids(), [10, 256]);
+}
+
+#[test]
+fn finds_the_chat_template() {
+    let rendered = |model: &TestModel| {
+        let loaded = LoadedModel::read(model.path()).unwrap();
+        loaded.chat_template.map(|template| template.render(&[]).unwrap())
+    };
+    let model = TestModel::random();
+    let named = json!([{"name": "rag", "template": "R"}, {"name": "default", "template": "D"}]);
+    model.write_json("tokenizer_config.json", &json!({ "chat_template": named }));
+    assert_eq!(rendered(&model).as_deref(), Some("D"));
+    fs::write(model.file("chat_template.jinja"), "F").unwrap();
+    assert_eq!(rendered(&model).as_deref(), Some("F"));
+    fs::remove_file(model.file("chat_template.jinja")).unwrap();
+    fs::remove_file(model.file("tokenizer_config.json")).unwrap();
+    assert_eq!(rendered(&model), None);
+    model.write_json("tokenizer_config.json", &json!({"chat_template": [{"name": "rag"}]}));
+    let result = LoadedModel::read(model.path()).map(|_| ());
+    assert!(matches!(result, Err(Error::InvalidConfig { .. })), "{result:?}");
+}
