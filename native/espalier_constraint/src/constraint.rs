@@ -40,7 +40,7 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Ok(Self::new(json_schema::compile(schema, options)?, vocabulary))
+        Ok(Self::new(json_schema::compile(schema, *options)?, vocabulary))
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.

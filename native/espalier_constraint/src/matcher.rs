@@ -292,10 +292,10 @@ impl Locked<'_> {
         while !self.automaton.is_accepting(state) {
             let mut only = None;
             for byte in 0..=255 {
-                if let Some(next) = self.automaton.step(state, byte)? {
-                    if only.replace((byte, next)).is_some() {
-                        return Ok((text, states));
-                    }
+                if let Some(next) = self.automaton.step(state, byte)?
+                    && only.replace((byte, next)).is_some()
+                {
+                    return Ok((text, states));
                 }
             }
             let Some((byte, next)) = only else { break };

@@ -61,13 +61,13 @@ impl Vocabulary {
         }
         let trie = TokenTrie::new(ordinary());
         let plain = PlainTokens::new(tokens.len(), ordinary());
-        let mut ends = Vec::with_capacity(tokens.len());
-        ends.extend(tokens.iter().scan(0, |end, token| {
-            *end += token.len();
-            Some(*end)
-        }));
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
+        for token in tokens {
+            bytes.extend(token);
+            ends.push(bytes.len());
+        }
         let eos_ids = eos_ids.to_vec();
-        Ok(Self { bytes: tokens.concat(), ends, eos_ids, special_ids, trie, plain, encode: None })
+        Ok(Self { bytes, ends, eos_ids, special_ids, trie, plain, encode: None })
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -176,7 +176,9 @@ impl PlainTokens {
         for same_length in plain.chunk_by(|a, b| a.0 == b.0) {
             let mut mask =
                 up_to.last().map_or_else(|| TokenMask::none(n_ids), |(_, mask)| mask.clone());
-            same_length.iter().for_each(|&(_, id)| mask.allow(id));
+            for &(_, id) in same_length {
+                mask.allow(id);
+            }
             up_to.push((same_length[0].0, mask));
         }
         Self { up_to, others: TokenTrie::new(others.into_iter()) }

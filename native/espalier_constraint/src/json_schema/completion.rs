@@ -6,7 +6,7 @@ use super::machine::{JsonMachine, KeyReading, Place, StackId, StackNode, State};
 use super::number;
 use super::string::{Decoder, escape_into};
 use crate::error::Error;
-use crate::literals::Literals;
+use crate::literals::{Literals, Prefix};
 use crate::machine::Machine;
 
 /// Of many keys with which an object could go on, so many are tried.
@@ -67,7 +67,7 @@ impl JsonMachine {
                 options = self.shortest_values(*goals, &before)?;
             }
             Place::Colon { goals, .. } => {
-                options = self.shortest_values(*goals, self.goals.colon())?
+                options = self.shortest_values(*goals, self.goals.colon())?;
             }
             Place::Word { word, n_read, served } => {
                 options.extend(
@@ -196,8 +196,7 @@ impl JsonMachine {
                 (!keys.names.is_empty()).then(|| keys.names.start()),
             ),
         };
-        let n_begun =
-            prefix.map(|prefix| prefix.n_read()).or(begun.as_ref().map(Vec::len)).unwrap_or(0);
+        let n_begun = prefix.map(Prefix::n_read).or(begun.as_ref().map(Vec::len)).unwrap_or(0);
         let mut names = self.wanted_names(stack, &keys.names, prefix);
         names.extend(begun.map(|begun| self.unnamed_key(stack, &begun)).transpose()?.flatten());
         let mut best: Option<Vec<u8>> = None;
@@ -220,7 +219,7 @@ impl JsonMachine {
         &self,
         stack: StackId,
         names: &Literals,
-        prefix: Option<crate::literals::Prefix>,
+        prefix: Option<Prefix>,
     ) -> Vec<String> {
         let Some(prefix) = prefix else { return Vec::new() };
         let mut wanted: Vec<String> = Vec::new();

@@ -108,7 +108,7 @@ pub(crate) struct Goals {
     pub(crate) schema: Schema,
     pub(crate) options: JsonSchemaOptions,
     /// The nodes of each goal, ascending.
-    goals: Interner<Box<[NodeId]>>,
+    node_sets: Interner<Box<[NodeId]>>,
     leaves: Vec<Arc<Leaf>>,
     alternatives: FxHashMap<(GoalId, JsonType), Arc<[LeafId]>>,
     products: FxHashMap<Vec<usize>, Arc<Dfa>>,
@@ -120,7 +120,7 @@ impl Goals {
         Self {
             schema,
             options,
-            goals: Interner::default(),
+            node_sets: Interner::default(),
             leaves: Vec::new(),
             alternatives: FxHashMap::default(),
             products: FxHashMap::default(),
@@ -132,7 +132,7 @@ impl Goals {
     pub(crate) fn goal(&mut self, mut nodes: Vec<NodeId>) -> GoalId {
         nodes.sort_unstable();
         nodes.dedup();
-        self.goals.intern(nodes.into())
+        self.node_sets.intern(nodes.into())
     }
 
     pub(crate) fn leaf(&self, leaf: LeafId) -> &Arc<Leaf> {
@@ -163,7 +163,7 @@ impl Goals {
     /// Pulls references, `allOf` and `anyOf` through: each set of nodes is one alternative, in
     /// which what the nodes themselves say must hold together.
     fn conjunctions(&self, goal: GoalId, json_type: JsonType) -> Result<Vec<Vec<NodeId>>, Error> {
-        let start = self.goals.get(goal);
+        let start = self.node_sets.get(goal);
         let mut open = vec![Partial { todo: start.to_vec(), ..Partial::default() }];
         let mut closed: Vec<Vec<NodeId>> = Vec::new();
         while let Some(mut partial) = open.pop() {
@@ -172,7 +172,7 @@ impl Goals {
             }
             match partial.choices.pop() {
                 Some(choice) if choice.iter().any(|node| partial.nodes.contains(node)) => {
-                    open.push(partial)
+                    open.push(partial);
                 }
                 Some(choice) => {
                     let branches = choice.iter().rev();

@@ -13,6 +13,7 @@ use super::frame::{Alternative, Frame, ObjectFrame};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::language::Reading;
 use super::number::NumberPrefix;
+use super::schema::Schema;
 use super::string::{Content, Decoder};
 use super::texts::{TextId, Texts};
 use super::{JsonSchemaOptions, Whitespace};
@@ -135,8 +136,7 @@ type Step = Result<Option<State>, Error>;
 
 impl JsonMachine {
     pub(crate) fn new(mut goals: Goals) -> Self {
-        let root = goals.schema.root();
-        let root = goals.goal(vec![root]);
+        let root = goals.goal(vec![Schema::ROOT]);
         Self {
             goals,
             root,
@@ -154,8 +154,7 @@ impl JsonMachine {
             self.forget_states();
             return Ok(self);
         }
-        let root = self.goals.schema.root();
-        let pointer = self.goals.unsatisfiable_place(root)?;
+        let pointer = self.goals.unsatisfiable_place(Schema::ROOT)?;
         Err(Error::Unsatisfiable { pointer })
     }
 

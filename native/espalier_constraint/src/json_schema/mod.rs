@@ -28,9 +28,9 @@ pub(crate) use machine::JsonMachine;
 ///
 /// # Errors
 /// Those of the schema's text, and [`Error::Unsatisfiable`].
-pub(crate) fn compile(schema: &str, options: &JsonSchemaOptions) -> Result<JsonMachine, Error> {
+pub(crate) fn compile(schema: &str, options: JsonSchemaOptions) -> Result<JsonMachine, Error> {
     let schema = schema::Schema::parse(schema)?;
-    JsonMachine::new(goals::Goals::new(schema, *options)).check_satisfiable()
+    JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 
 /// How the text of a value may look; which values are valid is the schema's matter alone.

@@ -23,6 +23,12 @@ pub(crate) struct Bound {
     pub(crate) is_exclusive: bool,
 }
 
+/// The bounds of the numbers of one sign, without the sign; a least bound below zero is none.
+struct Magnitudes {
+    least: Option<Bound>,
+    greatest: Option<Bound>,
+}
+
 impl NumberRange {
     pub(crate) fn exactly(value: Decimal) -> Self {
         let bound = Some(Bound { value, is_exclusive: false });
@@ -86,10 +92,10 @@ impl NumberRange {
         self.lower.is_none() && self.upper.is_none()
     }
 
-    /// The range of the magnitude for numbers of one sign, as `(least, greatest)`.
+    /// The magnitudes of the numbers of one sign.
     ///
     /// `None` when no number of that sign is in the range; zero has both signs.
-    fn magnitudes(&self, is_negative: bool) -> Option<(Option<Bound>, Option<Bound>)> {
+    fn magnitudes(&self, is_negative: bool) -> Option<Magnitudes> {
         let (least, greatest) = if is_negative {
             (self.upper.as_ref().map(Bound::negated), self.lower.as_ref().map(Bound::negated))
         } else {
@@ -102,7 +108,7 @@ impl NumberRange {
         let matters = |bound: &Bound| {
             !bound.value.is_negative && (!bound.value.is_zero() || bound.is_exclusive)
         };
-        Some((least.filter(matters), greatest))
+        Some(Magnitudes { least: least.filter(matters), greatest })
     }
 }
 
@@ -208,7 +214,7 @@ impl NumberPrefix {
     }
 
     fn read_digit(&mut self, digit: u8, range: &NumberRange) -> Option<()> {
-        let (least, greatest) = range.magnitudes(self.is_negative)?;
+        let within = range.magnitudes(self.is_negative)?;
         let is_fraction = self.phase == Phase::Fraction;
         if self.n_digits == 0 && digit == 0 {
             self.exponent -= i64::from(is_fraction);
@@ -218,8 +224,8 @@ impl NumberPrefix {
         let compare = |bound: &Option<Bound>, so_far| {
             bound.as_ref().map_or(so_far, |bound| bound.compare_digit(so_far, index, digit))
         };
-        self.to_least = compare(&least, self.to_least);
-        self.to_greatest = compare(&greatest, self.to_greatest);
+        self.to_least = compare(&within.least, self.to_least);
+        self.to_greatest = compare(&within.greatest, self.to_greatest);
         self.n_digits = self.n_digits.checked_add(1)?;
         self.exponent += i64::from(!is_fraction);
         if digit != 0 {
@@ -265,11 +271,11 @@ impl NumberPrefix {
     }
 
     fn is_value_in(&self, range: &NumberRange, style: NumberStyle) -> bool {
-        let Some((least, greatest)) = range.magnitudes(self.is_negative) else { return false };
+        let Some(within) = range.magnitudes(self.is_negative) else { return false };
         if self.is_zero() {
-            return least.is_none() && !(self.is_negative && style == NumberStyle::Plain);
+            return within.least.is_none() && !(self.is_negative && style == NumberStyle::Plain);
         }
-        let (from, to) = self.exact_exponents(&least, &greatest, range, style);
+        let (from, to) = self.exact_exponents(&within, range, style);
         let exponent = self.exponent + self.read_exponent;
         from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
     }
@@ -277,13 +283,12 @@ impl NumberPrefix {
     /// The exponents with which the digits, as they are, make a number of the range.
     fn exact_exponents(
         &self,
-        least: &Option<Bound>,
-        greatest: &Option<Bound>,
+        within: &Magnitudes,
         range: &NumberRange,
         style: NumberStyle,
     ) -> (Option<i64>, Option<i64>) {
         let n_digits = self.n_digits as usize;
-        let from = least.as_ref().map(|bound| {
+        let from = within.least.as_ref().map(|bound| {
             let is_at_least = match self.to_least {
                 Ordering::Greater => true,
                 Ordering::Equal => !bound.has_more_than(n_digits) && !bound.is_exclusive,
@@ -296,7 +301,7 @@ impl NumberPrefix {
                 bound.value.exponent + i64::from(!is_at_least)
             }
         });
-        let to = greatest.as_ref().map(|bound| {
+        let to = within.greatest.as_ref().map(|bound| {
             let is_at_most = match self.to_greatest {
                 Ordering::Less => true,
                 Ordering::Equal => bound.has_more_than(n_digits) || !bound.is_exclusive,
@@ -314,22 +319,21 @@ impl NumberPrefix {
     }
 
     fn can_be_completed(&self, range: &NumberRange, style: NumberStyle) -> bool {
-        let Some((least, greatest)) = range.magnitudes(self.is_negative) else { return false };
+        let Some(within) = range.magnitudes(self.is_negative) else { return false };
         match self.phase {
             Phase::Start => true,
             Phase::E | Phase::ExponentSign { .. } | Phase::Exponent { .. } => {
-                self.can_complete_exponent(&least, &greatest, range, style)
+                self.can_complete_exponent(&within, range, style)
             }
-            _ if self.n_digits == 0 => self.can_complete_zero(&least, &greatest, range, style),
-            _ => self.can_complete_digits(&least, &greatest, range, style),
+            _ if self.n_digits == 0 => self.can_complete_zero(&within, range, style),
+            _ => self.can_complete_digits(&within, range, style),
         }
     }
 
     /// No digit but zero was read yet.
     fn can_complete_zero(
         &self,
-        least: &Option<Bound>,
-        greatest: &Option<Bound>,
+        within: &Magnitudes,
         range: &NumberRange,
         style: NumberStyle,
     ) -> bool {
@@ -337,14 +341,15 @@ impl NumberPrefix {
             // Digits and an exponent can still make any number of this sign.
             return true;
         }
-        let may_be_zero = least.is_none() && !self.is_negative;
-        let may_be_positive = greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
+        let may_be_zero = within.least.is_none() && !self.is_negative;
+        let may_be_positive = within.greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
         match self.phase {
             Phase::Minus => may_be_positive,
             _ if may_be_zero => true,
             _ if range.is_integer || !may_be_positive => false,
             // What can follow is below 10^exponent and above zero.
-            _ => least
+            _ => within
+                .least
                 .as_ref()
                 .is_none_or(|bound| bound.value.is_zero() || bound.value.exponent <= self.exponent),
         }
@@ -353,8 +358,7 @@ impl NumberPrefix {
     /// More digits may follow; the exponent of the whole is fixed by a point, or still grows.
     fn can_complete_digits(
         &self,
-        least: &Option<Bound>,
-        greatest: &Option<Bound>,
+        within: &Magnitudes,
         range: &NumberRange,
         style: NumberStyle,
     ) -> bool {
@@ -369,13 +373,14 @@ impl NumberPrefix {
             let exponent = bound.as_ref().filter(|bound| !bound.value.is_zero())?.value.exponent;
             Some([exponent - 1, exponent, exponent + 1])
         };
-        let near_bounds = around(least).into_iter().chain(around(greatest)).flatten();
+        let near_bounds =
+            around(&within.least).into_iter().chain(around(&within.greatest)).flatten();
         let mut candidates =
             near_bounds.flat_map(|exponent| floors.map(|floor| exponent.max(floor))).chain(floors);
         candidates.any(|exponent| {
             (exponent == self.exponent || !is_fixed)
                 && exponent >= least_exponent
-                && self.some_continuation_is_in(exponent, least, greatest, range)
+                && self.some_continuation_is_in(exponent, within, range)
         })
     }
 
@@ -384,8 +389,7 @@ impl NumberPrefix {
     fn some_continuation_is_in(
         &self,
         exponent: i64,
-        least: &Option<Bound>,
-        greatest: &Option<Bound>,
+        within: &Magnitudes,
         range: &NumberRange,
     ) -> bool {
         let n_digits = self.n_digits as usize;
@@ -394,7 +398,7 @@ impl NumberPrefix {
         if only_itself && exponent < i64::from(self.n_nonzero) {
             return false;
         }
-        let reaches_least = least.as_ref().is_none_or(|bound| {
+        let reaches_least = within.least.as_ref().is_none_or(|bound| {
             bound.value.is_zero()
                 || match exponent.cmp(&bound.value.exponent).then(self.to_least) {
                     Ordering::Greater => true,
@@ -402,7 +406,7 @@ impl NumberPrefix {
                     Ordering::Less => false,
                 }
         });
-        let stays_below = greatest.as_ref().is_none_or(|bound| {
+        let stays_below = within.greatest.as_ref().is_none_or(|bound| {
             !bound.value.is_zero()
                 && match exponent.cmp(&bound.value.exponent).then(self.to_greatest) {
                     Ordering::Less => true,
@@ -415,15 +419,14 @@ impl NumberPrefix {
 
     fn can_complete_exponent(
         &self,
-        least: &Option<Bound>,
-        greatest: &Option<Bound>,
+        within: &Magnitudes,
         range: &NumberRange,
         style: NumberStyle,
     ) -> bool {
         if self.is_zero() {
-            return least.is_none();
+            return within.least.is_none();
         }
-        let (from, to) = self.exact_exponents(least, greatest, range, style);
+        let (from, to) = self.exact_exponents(within, range, style);
         let relative = |exponent: i64| {
             exponent.saturating_sub(self.exponent).clamp(-2 * EXPONENT_LIMIT, 2 * EXPONENT_LIMIT)
         };

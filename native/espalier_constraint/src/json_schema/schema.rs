@@ -140,9 +140,8 @@ impl Schema {
         Ok(schema)
     }
 
-    pub(crate) fn root(&self) -> NodeId {
-        0
-    }
+    /// The node of the whole schema.
+    pub(crate) const ROOT: NodeId = 0;
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id as usize]
@@ -411,9 +410,9 @@ impl<'a> Parser<'a> {
                 && siblings.get(beside).is_some_and(|value| value == &Value::Bool(true));
         let bound = Bound { value: decimal(at)?, is_exclusive };
         if is_lower {
-            node.number.raise_lower(bound)
+            node.number.raise_lower(bound);
         } else {
-            node.number.reduce_upper(bound)
+            node.number.reduce_upper(bound);
         }
         Ok(())
     }

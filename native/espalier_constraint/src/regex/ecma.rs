@@ -42,6 +42,10 @@ impl Translator<'_> {
         rest.is_some()
     }
 
+    fn push_format(&mut self, text: std::fmt::Arguments<'_>) {
+        self.out.push_str(&text.to_string());
+    }
+
     fn term(&mut self, character: char) -> Result<(), Error> {
         match character {
             '\\' => self.escape()?,
@@ -88,7 +92,7 @@ impl Translator<'_> {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
                 let set = class_set(character);
                 let negation = if character.is_ascii_uppercase() { "^" } else { "" };
-                self.out.push_str(&format!("[{negation}{set}]"));
+                self.push_format(format_args!("[{negation}{set}]"));
             }
             'p' | 'P' => self.property(character)?,
             other => {
@@ -138,8 +142,8 @@ impl Translator<'_> {
             return Err(self.invalid("nothing follows the backslash"));
         };
         match character {
-            'd' | 'w' | 's' => self.out.push_str(&format!("[{}]", class_set(character))),
-            'D' | 'W' | 'S' => self.out.push_str(&format!("[^{}]", class_set(character))),
+            'd' | 'w' | 's' => self.push_format(format_args!("[{}]", class_set(character))),
+            'D' | 'W' | 'S' => self.push_format(format_args!("[^{}]", class_set(character))),
             'p' | 'P' => self.property(character)?,
             'b' => self.literal('\u{8}'),
             other => {
@@ -157,7 +161,7 @@ impl Translator<'_> {
             return Err(self.invalid("a property needs a name in braces"));
         };
         self.rest = rest;
-        self.out.push_str(&format!(r"\{letter}{{{name}}}"));
+        self.push_format(format_args!(r"\{letter}{{{name}}}"));
         Ok(())
     }
 
@@ -223,7 +227,7 @@ impl Translator<'_> {
         if character.is_ascii_alphanumeric() || !character.is_ascii() || character == '_' {
             self.out.push(character);
         } else {
-            self.out.push_str(&format!("\\x{{{:X}}}", character as u32));
+            self.push_format(format_args!("\\x{{{:X}}}", character as u32));
         }
     }
 
@@ -237,7 +241,7 @@ impl Translator<'_> {
         match bounds {
             Some((bounds, rest)) => {
                 self.rest = rest;
-                self.out.push_str(&format!("{{{bounds}}}"));
+                self.push_format(format_args!("{{{bounds}}}"));
             }
             None => self.literal('{'),
         }

@@ -51,7 +51,7 @@ fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
         .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_AUTOMATON_BYTES)))
         .build(expression)
         .map_err(|error| refused(&error, source))?;
-    explore(&dense).ok_or_else(|| too_large(source))
+    explore(&dense).ok_or_else(too_large)
 }
 
 fn explore(dense: &dense::DFA<Vec<u32>>) -> Option<Dfa> {
@@ -73,7 +73,7 @@ fn explore(dense: &dense::DFA<Vec<u32>>) -> Option<Dfa> {
 
 fn refused(error: &dense::BuildError, source: &str) -> Error {
     if error.is_size_limit_exceeded() || error.to_string().contains("limit") {
-        return too_large(source);
+        return too_large();
     }
     Error::UnsupportedRegex {
         pattern: source.to_owned(),
@@ -82,7 +82,7 @@ fn refused(error: &dense::BuildError, source: &str) -> Error {
     }
 }
 
-fn too_large(_source: &str) -> Error {
+fn too_large() -> Error {
     Error::LimitExceeded {
         limit: "regex_automaton_bytes",
         value: MAX_AUTOMATON_BYTES,
