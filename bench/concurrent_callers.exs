@@ -29,7 +29,7 @@ defmodule Bench.ConcurrentCallers do
   def run(arguments) do
     switches = [model: :string, rounds: :integer, temperature: :float]
     {options, [], []} = OptionParser.parse(arguments, strict: switches)
-    path = options[:model] || Application.app_dir(:espalier, "priv/models/espalier-tiny")
+    path = options[:model] || Espalier.Model.tiny_path()
     {:ok, model} = Espalier.Model.start_link(path: path)
     generate = &generate(&1, model, options[:temperature] || 0.7)
 

@@ -26,7 +26,7 @@ defmodule Bench.Heldout do
   end
 
   defp start_model(options) do
-    path = options[:model] || Application.app_dir(:espalier, "priv/models/espalier-tiny")
+    path = options[:model] || Espalier.Model.tiny_path()
     {:ok, model} = Espalier.Model.start_link(path: path)
     model
   end

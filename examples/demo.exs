@@ -68,11 +68,9 @@ defmodule Demo do
   ]
 
   def run do
-    {:ok, model} = Espalier.Model.start_link(path: model_path())
+    {:ok, model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path())
     Enum.each(@texts, fn {title, schema, text} -> show(title, schema, text, model) end)
   end
-
-  defp model_path, do: Application.app_dir(:espalier, "priv/models/espalier-tiny")
 
   defp show(title, schema, text, model) do
     IO.puts([paint(title, :bright), "\n\n", text, "\n"])

@@ -14,6 +14,7 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Generation
   alias Espalier.Model
   alias Espalier.OptionsError
+  alias Espalier.Packed
   alias Espalier.Request
   alias Espalier.Schema.Form
   alias Espalier.Telemetry
@@ -63,7 +64,11 @@ defmodule Espalier.Backends.Local do
     request.sampling
     |> Map.from_struct()
     |> Map.update!(:top_k, &(&1 || 0))
-    |> Map.merge(%{prompt: prompt, constraint: constraint.ref, max_tokens: request.max_tokens})
+    |> Map.merge(%{
+      prompt: Packed.pack(prompt),
+      constraint: constraint.ref,
+      max_tokens: request.max_tokens
+    })
   end
 
   defp next({:ok, generation}) do

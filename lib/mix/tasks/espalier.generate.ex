@@ -74,8 +74,10 @@ defmodule Mix.Tasks.Espalier.Generate do
     schema = read!(options[:schema] || fail("--schema is missing, see --help"))
     prompt = prompt!(options)
     Mix.Task.run("app.start")
+    # A model that can't be loaded is an error to tell, and not the end of this process.
+    Process.flag(:trap_exit, true)
 
-    with {:ok, model} <- Model.start_link(path: options[:model] || shipped_model()),
+    with {:ok, model} <- Model.start_link(path: options[:model] || Model.tiny_path()),
          :ok <-
            print(schema, prompt, [model: model] ++ Keyword.take(options, @passed_on), options) do
       Model.stop(model)
@@ -83,8 +85,6 @@ defmodule Mix.Tasks.Espalier.Generate do
       {:error, error} -> fail(Exception.message(error))
     end
   end
-
-  defp shipped_model, do: Application.app_dir(:espalier, "priv/models/espalier-tiny")
 
   defp print(schema, prompt, generation, options) do
     if options[:stream] do
