@@ -56,16 +56,58 @@ pub(crate) struct LazyAutomaton<M: Machine> {
 struct Entry<S> {
     state: Arc<S>,
     is_accepting: bool,
-    /// The next state by byte, made at the first step.
-    row: Option<Box<[StateId; 256]>>,
+    transitions: Transitions,
     mask: Option<Arc<TokenMask>>,
     completion: Option<Arc<[u8]>>,
 }
 
-/// In a row: not computed yet.
+/// The next state by byte, as far as it was computed: a short list, and a row when that is full.
+#[derive(Debug)]
+enum Transitions {
+    Few(Vec<(u8, StateId)>),
+    Row(Box<[StateId; 256]>),
+}
+
+/// In place of a state: not computed yet.
 const UNKNOWN: StateId = u32::MAX;
-/// In a row: refused.
+/// In place of a state: refused.
 const REFUSED: StateId = u32::MAX - 1;
+
+impl Transitions {
+    /// The longest list; searching it takes no longer than a row's cache miss.
+    const MAX_FEW: usize = 12;
+
+    fn get(&self, byte: u8) -> StateId {
+        match self {
+            Self::Few(few) => {
+                few.iter().find(|(other, _)| *other == byte).map_or(UNKNOWN, |(_, next)| *next)
+            }
+            Self::Row(row) => row[usize::from(byte)],
+        }
+    }
+
+    /// Remembers a transition; answers how many bytes of memory that took.
+    fn set(&mut self, byte: u8, next: StateId) -> usize {
+        match self {
+            Self::Few(few) if few.len() < Self::MAX_FEW => {
+                few.push((byte, next));
+                size_of::<(u8, StateId)>()
+            }
+            Self::Few(few) => {
+                let mut row = Box::new([UNKNOWN; 256]);
+                for &(byte, next) in few.iter().chain([&(byte, next)]) {
+                    row[usize::from(byte)] = next;
+                }
+                *self = Self::Row(row);
+                size_of::<[StateId; 256]>()
+            }
+            Self::Row(row) => {
+                row[usize::from(byte)] = next;
+                0
+            }
+        }
+    }
+}
 
 impl<M: Machine> LazyAutomaton<M> {
     pub(crate) fn new(machine: M, vocabulary: Arc<Vocabulary>) -> Self {
@@ -87,7 +129,8 @@ impl<M: Machine> LazyAutomaton<M> {
         let (id, state) = (self.states.len() as StateId, Arc::new(state));
         let is_accepting = self.machine.is_accepting(&state);
         self.ids.insert(state.clone(), id);
-        self.states.push(Entry { state, is_accepting, row: None, mask: None, completion: None });
+        let transitions = Transitions::Few(Vec::new());
+        self.states.push(Entry { state, is_accepting, transitions, mask: None, completion: None });
         self.n_bytes += size_of::<Entry<M::State>>() + size_of::<M::State>() + 64;
         id
     }
@@ -140,21 +183,16 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
     }
 
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error> {
-        let known =
-            self.states[state as usize].row.as_ref().map_or(UNKNOWN, |row| row[usize::from(byte)]);
-        let next = match known {
-            REFUSED => return Ok(None),
+        let next = match self.states[state as usize].transitions.get(byte) {
             UNKNOWN => {
                 let from = self.states[state as usize].state.clone();
-                self.machine.step(&from, byte)?.map_or(REFUSED, |next| self.intern(next))
+                let next =
+                    self.machine.step(&from, byte)?.map_or(REFUSED, |next| self.intern(next));
+                self.n_bytes += self.states[state as usize].transitions.set(byte, next);
+                next
             }
-            known => return Ok(Some(known)),
+            known => known,
         };
-        let row = &mut self.states[state as usize].row;
-        if row.is_none() {
-            self.n_bytes += size_of::<[StateId; 256]>();
-        }
-        row.get_or_insert_with(|| Box::new([UNKNOWN; 256]))[usize::from(byte)] = next;
         Ok((next != REFUSED).then_some(next))
     }
 
