@@ -67,7 +67,7 @@ defmodule Espalier.MatcherError do
 
   | kind | meaning | fields |
   | --- | --- | --- |
-  | `:token_not_allowed` | the token can't come next | `token`, `bytes`, `n_allowed` (ids that can) |
+  | `:token_not_allowed` | the token can't come next | `token`, `bytes`, `n_allowed` (how many can), `allowed` (the first few of those) |
   | `:unknown_token` | no such id in the vocabulary | `token`, `vocabulary_size` |
   | `:text_not_allowed` | the text can't come next | `offset` of the first refused byte |
   | `:finished` | the end-of-sequence token was accepted already | |
@@ -83,6 +83,7 @@ defmodule Espalier.MatcherError do
           token: non_neg_integer | nil,
           bytes: String.t() | nil,
           n_allowed: non_neg_integer | nil,
+          allowed: [non_neg_integer] | nil,
           vocabulary_size: non_neg_integer | nil,
           offset: non_neg_integer | nil,
           requested: non_neg_integer | nil,
@@ -96,6 +97,7 @@ defmodule Espalier.MatcherError do
     :token,
     :bytes,
     :n_allowed,
+    :allowed,
     :vocabulary_size,
     :offset,
     :requested,
@@ -110,9 +112,12 @@ defmodule Espalier.ModelError do
 
   | kind | meaning |
   | --- | --- |
-  | `:not_found` | no such file or folder: `path` |
-  | `:invalid_config`, `:invalid_weights`, `:invalid_tokenizer` | a file that can't be used: `path`, `detail` |
-  | `:unsupported_architecture` | `detail` is the architecture's name |
+  | `:not_found` | a file is missing or can't be read: `path`, `detail` |
+  | `:invalid_config` | a configuration file that can't be used: `path`, `field`, `expected`, `got` |
+  | `:invalid_weights` | a weights file that can't be used: `path`, `field` (the tensor), `expected`, `got` |
+  | `:invalid_tokenizer` | a tokenizer file that can't be used: `detail` |
+  | `:vocabulary_mismatch` | more ids than the model has: `length`, `max_length` |
+  | `:unsupported_architecture` | `got`, and `expected`: those that are supported |
   | `:not_running` | no model runs under that name or process: `detail` |
   | `:stopped` | the model was stopped while a request ran |
   """
@@ -121,10 +126,15 @@ defmodule Espalier.ModelError do
           kind: atom,
           message: String.t(),
           path: String.t() | nil,
+          field: String.t() | nil,
+          expected: String.t() | nil,
+          got: String.t() | nil,
+          length: non_neg_integer | nil,
+          max_length: non_neg_integer | nil,
           detail: String.t() | nil
         }
 
-  defexception [:kind, :message, :path, :detail]
+  defexception [:kind, :message, :path, :field, :expected, :got, :length, :max_length, :detail]
 end
 
 defmodule Espalier.GenerationError do
@@ -134,6 +144,7 @@ defmodule Espalier.GenerationError do
   | kind | meaning |
   | --- | --- |
   | `:invalid_prompt` | the prompt is empty, not UTF-8, or no prompt at all: `detail` |
+  | `:encoding_failed` | the tokenizer can't read the prompt: `detail` |
   | `:prompt_too_long` | the prompt does not fit the model: `length`, `max_length` in tokens |
   | `:truncated` | not even the shortest completion fits `max_tokens`: `text` is what there is |
   | `:cancelled` | the generation was cancelled |
@@ -189,6 +200,8 @@ defmodule Espalier.NativeError do
   | `:not_loaded` | the library could not be loaded; the message says why |
   | `:panic` | a bug in the library, caught |
   | `:poisoned` | a matcher that such a bug left behind, and that can't be used any more |
+  | `:no_token_allowed` | a constraint that led to a place without a way on |
+  | `:other` | an error that has no kind yet |
   """
 
   @type t :: %__MODULE__{kind: atom, message: String.t(), detail: String.t() | nil}
@@ -208,13 +221,13 @@ defmodule Espalier.Error do
     {Espalier.MatcherError,
      ~w(token_not_allowed unknown_token text_not_allowed finished rollback_too_far)a},
     {Espalier.ModelError,
-     ~w(not_found invalid_config invalid_weights invalid_tokenizer unsupported_architecture
-        not_running stopped)a},
+     ~w(not_found invalid_config invalid_weights invalid_tokenizer vocabulary_mismatch
+        unsupported_architecture not_running stopped)a},
     {Espalier.GenerationError,
-     ~w(prompt_too_long truncated cancelled timeout no_chat_template invalid_chat_template
-        invalid_request)a},
+     ~w(invalid_prompt encoding_failed prompt_too_long truncated no_chat_template
+        invalid_chat_template invalid_request)a},
     {Espalier.JSONError, ~w(json_syntax json_depth json_number json_term)a},
-    {Espalier.NativeError, ~w(panic poisoned)a}
+    {Espalier.NativeError, ~w(panic poisoned no_token_allowed other)a}
   ]
 
   @type native :: {kind :: atom, message :: String.t(), details :: map}

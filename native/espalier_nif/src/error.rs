@@ -3,7 +3,10 @@
 //! `details` is a map of the error's fields, under the names that the exceptions in
 //! `lib/espalier/exceptions.ex` have for them.
 
+use std::path::Path;
+
 use espalier_constraint::Error as ConstraintError;
+use espalier_inference::Error as InferenceError;
 use rustler::{Atom, Encoder, Env, Term};
 
 use crate::atoms;
@@ -21,6 +24,7 @@ pub(crate) struct Fault {
 pub(crate) enum Detail {
     Text(String),
     Number(usize),
+    Ids(Vec<u32>),
     Absent,
 }
 
@@ -53,6 +57,7 @@ impl Encoder for Detail {
         match self {
             Detail::Text(text) => text.encode(env),
             Detail::Number(number) => number.encode(env),
+            Detail::Ids(ids) => ids.encode(env),
             Detail::Absent => atoms::nil().encode(env),
         }
     }
@@ -149,12 +154,13 @@ impl From<ConstraintError> for Fault {
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])
             }
-            E::TokenNotAllowed { token, bytes, n_allowed } => fault(
+            E::TokenNotAllowed { token, bytes, n_allowed, allowed } => fault(
                 atoms::token_not_allowed(),
                 vec![
                     (atoms::token(), token.into()),
                     (atoms::bytes(), bytes.into()),
                     (atoms::n_allowed(), n_allowed.into()),
+                    (atoms::allowed(), Detail::Ids(allowed)),
                 ],
             ),
             E::UnknownToken { token, vocabulary_size } => fault(
@@ -183,6 +189,94 @@ impl From<ConstraintError> for Fault {
             _ => fault(atoms::other(), vec![]),
         }
     }
+}
+
+impl From<InferenceError> for Fault {
+    fn from(error: InferenceError) -> Self {
+        use InferenceError as E;
+        let message = error.to_string();
+        let detail = message.clone();
+        let fault = |kind, details: Vec<(Atom, Detail)>| Fault { kind, message, details };
+        match error {
+            E::FileNotFound { path, reason } => fault(
+                atoms::not_found(),
+                vec![
+                    (atoms::path(), path.display().to_string().into()),
+                    (atoms::detail(), reason.into()),
+                ],
+            ),
+            E::InvalidConfig { path, field, expected, got } => {
+                fault(atoms::invalid_config(), file_details(&path, field, expected, got))
+            }
+            E::InvalidWeights { path, tensor, expected, got } => {
+                fault(atoms::invalid_weights(), file_details(&path, tensor, expected, got))
+            }
+            E::UnsupportedArchitecture { got, known } => fault(
+                atoms::unsupported_architecture(),
+                vec![
+                    (atoms::detail(), got.clone().into()),
+                    (atoms::got(), got.into()),
+                    (atoms::expected(), known.join(", ").into()),
+                ],
+            ),
+            E::InvalidTokenizer { detail } => {
+                fault(atoms::invalid_tokenizer(), vec![(atoms::detail(), detail.into())])
+            }
+            E::EncodingFailed { detail } => {
+                fault(atoms::encoding_failed(), vec![(atoms::detail(), detail.into())])
+            }
+            E::VocabularyMismatch { n_ids, n_logits } => fault(
+                atoms::vocabulary_mismatch(),
+                vec![(atoms::length(), n_ids.into()), (atoms::max_length(), n_logits.into())],
+            ),
+            E::NoChatTemplate => fault(atoms::no_chat_template(), vec![]),
+            E::InvalidChatTemplate { detail } => {
+                fault(atoms::invalid_chat_template(), vec![(atoms::detail(), detail.into())])
+            }
+            E::PromptEmpty => {
+                fault(atoms::invalid_prompt(), vec![(atoms::detail(), detail.into())])
+            }
+            E::PromptTooLong { n, max } => fault(
+                atoms::prompt_too_long(),
+                vec![(atoms::length(), n.into()), (atoms::max_length(), max.into())],
+            ),
+            E::UnknownToken { id, n_ids } => fault(
+                atoms::unknown_token(),
+                vec![(atoms::token(), id.into()), (atoms::vocabulary_size(), n_ids.into())],
+            ),
+            E::InvalidOption { option, expected, got } => fault(
+                atoms::invalid_request(),
+                vec![
+                    (atoms::detail(), format!("{option}: expected {expected}, got: {got}").into()),
+                    (atoms::option(), option.into()),
+                    (atoms::expected(), expected.into()),
+                    (atoms::got(), got.into()),
+                ],
+            ),
+            E::Truncated { max_tokens, partial } => fault(
+                atoms::truncated(),
+                vec![
+                    (atoms::max_tokens(), max_tokens.into()),
+                    (atoms::text(), String::from_utf8_lossy(&partial).into_owned().into()),
+                ],
+            ),
+            E::NoTokenAllowed => fault(atoms::no_token_allowed(), vec![]),
+            E::ModelStopped { detail } => {
+                fault(atoms::stopped(), vec![(atoms::detail(), detail.into())])
+            }
+            E::Constraint(error) => error.into(),
+            _ => fault(atoms::other(), vec![]),
+        }
+    }
+}
+
+fn file_details(path: &Path, field: String, expected: String, got: String) -> Vec<(Atom, Detail)> {
+    vec![
+        (atoms::path(), path.display().to_string().into()),
+        (atoms::field(), field.into()),
+        (atoms::expected(), expected.into()),
+        (atoms::got(), got.into()),
+    ]
 }
 
 fn regex_details(pattern: String, message: String, pointer: Option<String>) -> Vec<(Atom, Detail)> {

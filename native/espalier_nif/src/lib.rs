@@ -13,9 +13,11 @@
 mod atoms;
 mod constraint;
 mod error;
+mod generation;
 mod guard;
 mod json;
 mod matcher;
+mod model;
 mod packed;
 mod resources;
 mod schema;

@@ -1,12 +1,17 @@
 //! Token ids as binaries: little-endian, four bytes each.
+//!
+//! A list of ids is taken as well, where a caller has one.
 
 use rustler::{Binary, Decoder, Encoder, Env, Error, NewBinary, NifResult, Term};
 
-/// Token ids that cross as one binary; a binary of another length is a bad argument.
+/// Token ids on their way across; a binary of another length is a bad argument.
 pub(crate) struct Packed(pub(crate) Vec<u32>);
 
 impl<'a> Decoder<'a> for Packed {
     fn decode(term: Term<'a>) -> NifResult<Self> {
+        if term.is_list() {
+            return Ok(Self(term.decode()?));
+        }
         let bytes: Binary = term.decode()?;
         let (ids, rest) = bytes.as_chunks();
         if rest.is_empty() {

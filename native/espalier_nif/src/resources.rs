@@ -4,10 +4,12 @@
 //! that a panic left half changed is behind a poisoned mutex.
 
 use std::panic::RefUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use espalier_constraint::{Constraint, Matcher, Vocabulary};
-use rustler::Resource;
+use espalier_inference::{Generation, Model};
+use rustler::{Env, LocalPid, Monitor, Resource};
 
 pub(crate) struct VocabularyRef(pub(crate) Arc<Vocabulary>);
 
@@ -30,3 +32,49 @@ pub(crate) struct MatcherRef(pub(crate) Mutex<Matcher>);
 impl Resource for MatcherRef {}
 
 impl RefUnwindSafe for MatcherRef {}
+
+/// A served model. It stops when the process that loaded it ends.
+pub(crate) struct ModelRef(pub(crate) Model);
+
+#[rustler::resource_impl]
+impl Resource for ModelRef {
+    fn down<'a>(&'a self, _env: Env<'a>, _owner: LocalPid, _monitor: Monitor) {
+        self.0.stop();
+    }
+}
+
+impl RefUnwindSafe for ModelRef {}
+
+/// A running generation. It is cancelled when the process that receives its messages ends.
+///
+/// The reference exists, and watches that process, before the generation does.
+#[derive(Default)]
+pub(crate) struct GenerationRef {
+    running: OnceLock<Generation>,
+    cancelled: AtomicBool,
+}
+
+#[rustler::resource_impl]
+impl Resource for GenerationRef {
+    fn down<'a>(&'a self, _env: Env<'a>, _caller: LocalPid, _monitor: Monitor) {
+        self.cancel();
+    }
+}
+
+impl RefUnwindSafe for GenerationRef {}
+
+impl GenerationRef {
+    pub(crate) fn set(&self, generation: Generation) {
+        let generation = self.running.get_or_init(|| generation);
+        if self.cancelled.load(Ordering::SeqCst) {
+            generation.cancel();
+        }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        if let Some(generation) = self.running.get() {
+            generation.cancel();
+        }
+    }
+}

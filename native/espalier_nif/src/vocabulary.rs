@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use espalier_constraint::Vocabulary;
+use espalier_inference::{Tokenizer, vocabulary_from_tiktoken};
 use rustler::{Binary, Env, NewBinary, NifMap, ResourceArc, Term};
 
 use crate::error::Fault;
@@ -18,6 +19,30 @@ fn vocabulary_from_tokens(
     guard::catch(|| {
         let tokens = tokens.iter().map(|token| token.to_vec()).collect();
         Ok(resource(Arc::new(Vocabulary::new(tokens, &eos_ids, &special_ids)?)))
+    })
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn vocabulary_from_tokenizer_json(
+    text: Binary,
+    eos_tokens: Vec<String>,
+) -> Result<ResourceArc<VocabularyRef>, Fault> {
+    let text = text.as_slice();
+    guard::with_large_stack(|| {
+        let tokenizer = Tokenizer::from_json(text)?;
+        Ok(resource(Arc::new(tokenizer.vocabulary(&eos_tokens)?)))
+    })
+}
+
+#[rustler::nif(schedule = "DirtyCpu", name = "vocabulary_from_tiktoken")]
+fn vocabulary_from_tiktoken_ranks(
+    ranks: Binary,
+    special_tokens: Vec<(String, u32)>,
+    eos_ids: Vec<u32>,
+) -> Result<ResourceArc<VocabularyRef>, Fault> {
+    guard::catch(|| {
+        let vocabulary = vocabulary_from_tiktoken(&ranks, &special_tokens, &eos_ids)?;
+        Ok(resource(Arc::new(vocabulary)))
     })
 }
 

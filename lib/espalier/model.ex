@@ -1,0 +1,202 @@
+defmodule Espalier.Model do
+  @moduledoc """
+  A language model served in this VM.
+
+  A model is a child of your supervisor, and generations name it:
+
+      children = [
+        {Espalier.Model, name: MyApp.Model, path: "/models/SmolLM2-135M-Instruct"}
+      ]
+
+      Espalier.generate(schema, prompt, model: MyApp.Model)
+
+  `:path` is the folder of a Llama-like model as it comes from Hugging Face: `config.json`,
+  `tokenizer.json` and weights in safetensors files. The tiny model that is shipped with Espalier, for
+  trying things out and for tests, is at `tiny_path/0`:
+
+      iex> {:ok, pid} = Espalier.Model.start_link(path: Espalier.Model.tiny_path())
+      iex> {:ok, model} = Espalier.Model.fetch(pid)
+      iex> {:ok, tokens} = Espalier.Model.encode(model, "a ticket")
+      iex> Espalier.Model.decode(model, tokens)
+      {:ok, "a ticket"}
+
+  One native thread owns the weights and advances all running generations together, so a hundred
+  callers share one model; see `:max_batch_size`. None of them goes through this process, which only
+  holds the model: when it ends, the thread ends after the step that it is in, and running generations
+  fail with an `Espalier.ModelError` of kind `:stopped`.
+  """
+
+  use GenServer
+
+  alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Vocabulary}
+
+  @typedoc "A running model. `vocabulary` is what constraints for it are compiled for."
+  @type t :: %__MODULE__{pid: pid, ref: reference, vocabulary: Vocabulary.t(), info: info}
+
+  @typedoc """
+  What a model is: `parameters` is the number of its weights, `size` the number of ids that it knows,
+  `max_length` the length of its context, prompt and answer together, in tokens.
+  """
+  @type info :: %{
+          architecture: String.t(),
+          parameters: pos_integer,
+          layers: pos_integer,
+          hidden_size: pos_integer,
+          size: pos_integer,
+          max_length: pos_integer,
+          has_chat_template: boolean
+        }
+
+  @typedoc "A model, or the name or process of one."
+  @type server :: t | GenServer.server()
+
+  @derive {Inspect, except: [:ref]}
+  @enforce_keys [:pid, :ref, :vocabulary, :info]
+  defstruct [:pid, :ref, :vocabulary, :info]
+
+  @registry Espalier.Model.Registry
+
+  @start_options [
+    path: [type: :string, required: true, doc: "The folder with the model's files."],
+    name: [type: :any, doc: "A name, as for any `GenServer`."],
+    max_batch_size: [
+      type: :pos_integer,
+      default: 8,
+      doc: "How many generations advance together; further ones wait in order."
+    ],
+    n_threads: [
+      type: :pos_integer,
+      doc: """
+      Threads that share the arithmetic of a step: by default one for each core but one, and at most 8.\
+      """
+    ]
+  ]
+
+  @doc """
+  Loads a model and serves it as long as the process lives.
+
+  It returns when the model is loaded. A model that can't be loaded is an `Espalier.ModelError`.
+
+  ## Options
+
+  #{Options.docs(@start_options)}
+  """
+  @spec start_link(keyword) :: {:ok, pid} | {:error, Exception.t() | {:already_started, pid}}
+  def start_link(options) do
+    with {:ok, options} <- Options.validate(options, @start_options) do
+      GenServer.start_link(__MODULE__, options, Keyword.take(options, [:name]))
+    end
+  end
+
+  @doc false
+  def child_spec(options) do
+    id = if Keyword.keyword?(options), do: options[:name]
+    %{id: id || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+  end
+
+  @doc "The folder of the tiny model that is shipped with Espalier."
+  @spec tiny_path() :: Path.t()
+  def tiny_path, do: Application.app_dir(:espalier, "priv/models/espalier-tiny")
+
+  @doc """
+  The model that runs under a name or process.
+
+  It is looked up and not asked for, so it does not wait for anything.
+
+      iex> {:error, error} = Espalier.Model.fetch(MyApp.NoModel)
+      iex> Exception.message(error)
+      "no model is running as MyApp.NoModel"
+  """
+  @spec fetch(server) :: {:ok, t} | {:error, ModelError.t()}
+  def fetch(%__MODULE__{} = model), do: {:ok, model}
+
+  def fetch(server) do
+    with pid when is_pid(pid) <- whereis(server),
+         [{^pid, model}] <- Registry.lookup(@registry, pid) do
+      {:ok, model}
+    else
+      _not_here -> {:error, not_running(server)}
+    end
+  end
+
+  @doc "Like `fetch/1`, but returns the model and raises the error."
+  @spec fetch!(server) :: t
+  def fetch!(server), do: server |> fetch() |> Error.bang!()
+
+  @doc "Stops a model. Running generations fail with an `Espalier.ModelError` of kind `:stopped`."
+  @spec stop(server) :: :ok | {:error, ModelError.t()}
+  def stop(server) do
+    with {:ok, model} <- fetch(server) do
+      Native.model_stop(model.ref)
+      GenServer.stop(model.pid)
+    end
+  end
+
+  @doc "The token ids of a text. Special tokens that are written in it count as such; none is added."
+  @spec encode(server, String.t()) :: {:ok, [non_neg_integer]} | {:error, Exception.t()}
+  def encode(server, text) do
+    with {:ok, model} <- fetch(server),
+         {:ok, packed} <- model.ref |> Native.model_encode(text) |> Error.wrap() do
+      {:ok, Packed.unpack(packed)}
+    end
+  end
+
+  @doc "The text of token ids, without special tokens."
+  @spec decode(server, Matcher.tokens()) :: {:ok, String.t()} | {:error, Exception.t()}
+  def decode(server, tokens) do
+    with {:ok, model} <- fetch(server) do
+      model.ref |> Native.model_decode(Packed.pack(tokens)) |> Error.wrap()
+    end
+  end
+
+  @doc """
+  The prompt that asks for the next answer in a conversation, by the model's own chat template.
+
+  A message is a role and its content. A model without a template is an `Espalier.GenerationError` of
+  kind `:no_chat_template`.
+  """
+  @spec render(server, [{role :: String.t(), content :: String.t()}]) ::
+          {:ok, String.t()} | {:error, Exception.t()}
+  def render(server, messages) do
+    with {:ok, model} <- fetch(server) do
+      model.ref |> Native.model_render(messages) |> Error.wrap()
+    end
+  end
+
+  @impl true
+  def init(options) do
+    native_options = %{
+      max_batch_size: options[:max_batch_size],
+      n_threads: options[:n_threads]
+    }
+
+    with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap() do
+      model = new(ref)
+      {:ok, _registry} = Registry.register(@registry, self(), model)
+      {:ok, model}
+    else
+      {:error, error} -> {:stop, error}
+    end
+  end
+
+  defp new(ref) do
+    %__MODULE__{
+      pid: self(),
+      ref: ref,
+      vocabulary: ref |> Native.model_vocabulary() |> Vocabulary.new(),
+      info: Native.model_info(ref)
+    }
+  end
+
+  defp whereis(server) do
+    GenServer.whereis(server)
+  rescue
+    _no_name in [ArgumentError, FunctionClauseError] -> nil
+  end
+
+  defp not_running(server) do
+    detail = inspect(server)
+    message = "no model is running as #{detail}"
+    %ModelError{kind: :not_running, message: message, detail: detail}
+  end
+end

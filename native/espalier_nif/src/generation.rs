@@ -1,0 +1,156 @@
+//! Running generations: requests, and messages to the process that asked.
+
+use std::thread;
+
+use espalier_constraint::Constraint;
+use espalier_inference::{Event, FinishReason, Request, Sampling};
+use rustler::env::SavedTerm;
+use rustler::thread::is_scheduler_thread;
+use rustler::{Atom, Encoder, Env, LocalPid, NifMap, OwnedEnv, ResourceArc, Term};
+
+use crate::atoms;
+use crate::error::Fault;
+use crate::guard;
+use crate::packed::Packed;
+use crate::resources::{ConstraintRef, GenerationRef, ModelRef};
+use crate::vocabulary::binary;
+
+#[derive(NifMap)]
+struct RequestMap {
+    prompt: Packed,
+    constraint: Option<ResourceArc<ConstraintRef>>,
+    max_tokens: usize,
+    temperature: f64,
+    /// 0 for all tokens.
+    top_k: usize,
+    top_p: f64,
+    min_p: f64,
+    repetition_penalty: f64,
+    presence_penalty: f64,
+    frequency_penalty: f64,
+    seed: u64,
+}
+
+/// Submits a request; its events go to `caller` as `{:espalier, reference, event}`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn model_generate(
+    env: Env,
+    model: ResourceArc<ModelRef>,
+    caller: LocalPid,
+    reference: Term,
+    request: RequestMap,
+) -> Result<ResourceArc<GenerationRef>, Fault> {
+    let generation = ResourceArc::new(GenerationRef::default());
+    if env.monitor(&generation, &caller).is_none() {
+        generation.cancel();
+    }
+    let mut mailbox = Mailbox::new(caller, reference, generation.clone());
+    guard::catch(|| {
+        generation.set(model.0.submit(request.into(), move |event| mailbox.deliver(event))?);
+        Ok(())
+    })?;
+    Ok(generation)
+}
+
+#[rustler::nif]
+fn generation_cancel(generation: ResourceArc<GenerationRef>) -> Atom {
+    generation.cancel();
+    atoms::ok()
+}
+
+impl From<RequestMap> for Request {
+    fn from(map: RequestMap) -> Self {
+        let constraint: Option<Constraint> = map.constraint.map(|constraint| constraint.0.clone());
+        let sampling = Sampling {
+            temperature: map.temperature as f32,
+            top_k: Some(map.top_k).filter(|&top_k| top_k > 0),
+            top_p: map.top_p as f32,
+            min_p: map.min_p as f32,
+            repetition_penalty: map.repetition_penalty as f32,
+            presence_penalty: map.presence_penalty as f32,
+            frequency_penalty: map.frequency_penalty as f32,
+            seed: map.seed,
+        };
+        Self { prompt: map.prompt.0, constraint, sampling, max_tokens: map.max_tokens }
+    }
+}
+
+/// Where the events of one generation go.
+///
+/// It holds a reference to the generation, so that the death of the caller cancels it whether or
+/// not the caller has kept its own.
+struct Mailbox {
+    caller: LocalPid,
+    /// Holds `reference` for as long as the generation runs.
+    kept: OwnedEnv,
+    reference: SavedTerm,
+    generation: ResourceArc<GenerationRef>,
+}
+
+impl Mailbox {
+    fn new(caller: LocalPid, reference: Term, generation: ResourceArc<GenerationRef>) -> Self {
+        let kept = OwnedEnv::new();
+        let reference = kept.save(reference);
+        Self { caller, kept, reference, generation }
+    }
+
+    /// Sends the event. A caller that is not there any more cancels the generation.
+    fn deliver(&mut self, event: Event) {
+        // Only a thread of our own may send like this. The one exception to the model's thread is a
+        // request that comes just when that ends, and fails on the scheduler that submits it.
+        if is_scheduler_thread() {
+            return thread::scope(|scope| {
+                scope.spawn(move || self.send(&event));
+            });
+        }
+        self.send(&event);
+    }
+
+    fn send(&mut self, event: &Event) {
+        let message = |env| {
+            let reference = self.kept.run(|kept| self.reference.load(kept).in_env(env));
+            (atoms::espalier(), reference, message(env, event)).encode(env)
+        };
+        if OwnedEnv::new().send_and_clear(&self.caller, message).is_err() {
+            self.generation.cancel();
+        }
+    }
+}
+
+#[derive(NifMap)]
+struct DoneMap {
+    finish_reason: Atom,
+    prompt_tokens: usize,
+    tokens: usize,
+    forced_tokens: usize,
+    steps: usize,
+}
+
+fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
+    match event {
+        Event::Tokens { ids, text, forced } => {
+            (atoms::tokens(), Packed(ids.clone()), binary(env, text), *forced).encode(env)
+        }
+        Event::Done { finish_reason, n_prompt_tokens, n_tokens, n_forced_tokens, n_steps } => {
+            let done = DoneMap {
+                finish_reason: finish_reason_atom(*finish_reason),
+                prompt_tokens: *n_prompt_tokens,
+                tokens: *n_tokens,
+                forced_tokens: *n_forced_tokens,
+                steps: *n_steps,
+            };
+            (atoms::done(), done).encode(env)
+        }
+        Event::Failed(error) => (atoms::error(), Fault::from(error.clone())).encode(env),
+        _ => (atoms::error(), Fault::new(atoms::other(), "unknown event", [])).encode(env),
+    }
+}
+
+fn finish_reason_atom(finish_reason: FinishReason) -> Atom {
+    match finish_reason {
+        FinishReason::Stop => atoms::stop(),
+        FinishReason::MaxTokens => atoms::max_tokens(),
+        FinishReason::Cancelled => atoms::cancelled(),
+        _ => atoms::other(),
+    }
+}

@@ -1,0 +1,89 @@
+//! `Espalier.Model`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use espalier_inference::{Message, Model, ModelOptions};
+use rustler::{Atom, Env, NifMap, ResourceArc};
+
+use crate::atoms;
+use crate::error::Fault;
+use crate::guard;
+use crate::packed::Packed;
+use crate::resources::{ModelRef, VocabularyRef};
+use crate::vocabulary;
+
+#[derive(NifMap)]
+struct LoadOptions {
+    max_batch_size: usize,
+    n_threads: Option<usize>,
+}
+
+#[derive(NifMap)]
+struct Info {
+    architecture: String,
+    parameters: usize,
+    layers: usize,
+    hidden_size: usize,
+    size: usize,
+    max_length: usize,
+    has_chat_template: bool,
+}
+
+/// Loads a model, which lives as long as the calling process at most.
+#[rustler::nif(schedule = "DirtyIo")]
+fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
+    let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
+    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads };
+    let model = guard::with_large_stack(|| Ok(Model::load(Path::new(path), &options)?))?;
+    let model = ResourceArc::new(ModelRef(model));
+    if env.monitor(&model, &env.pid()).is_none() {
+        model.0.stop();
+    }
+    Ok(model)
+}
+
+#[rustler::nif]
+fn model_info(model: ResourceArc<ModelRef>) -> Info {
+    let info = model.0.info();
+    Info {
+        architecture: info.architecture.clone(),
+        parameters: info.n_parameters,
+        layers: info.n_layers,
+        hidden_size: info.hidden_size,
+        size: info.n_ids,
+        max_length: info.max_length,
+        has_chat_template: info.has_chat_template,
+    }
+}
+
+#[rustler::nif]
+fn model_vocabulary(model: ResourceArc<ModelRef>) -> ResourceArc<VocabularyRef> {
+    vocabulary::resource(Arc::clone(model.0.vocabulary()))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn model_encode(model: ResourceArc<ModelRef>, text: &str) -> Result<Packed, Fault> {
+    guard::with_large_stack(|| Ok(Packed(model.0.tokenizer().encode(text)?)))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn model_decode(model: ResourceArc<ModelRef>, tokens: Packed) -> Result<String, Fault> {
+    guard::catch(|| Ok(model.0.tokenizer().decode(&tokens.0)))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn model_render(
+    model: ResourceArc<ModelRef>,
+    messages: Vec<(String, String)>,
+) -> Result<String, Fault> {
+    let message = |(role, content)| Message { role, content };
+    let messages: Vec<Message> = messages.into_iter().map(message).collect();
+    guard::with_large_stack(|| Ok(model.0.render(&messages)?))
+}
+
+#[rustler::nif]
+fn model_stop(model: ResourceArc<ModelRef>) -> Atom {
+    model.0.stop();
+    atoms::ok()
+}
