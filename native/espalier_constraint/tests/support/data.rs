@@ -138,7 +138,11 @@ fn read_source(group: &Value) -> Option<Source> {
         return Some(Source::Regex(pattern));
     }
     let choices = group.get("choice")?.as_array()?;
-    choices.iter().map(|choice| choice.as_str().map(str::to_owned)).collect::<Option<_>>().map(Source::Choice)
+    choices
+        .iter()
+        .map(|choice| choice.as_str().map(str::to_owned))
+        .collect::<Option<_>>()
+        .map(Source::Choice)
 }
 
 fn read_options(options: Option<&Value>) -> JsonSchemaOptions {
@@ -175,9 +179,9 @@ fn read_test(test: &Value) -> Test {
         Some(text) => Input::Text(text),
         None => Input::Data(test.get("data").expect("data, text or hex").clone()),
     };
-    let rejected_at = test.get("rejected_at").map(|at| {
-        at.as_u64().map_or(RejectedAt::End, |offset| RejectedAt::Byte(offset as usize))
-    });
+    let rejected_at = test
+        .get("rejected_at")
+        .map(|at| at.as_u64().map_or(RejectedAt::End, |offset| RejectedAt::Byte(offset as usize)));
     Test {
         description: text_of(test, "description").expect("a description"),
         input,

@@ -11,7 +11,7 @@ pub(crate) type Verdict = Result<(), RejectedAt>;
 pub(crate) fn by_text(constraint: &Constraint, text: &[u8]) -> Verdict {
     let mut matcher = constraint.matcher();
     match matcher.accept_text(text) {
-        Ok(()) => at_end(&mut matcher),
+        Ok(()) => at_end(&mut matcher, constraint.vocabulary()),
         Err(Error::TextNotAllowed { offset }) => Err(RejectedAt::Byte(offset)),
         Err(other) => panic!("an unexpected error: {other}"),
     }
@@ -34,27 +34,26 @@ pub(crate) fn by_tokens(constraint: &Constraint, tokens: &[u32]) -> Verdict {
         if accepted.is_err() {
             return Err(RejectedAt::Byte(offset));
         }
-        assert!(mask.iter().all(|id| vocabulary.eos_ids().contains(&id) || !vocabulary.is_special(id)));
+        assert!(
+            mask.iter().all(|id| vocabulary.eos_ids().contains(&id) || !vocabulary.is_special(id))
+        );
         offset += vocabulary.token_bytes(token).expect("a token").len();
     }
-    at_end(&mut matcher)
+    at_end(&mut matcher, constraint.vocabulary())
 }
 
-fn at_end(matcher: &mut Matcher) -> Verdict {
+fn at_end(matcher: &mut Matcher, vocabulary: &Vocabulary) -> Verdict {
     let accepting = matcher.is_accepting().expect("an answer");
+    let must_stop = matcher.must_stop().expect("an answer");
     let mask = matcher.compute_mask().expect("a mask");
-    assert_mask_at_end(matcher, accepting, &mask);
+    assert!(accepting || !must_stop, "must stop where the text may not end");
+    assert!(mask.count() > 0 || !has_all_bytes(vocabulary), "a dead end");
     if accepting { Ok(()) } else { Err(RejectedAt::End) }
 }
 
-fn assert_mask_at_end(
-    matcher: &mut Matcher,
-    accepting: bool,
-    mask: &espalier_constraint::TokenMask,
-) {
-    assert!(mask.count() > 0, "a dead end");
-    let must_stop = matcher.must_stop().expect("an answer");
-    assert!(accepting || !must_stop, "must stop where the text may not end");
+/// Whether the vocabulary can spell every text: otherwise it may be at a loss.
+fn has_all_bytes(vocabulary: &Vocabulary) -> bool {
+    (0..=255).all(|byte| !tokens_at(vocabulary, &[byte]).is_empty())
 }
 
 /// Cuts the text into the longest tokens; `None` where some byte has no token.
@@ -85,5 +84,7 @@ pub(crate) fn bytes_of(vocabulary: &Vocabulary, tokens: &[u32]) -> Vec<u8> {
 }
 
 fn longest_token(vocabulary: &Vocabulary, text: &[u8]) -> Option<(u32, usize)> {
-    tokens_at(vocabulary, text).into_iter().max_by_key(|&(id, length)| (length, std::cmp::Reverse(id)))
+    tokens_at(vocabulary, text)
+        .into_iter()
+        .max_by_key(|&(id, length)| (length, std::cmp::Reverse(id)))
 }

@@ -8,3 +8,4 @@ pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod schemas;
 pub(crate) mod spelling;
+pub(crate) mod walk;

@@ -35,7 +35,11 @@ impl Random {
 /// How many cases to run: `ESPALIER_CASES` scales the default, 1 by default.
 pub(crate) fn n_cases(default: usize) -> u64 {
     let scale = std::env::var("ESPALIER_CASES").ok().and_then(|cases| cases.parse::<f64>().ok());
-    #[allow(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rough number of cases")]
+    #[allow(
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rough number of cases"
+    )]
     let scaled = (default as f64 * scale.unwrap_or(1.0)).ceil() as u64;
     scaled
 }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use espalier_constraint::{
-    EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
-};
+use espalier_constraint::{EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace};
 use serde_json::Value;
 
 /// A way to write a value.

@@ -1,0 +1,446 @@
+//! What holds for every schema and every sequence of tokens, tried on random ones.
+//!
+//! `ESPALIER_CASES=100` runs a hundred times as many cases, `ESPALIER_SEED=7` begins at another
+//! seed.
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use espalier_constraint::{Constraint, Error, JsonSchemaOptions, Matcher, TokenMask, Vocabulary};
+use serde_json::Value;
+use support::data;
+use support::following;
+use support::instances::{mutated, random_instance};
+use support::random::{Random, seeds};
+use support::schemas::{random_schema, shrink};
+use support::spelling::{SPELLINGS, Spelling};
+use support::walk::Walk;
+
+static VOCABULARIES: LazyLock<[Arc<Vocabulary>; 2]> =
+    LazyLock::new(|| ["boundaries", "split_utf8"].map(data::read_vocabulary));
+
+/// What a property finds wrong.
+type Outcome = Result<(), String>;
+
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+#[test]
+fn finished_texts_are_valid() {
+    check_schemas(1500, |schema, random| {
+        for_each_constraint(schema, random, |constraint, random| {
+            let n_steps = random.below(40);
+            let mut walk = Walk::random(constraint, n_steps, random);
+            let mut text = walk.text(constraint);
+            let completion =
+                walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
+            text.extend(following::bytes_of(constraint.vocabulary(), &completion));
+            let shown = String::from_utf8_lossy(&text).into_owned();
+            let bound = walk.matcher.completion_bound().map_err(|error| error.to_string())?;
+            ensure!(
+                bound >= completion.len(),
+                "{} tokens complete {shown:?}, the bound is {bound}",
+                completion.len()
+            );
+            let accepted = walk.matcher.accept_tokens(&completion);
+            ensure!(accepted.is_ok(), "the completion to {shown:?} is refused: {accepted:?}");
+            finish(constraint, &mut walk.matcher)
+                .map_err(|problem| format!("{problem}, after {shown:?}"))?;
+            check_value(schema, &text)
+        })
+    });
+}
+
+/// Ends the sequence, which has to be possible here.
+fn finish(constraint: &Constraint, matcher: &mut Matcher) -> Outcome {
+    ensure!(matcher.is_accepting() == Ok(true), "not accepting");
+    ensure!(matcher.shortest_completion() == Ok(Vec::new()), "a completion of a complete text");
+    ensure!(matcher.completion_bound().is_ok(), "no bound");
+    ensure!(!matcher.is_finished(), "finished before the end");
+    let eos = constraint.vocabulary().eos_ids()[0];
+    ensure!(matcher.accept_token(eos).is_ok(), "the end is refused");
+    ensure!(matcher.is_finished(), "not finished after the end");
+    let mask = matcher.compute_mask().map_err(|error| error.to_string())?;
+    ensure!(mask.count() == 0, "a token is allowed after the end");
+    ensure!(matcher.accept_token(eos) == Err(Error::Finished), "a second end is accepted");
+    Ok(())
+}
+
+/// The text is JSON, and the independent validator accepts it.
+fn check_value(schema: &Value, text: &[u8]) -> Outcome {
+    let shown = String::from_utf8_lossy(text);
+    let value: Value =
+        serde_json::from_slice(text).map_err(|error| format!("{error} in {shown:?}"))?;
+    let valid = has_huge_exponent(&shown) || jsonschema::is_valid(schema, &value);
+    ensure!(valid, "{shown:?} is invalid");
+    Ok(())
+}
+
+/// Whether some number has more digits in its exponent than the validator takes in good time.
+fn has_huge_exponent(text: &str) -> bool {
+    let digits_after = |rest: &str| {
+        let rest = rest.trim_start_matches(['+', '-']).trim_start_matches('0');
+        rest.bytes().take_while(u8::is_ascii_digit).count()
+    };
+    text.split(['e', 'E']).skip(1).any(|rest| digits_after(rest) > 3)
+}
+
+#[test]
+fn verdicts_agree_with_an_independent_validator() {
+    check_schemas(1500, |schema, random| {
+        let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
+        let vocabulary = &VOCABULARIES[0];
+        let instances = random_instances(schema, random);
+        for (n, instance) in instances.iter().enumerate() {
+            let valid = validator.is_valid(instance);
+            let spelling = SPELLINGS[n % SPELLINGS.len()];
+            let text = spelling.write(instance);
+            for options in spelling.options(false) {
+                let accepted = is_accepted(schema, &options, vocabulary, &text)?;
+                ensure!(
+                    accepted == valid,
+                    "{text} is valid: {valid}, accepted: {accepted}, {options:?}"
+                );
+            }
+            let text = Spelling::Compact.write(instance);
+            let generated =
+                is_accepted(schema, &JsonSchemaOptions::generating(), vocabulary, &text)?;
+            ensure!(valid || !generated, "{text} is invalid, accepted when generating");
+        }
+        Ok(())
+    });
+}
+
+fn random_instances(schema: &Value, random: &mut Random) -> Vec<Value> {
+    let mut instances: Vec<Value> = (0..6).map(|_| random_instance(schema, random)).collect();
+    for n in 0..12 {
+        instances.push(mutated(&instances[n], random));
+    }
+    instances
+}
+
+/// Whether the text is accepted; nothing is when no value satisfies the schema.
+fn is_accepted(
+    schema: &Value,
+    options: &JsonSchemaOptions,
+    vocabulary: &Arc<Vocabulary>,
+    text: &str,
+) -> Result<bool, String> {
+    match Constraint::json_schema(&schema.to_string(), options, vocabulary) {
+        Ok(constraint) => Ok(following::by_text(&constraint, text.as_bytes()).is_ok()),
+        Err(Error::Unsatisfiable { .. }) => Ok(false),
+        Err(error) => Err(format!("does not compile: {error}")),
+    }
+}
+
+#[test]
+fn masks_hold_what_is_accepted_and_nothing_else() {
+    check_schemas(150, |schema, random| {
+        for_each_constraint(schema, random, |constraint, random| {
+            let n_steps = random.below(20);
+            let mut walk = Walk::random(constraint, n_steps, random);
+            let shown = String::from_utf8_lossy(&walk.text(constraint)).into_owned();
+            check_mask(constraint, &mut walk)
+                .map_err(|problem| format!("{problem}, after {shown:?}"))
+        })
+    });
+}
+
+fn check_mask(constraint: &Constraint, walk: &mut Walk) -> Outcome {
+    let vocabulary = constraint.vocabulary();
+    let mask = walk.mask().clone();
+    let accepting = walk.matcher.is_accepting() == Ok(true);
+    let must_stop = walk.matcher.must_stop() == Ok(true);
+    let only_eos = mask.iter().all(|id| vocabulary.eos_ids().contains(&id));
+    ensure!(must_stop == only_eos, "must stop: {must_stop}, only the end is allowed: {only_eos}");
+    for id in 0..vocabulary.n_ids() as u32 {
+        let is_eos = vocabulary.eos_ids().contains(&id);
+        let is_allowed = mask.is_allowed(id);
+        ensure!(
+            !is_eos || is_allowed == accepting,
+            "accepting: {accepting}, the end is allowed: {is_allowed}"
+        );
+        let accepted = walk.matcher.accept_token(id);
+        ensure!(
+            accepted.is_ok() == is_allowed,
+            "token {id} is allowed: {is_allowed}, {accepted:?}"
+        );
+        match accepted {
+            Ok(()) => {
+                let next = walk.matcher.compute_mask().map_err(|error| error.to_string())?;
+                ensure!(is_eos || next.count() > 0, "token {id} leads to a dead end");
+                walk.matcher.rollback(1).map_err(|error| error.to_string())?;
+            }
+            Err(error) => {
+                let as_expected =
+                    matches!(error, Error::TokenNotAllowed { token, .. } if token == id);
+                ensure!(as_expected, "{error:?} for token {id}");
+            }
+        }
+    }
+    let after = walk.matcher.compute_mask().map_err(|error| error.to_string())?;
+    ensure!(after == mask, "trying tokens changed the mask");
+    let outside = vocabulary.n_ids() as u32;
+    let refused = walk.matcher.accept_token(outside);
+    ensure!(matches!(refused, Err(Error::UnknownToken { .. })), "an unknown token: {refused:?}");
+    Ok(())
+}
+
+#[test]
+fn the_same_text_in_other_tokens_leads_to_the_same_mask() {
+    check_schemas(600, |schema, random| {
+        for_each_constraint(schema, random, |constraint, random| {
+            let n_steps = random.below(30);
+            let walk = Walk::random(constraint, n_steps, random);
+            let text = walk.text(constraint);
+            let shown = String::from_utf8_lossy(&text).into_owned();
+            let tokens = cut_at_random(constraint.vocabulary(), &text, random);
+            let mut matcher = constraint.matcher();
+            let count = matcher.validate_tokens(&tokens);
+            ensure!(
+                count == Ok(tokens.len()),
+                "{count:?} of {} tokens of {shown:?} are valid",
+                tokens.len()
+            );
+            let accepted = matcher.accept_tokens(&tokens);
+            ensure!(accepted.is_ok(), "{shown:?} in other tokens: {accepted:?}");
+            ensure!(
+                matcher.compute_mask().as_ref() == Ok(walk.mask()),
+                "another mask after {shown:?} in other tokens"
+            );
+            let mut matcher = constraint.matcher();
+            let accepted = matcher.accept_text(&text);
+            ensure!(accepted.is_ok(), "{shown:?} as text: {accepted:?}");
+            ensure!(
+                matcher.compute_mask().as_ref() == Ok(walk.mask()),
+                "another mask after {shown:?} as text"
+            );
+            Ok(())
+        })
+    });
+}
+
+fn cut_at_random(vocabulary: &Vocabulary, text: &[u8], random: &mut Random) -> Vec<u32> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (token, length) = *random.pick(&following::tokens_at(vocabulary, rest));
+        tokens.push(token);
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+#[test]
+fn rollback_restores_the_mask() {
+    check_schemas(600, |schema, random| {
+        for_each_constraint(schema, random, |constraint, random| {
+            let n_steps = random.below(30);
+            let Walk { mut matcher, tokens, masks } = Walk::random(constraint, n_steps, random);
+            let mask_is = |matcher: &mut Matcher, mask: &Arc<TokenMask>| {
+                matcher.compute_mask().as_ref() == Ok(mask)
+            };
+            ensure!(
+                matcher.n_accepted() == tokens.len(),
+                "{} of {} accepted",
+                matcher.n_accepted(),
+                tokens.len()
+            );
+            let refused = matcher.rollback(tokens.len() + 1);
+            ensure!(
+                matches!(refused, Err(Error::RollbackTooFar { .. })),
+                "too far back: {refused:?}"
+            );
+            if masks[tokens.len()].is_allowed(constraint.vocabulary().eos_ids()[0]) {
+                matcher
+                    .accept_token(constraint.vocabulary().eos_ids()[0])
+                    .map_err(|error| error.to_string())?;
+                matcher.rollback(1).map_err(|error| error.to_string())?;
+                ensure!(!matcher.is_finished(), "finished after taking the end back");
+                ensure!(
+                    mask_is(&mut matcher, &masks[tokens.len()]),
+                    "another mask after taking the end back"
+                );
+            }
+            let n_kept = random.below(tokens.len() + 1);
+            matcher.rollback(tokens.len() - n_kept).map_err(|error| error.to_string())?;
+            ensure!(
+                matcher.n_accepted() == n_kept,
+                "{} accepted, not {n_kept}",
+                matcher.n_accepted()
+            );
+            ensure!(
+                mask_is(&mut matcher, &masks[n_kept]),
+                "another mask after going back to token {n_kept} of {tokens:?}"
+            );
+            let accepted = matcher.accept_tokens(&tokens[n_kept..]);
+            ensure!(accepted.is_ok(), "refused after going back: {accepted:?}");
+            ensure!(
+                mask_is(&mut matcher, &masks[tokens.len()]),
+                "another mask after going back and forth in {tokens:?}"
+            );
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn forced_tokens_are_the_only_continuation() {
+    check_schemas(600, |schema, random| {
+        for_each_constraint(schema, random, |constraint, random| {
+            let n_steps = random.below(20);
+            let mut walk = Walk::random(constraint, n_steps, random);
+            let shown = String::from_utf8_lossy(&walk.text(constraint)).into_owned();
+            check_forced(constraint, &mut walk)
+                .map_err(|problem| format!("{problem}, after {shown:?}"))
+        })
+    });
+}
+
+fn check_forced(constraint: &Constraint, walk: &mut Walk) -> Outcome {
+    let vocabulary = constraint.vocabulary();
+    let forced = walk.matcher.forced_tokens().map_err(|error| error.to_string())?;
+    let text = following::bytes_of(vocabulary, &forced);
+    let single_bytes: Vec<u32> = walk.mask().iter().filter(|&id| id < 256).collect();
+    let is_forced = single_bytes.len() == 1 && walk.matcher.is_accepting() == Ok(false);
+    ensure!(is_forced != text.is_empty(), "one byte is allowed: {is_forced}, forced: {text:?}");
+    let mut start = 0;
+    for (index, &token) in forced.iter().enumerate() {
+        let mask = walk.matcher.compute_mask().map_err(|error| error.to_string())?;
+        let rest = &text[start..];
+        for id in mask.iter() {
+            let bytes = vocabulary.token_bytes(id).expect("a token");
+            let agrees = !bytes.is_empty() && (rest.starts_with(bytes) || bytes.starts_with(rest));
+            ensure!(agrees, "token {id} is allowed at token {index} of the forced {forced:?}");
+        }
+        let accepted = walk.matcher.accept_token(token);
+        ensure!(accepted.is_ok(), "forced token {index} of {forced:?} is refused: {accepted:?}");
+        start += vocabulary.token_bytes(token).map_or(0, <[u8]>::len);
+    }
+    Ok(())
+}
+
+#[test]
+fn regular_expressions_match_as_elsewhere() {
+    let mut failures = Vec::new();
+    for seed in seeds(1500) {
+        let mut random = Random::new(seed);
+        let pattern = random_pattern(3, &mut random);
+        if let Err(problem) = quietly(|| check_pattern(&pattern, &mut random)) {
+            failures.push(format!("seed {seed}, {pattern:?}: {problem}"));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn check_pattern(pattern: &str, random: &mut Random) -> Outcome {
+    let whole =
+        regex::Regex::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| error.to_string())?;
+    let texts: Vec<String> = (0..20).map(|_| random_text(random)).collect();
+    let constraint = match Constraint::regex(pattern, &VOCABULARIES[0]) {
+        Ok(constraint) => constraint,
+        Err(Error::Unsatisfiable { .. }) => {
+            let matched = texts.iter().find(|text| whole.is_match(text));
+            ensure!(matched.is_none(), "does not compile, but {matched:?} matches");
+            return Ok(());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    for text in &texts {
+        let accepted = following::by_text(&constraint, text.as_bytes()).is_ok();
+        ensure!(accepted == whole.is_match(text), "{text:?} is accepted: {accepted}");
+    }
+    let n_steps = random.below(10);
+    let mut walk = Walk::random(&constraint, n_steps, random);
+    let mut text = walk.text(&constraint);
+    let completion = walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
+    text.extend(following::bytes_of(constraint.vocabulary(), &completion));
+    let text = String::from_utf8(text).map_err(|error| error.to_string())?;
+    ensure!(whole.is_match(&text), "{text:?} was generated");
+    Ok(())
+}
+
+fn random_pattern(depth: usize, random: &mut Random) -> String {
+    const ATOMS: [&str; 16] = [
+        "a", "b", "ab", "é", "€", "😀", ".", "[ab]", "[^a]", r"\d", "[a-cé]", "^", "$", r"\w", "",
+        r"\pL",
+    ];
+    const SUFFIXES: [&str; 8] = ["", "", "*", "+", "?", "{2}", "{1,3}", "*?"];
+    if depth == 0 || random.one_in(4) {
+        let atom = *random.pick(&ATOMS);
+        let suffix =
+            if matches!(atom, "^" | "$" | "" | "ab") { "" } else { *random.pick(&SUFFIXES) };
+        return format!("{atom}{suffix}");
+    }
+    let mut part = || random_pattern(depth - 1, random);
+    let (left, right) = (part(), part());
+    match random.below(3) {
+        0 => format!("(?:{left}|{right}){}", random.pick(&SUFFIXES)),
+        1 => format!("(?:{left}{right}){}", random.pick(&SUFFIXES)),
+        _ => format!("{left}{right}"),
+    }
+}
+
+fn random_text(random: &mut Random) -> String {
+    let length = random.below(6);
+    (0..length).map(|_| *random.pick(&['a', 'b', 'c', 'é', '€', '😀', '1', '\n'])).collect()
+}
+
+/// Runs the property on random schemas; what fails is shown with its seed and made smaller.
+fn check_schemas(n: usize, property: impl Fn(&Value, &mut Random) -> Outcome) {
+    const MAX_SHOWN: usize = 5;
+    let mut failures = Vec::new();
+    for seed in seeds(n) {
+        let check = |schema: &Value| quietly(|| property(schema, &mut Random::new(!seed)));
+        let schema = random_schema(&mut Random::new(seed));
+        if check(&schema).is_err() {
+            let fails = |schema: &Value| {
+                jsonschema::validator_for(schema).is_ok() && check(schema).is_err()
+            };
+            let smallest = shrink(&schema, &fails);
+            let problem = check(&smallest).expect_err("what is left fails");
+            failures.push(format!("seed {seed}: {problem}\n  schema {smallest}"));
+        }
+        if failures.len() == MAX_SHOWN {
+            break;
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Runs the check on the schema's constraint under a preset, with a vocabulary. A schema that
+/// nothing satisfies has no constraint.
+fn for_each_constraint(
+    schema: &Value,
+    random: &mut Random,
+    check: impl Fn(&Constraint, &mut Random) -> Outcome,
+) -> Outcome {
+    let text = schema.to_string();
+    for options in [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()] {
+        let vocabulary = random.pick(&*VOCABULARIES);
+        match Constraint::json_schema(&text, &options, vocabulary) {
+            Ok(constraint) => {
+                check(&constraint, random).map_err(|problem| format!("{problem}; {options:?}"))?;
+            }
+            Err(Error::Unsatisfiable { .. }) => {}
+            Err(error) => return Err(format!("does not compile: {error}")),
+        }
+    }
+    Ok(())
+}
+
+/// A panic is a failure like others.
+fn quietly(check: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        Err(format!("panic: {}", message.unwrap_or_default()))
+    })
+}
