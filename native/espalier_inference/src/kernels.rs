@@ -5,6 +5,8 @@
 //! same logits alone and in a batch, which a general matrix product (that switches kernels by
 //! shape) doesn't give.
 
+#![expect(clippy::inline_always, reason = "what isn't inlined into `call` misses its CPU features")]
+
 use rayon::prelude::*;
 
 /// Partial sums of a dot product. Eight are one AVX2 register.
@@ -140,8 +142,9 @@ fn dot_tile<const ROWS: usize, const OUTS: usize>(
 
 #[inline(always)]
 fn add_lanes(lanes: Lanes) -> f32 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    let (low, high) = lanes.split_at(LANES / 2);
+    let pairs: [f32; LANES / 2] = std::array::from_fn(|lane| low[lane] + high[lane]);
+    (pairs[0] + pairs[2]) + (pairs[1] + pairs[3])
 }
 
 #[inline(always)]

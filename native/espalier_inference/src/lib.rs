@@ -38,6 +38,8 @@
 //! The crate knows neither Erlang nor schemas: it follows any
 //! [`Constraint`](espalier_constraint::Constraint).
 
+#![expect(clippy::cast_precision_loss, reason = "sizes and counts become floats, and are small")]
+
 mod chat_template;
 mod engine;
 mod error;

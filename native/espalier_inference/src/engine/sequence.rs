@@ -131,7 +131,9 @@ impl Sequence {
         }
         let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
         let text = bytes.collect::<Vec<_>>().concat();
-        ids.iter().for_each(|&id| self.sampler.record(id));
+        for &id in ids {
+            self.sampler.record(id);
+        }
         self.text.extend_from_slice(&text);
         self.unread.extend_from_slice(ids);
         self.n_tokens += ids.len();

@@ -59,10 +59,9 @@ impl Llama {
         let layers = (0..config.n_layers).map(|index| Layer::load(index, &config, weights));
         let layers = layers.collect::<Result<_, _>>()?;
         let norm = weights.tensor("model.norm.weight", &[hidden_size])?;
-        let output = match config.tied_embedding {
-            true => None,
-            false => Some(weights.tensor("lm_head.weight", &[n_ids, hidden_size])?),
-        };
+        let output = (!config.tied_embedding)
+            .then(|| weights.tensor("lm_head.weight", &[n_ids, hidden_size]))
+            .transpose()?;
         let rotary = Rotary::new(config.head_size, config.rope_theta);
         Ok(Self { config, embedding, layers, norm, output, rotary })
     }
@@ -264,10 +263,7 @@ impl Linear {
         weights: &Weights,
     ) -> Result<Self, Error> {
         let weight = weights.tensor(&format!("{name}.weight"), &[n_out, n_in])?;
-        let bias = match bias {
-            true => Some(weights.tensor(&format!("{name}.bias"), &[n_out])?),
-            false => None,
-        };
+        let bias = bias.then(|| weights.tensor(&format!("{name}.bias"), &[n_out])).transpose()?;
         Ok(Self { weight, bias, n_in })
     }
 

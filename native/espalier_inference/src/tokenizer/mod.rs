@@ -76,7 +76,7 @@ impl Tokenizer {
     }
 
     /// The text of some ids, as the tokenizer writes it: without special tokens, unknown ids and
-    /// a space that SentencePiece puts at the start.
+    /// the space that some tokenizers put at the start.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         guarded(|| self.inner.decode(ids, true)).ok().and_then(Result::ok).unwrap_or_default()
@@ -142,6 +142,7 @@ impl Tokenizer {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn invalid(error: impl ToString) -> Error {
     Error::InvalidTokenizer { detail: error.to_string() }
 }

@@ -26,17 +26,15 @@ impl TokenBytes {
     /// The rule that the decoder of a `tokenizer.json` follows.
     pub(crate) fn from_json(json: &Value) -> Result<Self, Error> {
         let decoder = &json["decoder"];
-        if decoder.is_null() {
-            return match steps(&json["pre_tokenizer"]).iter().any(|step| is_type(step, "ByteLevel"))
-            {
-                true => Ok(Self::ByteLevel),
-                false => Err(unsupported("none")),
-            };
-        }
-        let steps = steps(decoder);
-        match steps.iter().any(|step| is_type(step, "ByteLevel")) {
-            true => Ok(Self::ByteLevel),
-            false => Self::from_steps(&steps),
+        // Without a decoder, the names are at least those that a byte-level step makes.
+        let part = if decoder.is_null() { &json["pre_tokenizer"] } else { decoder };
+        let steps = steps(part);
+        if steps.iter().any(|step| is_type(step, "ByteLevel")) {
+            Ok(Self::ByteLevel)
+        } else if decoder.is_null() {
+            Err(unsupported("none"))
+        } else {
+            Self::from_steps(&steps)
         }
     }
 
