@@ -25,7 +25,6 @@ pub struct Request {
 
 /// What happens to a request, in order. The last event is `Done` or `Failed`.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Event {
     /// The text goes on.
     Tokens {
@@ -55,7 +54,6 @@ pub enum Event {
 
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FinishReason {
     /// The model ended it, or the constraint is complete.
     Stop,

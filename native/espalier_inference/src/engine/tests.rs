@@ -49,7 +49,7 @@ struct Outcome {
 
 impl Running {
     fn next(&self) -> Event {
-        self.events.recv_timeout(Duration::from_secs(60)).expect("another event")
+        self.events.recv_timeout(Duration::from_mins(1)).expect("another event")
     }
 
     fn outcome(self) -> Outcome {
@@ -63,7 +63,7 @@ impl Running {
                 last => break last,
             }
         };
-        assert!(self.events.recv_timeout(Duration::from_secs(60)).is_err(), "a last event is last");
+        assert!(self.events.recv_timeout(Duration::from_mins(1)).is_err(), "a last event is last");
         Outcome { text: String::from_utf8_lossy(&bytes).into_owned(), n_events, last }
     }
 }

@@ -92,6 +92,7 @@ fn a_batch_gives_the_same_logits() {
 }
 
 /// Loads a model with some fields of its configuration changed.
+#[expect(clippy::needless_pass_by_value, reason = "calls are easier to read")]
 fn load_with(changes: Value) -> Result<LoadedModel, Error> {
     let model = TestModel::random();
     let mut config = test_model::config();

@@ -11,9 +11,7 @@ fn added(id: u32, content: &str, special: bool, normalized: bool) -> Value {
 /// All bytes, a few merges, a literal added token and a special one.
 fn byte_level() -> Value {
     let mut vocab = serde_json::Map::new();
-    let name = |byte| {
-        (0..).filter_map(char::from_u32).find(|&c| byte_of_character(c) == Some(byte)).unwrap()
-    };
+    let name = |byte| ('!'..='\u{143}').find(|&c| byte_of_character(c) == Some(byte)).unwrap();
     for byte in 0..=255u8 {
         vocab.insert(name(byte).to_string(), byte.into());
     }
