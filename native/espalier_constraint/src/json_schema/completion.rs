@@ -1,5 +1,6 @@
 //! How a partly read value is completed soonest.
 
+use super::Whitespace;
 use super::frame::Alternative;
 use super::goals::Leaf;
 use super::machine::{JsonMachine, KeyReading, Place, StackId, StackNode, State};
@@ -21,7 +22,7 @@ impl JsonMachine {
         let state = self.finish_character(state, &mut out)?;
         match &state.place {
             Place::NextKey { space } => {
-                out.extend(std::iter::repeat_n(b' ', usize::from(*space)));
+                out.extend(self.space_due(*space));
                 out.push(b'"');
                 let rest = self.complete_key(state.stack, None)?;
                 out.extend(rest);
@@ -62,9 +63,8 @@ impl JsonMachine {
         let mut options = Options::new();
         match &state.place {
             Place::Value { goals, space } => {
-                let before = vec![b' '; usize::from(*space)];
-                let before = if self.goals.comma().len() > 1 { before } else { Vec::new() };
-                options = self.shortest_values(*goals, &before)?;
+                let before = self.space_due(*space);
+                options = self.shortest_values(*goals, before)?;
             }
             Place::Colon { goals, .. } => {
                 options = self.shortest_values(*goals, self.goals.colon())?;
@@ -111,6 +111,12 @@ impl JsonMachine {
             Place::End { .. } => options.push((0, Vec::new())),
         }
         Ok((shortest(options), state.stack))
+    }
+
+    /// The space that must still come here; elsewhere the number counts those that have come.
+    fn space_due(&self, space: u8) -> &'static [u8] {
+        let is_due = self.options().whitespace == Whitespace::Spaced && space > 0;
+        if is_due { b" " } else { b"" }
     }
 
     fn shortest_values(&mut self, goals: u32, before: &[u8]) -> Result<Options, Error> {
