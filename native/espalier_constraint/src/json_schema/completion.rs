@@ -3,8 +3,9 @@
 use super::Whitespace;
 use super::frame::Alternative;
 use super::goals::Leaf;
-use super::machine::{JsonMachine, KeyReading, Place, StackId, StackNode, State};
+use super::machine::JsonMachine;
 use super::number;
+use super::state::{KeyReading, Place, StackId, StackNode, State};
 use super::string::{Decoder, escape_into};
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};

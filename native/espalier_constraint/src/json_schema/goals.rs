@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
 use super::language::{Language, Length, MAX_LENGTH_TABLE_BYTES};
-use super::number::NumberRange;
+use super::number_range::NumberRange;
 use super::schema::{Node, NodeId, Schema, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;

@@ -11,15 +11,16 @@ use rustc_hash::FxHashMap;
 
 use super::frame::{Alternative, Frame, ObjectFrame};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
-use super::language::Reading;
+use super::keys::Keys;
+use super::language::Language;
 use super::number::NumberPrefix;
 use super::schema::Schema;
+use super::state::{EMPTY_STACK, NumberReading, Place, StackId, StackNode, State, StringReading};
 use super::string::{Content, Decoder};
-use super::texts::{TextId, Texts};
+use super::texts::Texts;
 use super::{JsonSchemaOptions, Whitespace};
 use crate::error::Error;
 use crate::interner::Interner;
-use crate::literals::{Literals, Prefix};
 use crate::machine::Machine;
 
 #[derive(Debug)]
@@ -28,100 +29,8 @@ pub(crate) struct JsonMachine {
     root: GoalId,
     pub(super) stacks: Interner<StackNode>,
     pub(super) goal_lists: Interner<Vec<GoalId>>,
-    keys: FxHashMap<StackId, Arc<Keys>>,
+    pub(super) keys_by_stack: FxHashMap<StackId, Arc<Keys>>,
     pub(super) texts: Texts,
-}
-
-/// Index of a [`StackNode`]; the empty stack is [`EMPTY_STACK`].
-pub(crate) type StackId = u32;
-
-pub(super) const EMPTY_STACK: StackId = u32::MAX;
-
-/// An open container and what encloses it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StackNode {
-    pub(super) parent: StackId,
-    pub(super) frame: Frame,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct State {
-    pub(super) stack: StackId,
-    pub(super) place: Place,
-}
-
-/// Where the text stands. `space` counts white space, see [`JsonMachine::skip_space`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    /// Before a value; `goals` is a list of goals.
-    Value {
-        goals: u32,
-        space: u8,
-    },
-    /// In `null`, `true` or `false`, after `n_read` bytes.
-    Word {
-        word: &'static [u8],
-        n_read: u8,
-        served: Vec<u32>,
-    },
-    Number(Vec<NumberReading>),
-    String {
-        decoder: Decoder,
-        readings: Vec<StringReading>,
-    },
-    /// After `{` or `[`.
-    Open {
-        space: u8,
-    },
-    /// After a comma in an object.
-    NextKey {
-        space: u8,
-    },
-    Key(KeyReading),
-    /// After a key; `goals` is the list of its value.
-    Colon {
-        goals: u32,
-        space: u8,
-    },
-    /// After a member or an item.
-    After {
-        space: u8,
-    },
-    /// After the whole value.
-    End {
-        space: u8,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct NumberReading {
-    pub(super) serves: u32,
-    pub(super) leaf: LeafId,
-    pub(super) prefix: NumberPrefix,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StringReading {
-    pub(super) serves: u32,
-    pub(super) leaf: LeafId,
-    pub(super) reading: Reading,
-}
-
-/// A key that is being read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct KeyReading {
-    pub(super) decoder: Decoder,
-    /// The names that go on like that, if there are any.
-    pub(super) prefix: Option<Prefix>,
-    /// What was read, where a key may be other than the names.
-    pub(super) text: Option<TextId>,
-}
-
-/// The keys that may come next in an object, for any of its alternatives.
-#[derive(Debug)]
-pub(crate) struct Keys {
-    pub(super) names: Literals,
-    pub(super) may_be_unnamed: bool,
 }
 
 /// What a byte is where white space may stand.
@@ -132,7 +41,7 @@ enum Space {
     None,
 }
 
-type Step = Result<Option<State>, Error>;
+pub(super) type Step = Result<Option<State>, Error>;
 
 impl JsonMachine {
     pub(crate) fn new(mut goals: Goals) -> Self {
@@ -142,7 +51,7 @@ impl JsonMachine {
             root,
             stacks: Interner::default(),
             goal_lists: Interner::default(),
-            keys: FxHashMap::default(),
+            keys_by_stack: FxHashMap::default(),
             texts: Texts::default(),
         }
     }
@@ -483,112 +392,7 @@ impl JsonMachine {
         Ok(Some((stack, self.goal_lists.intern(goals))))
     }
 
-    /// The keys that may come next in the object on top of the stack.
-    pub(super) fn keys(&mut self, stack: StackId) -> Result<Arc<Keys>, Error> {
-        if let Some(keys) = self.keys.get(&stack) {
-            return Ok(keys.clone());
-        }
-        let node = self.stacks.get(stack).clone();
-        let mut names: Vec<Box<[u8]>> = Vec::new();
-        let mut may_be_unnamed = false;
-        for alternative in node.frame.alternatives() {
-            let (next, is_free) = self.goals.next_keys(alternative)?;
-            names.extend(next.iter().map(|name| name.as_bytes().into()));
-            may_be_unnamed |= is_free;
-        }
-        let keys = Arc::new(Keys { names: Literals::new(names), may_be_unnamed });
-        self.keys.insert(stack, keys.clone());
-        Ok(keys)
-    }
-
-    fn begin_key(&mut self, stack: StackId) -> Step {
-        let keys = self.keys(stack)?;
-        if keys.is_empty() {
-            return Ok(None);
-        }
-        let prefix = (!keys.names.is_empty()).then(|| keys.names.start());
-        let text = keys.may_be_unnamed.then_some(Texts::EMPTY);
-        at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, text }))
-    }
-
-    fn step_key(&mut self, stack: StackId, key: &KeyReading, byte: u8) -> Step {
-        let keys = self.keys(stack)?;
-        if key.decoder == Decoder::Boundary && byte == b'"' {
-            return match self.key_text(&keys, key) {
-                Some(name) => self.close_key(stack, &name),
-                None => Ok(None),
-            };
-        }
-        let content = KeyContent {
-            names: &keys.names,
-            prefix: key.prefix,
-            may_be_unnamed: key.text.is_some(),
-            pushed: [0; 4],
-            n_pushed: 0,
-        };
-        let Some((decoder, pushed)) = key.decoder.step(&content, byte, self.options().escapes)
-        else {
-            return Ok(None);
-        };
-        let content = pushed.unwrap_or(content);
-        let pushed = &content.pushed[..content.n_pushed];
-        let text = key
-            .text
-            .map(|text| pushed.iter().fold(text, |text, &byte| self.texts.extended(text, byte)));
-        at(stack, Place::Key(KeyReading { decoder, prefix: content.prefix, text }))
-    }
-
-    /// The key that was read, if it can end here at all.
-    pub(super) fn key_text(&self, keys: &Keys, key: &KeyReading) -> Option<String> {
-        let bytes = match key.text {
-            Some(text) => self.texts.bytes(text),
-            None => keys.names.complete(key.prefix?)?.to_vec(),
-        };
-        String::from_utf8(bytes).ok()
-    }
-
-    fn close_key(&mut self, stack: StackId, name: &str) -> Step {
-        let place = self.after_key(stack, name)?;
-        Ok(place.map(|(stack, goals)| State { stack, place: Place::Colon { goals, space: 0 } }))
-    }
-
-    /// The object with its alternatives waiting for the value of the key, and the goals of that.
-    pub(super) fn after_key(
-        &mut self,
-        stack: StackId,
-        name: &str,
-    ) -> Result<Option<(StackId, u32)>, Error> {
-        let node = self.stacks.get(stack).clone();
-        let Frame::Object(object) = &node.frame else { return Ok(None) };
-        let text = name.bytes().fold(Texts::EMPTY, |text, byte| self.texts.extended(text, byte));
-        let place = object.unnamed.binary_search(&text);
-        let mut goals = Vec::new();
-        let mut alternatives = Vec::new();
-        let mut is_unnamed = false;
-        for alternative in &object.alternatives {
-            if let Some(admitted) = self.goals.admit_key(alternative, name, place.is_err())? {
-                let waits_for = index_of(&mut goals, admitted.goal);
-                is_unnamed |= !admitted.is_named;
-                alternatives.push(Alternative {
-                    progress: admitted.progress,
-                    waits_for,
-                    ..*alternative
-                });
-            }
-        }
-        if alternatives.is_empty() {
-            return Ok(None);
-        }
-        let mut unnamed = object.unnamed.clone();
-        if let (Err(index), true) = (place, is_unnamed) {
-            unnamed.insert(index, text);
-        }
-        let frame = Frame::Object(ObjectFrame { alternatives, unnamed });
-        let stack = self.stacks.intern(StackNode { parent: node.parent, frame });
-        Ok(Some((stack, self.goal_lists.intern(goals))))
-    }
-
-    pub(super) fn language(&self, leaf: LeafId) -> &super::language::Language {
+    pub(super) fn language(&self, leaf: LeafId) -> &Language {
         language(&self.goals, leaf)
     }
 }
@@ -644,16 +448,10 @@ impl Machine for JsonMachine {
     fn forget_states(&mut self) {
         self.stacks.clear();
         self.goal_lists.clear();
-        self.keys.clear();
+        self.keys_by_stack.clear();
         self.texts.clear();
         // The start state refers to the list of the root's goal.
         self.goal_lists.intern(vec![self.root]);
-    }
-}
-
-impl Keys {
-    fn is_empty(&self) -> bool {
-        self.names.is_empty() && !self.may_be_unnamed
     }
 }
 
@@ -675,27 +473,7 @@ impl Content for StringContent<'_> {
     }
 }
 
-/// A key: one of the names, or any other where that is allowed.
-struct KeyContent<'a> {
-    names: &'a Literals,
-    prefix: Option<Prefix>,
-    may_be_unnamed: bool,
-    /// The bytes of the character that is being pushed.
-    pushed: [u8; 4],
-    n_pushed: usize,
-}
-
-impl Content for KeyContent<'_> {
-    fn push(&self, byte: u8) -> Option<Self> {
-        let prefix = self.prefix.and_then(|prefix| self.names.step(prefix, byte));
-        let mut next = Self { prefix, ..*self };
-        *next.pushed.get_mut(self.n_pushed)? = byte;
-        next.n_pushed += 1;
-        (prefix.is_some() || self.may_be_unnamed).then_some(next)
-    }
-}
-
-fn language(goals: &Goals, leaf: LeafId) -> &super::language::Language {
+fn language(goals: &Goals, leaf: LeafId) -> &Language {
     match &**goals.leaf(leaf) {
         Leaf::String(language) => language,
         _ => unreachable!("a string is only read for string leaves"),
@@ -703,12 +481,12 @@ fn language(goals: &Goals, leaf: LeafId) -> &super::language::Language {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it ends the steps, which all may fail")]
-fn at(stack: StackId, place: Place) -> Step {
+pub(super) fn at(stack: StackId, place: Place) -> Step {
     Ok(Some(State { stack, place }))
 }
 
 /// The place of the goal in the list, at its end if it is new.
-fn index_of(goals: &mut Vec<GoalId>, goal: GoalId) -> u32 {
+pub(super) fn index_of(goals: &mut Vec<GoalId>, goal: GoalId) -> u32 {
     let index = goals.iter().position(|&other| other == goal).unwrap_or_else(|| {
         goals.push(goal);
         goals.len() - 1

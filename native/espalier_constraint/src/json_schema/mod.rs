@@ -2,22 +2,28 @@
 //!
 //! The way from the text of a schema to a state, by file:
 //!
-//! - `schema`: the text, checked and laid out as nodes, one for each subschema
+//! - `parse`, `schema`: the text, checked and laid out as nodes, one for each subschema
 //! - `goals`: sets of nodes that must hold together, expanded by JSON type into leaves
 //! - `cost`: which goals some value satisfies, and how short its text can be
-//! - `number`, `decimal`, `language`, `string`: the scalar leaves, read byte by byte
-//! - `frame`: open objects and arrays with their live alternatives
-//! - `machine`: all of it on one stack; `completion`: how a partly read value ends soonest
+//! - `number_range`, `number`, `decimal`: ranges of exact numbers, read digit by digit
+//! - `language`, `string`: languages of strings, read through the decoder of escapes
+//! - `frame`: open objects and arrays with their live alternatives; `keys`, `texts`: their keys
+//! - `state`, `machine`: all of it on one stack
+//! - `completion`: how a partly read value ends soonest
 
 mod completion;
 mod cost;
 mod decimal;
 mod frame;
 mod goals;
+mod keys;
 mod language;
 mod machine;
 mod number;
+mod number_range;
+mod parse;
 mod schema;
+mod state;
 mod string;
 mod texts;
 

@@ -1,4 +1,4 @@
-//! Numbers: which of them satisfy a schema, and how they are read digit by digit.
+//! [`NumberPrefix`]: how numbers of a range are read, digit by digit.
 //!
 //! What has been read of a number is kept as what decides about the rest: how its significant
 //! digits compare with those of each bound, and where its decimal point is. So the states of a
@@ -7,135 +7,7 @@
 use std::cmp::Ordering;
 
 use super::NumberStyle;
-use super::decimal::Decimal;
-
-/// The numbers between two bounds, all or only the integers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct NumberRange {
-    pub(crate) lower: Option<Bound>,
-    pub(crate) upper: Option<Bound>,
-    pub(crate) is_integer: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Bound {
-    pub(crate) value: Decimal,
-    pub(crate) is_exclusive: bool,
-}
-
-/// The bounds of the numbers of one sign, without the sign; a least bound below zero is none.
-struct Magnitudes {
-    least: Option<Bound>,
-    greatest: Option<Bound>,
-}
-
-impl NumberRange {
-    pub(crate) fn exactly(value: Decimal) -> Self {
-        let bound = Some(Bound { value, is_exclusive: false });
-        Self { lower: bound.clone(), upper: bound, is_integer: false }
-    }
-
-    pub(crate) fn raise_lower(&mut self, bound: Bound) {
-        let is_higher = self
-            .lower
-            .as_ref()
-            .is_none_or(|old| (&bound.value, bound.is_exclusive) > (&old.value, old.is_exclusive));
-        if is_higher {
-            self.lower = Some(bound);
-        }
-    }
-
-    pub(crate) fn reduce_upper(&mut self, bound: Bound) {
-        let is_lower = self.upper.as_ref().is_none_or(|old| {
-            (&bound.value, !bound.is_exclusive) < (&old.value, !old.is_exclusive)
-        });
-        if is_lower {
-            self.upper = Some(bound);
-        }
-    }
-
-    pub(crate) fn contains(&self, value: &Decimal) -> bool {
-        let above = self.lower.as_ref().is_none_or(|bound| match value.cmp(&bound.value) {
-            Ordering::Greater => true,
-            Ordering::Equal => !bound.is_exclusive,
-            Ordering::Less => false,
-        });
-        let below = self.upper.as_ref().is_none_or(|bound| match value.cmp(&bound.value) {
-            Ordering::Less => true,
-            Ordering::Equal => !bound.is_exclusive,
-            Ordering::Greater => false,
-        });
-        above && below && (!self.is_integer || value.is_integer())
-    }
-
-    /// The same numbers with inclusive integer bounds where only integers count.
-    ///
-    /// `Ok(None)` when no number is left, `Err` when a bound has too many digits to be rounded.
-    pub(crate) fn normalised(mut self) -> Result<Option<Self>, TooManyDigits> {
-        if self.is_integer {
-            self.lower = self.lower.map(|bound| bound.rounded(true)).transpose()?;
-            self.upper = self.upper.map(|bound| bound.rounded(false)).transpose()?;
-        }
-        let is_empty = match (&self.lower, &self.upper) {
-            (Some(lower), Some(upper)) => match lower.value.cmp(&upper.value) {
-                Ordering::Less => false,
-                Ordering::Equal => lower.is_exclusive || upper.is_exclusive,
-                Ordering::Greater => true,
-            },
-            _ => false,
-        };
-        Ok((!is_empty).then_some(self))
-    }
-
-    /// Whether every spelling of a number of the right kind is in the range.
-    fn is_unbounded(&self) -> bool {
-        self.lower.is_none() && self.upper.is_none()
-    }
-
-    /// The magnitudes of the numbers of one sign.
-    ///
-    /// `None` when no number of that sign is in the range; zero has both signs.
-    fn magnitudes(&self, is_negative: bool) -> Option<Magnitudes> {
-        let (least, greatest) = if is_negative {
-            (self.upper.as_ref().map(Bound::negated), self.lower.as_ref().map(Bound::negated))
-        } else {
-            (self.lower.clone(), self.upper.clone())
-        };
-        let excludes_zero = |bound: &Bound| bound.value.is_zero() && bound.is_exclusive;
-        if greatest.as_ref().is_some_and(|bound| bound.value.is_negative || excludes_zero(bound)) {
-            return None;
-        }
-        let matters = |bound: &Bound| {
-            !bound.value.is_negative && (!bound.value.is_zero() || bound.is_exclusive)
-        };
-        Some(Magnitudes { least: least.filter(matters), greatest })
-    }
-}
-
-/// A bound can't be rounded to an integer: it has too many digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyDigits;
-
-impl Bound {
-    fn negated(&self) -> Self {
-        Self { value: self.value.negated(), is_exclusive: self.is_exclusive }
-    }
-
-    fn rounded(&self, upwards: bool) -> Result<Self, TooManyDigits> {
-        let value = self.value.next_integer(upwards, self.is_exclusive).ok_or(TooManyDigits)?;
-        Ok(Self { value, is_exclusive: false })
-    }
-
-    /// How the first `n` digits compare with the bound's, given how those before did.
-    fn compare_digit(&self, so_far: Ordering, index: usize, digit: u8) -> Ordering {
-        so_far.then_with(|| digit.cmp(self.value.digits.get(index).unwrap_or(&0)))
-    }
-
-    /// Whether the bound has digits other than zero after the first `n`.
-    fn has_more_than(&self, n_digits: usize) -> bool {
-        self.value.digits.len() > n_digits
-    }
-}
+use super::number_range::{Bound, Magnitudes, NumberRange};
 
 /// A number that is being read, for one range.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -516,6 +388,7 @@ fn retrace(origins: &Origins, mut state: NumberPrefix) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json_schema::decimal::Decimal;
 
     fn range(lower: &str, upper: &str, is_integer: bool) -> NumberRange {
         let bound = |text: &str| {

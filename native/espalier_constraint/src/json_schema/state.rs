@@ -1,0 +1,94 @@
+//! [`State`]: where the text of a value stands.
+
+use super::frame::Frame;
+use super::goals::LeafId;
+use super::language::Reading;
+use super::number::NumberPrefix;
+use super::string::Decoder;
+use super::texts::TextId;
+use crate::literals::Prefix;
+
+/// Index of a [`StackNode`]; the empty stack is [`EMPTY_STACK`].
+pub(crate) type StackId = u32;
+
+pub(super) const EMPTY_STACK: StackId = u32::MAX;
+
+/// An open container and what encloses it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StackNode {
+    pub(super) parent: StackId,
+    pub(super) frame: Frame,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    pub(super) stack: StackId,
+    pub(super) place: Place,
+}
+
+/// Where the text stands. `space` counts white space, see [`JsonMachine::skip_space`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// Before a value; `goals` is a list of goals.
+    Value {
+        goals: u32,
+        space: u8,
+    },
+    /// In `null`, `true` or `false`, after `n_read` bytes.
+    Word {
+        word: &'static [u8],
+        n_read: u8,
+        served: Vec<u32>,
+    },
+    Number(Vec<NumberReading>),
+    String {
+        decoder: Decoder,
+        readings: Vec<StringReading>,
+    },
+    /// After `{` or `[`.
+    Open {
+        space: u8,
+    },
+    /// After a comma in an object.
+    NextKey {
+        space: u8,
+    },
+    Key(KeyReading),
+    /// After a key; `goals` is the list of its value.
+    Colon {
+        goals: u32,
+        space: u8,
+    },
+    /// After a member or an item.
+    After {
+        space: u8,
+    },
+    /// After the whole value.
+    End {
+        space: u8,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NumberReading {
+    pub(super) serves: u32,
+    pub(super) leaf: LeafId,
+    pub(super) prefix: NumberPrefix,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StringReading {
+    pub(super) serves: u32,
+    pub(super) leaf: LeafId,
+    pub(super) reading: Reading,
+}
+
+/// A key that is being read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KeyReading {
+    pub(super) decoder: Decoder,
+    /// The names that go on like that, if there are any.
+    pub(super) prefix: Option<Prefix>,
+    /// What was read, where a key may be other than the names.
+    pub(super) text: Option<TextId>,
+}
