@@ -142,7 +142,6 @@ fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
             (atoms::done(), done).encode(env)
         }
         Event::Failed(error) => (atoms::error(), Fault::from(error.clone())).encode(env),
-        _ => (atoms::error(), Fault::new(atoms::other(), "unknown event", [])).encode(env),
     }
 }
 
@@ -151,6 +150,5 @@ fn finish_reason_atom(finish_reason: FinishReason) -> Atom {
         FinishReason::Stop => atoms::stop(),
         FinishReason::MaxTokens => atoms::max_tokens(),
         FinishReason::Cancelled => atoms::cancelled(),
-        _ => atoms::other(),
     }
 }

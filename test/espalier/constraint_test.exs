@@ -1,0 +1,158 @@
+defmodule Espalier.ConstraintTest do
+  use ExUnit.Case, async: true
+
+  alias Espalier.{Constraint, JSON, Matcher, SchemaError, Vocabulary}
+
+  doctest Espalier.Constraint
+
+  @vocabulary_options [eos_ids: [256]]
+
+  setup_all do
+    bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
+    %{vocabulary: Vocabulary.from_tokens!(bytes, @vocabulary_options)}
+  end
+
+  defp accepts?(constraint, text) do
+    matcher = Matcher.new(constraint)
+    Matcher.accept_text(matcher, text) == :ok and Matcher.accepting?(matcher)
+  end
+
+  describe "json_schema/2" do
+    test "takes a schema as text, map, object or boolean", %{vocabulary: vocabulary} do
+      for schema <- [
+            ~s({"type": "integer"}),
+            %{type: :integer},
+            %{"type" => "integer"},
+            %JSON.Object{members: [{"type", "integer"}]}
+          ] do
+        constraint = Constraint.json_schema!(schema, vocabulary: vocabulary)
+        assert accepts?(constraint, "42")
+        refute accepts?(constraint, "true")
+      end
+
+      assert true |> Constraint.json_schema!(vocabulary: vocabulary) |> accepts?("[{}]")
+    end
+
+    test "keeps the order of an object's properties", %{vocabulary: vocabulary} do
+      properties = %JSON.Object{members: [{"b", true}, {"a", true}]}
+      schema = %JSON.Object{members: [{"type", "object"}, {"properties", properties}]}
+      generating = Constraint.json_schema!(schema, vocabulary: vocabulary)
+      assert accepts?(generating, ~s({"b":1,"a":2}))
+      refute accepts?(generating, ~s({"a":2,"b":1}))
+      matching = Constraint.json_schema!(schema, vocabulary: vocabulary, style: :matching)
+      assert accepts?(matching, ~s({"a": 2, "b": 1}))
+    end
+
+    test "changes parts of a style", %{vocabulary: vocabulary} do
+      accepts = fn text, options ->
+        [true, [vocabulary: vocabulary] ++ options]
+        |> then(&apply(Constraint, :json_schema!, &1))
+        |> accepts?(text)
+      end
+
+      assert accepts.("[1, 2]", whitespace: :spaced)
+      refute accepts.("[1,2]", whitespace: :spaced)
+      assert accepts.("[ 1,2]", whitespace: {:max, 1})
+      refute accepts.("[  1,2]", whitespace: {:max, 1})
+      assert accepts.("1e3", numbers: :any)
+      refute accepts.("1e3", [])
+      assert accepts.(~S("\u0041"), escapes: :any)
+      refute accepts.(~S("\u0041"), [])
+      refute accepts.("[ 1]", style: :matching, whitespace: :compact)
+    end
+
+    test "says what is wrong with a schema", %{vocabulary: vocabulary} do
+      refused = fn schema ->
+        {:error, %SchemaError{} = error} = Constraint.json_schema(schema, vocabulary: vocabulary)
+        assert Exception.message(error) != ""
+        error
+      end
+
+      assert %{kind: :invalid_json, line: 1, column: _} = refused.("{")
+
+      assert %{kind: :invalid_schema, pointer: "/type", expected: _, got: _} =
+               refused.(%{type: 1})
+
+      assert %{kind: :unsatisfiable, pointer: ""} = refused.(false)
+
+      assert %{kind: :invalid_regex, pattern: "(", pointer: "/pattern"} =
+               refused.(%{pattern: "("})
+
+      assert %{kind: :unsupported_keyword, keyword: "not", pointer: "/not"} =
+               refused.(%{not: %{type: :string}})
+    end
+
+    test "gives the error for a term that is not JSON", %{vocabulary: vocabulary} do
+      assert {:error, %Espalier.JSONError{kind: :json_term, pointer: "/const"}} =
+               Constraint.json_schema(%{const: {1, 2}}, vocabulary: vocabulary)
+    end
+
+    test "stands deeply nested schemas", %{vocabulary: vocabulary} do
+      deep = String.duplicate(~s({"items": ), 100_000) <> "true" <> String.duplicate("}", 100_000)
+      assert {:error, %SchemaError{}} = Constraint.json_schema(deep, vocabulary: vocabulary)
+    end
+
+    test "refuses options that it does not know", %{vocabulary: vocabulary} do
+      assert {:error, error} =
+               Constraint.json_schema(true, vocabulary: vocabulary, whitespaces: :any)
+
+      assert Exception.message(error) =~ "Did you mean :whitespace?"
+      assert {:error, %Espalier.OptionsError{}} = Constraint.json_schema(true, vocabulary: nil)
+
+      assert {:error, %Espalier.OptionsError{option: :vocabulary}} =
+               Constraint.json_schema(true, [])
+    end
+  end
+
+  describe "regex/2" do
+    test "matches the whole text", %{vocabulary: vocabulary} do
+      constraint = Constraint.regex!("a+b?", vocabulary: vocabulary)
+      assert accepts?(constraint, "aab")
+      refute accepts?(constraint, "aabb")
+    end
+
+    test "says what is wrong with a pattern", %{vocabulary: vocabulary} do
+      assert {:error, %SchemaError{kind: :invalid_regex, pattern: "(", detail: _, pointer: nil}} =
+               Constraint.regex("(", vocabulary: vocabulary)
+
+      assert {:error, %SchemaError{kind: kind}} =
+               Constraint.regex("(a)\\1", vocabulary: vocabulary)
+
+      assert kind in [:unsupported_regex, :invalid_regex]
+      assert_raise SchemaError, fn -> Constraint.regex!("[", vocabulary: vocabulary) end
+    end
+
+    test "stands hostile patterns", %{vocabulary: vocabulary} do
+      for pattern <- [
+            String.duplicate("(", 100_000),
+            String.duplicate("(", 100_000) <> String.duplicate(")", 100_000),
+            "a{1000}{1000}{1000}",
+            "(\\w{50}){50}"
+          ] do
+        assert {:error, %SchemaError{}} = Constraint.regex(pattern, vocabulary: vocabulary)
+      end
+    end
+  end
+
+  describe "choice/2" do
+    test "takes one of the texts", %{vocabulary: vocabulary} do
+      constraint = Constraint.choice!(["yes", "no"], vocabulary: vocabulary)
+      assert accepts?(constraint, "no")
+      refute accepts?(constraint, "n")
+    end
+
+    test "needs a text", %{vocabulary: vocabulary} do
+      assert {:error, %SchemaError{kind: :empty_choice}} =
+               Constraint.choice([], vocabulary: vocabulary)
+
+      for texts <- [[:yes], ["yes" | "no"], [1]] do
+        assert_raise ArgumentError, fn -> Constraint.choice(texts, vocabulary: vocabulary) end
+      end
+    end
+  end
+
+  test "is shown without its reference", %{vocabulary: vocabulary} do
+    constraint = Constraint.choice!(["yes"], vocabulary: vocabulary)
+    assert inspect(constraint) =~ "#Espalier.Constraint<kind: :choice"
+  end
+end

@@ -1,0 +1,192 @@
+defmodule Espalier.MatcherTest do
+  use ExUnit.Case, async: true
+
+  alias Espalier.{Constraint, Matcher, MatcherError, Vocabulary}
+
+  doctest Espalier.Matcher
+
+  # Ids 0 to 5; 4 has no text, 5 ends the sequence.
+  @tokens ["a", "b", "ab", "ba", "", ""]
+
+  defp matcher(pattern) do
+    vocabulary = Vocabulary.from_tokens!(@tokens, eos_ids: [5])
+    pattern |> Constraint.regex!(vocabulary: vocabulary) |> Matcher.new()
+  end
+
+  describe "compute_mask/1" do
+    test "has a bit for each id, padded to whole words" do
+      assert Matcher.compute_mask!(matcher("ab?")) == <<0b0101, 0, 0, 0>>
+    end
+
+    test "is empty after the end" do
+      matcher = matcher("a")
+      assert :ok = Matcher.accept_tokens(matcher, [0, 5])
+      assert {:ok, <<0::32>>} = Matcher.compute_mask(matcher)
+    end
+  end
+
+  describe "accept_token/2" do
+    test "tells what was allowed instead" do
+      assert {:error, %MatcherError{} = error} = Matcher.accept_token(matcher("a+"), 1)
+      assert %{kind: :token_not_allowed, token: 1, bytes: "b", n_allowed: 1, allowed: [0]} = error
+    end
+
+    test "tells ids that there are not from those that are not allowed" do
+      assert {:error, %MatcherError{kind: :unknown_token, token: 6, vocabulary_size: 6}} =
+               Matcher.accept_token(matcher("a"), 6)
+
+      assert {:error, %MatcherError{kind: :token_not_allowed}} =
+               Matcher.accept_token(matcher("a"), 4)
+    end
+
+    test "takes nothing after the end" do
+      matcher = matcher("a?")
+      assert :ok = Matcher.accept_token(matcher, 5)
+      assert {:error, %MatcherError{kind: :finished}} = Matcher.accept_token(matcher, 0)
+      assert_raise MatcherError, fn -> Matcher.accept_token!(matcher, 5) end
+    end
+
+    test "changes nothing when it refuses" do
+      matcher = matcher("ab")
+      mask = Matcher.compute_mask!(matcher)
+      assert {:error, _} = Matcher.accept_token(matcher, 1)
+      assert Matcher.compute_mask!(matcher) == mask
+    end
+  end
+
+  describe "accept_tokens/2" do
+    test "takes a list or a binary" do
+      assert :ok = Matcher.accept_tokens(matcher("abab"), [2, 2])
+      assert :ok = Matcher.accept_tokens(matcher("abab"), <<2::little-32, 2::little-32>>)
+      assert :ok = Matcher.accept_tokens(matcher("abab"), [])
+    end
+
+    test "keeps the tokens before the one that it refuses" do
+      matcher = matcher("aab")
+
+      assert {:error, %MatcherError{kind: :token_not_allowed, index: 1, token: 1}} =
+               Matcher.accept_tokens(matcher, [0, 1, 0])
+
+      assert {:ok, [0, 2]} = Matcher.allowed_tokens(matcher)
+    end
+  end
+
+  describe "accept_text/2" do
+    test "takes parts of tokens" do
+      matcher = matcher("abba")
+      assert :ok = Matcher.accept_text(matcher, "abb")
+      assert {:ok, [0]} = Matcher.allowed_tokens(matcher)
+    end
+
+    test "tells the first byte that it refuses" do
+      matcher = matcher("abba")
+
+      assert {:error, %MatcherError{kind: :text_not_allowed, offset: 2}} =
+               Matcher.accept_text(matcher, "aba")
+
+      assert :ok = Matcher.accept_text!(matcher, "abba")
+    end
+  end
+
+  test "advance/2 gives the mask after the token" do
+    matcher = matcher("ab")
+    assert Matcher.advance(matcher, 0) == {:ok, <<0b10, 0, 0, 0>>}
+    assert {:error, %MatcherError{}} = Matcher.advance(matcher, 0)
+  end
+
+  test "validate_tokens/2 counts and changes nothing" do
+    matcher = matcher("abab")
+    assert Matcher.validate_tokens(matcher, [2, 0, 0]) == {:ok, 2}
+    assert Matcher.validate_tokens(matcher, [2, 2, 5]) == {:ok, 3}
+    assert Matcher.validate_tokens(matcher, [1]) == {:ok, 0}
+    assert {:ok, [0, 2]} = Matcher.allowed_tokens(matcher)
+  end
+
+  test "rollback/2 takes steps back" do
+    matcher = matcher("(ab)+")
+
+    masks =
+      for token <- [2, 0, 1],
+          do: {Matcher.compute_mask!(matcher), Matcher.advance!(matcher, token)}
+
+    assert :ok = Matcher.rollback(matcher, 3)
+    assert Matcher.compute_mask!(matcher) == masks |> hd() |> elem(0)
+
+    assert {:error, %MatcherError{kind: :rollback_too_far, requested: 1, accepted: 0}} =
+             Matcher.rollback(matcher, 1)
+
+    assert :ok = Matcher.rollback!(matcher, 0)
+  end
+
+  test "the four questions about the end" do
+    matcher = matcher("ab?")
+
+    answers = fn ->
+      {Matcher.accepting?(matcher), Matcher.must_stop?(matcher), Matcher.finished?(matcher)}
+    end
+
+    assert {:ok, []} = Matcher.forced_tokens(matcher)
+    assert answers.() == {false, false, false}
+    Matcher.accept_token!(matcher, 0)
+    assert answers.() == {true, false, false}
+    Matcher.accept_token!(matcher, 1)
+    assert answers.() == {true, true, false}
+    Matcher.accept_token!(matcher, 5)
+    assert {_accepting, _must_stop, true} = answers.()
+    assert {:ok, [2]} = Matcher.forced_tokens(matcher("ab"))
+  end
+
+  test "raises for arguments of another type" do
+    matcher = matcher("a")
+
+    for id <- ["0", -1, 1.0, nil, 2 ** 40] do
+      assert_raise ArgumentError, fn -> Matcher.accept_token(matcher, id) end
+      assert_raise ArgumentError, fn -> Matcher.advance(matcher, id) end
+      assert_raise ArgumentError, fn -> Matcher.accept_tokens(matcher, [id]) end
+      assert_raise ArgumentError, fn -> Matcher.rollback(matcher, id || -1) end
+    end
+
+    assert_raise ArgumentError, fn -> Matcher.accept_tokens(matcher, <<1, 2, 3>>) end
+    assert_raise ArgumentError, fn -> Matcher.accept_text(matcher, ~c"a") end
+    wrong = %{matcher | ref: matcher.constraint.ref}
+    assert_raise ArgumentError, fn -> Matcher.compute_mask(wrong) end
+    assert_raise ArgumentError, fn -> Matcher.compute_mask(%{matcher | ref: make_ref()}) end
+    assert_raise FunctionClauseError, fn -> Matcher.new(matcher) end
+  end
+
+  test "several processes may use one matcher" do
+    matcher = matcher("a{1000}")
+
+    results =
+      1..8
+      |> Task.async_stream(fn _ ->
+        for _ <- 1..200 do
+          {:ok, _mask} = Matcher.compute_mask(matcher)
+          Matcher.accept_token(matcher, 0)
+        end
+      end)
+      |> Enum.flat_map(fn {:ok, results} -> results end)
+
+    assert Enum.count(results, &(&1 == :ok)) == 1000
+    assert Enum.count(results, &match?({:error, %MatcherError{}}, &1)) == 600
+  end
+
+  test "survives a process that is killed in the middle of a call" do
+    matcher = matcher("(a|b)*")
+
+    for _ <- 1..50 do
+      {pid, monitor} =
+        spawn_monitor(fn ->
+          for _ <- Stream.cycle([0]) do
+            Matcher.advance(matcher, 0)
+          end
+        end)
+
+      Process.sleep(1)
+      Process.exit(pid, :kill)
+      assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}
+    end
+
+    assert {:ok, [0, 1, 2, 3, 5]} = Matcher.allowed_tokens(matcher)
+  end
+end
