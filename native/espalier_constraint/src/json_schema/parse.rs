@@ -146,6 +146,9 @@ impl<'a> Parser<'a> {
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 self.read_bound(node, keyword, at, siblings)?;
             }
+            "$defs" | "definitions" if !value.is_object() => {
+                return Err(invalid(at.pointer, "an object of schemas", value));
+            }
             "$id" | "id" if node.pointer.is_empty() => {}
             _ if ANNOTATIONS.contains(&keyword) => {}
             _ => return Err(unsupported(at.pointer, keyword)),

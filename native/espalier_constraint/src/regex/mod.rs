@@ -35,11 +35,7 @@ pub(crate) fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
 }
 
 fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
-    regex_syntax::parse(expression).map_err(|error| Error::InvalidRegex {
-        pattern: source.to_owned(),
-        message: describe(&error),
-        pointer: None,
-    })?;
+    regex_syntax::parse(expression).map_err(|error| not_parsed(&error, source))?;
     let dense = dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -90,10 +86,21 @@ fn too_large() -> Error {
     }
 }
 
-/// The last line of the parser's report, which says what is wrong; the others draw the place.
-fn describe(error: &regex_syntax::Error) -> String {
+fn not_parsed(error: &regex_syntax::Error, source: &str) -> Error {
+    use regex_syntax::ast::ErrorKind::{UnsupportedBackreference, UnsupportedLookAround};
+    // The last line says what is wrong, those before it draw the place.
     let report = error.to_string();
-    report.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    let message =
+        report.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let (pattern, pointer) = (source.to_owned(), None);
+    match error {
+        regex_syntax::Error::Parse(error)
+            if matches!(error.kind(), UnsupportedBackreference | UnsupportedLookAround) =>
+        {
+            Error::UnsupportedRegex { pattern, message, pointer }
+        }
+        _ => Error::InvalidRegex { pattern, message, pointer },
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +146,7 @@ mod tests {
     #[test]
     fn mistakes_are_told_from_what_is_not_supported() {
         assert!(matches!(compile("a("), Err(Error::InvalidRegex { .. })));
+        assert!(matches!(compile("(?=a)"), Err(Error::UnsupportedRegex { .. })));
         assert!(matches!(compile_ecma("(a)\\1"), Err(Error::UnsupportedRegex { .. })));
         assert!(matches!(compile(r"\bä"), Err(Error::UnsupportedRegex { .. })));
     }
