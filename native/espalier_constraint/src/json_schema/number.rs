@@ -73,7 +73,19 @@ impl NumberPrefix {
             _ => {}
         }
         next.forget_what_does_not_matter(range, style);
-        next.can_be_completed(range, style).then_some(next)
+        let is_wanted = style == NumberStyle::Any || next.is_needed(range);
+        (is_wanted && next.can_be_completed(range, style)).then_some(next)
+    }
+
+    /// In the plain style a single value, of an enum say, has one spelling: no zeros behind it.
+    fn is_needed(&self, range: &NumberRange) -> bool {
+        let Some(value) = range.single() else { return true };
+        let n_places = value.digits.len() as i64 - value.exponent;
+        match self.phase {
+            Phase::Point => n_places > 0,
+            Phase::Fraction => i64::from(self.n_digits) - self.exponent <= n_places,
+            _ => true,
+        }
     }
 
     /// Whether the number may end here.
@@ -406,8 +418,11 @@ mod tests {
         let mut open = vec![(String::new(), NumberPrefix::start())];
         while let Some((text, prefix)) = open.pop() {
             let is_number = serde_json::from_str::<serde_json::Number>(&text).is_ok();
+            let is_short =
+                range.single().is_none_or(|value| value.to_plain().as_ref() == Some(&text));
             let is_spelled = style == NumberStyle::Any
-                || !(text.contains(['e', 'E']) || range.is_integer && text.contains('.'))
+                || is_short
+                    && !(text.contains(['e', 'E']) || range.is_integer && text.contains('.'))
                     && !(text.starts_with('-')
                         && Decimal::parse(&text).is_some_and(|value| value.is_zero()));
             let expected =
@@ -440,8 +455,12 @@ mod tests {
         for suffix in suffixes {
             let longer = format!("{text}{suffix}");
             let is_number = serde_json::from_str::<serde_json::Number>(&longer).is_ok();
+            let is_short =
+                range.single().is_none_or(|value| value.to_plain().as_ref() == Some(&longer));
             let is_spelled = style == NumberStyle::Any
-                || !longer.contains(['e', 'E']) && !(range.is_integer && longer.contains('.'));
+                || is_short
+                    && !longer.contains(['e', 'E'])
+                    && !(range.is_integer && longer.contains('.'));
             if is_number && is_spelled {
                 let value = Decimal::parse(&longer).unwrap();
                 let is_minus_zero = value.is_zero() && longer.starts_with('-');

@@ -30,6 +30,12 @@ impl NumberRange {
         Self { lower: bound.clone(), upper: bound, is_integer: false }
     }
 
+    /// The value, if it is the only one.
+    pub(super) fn single(&self) -> Option<&Decimal> {
+        let (lower, upper) = (self.lower.as_ref()?, self.upper.as_ref()?);
+        (lower.value == upper.value).then_some(&lower.value)
+    }
+
     pub(crate) fn raise_lower(&mut self, bound: Bound) {
         let is_higher = self
             .lower
