@@ -39,6 +39,7 @@ topics!(
     arrays,
     choice,
     combine,
+    drafts,
     errors,
     masks,
     numbers,

@@ -10,8 +10,10 @@ use serde_json::Value;
 pub(crate) enum Spelling {
     /// Nothing but what is needed.
     Compact,
-    /// `", "` and `": "`, as Python's `json.dumps` writes.
+    /// `", "` and `": "`.
     Spaced,
+    /// The same with each number as it was read, as Python's `json.dumps` writes.
+    Python,
     /// One blank in each place between the parts.
     Roomy,
     /// Line breaks, all characters by their numbers, numbers with exponents and fractions.
@@ -36,7 +38,7 @@ impl Spelling {
             Spelling::Compact => Some(strict(Whitespace::Compact)),
             Spelling::Spaced => Some(strict(Whitespace::Spaced)),
             Spelling::Roomy => Some(strict(Whitespace::Max(1))),
-            Spelling::Ornate => None,
+            Spelling::Python | Spelling::Ornate => None,
         });
         if self == Spelling::Compact && in_order {
             options.push(JsonSchemaOptions::generating());
@@ -77,7 +79,7 @@ impl Spelling {
     ) {
         let (inside, comma, colon) = match self {
             Spelling::Compact => ("", ",", ":"),
-            Spelling::Spaced => ("", ", ", ": "),
+            Spelling::Spaced | Spelling::Python => ("", ", ", ": "),
             Spelling::Roomy => (" ", " , ", " : "),
             Spelling::Ornate => ("\n\t", "\r\n, \n", " \t: "),
         };
@@ -118,10 +120,10 @@ impl Spelling {
     }
 
     fn number(self, number: &str) -> String {
-        let decimal = Decimal::read(number);
         match self {
-            Spelling::Ornate => decimal.ornate(),
-            _ => decimal.plain(),
+            Spelling::Python => number.to_owned(),
+            Spelling::Ornate => Decimal::read(number).ornate(),
+            _ => Decimal::read(number).plain(),
         }
     }
 }
