@@ -228,6 +228,7 @@ impl Goals {
             node.number.lower.iter().for_each(|bound| range.raise_lower(bound.clone()));
             node.number.upper.iter().for_each(|bound| range.reduce_upper(bound.clone()));
             range.is_integer |= !node.types.contains(Types::NUMBER);
+            range.is_spelled_whole |= node.number.is_spelled_whole;
         }
         let mut constants = self.nodes(nodes).filter_map(|node| node.constants.as_ref());
         let Some(first) = constants.next() else {
@@ -243,7 +244,7 @@ impl Goals {
             .collect();
         values.sort_unstable();
         values.dedup();
-        Ok(values.into_iter().map(|value| Leaf::Number(NumberRange::exactly(value))).collect())
+        Ok(values.into_iter().map(|value| Leaf::Number(range.exactly(value))).collect())
     }
 
     fn string_leaf(&mut self, nodes: &[NodeId]) -> Result<Option<Leaf>, Error> {

@@ -40,6 +40,25 @@ enum Phase {
     Exponent { is_negative: bool },
 }
 
+/// What the spelling of a number may have.
+#[derive(Clone, Copy)]
+struct Spelling {
+    has_fraction: bool,
+    has_exponent: bool,
+    has_minus_zero: bool,
+}
+
+impl Spelling {
+    fn new(range: &NumberRange, style: NumberStyle) -> Self {
+        let is_any = style == NumberStyle::Any;
+        Self {
+            has_fraction: !range.is_spelled_whole && (is_any || !range.is_integer),
+            has_exponent: !range.is_spelled_whole && is_any,
+            has_minus_zero: is_any,
+        }
+    }
+}
+
 /// An exponent beyond this is as good as infinite: no bound's exponent comes near it.
 const EXPONENT_LIMIT: i64 = 1 << 50;
 
@@ -59,8 +78,9 @@ impl NumberPrefix {
 
     /// Reads one more byte; `None` when no number of the range goes on like that.
     pub(crate) fn step(&self, byte: u8, range: &NumberRange, style: NumberStyle) -> Option<Self> {
+        let spelling = Spelling::new(range, style);
         let mut next = self.clone();
-        next.phase = next_phase(self.phase, byte, range, style)?;
+        next.phase = next_phase(self.phase, byte, spelling)?;
         match next.phase {
             Phase::Minus => next.is_negative = true,
             Phase::Whole | Phase::Fraction => next.read_digit(byte - b'0', range)?,
@@ -72,9 +92,9 @@ impl NumberPrefix {
             }
             _ => {}
         }
-        next.forget_what_does_not_matter(range, style);
+        next.forget_what_does_not_matter(range, spelling);
         let is_wanted = style == NumberStyle::Any || next.is_needed(range);
-        (is_wanted && next.can_be_completed(range, style)).then_some(next)
+        (is_wanted && next.can_be_completed(range, spelling)).then_some(next)
     }
 
     /// In the plain style a single value, of an enum say, has one spelling: no zeros behind it.
@@ -94,7 +114,7 @@ impl NumberPrefix {
             self.phase,
             Phase::Zero | Phase::Whole | Phase::Fraction | Phase::Exponent { .. }
         );
-        can_end && self.is_value_in(range, style)
+        can_end && self.is_value_in(range, Spelling::new(range, style))
     }
 
     fn read_digit(&mut self, digit: u8, range: &NumberRange) -> Option<()> {
@@ -119,8 +139,8 @@ impl NumberPrefix {
     }
 
     /// Makes prefixes equal that are alike in what can follow.
-    fn forget_what_does_not_matter(&mut self, range: &NumberRange, style: NumberStyle) {
-        let point_moves = style == NumberStyle::Any;
+    fn forget_what_does_not_matter(&mut self, range: &NumberRange, spelling: Spelling) {
+        let point_moves = spelling.has_exponent;
         if range.is_unbounded() && !(range.is_integer && point_moves) {
             let has_digits = u32::from(self.n_digits > 0);
             *self = Self {
@@ -154,12 +174,12 @@ impl NumberPrefix {
         self.n_nonzero == 0
     }
 
-    fn is_value_in(&self, range: &NumberRange, style: NumberStyle) -> bool {
+    fn is_value_in(&self, range: &NumberRange, spelling: Spelling) -> bool {
         let Some(within) = range.magnitudes(self.is_negative) else { return false };
         if self.is_zero() {
-            return within.least.is_none() && !(self.is_negative && style == NumberStyle::Plain);
+            return within.least.is_none() && (!self.is_negative || spelling.has_minus_zero);
         }
-        let (from, to) = self.exact_exponents(&within, range, style);
+        let (from, to) = self.exact_exponents(&within, range, spelling);
         let exponent = self.exponent + self.read_exponent;
         from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
     }
@@ -169,7 +189,7 @@ impl NumberPrefix {
         &self,
         within: &Magnitudes,
         range: &NumberRange,
-        style: NumberStyle,
+        spelling: Spelling,
     ) -> (Option<i64>, Option<i64>) {
         let n_digits = self.n_digits as usize;
         let from = within.least.as_ref().map(|bound| {
@@ -198,19 +218,19 @@ impl NumberPrefix {
             }
         });
         let whole =
-            (range.is_integer && style == NumberStyle::Any).then_some(i64::from(self.n_nonzero));
+            (range.is_integer && spelling.has_exponent).then_some(i64::from(self.n_nonzero));
         (from.max(whole), to)
     }
 
-    fn can_be_completed(&self, range: &NumberRange, style: NumberStyle) -> bool {
+    fn can_be_completed(&self, range: &NumberRange, spelling: Spelling) -> bool {
         let Some(within) = range.magnitudes(self.is_negative) else { return false };
         match self.phase {
             Phase::Start => true,
             Phase::E | Phase::ExponentSign { .. } | Phase::Exponent { .. } => {
-                self.can_complete_exponent(&within, range, style)
+                self.can_complete_exponent(&within, range, spelling)
             }
-            _ if self.n_digits == 0 => self.can_complete_zero(&within, range, style),
-            _ => self.can_complete_digits(&within, range, style),
+            _ if self.n_digits == 0 => self.can_complete_zero(&within, range, spelling),
+            _ => self.can_complete_digits(&within, range, spelling),
         }
     }
 
@@ -219,16 +239,16 @@ impl NumberPrefix {
         &self,
         within: &Magnitudes,
         range: &NumberRange,
-        style: NumberStyle,
+        spelling: Spelling,
     ) -> bool {
-        if style == NumberStyle::Any {
+        if spelling.has_exponent {
             // Digits and an exponent can still make any number of this sign.
             return true;
         }
-        let may_be_zero = within.least.is_none() && !self.is_negative;
+        let may_be_zero = within.least.is_none() && (!self.is_negative || spelling.has_minus_zero);
         let may_be_positive = within.greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
         match self.phase {
-            Phase::Minus => may_be_positive,
+            Phase::Minus => may_be_positive || may_be_zero,
             _ if may_be_zero => true,
             _ if range.is_integer || !may_be_positive => false,
             // What can follow is below 10^exponent and above zero.
@@ -244,13 +264,10 @@ impl NumberPrefix {
         &self,
         within: &Magnitudes,
         range: &NumberRange,
-        style: NumberStyle,
+        spelling: Spelling,
     ) -> bool {
-        let least_exponent = match (style, self.phase) {
-            (NumberStyle::Any, _) => i64::MIN,
-            _ => self.exponent,
-        };
-        let is_fixed = style == NumberStyle::Plain && self.phase != Phase::Whole;
+        let least_exponent = if spelling.has_exponent { i64::MIN } else { self.exponent };
+        let is_fixed = !spelling.has_exponent && self.phase != Phase::Whole;
         let floors =
             [self.exponent, i64::from(self.n_nonzero), i64::from(self.n_digits), least_exponent];
         let around = |bound: &Option<Bound>| {
@@ -305,12 +322,12 @@ impl NumberPrefix {
         &self,
         within: &Magnitudes,
         range: &NumberRange,
-        style: NumberStyle,
+        spelling: Spelling,
     ) -> bool {
         if self.is_zero() {
             return within.least.is_none();
         }
-        let (from, to) = self.exact_exponents(within, range, style);
+        let (from, to) = self.exact_exponents(within, range, spelling);
         let relative = |exponent: i64| {
             exponent.saturating_sub(self.exponent).clamp(-2 * EXPONENT_LIMIT, 2 * EXPONENT_LIMIT)
         };
@@ -342,9 +359,8 @@ fn extends_into(value: i64, from: i64, to: i64) -> bool {
     false
 }
 
-fn next_phase(phase: Phase, byte: u8, range: &NumberRange, style: NumberStyle) -> Option<Phase> {
-    let has_fraction = style == NumberStyle::Any || !range.is_integer;
-    let has_exponent = style == NumberStyle::Any;
+fn next_phase(phase: Phase, byte: u8, spelling: Spelling) -> Option<Phase> {
+    let Spelling { has_fraction, has_exponent, .. } = spelling;
     Some(match (phase, byte) {
         (Phase::Start, b'-') => Phase::Minus,
         (Phase::Start | Phase::Minus, b'0') => Phase::Zero,
@@ -408,7 +424,12 @@ mod tests {
                 text.strip_suffix('!').map_or((text, false), |text| (text, true));
             (!text.is_empty()).then(|| Bound { value: Decimal::parse(text).unwrap(), is_exclusive })
         };
-        let range = NumberRange { lower: bound(lower), upper: bound(upper), is_integer };
+        let range = NumberRange {
+            lower: bound(lower),
+            upper: bound(upper),
+            is_integer,
+            is_spelled_whole: false,
+        };
         range.normalised().unwrap().expect("some number is in the range")
     }
 

@@ -10,6 +10,8 @@ pub(crate) struct NumberRange {
     pub(crate) lower: Option<Bound>,
     pub(crate) upper: Option<Bound>,
     pub(crate) is_integer: bool,
+    /// Whether an integer must be spelled as one: in draft 4 `1.0` is none.
+    pub(crate) is_spelled_whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +27,10 @@ pub(super) struct Magnitudes {
 }
 
 impl NumberRange {
-    pub(crate) fn exactly(value: Decimal) -> Self {
+    /// The same kind of number with one value.
+    pub(crate) fn exactly(&self, value: Decimal) -> Self {
         let bound = Some(Bound { value, is_exclusive: false });
-        Self { lower: bound.clone(), upper: bound, is_integer: false }
+        Self { lower: bound.clone(), upper: bound, ..*self }
     }
 
     /// The value, if it is the only one.

@@ -124,7 +124,11 @@ impl<'a> Parser<'a> {
         let pointer = child(&node.pointer, keyword);
         let at = At { value, pointer: &pointer };
         match keyword {
-            "type" => node.types = types(at)?,
+            "type" => {
+                node.types = types(at)?;
+                node.number.is_spelled_whole =
+                    self.draft == Draft::Draft4 && !node.types.contains(Types::NUMBER);
+            }
             "enum" => self.read_enum(node, at)?,
             "const" => self.read_constants(node, std::slice::from_ref(value), at.pointer)?,
             "$ref" => node.all_of.push(self.reference(at)?),
