@@ -56,25 +56,25 @@ impl Worker {
             Ok(pool) => pool,
             Err(error) => return self.stop(error.to_string()),
         };
-        while self.receive() {
+        while self.stopped.get().is_none() {
+            self.receive();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.step()))) {
                 self.stop(panic_message(&*panic));
             }
         }
     }
 
-    /// Takes new requests; waits for one where nothing is to be done. Whether to go on.
-    fn receive(&mut self) -> bool {
+    /// Takes new requests; waits for one where nothing is to be done.
+    fn receive(&mut self) {
         if self.running.is_empty() && self.waiting.is_empty() {
             match self.commands.recv() {
                 Ok(command) => self.take(command),
-                Err(_) => return false,
+                Err(_) => self.stop(String::new()),
             }
         }
         while let Ok(command) = self.commands.try_recv() {
             self.take(command);
         }
-        self.stopped.get().is_none()
     }
 
     fn take(&mut self, command: Command) {
@@ -92,7 +92,7 @@ impl Worker {
     /// One forward pass over all running sequences, and a token for each that has read its prompt.
     fn step(&mut self) {
         self.update();
-        if self.running.is_empty() {
+        if self.running.is_empty() || self.stopped.get().is_some() {
             return;
         }
         let mut n_rows_left = MAX_ROWS;

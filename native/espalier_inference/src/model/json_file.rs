@@ -15,6 +15,8 @@ const MAX_SIZE: u64 = 1 << 28;
 #[derive(Debug)]
 pub(crate) struct JsonFile {
     path: PathBuf,
+    /// What errors put in front of a field's name: the object that it is in.
+    prefix: String,
     fields: Map<String, Value>,
 }
 
@@ -28,7 +30,7 @@ impl JsonFile {
         if path.exists() {
             Self::read(path)
         } else {
-            Ok(Self { path: path.to_owned(), fields: Map::new() })
+            Ok(Self { path: path.to_owned(), prefix: String::new(), fields: Map::new() })
         }
     }
 
@@ -40,7 +42,9 @@ impl JsonFile {
             got,
         };
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(fields)) => Ok(Self { path: path.to_owned(), fields }),
+            Ok(Value::Object(fields)) => {
+                Ok(Self { path: path.to_owned(), prefix: String::new(), fields })
+            }
             Ok(other) => Err(invalid(shortened(&other))),
             Err(error) => Err(invalid(error.to_string())),
         }
@@ -83,7 +87,8 @@ impl JsonFile {
         match self.field(name) {
             None => Ok(None),
             Some(Value::Object(fields)) => {
-                Ok(Some(Self { path: self.path.join(name), fields: fields.clone() }))
+                let prefix = format!("{}{name}.", self.prefix);
+                Ok(Some(Self { path: self.path.clone(), prefix, fields: fields.clone() }))
             }
             Some(_) => Err(self.invalid(name, "an object")),
         }
@@ -124,7 +129,7 @@ impl JsonFile {
     pub(crate) fn invalid(&self, field: &str, expected: &str) -> Error {
         Error::InvalidConfig {
             path: self.path.clone(),
-            field: field.to_owned(),
+            field: format!("{}{field}", self.prefix),
             expected: expected.to_owned(),
             got: self.fields.get(field).map_or_else(|| "nothing".to_owned(), shortened),
         }

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::Path;
 
+use rand_core::{RngCore, SeedableRng};
+use rand_pcg::Pcg64;
 use serde_json::{Value, json};
 
 use super::llama::Rows;
@@ -133,9 +135,12 @@ fn refuses_absurd_sizes() {
 #[test]
 fn refuses_what_would_change_the_computation() {
     refuses_config(json!({"hidden_act": "gelu"}), "hidden_act");
-    refuses_config(json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}), "rope_type");
-    refuses_config(json!({"rope_scaling": {"type": "linear", "factor": 2.0}}), "type");
-    refuses_config(json!({"rope_parameters": {"rope_type": "yarn"}}), "rope_type");
+    refuses_config(
+        json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
+        "rope_scaling.rope_type",
+    );
+    refuses_config(json!({"rope_scaling": {"type": "linear", "factor": 2.0}}), "rope_scaling.type");
+    refuses_config(json!({"rope_parameters": {"rope_type": "yarn"}}), "rope_parameters.rope_type");
     refuses_config(json!({"quantization_config": {"bits": 4}}), "quantization_config");
     refuses_config(json!({"sliding_window": 128}), "sliding_window");
     refuses_config(json!({"attention_bias": "yes"}), "attention_bias");
@@ -187,6 +192,27 @@ fn missing_and_broken_files_are_errors() {
         assert_eq!(path, model.file(name));
         fs::create_dir(model.file(name)).unwrap();
         assert!(LoadedModel::read(model.path()).is_err(), "{name} a directory");
+    }
+}
+
+/// Random damage gives an error or a model, and never a panic or a hang.
+#[test]
+fn damaged_files_are_harmless() {
+    let mut random = Pcg64::seed_from_u64(3);
+    let mut below = |n: usize| random.next_u32() as usize % n;
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
+        let model = TestModel::random();
+        let whole = fs::read(model.file(name)).unwrap();
+        for _ in 0..60 {
+            let mut damaged = whole.clone();
+            for _ in 0..=below(4) {
+                // The header of the weights is where damage matters.
+                let index = below(damaged.len().min(3000));
+                damaged[index] = b"0129-\"{}[],:\0\xff"[below(14)];
+            }
+            fs::write(model.file(name), damaged).unwrap();
+            drop(LoadedModel::read(model.path()));
+        }
     }
 }
 
