@@ -11,8 +11,11 @@ defmodule Demo.Ticket do
   schema do
     field :name, :string
     field :email, :string
-    field :issue, :string
+    field :company, :string
+    field :order_id, :string
+    field :category, {:enum, [:billing, :technical, :shipping, :account]}
     field :priority, {:enum, [:low, :medium, :high]}
+    field :urgent, :boolean
   end
 end
 
@@ -31,9 +34,12 @@ defmodule Demo.Order do
 
   schema do
     field :customer, :string
-    field :order_number, :string
     field :items, {:array, Demo.Item}, min_items: 1
+    field :currency, :string, pattern: "^[A-Z]{3}$"
+    field :address, :string
     field :city, :string
+    field :delivery_date, :string
+    field :phone, :string
   end
 end
 
@@ -43,28 +49,47 @@ defmodule Demo.Event do
   schema do
     field :title, :string
     field :date, :string
+    field :time, :string
     field :venue, :string
+    field :city, :string
+    field :host, :string
+    field :guests, :integer, min: 1
+    field :price, :float, min: 0
     field :tags, {:array, :string}, max_items: 6
+    field :email, :string
   end
 end
 
 defmodule Demo do
+  @ticket """
+  Hello support team,
+
+  my name is Ingrid Solheim and I work for Nordlys Foods in Bergen. Since Monday the export crashes \
+  every time, and it blocks our whole work. My order number is NF-20417. Please answer right away, \
+  you can reach me at ingrid@nordlysfoods.no.
+
+  Many thanks
+  Ingrid\
+  """
+
+  @order """
+  Good morning! This is Marek Dvorak. We would like to order three oak desks at $249.50 each and 12 \
+  folding chairs at $38 each for our new office. Please deliver everything to 17 Linden Street in \
+  Brno by 2026-09-14. Questions? Call +420 604 118 932.\
+  """
+
+  @event """
+  Dear friends,
+
+  you are invited to the Harvest Poetry Night on 2026-10-09 at 19:30. We meet in the Alder Library, \
+  Ghent. Your host is Lotte Vermeulen, and the topics are autumn, rivers and tea. There is room for \
+  40 guests and tickets cost €8. Please sign up at poetry@alderlibrary.example.\
+  """
+
   @texts [
-    {"A support message", Demo.Ticket,
-     """
-     Hello, my name is Ada Novak. Since this morning, the checkout page shows an error. \
-     This is very urgent! You can reach me at ada.novak@brightlamp.com.\
-     """},
-    {"An order", Demo.Order,
-     """
-     Hi, this is Omar Reed. Order SO-4711: two oak desks at $120.50 each and 3 red lamps at $19.99 each. \
-     Please send them to Lisbon.\
-     """},
-    {"An event", Demo.Event,
-     """
-     You are invited to the Midnight Poetry Reading on 14 March 2027 at the Orchard Library. \
-     Tags: books, art, music.\
-     """}
+    {"A support message", Demo.Ticket, @ticket},
+    {"An order", Demo.Order, @order},
+    {"An invitation", Demo.Event, @event}
   ]
 
   def run do
