@@ -191,7 +191,7 @@ impl Drop for Inner {
 fn info(loaded: &LoadedModel) -> ModelInfo {
     let config = loaded.llama.config();
     ModelInfo {
-        architecture: loaded.architecture.clone(),
+        architecture: loaded.architecture.to_owned(),
         n_parameters: loaded.llama.n_parameters(),
         n_layers: config.n_layers,
         hidden_size: config.hidden_size,

@@ -1,7 +1,41 @@
 //! [`Config`]: the shape of a Llama-like model, from its `config.json`.
 
+use serde_json::Value;
+
 use super::json_file::JsonFile;
+use super::rotary::{Rope, Scaling};
 use crate::error::Error;
+
+/// An architecture whose forward pass is Llama's, with what it adds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    /// The name in `config.json`.
+    pub(crate) architecture: &'static str,
+    biases: Biases,
+    /// Whether the queries and keys of each head are normalized.
+    query_key_norm: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Biases {
+    /// Where `attention_bias` and `mlp_bias` say so.
+    Configured,
+    /// For queries, keys and values.
+    QueryKeyValue,
+    Nowhere,
+}
+
+/// All families that there are.
+pub(crate) const FAMILIES: [Family; 4] = [
+    Family { architecture: "LlamaForCausalLM", biases: Biases::Configured, query_key_norm: false },
+    Family { architecture: "MistralForCausalLM", biases: Biases::Nowhere, query_key_norm: false },
+    Family {
+        architecture: "Qwen2ForCausalLM",
+        biases: Biases::QueryKeyValue,
+        query_key_norm: false,
+    },
+    Family { architecture: "Qwen3ForCausalLM", biases: Biases::Configured, query_key_norm: true },
+];
 
 /// Sizes and constants of the forward pass, checked against each other.
 #[derive(Clone, Debug)]
@@ -17,9 +51,14 @@ pub(crate) struct Config {
     /// The context in tokens: prompt and answer together.
     pub(crate) max_length: usize,
     pub(crate) norm_epsilon: f32,
-    pub(crate) rope_theta: f32,
-    pub(crate) attention_bias: bool,
+    pub(crate) rope: Rope,
+    /// Biases of queries, keys and values.
+    pub(crate) input_bias: bool,
+    /// Bias of the attention's output.
+    pub(crate) output_bias: bool,
     pub(crate) mlp_bias: bool,
+    /// Whether the queries and keys of each head are normalized.
+    pub(crate) query_key_norm: bool,
     /// Whether the logits come from the embedding's own weights.
     pub(crate) tied_embedding: bool,
 }
@@ -27,7 +66,7 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the fields, and refuses every one whose value would change the computation in a way
     /// that is not supported.
-    pub(crate) fn from_json(file: &JsonFile) -> Result<Self, Error> {
+    pub(crate) fn from_json(file: &JsonFile, family: Family) -> Result<Self, Error> {
         refuse_unsupported(file)?;
         let hidden_size = file.size("hidden_size", None)?;
         let n_heads = file.size("num_attention_heads", None)?;
@@ -39,6 +78,7 @@ impl Config {
         let head_size = head_size(file, hidden_size, n_heads)?;
         let max_length = file.size("max_position_embeddings", Some(2048))?;
         refuse_sliding_window(file, max_length)?;
+        let (input_bias, output_bias, mlp_bias) = biases(file, family)?;
         Ok(Self {
             n_ids: file.size("vocab_size", None)?,
             hidden_size,
@@ -48,10 +88,12 @@ impl Config {
             n_kv_heads,
             head_size,
             max_length,
-            norm_epsilon: file.positive("rms_norm_eps", 1e-6)?,
-            rope_theta: rope_theta(file)?,
-            attention_bias: file.flag("attention_bias", false)?,
-            mlp_bias: file.flag("mlp_bias", false)?,
+            norm_epsilon: file.positive("rms_norm_eps", Some(1e-6))?,
+            rope: rope(file)?,
+            input_bias,
+            output_bias,
+            mlp_bias,
+            query_key_norm: family.query_key_norm,
             tied_embedding: file.flag("tie_word_embeddings", false)?,
         })
     }
@@ -73,8 +115,23 @@ fn refuse_unsupported(file: &JsonFile) -> Result<(), Error> {
     file.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))
 }
 
+/// Biases of queries, keys and values, of the attention's output, and of the MLP.
+fn biases(file: &JsonFile, family: Family) -> Result<(bool, bool, bool), Error> {
+    match family.biases {
+        Biases::Configured => {
+            let attention = file.flag("attention_bias", false)?;
+            Ok((attention, attention, file.flag("mlp_bias", false)?))
+        }
+        Biases::QueryKeyValue => Ok((true, false, false)),
+        Biases::Nowhere => Ok((false, false, false)),
+    }
+}
+
 /// A window as long as the context is none.
 fn refuse_sliding_window(file: &JsonFile, max_length: usize) -> Result<(), Error> {
+    file.expect("layer_types", "\"full_attention\" only", |types| {
+        types.as_array().is_some_and(|types| types.iter().all(|kind| kind == "full_attention"))
+    })?;
     if !file.flag("use_sliding_window", true)? {
         return Ok(());
     }
@@ -97,18 +154,38 @@ fn head_size(file: &JsonFile, hidden_size: usize, n_heads: usize) -> Result<usiz
     }
 }
 
-/// The base of the rotary angles: a field of its own in older files, in `rope_parameters` in newer
-/// ones. Scaled angles are refused: unscaled they would give a subtly different model.
-fn rope_theta(file: &JsonFile) -> Result<f32, Error> {
-    let mut theta = file.positive("rope_theta", 10_000.0)?;
+/// The rotary angles: their base is a field of its own in older files, and in `rope_parameters` in
+/// newer ones. Unknown ways to scale them are refused: unscaled, the model would be another.
+fn rope(file: &JsonFile) -> Result<Rope, Error> {
+    let mut rope = Rope { theta: file.positive("rope_theta", Some(10_000.0))?, scaling: None };
     for name in ["rope_scaling", "rope_parameters"] {
-        let Some(rope) = file.object(name)? else { continue };
-        for kind in ["rope_type", "type"] {
-            rope.expect(kind, "\"default\"", |value| value == "default")?;
+        let Some(parameters) = file.object(name)? else { continue };
+        parameters.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))?;
+        rope.theta = parameters.positive("rope_theta", Some(rope.theta))?;
+        let kind = ["rope_type", "type"].into_iter().find(|kind| parameters.field(kind).is_some());
+        match kind.and_then(|kind| parameters.field(kind)).and_then(Value::as_str) {
+            Some("llama3") => rope.scaling = Some(scaling(&parameters)?),
+            Some("default") => {}
+            None if kind.is_none() && parameters.field("factor").is_none() => {}
+            _ => {
+                let expected = "\"default\" or \"llama3\"";
+                return Err(parameters.invalid(kind.unwrap_or("rope_type"), expected));
+            }
         }
-        rope.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))?;
-        rope.expect("factor", "1", |value| value.as_f64() == Some(1.0))?;
-        theta = rope.positive("rope_theta", theta)?;
     }
-    Ok(theta)
+    Ok(rope)
+}
+
+fn scaling(parameters: &JsonFile) -> Result<Scaling, Error> {
+    let scaling = Scaling {
+        factor: parameters.positive("factor", None)?,
+        low_frequency_factor: parameters.positive("low_freq_factor", None)?,
+        high_frequency_factor: parameters.positive("high_freq_factor", None)?,
+        original_length: parameters.positive("original_max_position_embeddings", None)?,
+    };
+    if scaling.low_frequency_factor < scaling.high_frequency_factor {
+        Ok(scaling)
+    } else {
+        Err(parameters.invalid("high_freq_factor", "a number above low_freq_factor"))
+    }
 }

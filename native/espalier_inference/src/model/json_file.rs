@@ -69,9 +69,12 @@ impl JsonFile {
     }
 
     /// A number above zero.
-    pub(crate) fn positive(&self, name: &str, default: f32) -> Result<f32, Error> {
-        let Some(value) = self.field(name) else { return Ok(default) };
-        (value.as_f64())
+    pub(crate) fn positive(&self, name: &str, default: Option<f32>) -> Result<f32, Error> {
+        let value = match (self.field(name), default) {
+            (None, Some(default)) => return Ok(default),
+            (value, _) => value,
+        };
+        (value.and_then(Value::as_f64))
             .map(|number| number as f32)
             .filter(|number| number.is_finite() && *number > 0.0)
             .ok_or_else(|| self.invalid(name, "a number above 0"))

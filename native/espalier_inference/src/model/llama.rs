@@ -36,6 +36,8 @@ pub(crate) struct Llama {
 
 struct Layer {
     attention_norm: Vec<f32>,
+    /// Norms of each head's queries and keys.
+    query_key_norm: Option<(Vec<f32>, Vec<f32>)>,
     query: Linear,
     key: Linear,
     value: Linear,
@@ -62,7 +64,7 @@ impl Llama {
         let output = (!config.tied_embedding)
             .then(|| weights.tensor("lm_head.weight", &[n_ids, hidden_size]))
             .transpose()?;
-        let rotary = Rotary::new(config.head_size, config.rope_theta);
+        let rotary = Rotary::new(config.head_size, config.rope);
         Ok(Self { config, embedding, layers, norm, output, rotary })
     }
 
@@ -92,12 +94,11 @@ impl Llama {
         for &id in batch.iter().flat_map(|rows| rows.tokens) {
             x.extend_from_slice(&self.embedding[id as usize * hidden..][..hidden]);
         }
-        let mut normed = vec![0.0; x.len()];
         for (index, layer) in self.layers.iter().enumerate() {
-            kernels::rms_norm(&x, &layer.attention_norm, self.config.norm_epsilon, &mut normed);
+            let normed = self.normed(&x, &layer.attention_norm);
             let attended = self.attend(index, &normed, &angles, &places, batch);
             kernels::add(&mut x, &layer.attention_output.apply(&attended));
-            kernels::rms_norm(&x, &layer.mlp_norm, self.config.norm_epsilon, &mut normed);
+            let normed = self.normed(&x, &layer.mlp_norm);
             kernels::add(&mut x, &layer.mlp(&normed));
         }
         self.logits(&x, batch)
@@ -116,6 +117,10 @@ impl Llama {
         let (query_size, kv_size) = (self.config.query_size(), self.config.kv_size());
         let (mut queries, mut keys) = (layer.query.apply(x), layer.key.apply(x));
         let values = layer.value.apply(x);
+        if let Some((query_norm, key_norm)) = &layer.query_key_norm {
+            queries = self.normed(&queries, query_norm);
+            keys = self.normed(&keys, key_norm);
+        }
         angles.rotate(&mut queries, query_size);
         angles.rotate(&mut keys, kv_size);
         let (mut keys, mut values) = (&keys[..], &values[..]);
@@ -172,6 +177,12 @@ impl Llama {
         }
     }
 
+    fn normed(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len()];
+        kernels::rms_norm(x, weight, self.config.norm_epsilon, &mut y);
+        y
+    }
+
     fn logits(&self, x: &[f32], batch: &[Rows<'_>]) -> Vec<f32> {
         let hidden = self.config.hidden_size;
         let mut wanted = Vec::new();
@@ -180,8 +191,7 @@ impl Llama {
             end += rows.tokens.len();
             wanted.extend_from_slice(&x[(end - rows.n_logits) * hidden..end * hidden]);
         }
-        let mut normed = vec![0.0; wanted.len()];
-        kernels::rms_norm(&wanted, &self.norm, self.config.norm_epsilon, &mut normed);
+        let normed = self.normed(&wanted, &self.norm);
         let mut logits = vec![0.0; wanted.len() / hidden * self.config.n_ids];
         let output = self.output.as_ref().unwrap_or(&self.embedding);
         kernels::matmul(&normed, output, hidden, &mut logits);
@@ -207,29 +217,29 @@ fn places(batch: &[Rows<'_>]) -> Vec<Place> {
 
 impl Layer {
     fn load(index: usize, config: &Config, weights: &Weights) -> Result<Self, Error> {
-        let Config { hidden_size, intermediate_size, attention_bias, mlp_bias, .. } = *config;
+        let Config { hidden_size, intermediate_size, head_size, .. } = *config;
+        let Config { input_bias, output_bias, mlp_bias, .. } = *config;
         let (query_size, kv_size) = (config.query_size(), config.kv_size());
-        let norm = |name: &str| {
-            weights.tensor(&format!("model.layers.{index}.{name}.weight"), &[hidden_size])
+        let norm = |name: &str, size| {
+            weights.tensor(&format!("model.layers.{index}.{name}.weight"), &[size])
         };
-        let attention = |name: &str, n_in, n_out| {
-            let name = format!("model.layers.{index}.self_attn.{name}");
-            Linear::load(&name, n_in, n_out, attention_bias, weights)
+        let linear = |name: &str, n_in, n_out, bias| {
+            Linear::load(&format!("model.layers.{index}.{name}"), n_in, n_out, bias, weights)
         };
-        let mlp = |name: &str, n_in, n_out| {
-            let name = format!("model.layers.{index}.mlp.{name}");
-            Linear::load(&name, n_in, n_out, mlp_bias, weights)
+        let head_norms = || -> Result<_, Error> {
+            Ok((norm("self_attn.q_norm", head_size)?, norm("self_attn.k_norm", head_size)?))
         };
         Ok(Self {
-            attention_norm: norm("input_layernorm")?,
-            query: attention("q_proj", hidden_size, query_size)?,
-            key: attention("k_proj", hidden_size, kv_size)?,
-            value: attention("v_proj", hidden_size, kv_size)?,
-            attention_output: attention("o_proj", query_size, hidden_size)?,
-            mlp_norm: norm("post_attention_layernorm")?,
-            gate: mlp("gate_proj", hidden_size, intermediate_size)?,
-            up: mlp("up_proj", hidden_size, intermediate_size)?,
-            down: mlp("down_proj", intermediate_size, hidden_size)?,
+            attention_norm: norm("input_layernorm", hidden_size)?,
+            query_key_norm: config.query_key_norm.then(head_norms).transpose()?,
+            query: linear("self_attn.q_proj", hidden_size, query_size, input_bias)?,
+            key: linear("self_attn.k_proj", hidden_size, kv_size, input_bias)?,
+            value: linear("self_attn.v_proj", hidden_size, kv_size, input_bias)?,
+            attention_output: linear("self_attn.o_proj", query_size, hidden_size, output_bias)?,
+            mlp_norm: norm("post_attention_layernorm", hidden_size)?,
+            gate: linear("mlp.gate_proj", hidden_size, intermediate_size, mlp_bias)?,
+            up: linear("mlp.up_proj", hidden_size, intermediate_size, mlp_bias)?,
+            down: linear("mlp.down_proj", intermediate_size, hidden_size, mlp_bias)?,
         })
     }
 
@@ -250,7 +260,9 @@ impl Layer {
             &self.down,
         ];
         let in_linear: usize = linear.iter().map(|linear| linear.n_parameters()).sum();
-        in_linear + self.attention_norm.len() + self.mlp_norm.len()
+        let in_heads =
+            self.query_key_norm.as_ref().map_or(0, |(query, key)| query.len() + key.len());
+        in_linear + in_heads + self.attention_norm.len() + self.mlp_norm.len()
     }
 }
 

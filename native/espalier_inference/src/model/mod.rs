@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use espalier_constraint::Vocabulary;
 
-use self::config::Config;
+use self::config::{Config, FAMILIES, Family};
 use self::json_file::JsonFile;
 use self::llama::Llama;
 use self::weights::Weights;
@@ -22,12 +22,9 @@ use crate::chat_template::ChatTemplate;
 use crate::error::Error;
 use crate::tokenizer::Tokenizer;
 
-/// The architectures (as `config.json` names them) that the Llama forward pass computes.
-const LLAMA_LIKE: [&str; 2] = ["LlamaForCausalLM", "MistralForCausalLM"];
-
 /// All that the files of a model say.
 pub(crate) struct LoadedModel {
-    pub(crate) architecture: String,
+    pub(crate) architecture: &'static str,
     pub(crate) llama: Llama,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) vocabulary: Arc<Vocabulary>,
@@ -39,8 +36,8 @@ impl LoadedModel {
     /// exist `generation_config.json`, `tokenizer_config.json` and `chat_template.jinja`.
     pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
         let config = JsonFile::read(&directory.join("config.json"))?;
-        let architecture = architecture(&config)?;
-        let shape = Config::from_json(&config)?;
+        let family = family(&config)?;
+        let shape = Config::from_json(&config, family)?;
         let tokenizer = Tokenizer::from_json(&files::read(&directory.join("tokenizer.json"))?)?;
         let tokenizer_config = JsonFile::read_if_present(&directory.join("tokenizer_config.json"))?;
         let chat_template = chat_template(directory, &tokenizer_config)?;
@@ -52,19 +49,20 @@ impl LoadedModel {
         }
         let llama = Llama::load(shape, &Weights::read(directory)?)?;
         let vocabulary = Arc::new(vocabulary);
+        let architecture = family.architecture;
         Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
     }
 }
 
-fn architecture(config: &JsonFile) -> Result<String, Error> {
+fn family(config: &JsonFile) -> Result<Family, Error> {
     let expected = "a list with the name of an architecture";
     let name = config.field("architectures").and_then(|names| names.get(0)?.as_str());
     let name = name.ok_or_else(|| config.invalid("architectures", expected))?;
-    if LLAMA_LIKE.contains(&name) {
-        return Ok(name.to_owned());
-    }
-    let known = LLAMA_LIKE.map(str::to_owned).to_vec();
-    Err(Error::UnsupportedArchitecture { got: name.to_owned(), known })
+    let family = FAMILIES.into_iter().find(|family| family.architecture == name);
+    family.ok_or_else(|| Error::UnsupportedArchitecture {
+        got: name.to_owned(),
+        known: FAMILIES.map(|family| family.architecture.to_owned()).to_vec(),
+    })
 }
 
 /// The ids that end a text: the configurations name them by number, the tokenizer's by text.

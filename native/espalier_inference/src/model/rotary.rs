@@ -1,5 +1,26 @@
 //! Rotary position embedding, in the half-split order of Hugging Face's `rotate_half`.
 
+use std::f32::consts::TAU;
+
+/// Which angles a model was trained with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rope {
+    /// The base of the frequencies.
+    pub(crate) theta: f32,
+    pub(crate) scaling: Option<Scaling>,
+}
+
+/// The way of Llama 3.1 to reach longer contexts: low frequencies are divided, high ones kept, and
+/// those between interpolated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scaling {
+    pub(crate) factor: f32,
+    pub(crate) low_frequency_factor: f32,
+    pub(crate) high_frequency_factor: f32,
+    /// The context of the model before scaling, in tokens.
+    pub(crate) original_length: f32,
+}
+
 /// The frequencies of a model's heads.
 #[derive(Debug)]
 pub(crate) struct Rotary {
@@ -14,8 +35,11 @@ pub(crate) struct Angles {
 }
 
 impl Rotary {
-    pub(crate) fn new(head_size: usize, theta: f32) -> Self {
-        let frequency = |pair: usize| theta.powf(-((2 * pair) as f32) / head_size as f32);
+    pub(crate) fn new(head_size: usize, rope: Rope) -> Self {
+        let frequency = |pair: usize| {
+            let frequency = rope.theta.powf(-((2 * pair) as f32) / head_size as f32);
+            rope.scaling.map_or(frequency, |scaling| scaling.apply(frequency))
+        };
         Self { frequencies: (0..head_size / 2).map(frequency).collect() }
     }
 
@@ -27,6 +51,15 @@ impl Rotary {
             values.extend(self.frequencies.iter().map(|f| angle(f).sin()));
         }
         Angles { values, half: self.frequencies.len() }
+    }
+}
+
+impl Scaling {
+    fn apply(self, frequency: f32) -> f32 {
+        let wavelengths = self.original_length * frequency / TAU;
+        let (low, high) = (self.low_frequency_factor, self.high_frequency_factor);
+        let kept = ((wavelengths - low) / (high - low)).clamp(0.0, 1.0);
+        (1.0 - kept) * frequency / self.factor + kept * frequency
     }
 }
 

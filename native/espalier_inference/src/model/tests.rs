@@ -10,7 +10,7 @@ use super::*;
 use crate::test_model::{self, TestModel};
 
 fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     let llama = load_llama(&directory).unwrap();
     let json: Value =
         serde_json::from_slice(&fs::read(directory.join("reference.json")).unwrap()).unwrap();
@@ -23,8 +23,8 @@ fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
 
 fn load_llama(directory: &Path) -> Result<Llama, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
-    architecture(&config)?;
-    Llama::load(Config::from_json(&config)?, &Weights::read(directory)?)
+    let config = Config::from_json(&config, family(&config)?)?;
+    Llama::load(config, &Weights::read(directory)?)
 }
 
 /// The logits of all tokens, read in parts of the given sizes.
@@ -56,22 +56,42 @@ fn agrees_with_reference(name: &str) {
 
 #[test]
 fn agrees_with_reference_for_tied_embeddings() {
-    agrees_with_reference("llama_tied_mha");
+    agrees_with_reference("data/llama_tied_mha");
 }
 
 #[test]
 fn agrees_with_reference_for_grouped_queries_in_bf16() {
-    agrees_with_reference("llama_untied_gqa_bf16");
+    agrees_with_reference("data/llama_untied_gqa_bf16");
 }
 
 #[test]
 fn agrees_with_reference_for_explicit_head_size_and_theta() {
-    agrees_with_reference("llama_head_dim_theta");
+    agrees_with_reference("data/llama_head_dim_theta");
+}
+
+#[test]
+fn agrees_with_reference_for_scaled_angles_and_biases() {
+    agrees_with_reference("variants/llama3_rope");
+}
+
+#[test]
+fn agrees_with_reference_for_mistral() {
+    agrees_with_reference("variants/mistral");
+}
+
+#[test]
+fn agrees_with_reference_for_qwen2() {
+    agrees_with_reference("variants/qwen2");
+}
+
+#[test]
+fn agrees_with_reference_for_qwen3() {
+    agrees_with_reference("variants/qwen3");
 }
 
 #[test]
 fn reading_in_parts_gives_the_same_logits() {
-    let (llama, ids, _) = reference("llama_untied_gqa_bf16");
+    let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
     let whole = logits_in_parts(&llama, &ids, &[ids.len()]);
     for sizes in [&[1][..], &[7], &[5, 1, 2]] {
         assert_eq!(logits_in_parts(&llama, &ids, sizes), whole, "parts of {sizes:?}");
@@ -80,7 +100,7 @@ fn reading_in_parts_gives_the_same_logits() {
 
 #[test]
 fn a_batch_gives_the_same_logits() {
-    let (llama, ids, _) = reference("llama_untied_gqa_bf16");
+    let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
     let parts: Vec<&[u32]> = vec![&ids[..1], &ids[3..10], &ids[..5], &ids[19..]];
     let mut caches: Vec<_> = parts.iter().map(|_| llama.new_cache()).collect();
     let rows = parts.iter().zip(&mut caches);
@@ -135,10 +155,10 @@ fn refuses_absurd_sizes() {
 #[test]
 fn refuses_what_would_change_the_computation() {
     refuses_config(json!({"hidden_act": "gelu"}), "hidden_act");
-    refuses_config(
-        json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
-        "rope_scaling.rope_type",
-    );
+    let llama3 = json!({"rope_type": "llama3", "factor": 8.0});
+    refuses_config(json!({ "rope_scaling": llama3 }), "rope_scaling.low_freq_factor");
+    refuses_config(json!({"rope_scaling": {"factor": 8.0}}), "rope_scaling.rope_type");
+    refuses_config(json!({"layer_types": ["sliding_attention"]}), "layer_types");
     refuses_config(json!({"rope_scaling": {"type": "linear", "factor": 2.0}}), "rope_scaling.type");
     refuses_config(json!({"rope_parameters": {"rope_type": "yarn"}}), "rope_parameters.rope_type");
     refuses_config(json!({"quantization_config": {"bits": 4}}), "quantization_config");
