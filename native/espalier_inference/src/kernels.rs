@@ -296,4 +296,15 @@ mod tests {
             assert_eq!(alone, expected);
         }
     }
+
+    #[test]
+    fn threads_change_nothing() {
+        let (n_in, n_out) = (256, 1001);
+        let (x, w) = (numbers(5 * n_in, 5), numbers(n_out * n_in, 6));
+        let (mut shared, mut alone) = (vec![0.0; 5 * n_out], vec![0.0; 5 * n_out]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| matmul(&x, &w, n_in, &mut shared));
+        matmul_on_this_thread(&x, &w, n_in, &mut alone);
+        assert_eq!(shared, alone);
+    }
 }

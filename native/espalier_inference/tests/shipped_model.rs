@@ -76,3 +76,15 @@ fn texts_are_what_the_schema_says() {
         assert!(value["tags"].as_array().unwrap().len() <= 3, "{text}");
     }
 }
+
+#[test]
+fn tokens_have_the_bytes_that_they_are_decoded_to() {
+    let model = load(1);
+    for text in ["Hello, world!", "  two\n\tspaces", "Zoë 日本 \u{1F600}", r#"{"a":["b",1.5e3]}"#]
+    {
+        let ids = model.tokenizer().encode(text).unwrap();
+        let bytes = ids.iter().map(|&id| model.vocabulary().token_bytes(id).unwrap());
+        assert_eq!(bytes.collect::<Vec<_>>().concat(), text.as_bytes());
+        assert_eq!(model.tokenizer().decode(&ids), text);
+    }
+}

@@ -39,6 +39,7 @@ pub(crate) const FAMILIES: [Family; 4] = [
 
 /// Sizes and constants of the forward pass, checked against each other.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of `config.json` are independent")]
 pub(crate) struct Config {
     /// Ids that the model has an embedding and a logit for.
     pub(crate) n_ids: usize,
