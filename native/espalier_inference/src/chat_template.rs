@@ -50,6 +50,9 @@ impl ChatTemplate {
             bos_token => &self.bos_token,
             eos_token => &self.eos_token,
             add_generation_prompt => true,
+            // Templates ask whether these are none, and expect them to be defined.
+            tools => (),
+            documents => (),
         });
         rendered.map_err(|error| invalid(&error))
     }
@@ -87,6 +90,22 @@ mod tests {
     fn knows_the_methods_of_python_texts() {
         let source = "{{ messages[0]['content'].strip().upper() }}{{ messages[-1].role.title() }}";
         assert_eq!(render(source, &[("user", " hi ")]).unwrap(), "HIUser");
+    }
+
+    /// The form of Llama 3 and Qwen, shortened.
+    #[test]
+    fn renders_templates_that_know_tools() {
+        let source = "{%- if tools is not none %}TOOLS{% endif %}\n\
+            {%- set loop_messages = messages %}\n\
+            {%- for message in loop_messages %}\n\
+            {%- set content = '<|start|>' + message['role'] + '\\n\\n' + message['content'] | trim %}\n\
+            {%- if loop.index0 == 0 and not strftime_now is defined %}{%- set content = bos_token ~ content %}{%- endif %}\n\
+            {{- content }}\n\
+            {%- endfor %}\n\
+            {%- if add_generation_prompt %}{{- '<|start|>assistant\\n\\n' }}{%- endif %}\n";
+        let expected = "<s><|start|>system\n\nBe brief.<|start|>user\n\nHi<|start|>assistant\n\n";
+        let messages = [("system", "Be brief."), ("user", "Hi")];
+        assert_eq!(render(source, &messages).unwrap(), expected);
     }
 
     #[test]
