@@ -65,4 +65,40 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       assert output =~ "--prompt-file FILE"
     end
   end
+
+  describe "a value" do
+    @schema ~S({"type":"object","properties":{"urgent":{"type":"boolean"}},"required":["urgent"],) <>
+              ~S("additionalProperties":false})
+    @values [~S({"urgent":true}) <> "\n", ~S({"urgent":false}) <> "\n"]
+
+    test "is printed, and nothing else", context do
+      file = schema_file(context, @schema)
+      assert {0, output, ""} = run(["--schema", file, "--prompt", "Please hurry!"])
+      assert output in @values
+      assert {0, ^output, ""} = run(["--schema", file, "--prompt", "Please hurry!", "--stream"])
+      assert {0, ^output, ""} = run(["--schema", file, "--prompt-file", "-"], "Please hurry!")
+    end
+
+    test "that can't be is told on standard error", context do
+      file = schema_file(context, ~S({"type":"integer","minimum":3,"maximum":2}))
+      assert {1, "", errors} = run(["--schema", file, "--prompt", "a"])
+      assert errors =~ "no value can satisfy the schema"
+      assert {1, _output, errors} = run(["--schema", file, "--prompt", "a", "--stream"])
+      assert errors =~ "no value can satisfy the schema"
+      file = schema_file(context, "{}")
+      assert {1, "", errors} = run(["--schema", file, "--prompt", ""])
+      assert errors =~ "the prompt is empty"
+      assert {1, "", errors} = run(["--schema", file, "--prompt", "a", "--max-tokens", "0"])
+      assert errors =~ "expected positive integer, got: 0"
+    end
+
+    test "needs a model that can be loaded", context do
+      file = schema_file(context, "{}")
+
+      assert {1, "", errors} =
+               run(["--schema", file, "--prompt", "a", "--model", "no/such/folder"])
+
+      assert errors =~ "no/such/folder"
+    end
+  end
 end
