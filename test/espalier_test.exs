@@ -103,6 +103,7 @@ defmodule EspalierTest do
             [timeout: -1],
             [temperature: -0.5],
             [top_p: 2],
+            [top_p: 0],
             [top_k: 0],
             [seed: -1],
             [repetition_penalty: 0],

@@ -23,7 +23,7 @@ defmodule Espalier.Sampling do
       doc: "Draw from so many of the likeliest tokens. From all if not given."
     ],
     top_p: [
-      type: {:range, 0, 1},
+      type: {:custom, "number above 0 and up to 1", &__MODULE__.share?/1},
       default: 1.0,
       doc: "Draw from the likeliest tokens that have this probability together."
     ],
@@ -89,6 +89,9 @@ defmodule Espalier.Sampling do
 
   @doc false
   def above_zero?(value), do: is_number(value) and value > 0
+
+  @doc false
+  def share?(value), do: above_zero?(value) and value <= 1
 
   @doc false
   def seed?(value), do: is_integer(value) and value in 0..0xFFFFFFFFFFFFFFFF

@@ -63,13 +63,16 @@ defmodule Espalier.Backends.Local do
   defp native_request(request, constraint, prompt) do
     request.sampling
     |> Map.from_struct()
-    |> Map.update!(:top_k, &(&1 || 0))
     |> Map.merge(%{
+      top_k: clip(request.sampling.top_k || 0),
       prompt: Packed.pack(prompt),
       constraint: constraint.ref,
-      max_tokens: request.max_tokens
+      max_tokens: clip(request.max_tokens)
     })
   end
+
+  # More tokens than any model has make no difference.
+  defp clip(count), do: min(count, 0x7FFFFFFF)
 
   defp next({:ok, generation}) do
     case Generation.next(generation) do

@@ -138,6 +138,13 @@ defmodule Espalier.Backends.LocalTest do
     end
   end
 
+  test "limits beyond every model make no difference", context do
+    assert %Contact{} = result(Contact, context, max_tokens: Integer.pow(10, 30)).value
+    options = [temperature: 1.0, seed: 1]
+    limited = [top_k: Integer.pow(10, 30)] ++ options
+    assert result(Contact, context, limited).text == result(Contact, context, options).text
+  end
+
   test "too few tokens for any value is an error that tells", context do
     assert %GenerationError{kind: :truncated} =
              error(@long, @text, model: context.model, max_tokens: 10)
