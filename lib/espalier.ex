@@ -97,9 +97,9 @@ defmodule Espalier do
   @doc """
   Generates a value of the schema.
 
-      {:ok, %{city: "Oslo"}} =
-        Espalier.generate([city: :string], "The fair is in Oslo.", model: MyApp.Model)
-
+      iex> {:ok, value} = Espalier.generate([urgent: :boolean], "Please hurry!", model: MyApp.Model)
+      iex> value in [%{urgent: true}, %{urgent: false}]
+      true
   """
   @spec generate(Schema.t(), prompt, keyword) :: {:ok, term} | {:error, Exception.t()}
   def generate(schema, prompt, options \\ []) do
@@ -118,9 +118,10 @@ defmodule Espalier do
   @doc """
   Like `generate/3`, but returns an `Espalier.Result`: the value, and how it came about.
 
-      {:ok, %Espalier.Result{text: ~S({"city":"Oslo"}), usage: %{completion_tokens: 7}}} =
-        Espalier.generate_result([city: :string], "The fair is in Oslo.", model: MyApp.Model)
-
+      iex> {:ok, result} =
+      ...>   Espalier.generate_result({:choice, [:yes, :no]}, "Is it urgent?", model: MyApp.Model)
+      iex> {result.text in ["yes", "no"], result.finish_reason}
+      {true, :stop}
   """
   @spec generate_result(Schema.t(), prompt, keyword) ::
           {:ok, Result.t()} | {:error, Exception.t()}
@@ -140,6 +141,11 @@ defmodule Espalier do
       for {:text, text} <- Espalier.stream(Ticket, "Checkout is down!", model: MyApp.Model) do
         IO.write(text)
       end
+
+      iex> stream = Espalier.stream({:regex, "[0-9]{6}"}, "How many?", model: MyApp.Model)
+      iex> {:done, result} = Enum.at(stream, -1)
+      iex> String.length(result.value)
+      6
 
   The stream is lazy: a generation starts when it is read, again each time, and is cancelled when the
   reader stops before its end or dies. Events are
