@@ -5,18 +5,17 @@
 //! same logits alone and in a batch, which a general matrix product (that switches kernels by
 //! shape) doesn't give.
 
-#![expect(clippy::inline_always, reason = "what isn't inlined into `call` misses its CPU features")]
+#![expect(
+    clippy::inline_always,
+    reason = "what isn't inlined into `with_simd` misses its CPU features"
+)]
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-
-/// Partial sums of a dot product. Eight are one AVX2 register.
-const LANES: usize = 8;
 
 /// Products with fewer multiplications than this (some 30 µs) stay on one thread: sharing them
 /// would cost more than it gains.
 const MIN_PARALLEL_WORK: usize = 1 << 19;
-
-type Lanes = [f32; LANES];
 
 /// `x[row] · w[out]` for all rows and outputs: `y[row * n_out + out]`.
 ///
@@ -45,14 +44,7 @@ pub(crate) fn matmul(x: &[f32], w: &[f32], n_in: usize, y: &mut [f32]) {
 }
 
 fn matmul_on_this_thread(x: &[f32], w: &[f32], n_in: usize, y: &mut [f32]) {
-    pulp::Arch::new().dispatch(Matmul { x, w, n_in, y });
-}
-
-/// The dot product of two slices of the same length.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let [[sum]] = dot_tile([a], [b]);
-    sum
+    Arch::new().dispatch(Matmul { x, w, n_in, y });
 }
 
 struct Matmul<'a> {
@@ -62,22 +54,18 @@ struct Matmul<'a> {
     y: &'a mut [f32],
 }
 
-impl pulp::NullaryFnOnce for Matmul<'_> {
+impl WithSimd for Matmul<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, w, n_in, y } = self;
         let n_rows = x.len() / n_in;
-        if n_rows == 1 {
-            tiles::<1, 8>(x, w, n_in, y);
-        } else {
-            let blocked = n_rows - n_rows % 4;
-            let (x_blocked, x_rest) = x.split_at(blocked * n_in);
-            let (y_blocked, y_rest) = y.split_at_mut(blocked * (w.len() / n_in));
-            tiles::<4, 2>(x_blocked, w, n_in, y_blocked);
-            tiles::<1, 8>(x_rest, w, n_in, y_rest);
-        }
+        let blocked = n_rows - n_rows % 4;
+        let (x_blocked, x_rest) = x.split_at(blocked * n_in);
+        let (y_blocked, y_rest) = y.split_at_mut(blocked * (w.len() / n_in));
+        tiles::<S, 4, 2>(simd, x_blocked, w, n_in, y_blocked);
+        tiles::<S, 1, 8>(simd, x_rest, w, n_in, y_rest);
     }
 }
 
@@ -85,20 +73,30 @@ impl pulp::NullaryFnOnce for Matmul<'_> {
 ///
 /// The number of rows is a multiple of `ROWS`.
 #[inline(always)]
-fn tiles<const ROWS: usize, const OUTS: usize>(x: &[f32], w: &[f32], n_in: usize, y: &mut [f32]) {
+fn tiles<S: Simd, const ROWS: usize, const OUTS: usize>(
+    simd: S,
+    x: &[f32],
+    w: &[f32],
+    n_in: usize,
+    y: &mut [f32],
+) {
+    if x.is_empty() {
+        return;
+    }
     let n_out = w.len() / n_in;
     let blocked = n_out - n_out % OUTS;
     for out in (0..blocked).step_by(OUTS) {
         let weights = std::array::from_fn(|i| &w[(out + i) * n_in..][..n_in]);
-        tile_column::<ROWS, OUTS>(x, weights, out, n_out, y);
+        tile_column::<S, ROWS, OUTS>(simd, x, weights, out, n_out, y);
     }
     for out in blocked..n_out {
-        tile_column::<ROWS, 1>(x, [&w[out * n_in..][..n_in]], out, n_out, y);
+        tile_column::<S, ROWS, 1>(simd, x, [&w[out * n_in..][..n_in]], out, n_out, y);
     }
 }
 
 #[inline(always)]
-fn tile_column<const ROWS: usize, const OUTS: usize>(
+fn tile_column<S: Simd, const ROWS: usize, const OUTS: usize>(
+    simd: S,
     x: &[f32],
     weights: [&[f32]; OUTS],
     out: usize,
@@ -108,7 +106,7 @@ fn tile_column<const ROWS: usize, const OUTS: usize>(
     let n_in = weights[0].len();
     for row in (0..x.len() / n_in).step_by(ROWS) {
         let rows = std::array::from_fn(|i| &x[(row + i) * n_in..][..n_in]);
-        let sums = dot_tile::<ROWS, OUTS>(rows, weights);
+        let sums = dot_tile::<S, ROWS, OUTS>(simd, rows, weights);
         for (i, sums) in sums.iter().enumerate() {
             y[(row + i) * n_out + out..][..OUTS].copy_from_slice(sums);
         }
@@ -117,42 +115,45 @@ fn tile_column<const ROWS: usize, const OUTS: usize>(
 
 /// The dot products of each row with each column, in registers.
 #[inline(always)]
-fn dot_tile<const ROWS: usize, const OUTS: usize>(
+fn dot_tile<S: Simd, const ROWS: usize, const OUTS: usize>(
+    simd: S,
     rows: [&[f32]; ROWS],
     weights: [&[f32]; OUTS],
 ) -> [[f32; OUTS]; ROWS] {
-    let rows = rows.map(|row| row.as_chunks::<LANES>());
-    let weights = weights.map(|weight| weight.as_chunks::<LANES>());
-    let mut sums = [[[0.0; LANES]; OUTS]; ROWS];
+    let rows = rows.map(S::as_simd_f32s);
+    let weights = weights.map(S::as_simd_f32s);
+    let mut sums = [[simd.splat_f32s(0.0); OUTS]; ROWS];
     for chunk in 0..rows[0].0.len() {
         let weights = weights.map(|weight| weight.0[chunk]);
         for (row, sums) in rows.iter().zip(&mut sums) {
             let x = row.0[chunk];
-            for (weight, sum) in weights.iter().zip(sums) {
-                for lane in 0..LANES {
-                    sum[lane] = x[lane].mul_add(weight[lane], sum[lane]);
-                }
+            for (&weight, sum) in weights.iter().zip(sums) {
+                *sum = simd.mul_add_f32s(x, weight, *sum);
             }
         }
     }
-    std::array::from_fn(|row| {
-        std::array::from_fn(|out| add_lanes(sums[row][out]) + tail(rows[row].1, weights[out].1))
-    })
-}
-
-#[inline(always)]
-fn add_lanes(lanes: Lanes) -> f32 {
-    let (low, high) = lanes.split_at(LANES / 2);
-    let pairs: [f32; LANES / 2] = std::array::from_fn(|lane| low[lane] + high[lane]);
-    (pairs[0] + pairs[2]) + (pairs[1] + pairs[3])
+    let mut totals = [[0.0; OUTS]; ROWS];
+    for ((totals, sums), row) in totals.iter_mut().zip(&sums).zip(rows) {
+        for ((total, sum), weight) in totals.iter_mut().zip(sums).zip(weights) {
+            *total = simd.reduce_sum_f32s(*sum) + tail(row.1, weight.1);
+        }
+    }
+    totals
 }
 
 #[inline(always)]
 fn tail(a: &[f32], b: &[f32]) -> f32 {
     let mut sum = 0.0;
     for (&a, &b) in a.iter().zip(b) {
-        sum = a.mul_add(b, sum);
+        sum += a * b;
     }
+    sum
+}
+
+/// The dot product of two slices of the same length.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let [[sum]] = dot_tile(simd, [a], [b]);
     sum
 }
 
@@ -173,26 +174,26 @@ pub(crate) struct Attention<'a> {
 impl Attention<'_> {
     /// Writes the values, weighted by the softmax of the scaled scores, to `output`.
     pub(crate) fn run(self) {
-        pulp::Arch::new().dispatch(self);
+        Arch::new().dispatch(self);
     }
 }
 
-impl pulp::NullaryFnOnce for Attention<'_> {
+impl WithSimd for Attention<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { query, keys, values, stride, offset, scores, output } = self;
         let size = query.len();
         let scale = (size as f32).sqrt().recip();
         for (score, key) in scores.iter_mut().zip(keys.chunks_exact(stride)) {
-            *score = dot(query, &key[offset..][..size]) * scale;
+            *score = dot(simd, query, &key[offset..][..size]) * scale;
         }
         softmax(scores);
         output.fill(0.0);
         for (&weight, value) in scores.iter().zip(values.chunks_exact(stride)) {
             for (sum, &value) in output.iter_mut().zip(&value[offset..][..size]) {
-                *sum = weight.mul_add(value, *sum);
+                *sum += weight * value;
             }
         }
     }
@@ -214,7 +215,7 @@ fn softmax(scores: &mut [f32]) {
 
 /// `x / sqrt(mean(x²) + epsilon) * weight` for each row, into `y`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32]) {
-    pulp::Arch::new().dispatch(RmsNorm { x, weight, epsilon, y });
+    Arch::new().dispatch(RmsNorm { x, weight, epsilon, y });
 }
 
 struct RmsNorm<'a> {
@@ -224,14 +225,14 @@ struct RmsNorm<'a> {
     y: &'a mut [f32],
 }
 
-impl pulp::NullaryFnOnce for RmsNorm<'_> {
+impl WithSimd for RmsNorm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let size = self.weight.len();
         for (x, y) in self.x.chunks_exact(size).zip(self.y.chunks_exact_mut(size)) {
-            let mean = dot(x, x) / size as f32;
+            let mean = dot(simd, x, x) / size as f32;
             let scale = (mean + self.epsilon).sqrt().recip();
             for ((y, &x), &weight) in y.iter_mut().zip(x).zip(self.weight) {
                 *y = x * scale * weight;
