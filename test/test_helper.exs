@@ -1,1 +1,12 @@
+# Packages that are not dependencies here (without Hex there are none) may be built elsewhere and named
+# by ERL_LIBS. Elixir 1.15 and later take them off the code path again.
+for folder <- "ERL_LIBS" |> System.get_env("") |> String.split(":", trim: true),
+    ebin <- Path.wildcard("#{folder}/*/ebin"),
+    do: Code.append_path(ebin)
+
+case Application.ensure_all_started(:telemetry) do
+  {:ok, _applications} -> :ok
+  {:error, _not_there} -> IO.puts("Without :telemetry: its tests are left out.")
+end
+
 ExUnit.start()

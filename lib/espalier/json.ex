@@ -155,10 +155,11 @@ end
 
 defmodule Espalier.JSON.Number do
   @moduledoc """
-  A JSON number as it is written, of any size and precision.
+  A JSON number of any size and precision, as a text. It is as it was written, but for the sign of an
+  exponent.
 
       iex> Espalier.JSON.decode!("1.10e400", numbers: :exact)
-      %Espalier.JSON.Number{text: "1.10e400"}
+      %Espalier.JSON.Number{text: "1.10e+400"}
   """
 
   @type t :: %__MODULE__{text: String.t()}

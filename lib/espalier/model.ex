@@ -112,7 +112,8 @@ defmodule Espalier.Model do
 
   def fetch(server) do
     with pid when is_pid(pid) <- whereis(server),
-         [{^pid, model}] <- Registry.lookup(@registry, pid) do
+         [{^pid, model}] <- Registry.lookup(@registry, pid),
+         true <- Process.alive?(pid) do
       {:ok, model}
     else
       _not_here -> {:error, not_running(server)}

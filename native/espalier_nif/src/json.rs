@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 127;
 /// An integer may have so many digits: reading takes time by the square of their number.
 const MAX_DIGITS: usize = 100_000;
 
-/// The key under which `serde_json` hands out numbers as they are written.
+/// The key under which `serde_json` hands out numbers that are not small integers.
 const NUMBER_KEY: &str = "$serde_json::private::Number";
 
 /// What becomes of objects and numbers.
@@ -94,6 +94,14 @@ impl<'de, 'a> Visitor<'de> for Reader<'a, '_> {
 
     fn visit_bool<E>(self, value: bool) -> Result<Term<'a>, E> {
         Ok(value.encode(self.env))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Term<'a>, E> {
+        self.number(&value.to_string())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Term<'a>, E> {
+        self.number(&value.to_string())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Term<'a>, E> {
