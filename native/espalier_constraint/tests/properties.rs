@@ -8,7 +8,10 @@ mod support;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use espalier_constraint::{Constraint, Error, JsonSchemaOptions, Matcher, TokenMask, Vocabulary};
+use espalier_constraint::{
+    Constraint, Error, EscapeStyle, JsonSchemaOptions, Matcher, NumberStyle, PropertyOrder,
+    TokenMask, Vocabulary, Whitespace,
+};
 use serde_json::Value;
 use support::data;
 use support::following;
@@ -35,7 +38,7 @@ macro_rules! ensure {
 #[test]
 fn finished_texts_are_valid() {
     check_schemas(1000, |schema, random| {
-        for_each_constraint(schema, random, |constraint, random| {
+        for_each_constraint(schema, random, |constraint, options, random| {
             let n_steps = random.below(40);
             let mut walk = Walk::random(constraint, n_steps, random);
             let mut text = walk.text(constraint);
@@ -53,7 +56,8 @@ fn finished_texts_are_valid() {
             ensure!(accepted.is_ok(), "the completion to {shown:?} is refused: {accepted:?}");
             finish(constraint, &mut walk.matcher)
                 .map_err(|problem| format!("{problem}, after {shown:?}"))?;
-            check_value(schema, &text)
+            check_value(schema, &text)?;
+            check_spelling(*options, &shown)
         })
     });
 }
@@ -84,6 +88,16 @@ fn check_value(schema: &Value, text: &[u8]) -> Outcome {
     Ok(())
 }
 
+/// The strictest options leave no choice but the order of the keys.
+fn check_spelling(options: JsonSchemaOptions, text: &str) -> Outcome {
+    let strict = JsonSchemaOptions::generating();
+    if (JsonSchemaOptions { property_order: strict.property_order, ..options }) == strict {
+        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        ensure!(text == value.to_string(), "{text} instead of {value}");
+    }
+    Ok(())
+}
+
 /// The value with its numbers spelled in the way that the validator compares exactly.
 fn with_plain_numbers(value: &Value) -> Value {
     serde_json::from_str(&Spelling::Compact.write(value)).expect("JSON again")
@@ -111,8 +125,9 @@ fn verdicts_agree_with_an_independent_validator() {
             for (instance, &valid) in instances.iter().zip(&verdicts) {
                 let text = spelling.write(instance);
                 // Nothing is accepted when no value satisfies the schema.
-                let accepted = (constraint.as_ref())
-                    .is_some_and(|constraint| following::by_text(constraint, text.as_bytes()).is_ok());
+                let accepted = (constraint.as_ref()).is_some_and(|constraint| {
+                    following::by_text(constraint, text.as_bytes()).is_ok()
+                });
                 // When generating, a valid instance may be refused: its keys are in another order.
                 let agrees = accepted == valid || valid && is_generating;
                 ensure!(agrees, "{text} is valid: {valid}, accepted: {accepted}, {options:?}");
@@ -137,10 +152,71 @@ fn random_instances(schema: &Value, random: &mut Random) -> Vec<Value> {
     instances
 }
 
+/// The schema's order narrows how a value is written, never which values can be.
+#[test]
+fn valid_instances_can_be_generated() {
+    check_schemas(500, |schema, random| {
+        let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
+        let options = JsonSchemaOptions::generating();
+        let Some(constraint) = compile(schema, &options, &VOCABULARIES[0])? else { return Ok(()) };
+        for instance in random_instances(schema, random) {
+            let Some(orders) = orders(&instance) else { continue };
+            if !validator.is_valid(&with_plain_numbers(&instance)) {
+                continue;
+            }
+            let accepted = orders.iter().any(|instance| {
+                let text = Spelling::Compact.write(instance);
+                following::by_text(&constraint, text.as_bytes()).is_ok()
+            });
+            ensure!(
+                accepted,
+                "{instance} is valid and can't be generated in any order of its keys"
+            );
+        }
+        Ok(())
+    });
+}
+
+/// The value with its keys in every order; `None` when there are too many.
+fn orders(value: &Value) -> Option<Vec<Value>> {
+    const MAX_ORDERS: usize = 150;
+    let mut orders = vec![Vec::new()];
+    let parts: Vec<(Option<&String>, &Value)> = match value {
+        Value::Array(items) => items.iter().map(|item| (None, item)).collect(),
+        Value::Object(members) => members.iter().map(|(key, value)| (Some(key), value)).collect(),
+        _ => return Some(vec![value.clone()]),
+    };
+    for (key, part) in parts {
+        let parts = self::orders(part)?;
+        let places = |order: &Vec<_>| {
+            if key.is_some() { 0..order.len() + 1 } else { order.len()..order.len() + 1 }
+        };
+        let with_part = |order: &Vec<(Option<String>, Value)>, place: usize, part: &Value| {
+            let mut order = order.clone();
+            order.insert(place, (key.cloned(), part.clone()));
+            order
+        };
+        orders = (orders.iter())
+            .flat_map(|order| places(order).map(move |place| (order, place)))
+            .flat_map(|(order, place)| parts.iter().map(move |part| with_part(order, place, part)))
+            .collect();
+        if orders.len() > MAX_ORDERS {
+            return None;
+        }
+    }
+    let whole = |parts: Vec<(Option<String>, Value)>| match value {
+        Value::Array(_) => parts.into_iter().map(|(_, item)| item).collect::<Vec<_>>().into(),
+        _ => Value::Object(
+            parts.into_iter().filter_map(|(key, value)| Some((key?, value))).collect(),
+        ),
+    };
+    Some(orders.into_iter().map(whole).collect())
+}
+
 #[test]
 fn masks_hold_what_is_accepted_and_nothing_else() {
     check_schemas(500, |schema, random| {
-        for_each_constraint(schema, random, |constraint, random| {
+        for_each_constraint(schema, random, |constraint, _, random| {
             let n_steps = random.below(20);
             let mut walk = Walk::random(constraint, n_steps, random);
             let shown = String::from_utf8_lossy(&walk.text(constraint)).into_owned();
@@ -193,7 +269,7 @@ fn check_mask(constraint: &Constraint, walk: &mut Walk) -> Outcome {
 #[test]
 fn the_same_text_in_other_tokens_leads_to_the_same_mask() {
     check_schemas(600, |schema, random| {
-        for_each_constraint(schema, random, |constraint, random| {
+        for_each_constraint(schema, random, |constraint, _, random| {
             let n_steps = random.below(30);
             let walk = Walk::random(constraint, n_steps, random);
             let text = walk.text(constraint);
@@ -238,7 +314,7 @@ fn cut_at_random(vocabulary: &Vocabulary, text: &[u8], random: &mut Random) -> V
 #[test]
 fn rollback_restores_the_mask() {
     check_schemas(600, |schema, random| {
-        for_each_constraint(schema, random, |constraint, random| {
+        for_each_constraint(schema, random, |constraint, _, random| {
             let n_steps = random.below(30);
             let Walk { mut matcher, tokens, masks } = Walk::random(constraint, n_steps, random);
             let mask_is = |matcher: &mut Matcher, mask: &Arc<TokenMask>| {
@@ -291,7 +367,7 @@ fn rollback_restores_the_mask() {
 #[test]
 fn forced_tokens_are_the_only_continuation() {
     check_schemas(600, |schema, random| {
-        for_each_constraint(schema, random, |constraint, random| {
+        for_each_constraint(schema, random, |constraint, _, random| {
             let n_steps = random.below(20);
             let mut walk = Walk::random(constraint, n_steps, random);
             let shown = String::from_utf8_lossy(&walk.text(constraint)).into_owned();
@@ -413,19 +489,37 @@ fn check_schemas(n: usize, property: impl Fn(&Value, &mut Random) -> Outcome) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Runs the check on the schema's constraint under both presets, with some vocabulary.
+/// Runs the check on the schema's constraint under several options, each with some vocabulary.
 fn for_each_constraint(
     schema: &Value,
     random: &mut Random,
-    check: impl Fn(&Constraint, &mut Random) -> Outcome,
+    check: impl Fn(&Constraint, &JsonSchemaOptions, &mut Random) -> Outcome,
 ) -> Outcome {
-    for options in [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()] {
+    let presets = [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()];
+    for options in [presets[0], presets[1], random_options(random)] {
         let vocabulary = random.pick(&*VOCABULARIES);
         if let Some(constraint) = compile(schema, &options, vocabulary)? {
-            check(&constraint, random).map_err(|problem| format!("{problem}; {options:?}"))?;
+            let outcome = check(&constraint, &options, random);
+            outcome.map_err(|problem| format!("{problem}; {options:?}"))?;
         }
     }
     Ok(())
+}
+
+fn random_options(random: &mut Random) -> JsonSchemaOptions {
+    let whitespaces = [
+        Whitespace::Compact,
+        Whitespace::Spaced,
+        Whitespace::Max(1),
+        Whitespace::Max(3),
+        Whitespace::Any,
+    ];
+    JsonSchemaOptions {
+        whitespace: *random.pick(&whitespaces),
+        property_order: *random.pick(&[PropertyOrder::Schema, PropertyOrder::Any]),
+        numbers: *random.pick(&[NumberStyle::Plain, NumberStyle::Any]),
+        escapes: *random.pick(&[EscapeStyle::Minimal, EscapeStyle::Any]),
+    }
 }
 
 /// The schema's constraint; there is none when nothing satisfies it.
