@@ -16,9 +16,14 @@ use espalier_constraint::{Constraint, Error, JsonSchemaOptions, Vocabulary};
 use serde_json::Value;
 use support::data;
 use support::following;
+use support::instances::mutated;
+use support::oracle::{has_huge_exponent, with_plain_numbers};
+use support::random::Random;
 use support::spelling::Spelling;
+use support::walk::Walk;
 
-static VOCABULARY: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| data::read_vocabulary("bytes"));
+static VOCABULARY: LazyLock<Arc<Vocabulary>> =
+    LazyLock::new(|| data::read_vocabulary("boundaries"));
 
 /// What was found out about the cases.
 #[derive(Default)]
@@ -37,25 +42,106 @@ struct Figures {
 #[test]
 #[ignore = "needs the data set"]
 fn verdicts_are_right() {
-    let path =
-        std::env::var("ESPALIER_MASKBENCH").expect("ESPALIER_MASKBENCH is the path of dev.jsonl");
-    let lines = fs::read_to_string(path).expect("a file of MaskBench");
-    let only = std::env::var("ESPALIER_MASKBENCH_ONLY").unwrap_or_default();
     let mut figures = Figures::default();
-    for line in lines.lines() {
-        let case: Value = serde_json::from_str(line).expect("a line of JSON");
-        if case["name"].as_str().is_some_and(|name| name.contains(&only)) {
-            figures.run(&case);
-        }
-    }
+    cases().iter().for_each(|case| figures.run(case));
     figures.print();
     assert!(figures.wrong.is_empty(), "{} verdicts are wrong", figures.wrong.len());
+}
+
+/// Small changes to the instances get the verdicts of an independent validator.
+#[test]
+#[ignore = "needs the data set"]
+fn verdicts_on_changed_instances_agree_with_an_independent_validator() {
+    let mut n_instances = 0;
+    check_cases(|schema, case, random| {
+        let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
+        let Some(constraint) = compile(schema, &JsonSchemaOptions::matching()) else {
+            return Ok(());
+        };
+        for test in case["tests"].as_array().into_iter().flatten() {
+            for _ in 0..5 {
+                let instance = mutated(&mutated(&test["data"], random), random);
+                let text = Spelling::Spaced.write(&instance);
+                let accepted = following::by_text(&constraint, text.as_bytes()).is_ok();
+                if accepted != validator.is_valid(&with_plain_numbers(&instance)) {
+                    return Err(format!("{text} is accepted: {accepted}"));
+                }
+                n_instances += 1;
+            }
+        }
+        Ok(())
+    });
+    println!("{n_instances} instances");
+}
+
+/// What is written at random and completed is JSON, and an independent validator accepts it.
+#[test]
+#[ignore = "needs the data set"]
+fn generated_texts_are_valid() {
+    let mut n_texts = 0;
+    check_cases(|schema, _, random| {
+        let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
+        for options in [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()] {
+            let Some(constraint) = compile(schema, &options) else { return Ok(()) };
+            for n_steps in [0, 10, 40, 150] {
+                let mut walk = Walk::random(&constraint, n_steps, random);
+                let mut text = walk.text(&constraint);
+                let completion =
+                    walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
+                text.extend(following::bytes_of(&VOCABULARY, &completion));
+                let shown = String::from_utf8_lossy(&text);
+                if following::by_text(&constraint, &text).is_err() {
+                    return Err(format!("{shown} is not complete"));
+                }
+                let value: Value =
+                    serde_json::from_slice(&text).map_err(|error| format!("{error} in {shown}"))?;
+                if !has_huge_exponent(&shown) && !validator.is_valid(&with_plain_numbers(&value)) {
+                    return Err(format!("{shown} is invalid"));
+                }
+                n_texts += 1;
+            }
+        }
+        Ok(())
+    });
+    println!("{n_texts} texts");
+}
+
+/// The cases, or those with a certain name.
+fn cases() -> Vec<Value> {
+    let path = std::env::var("ESPALIER_MASKBENCH").expect("the path of dev.jsonl");
+    let lines = fs::read_to_string(path).expect("a file of MaskBench");
+    let name = std::env::var("ESPALIER_MASKBENCH_ONLY").unwrap_or_default();
+    let cases =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    cases.filter(|case| name_of(case).contains(&name)).collect()
+}
+
+fn name_of(case: &Value) -> &str {
+    case["name"].as_str().unwrap_or_default()
+}
+
+fn check_cases(mut check: impl FnMut(&Value, &Value, &mut Random) -> Result<(), String>) {
+    let mut problems = Vec::new();
+    for (seed, case) in (0..).zip(cases()) {
+        let mut random = Random::new(seed);
+        let checked = catch_unwind(AssertUnwindSafe(|| check(&case["schema"], &case, &mut random)));
+        if let Err(problem) = checked.unwrap_or_else(|_| Err("panic".to_owned())) {
+            problems.push(format!("{}: {problem}", name_of(&case)));
+        }
+    }
+    println!("{} problems:\n{}", problems.len(), problems.join("\n"));
+    assert!(problems.is_empty());
+}
+
+/// `None` when the schema is not supported.
+fn compile(schema: &Value, options: &JsonSchemaOptions) -> Option<Constraint> {
+    Constraint::json_schema(&schema.to_string(), options, &VOCABULARY).ok()
 }
 
 impl Figures {
     fn run(&mut self, case: &Value) {
         self.n_cases += 1;
-        let name = case["name"].as_str().unwrap_or_default();
+        let name = name_of(case);
         let schema = case["schema"].to_string();
         let started = Instant::now();
         let compile =

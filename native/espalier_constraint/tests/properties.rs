@@ -16,6 +16,7 @@ use serde_json::Value;
 use support::data;
 use support::following;
 use support::instances::{mutated, random_instance};
+use support::oracle::{has_huge_exponent, with_plain_numbers};
 use support::random::{Random, seeds};
 use support::schemas::{random_schema, shrink};
 use support::spelling::{SPELLINGS, Spelling};
@@ -96,20 +97,6 @@ fn check_spelling(options: JsonSchemaOptions, text: &str) -> Outcome {
         ensure!(text == value.to_string(), "{text} instead of {value}");
     }
     Ok(())
-}
-
-/// The value with its numbers spelled in the way that the validator compares exactly.
-fn with_plain_numbers(value: &Value) -> Value {
-    serde_json::from_str(&Spelling::Compact.write(value)).expect("JSON again")
-}
-
-/// Whether some number has more digits in its exponent than the validator takes in good time.
-fn has_huge_exponent(text: &str) -> bool {
-    let digits_after = |rest: &str| {
-        let rest = rest.trim_start_matches(['+', '-']).trim_start_matches('0');
-        rest.bytes().take_while(u8::is_ascii_digit).count()
-    };
-    text.split(['e', 'E']).skip(1).any(|rest| digits_after(rest) > 3)
 }
 
 #[test]

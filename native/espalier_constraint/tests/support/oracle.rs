@@ -1,9 +1,19 @@
-//! An independent validator to compare with.
+//! What an independent validator needs to give exact verdicts.
 
-use jsonschema::Validator;
 use serde_json::Value;
 
-/// The validator of a schema, draft 2020-12 unless it says otherwise.
-pub(crate) fn validator(schema: &Value) -> Validator {
-    jsonschema::validator_for(schema).unwrap_or_else(|error| panic!("{error} in {schema}"))
+use super::spelling::Spelling;
+
+/// The value with its numbers spelled in the way that the validator compares exactly.
+pub(crate) fn with_plain_numbers(value: &Value) -> Value {
+    serde_json::from_str(&Spelling::Compact.write(value)).expect("JSON again")
+}
+
+/// Whether some number has more digits in its exponent than the validator takes in good time.
+pub(crate) fn has_huge_exponent(text: &str) -> bool {
+    let digits_after = |rest: &str| {
+        let rest = rest.trim_start_matches(['+', '-']).trim_start_matches('0');
+        rest.bytes().take_while(u8::is_ascii_digit).count()
+    };
+    text.split(['e', 'E']).skip(1).any(|rest| digits_after(rest) > 3)
 }
