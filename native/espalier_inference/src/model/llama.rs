@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::config::Config;
+use super::linear::Linear;
 use super::rotary::{Angles, Rotary};
 use super::weights::Weights;
 use crate::error::Error;
@@ -46,12 +47,6 @@ struct Layer {
     gate: Linear,
     up: Linear,
     down: Linear,
-}
-
-struct Linear {
-    weight: Vec<f32>,
-    bias: Option<Vec<f32>>,
-    n_in: usize,
 }
 
 impl Llama {
@@ -263,33 +258,5 @@ impl Layer {
         let in_heads =
             self.query_key_norm.as_ref().map_or(0, |(query, key)| query.len() + key.len());
         in_linear + in_heads + self.attention_norm.len() + self.mlp_norm.len()
-    }
-}
-
-impl Linear {
-    fn load(
-        name: &str,
-        n_in: usize,
-        n_out: usize,
-        bias: bool,
-        weights: &Weights,
-    ) -> Result<Self, Error> {
-        let weight = weights.tensor(&format!("{name}.weight"), &[n_out, n_in])?;
-        let bias = bias.then(|| weights.tensor(&format!("{name}.bias"), &[n_out])).transpose()?;
-        Ok(Self { weight, bias, n_in })
-    }
-
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let n_out = self.weight.len() / self.n_in;
-        let mut y = vec![0.0; x.len() / self.n_in * n_out];
-        kernels::matmul(x, &self.weight, self.n_in, &mut y);
-        if let Some(bias) = &self.bias {
-            y.chunks_exact_mut(n_out).for_each(|y| kernels::add(y, bias));
-        }
-        y
-    }
-
-    fn n_parameters(&self) -> usize {
-        self.weight.len() + self.bias.as_ref().map_or(0, Vec::len)
     }
 }

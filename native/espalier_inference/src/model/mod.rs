@@ -5,6 +5,7 @@
 mod config;
 mod files;
 mod json_file;
+mod linear;
 pub(crate) mod llama;
 mod rotary;
 mod weights;
