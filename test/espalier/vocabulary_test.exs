@@ -48,6 +48,51 @@ defmodule Espalier.VocabularyTest do
     end
   end
 
+  describe "from_tokenizer_json/2" do
+    test "reads the tokenizer of the shipped model" do
+      text = Espalier.Model.tiny_path() |> Path.join("tokenizer.json") |> File.read!()
+      vocabulary = Vocabulary.from_tokenizer_json!(text, eos_tokens: ["<|end|>"])
+      assert [eos_id] = vocabulary.eos_ids
+      assert eos_id < vocabulary.size
+      tokens = Enum.map(0..(vocabulary.size - 1), &Vocabulary.token_bytes(vocabulary, &1))
+      for byte <- 0x20..0x7E, do: assert(<<byte>> in tokens)
+    end
+
+    test "says what is wrong with a file" do
+      for {text, eos_tokens} <- [
+            {"", []},
+            {"{}", []},
+            {"\xFF", []},
+            {String.duplicate("[", 100_000), []},
+            {~s({"model": {"type": "BPE", "vocab": {}, "merges": []}}), ["</s>"]}
+          ] do
+        assert {:error, %VocabularyError{detail: detail}} =
+                 Vocabulary.from_tokenizer_json(text, eos_tokens: eos_tokens)
+
+        assert is_binary(detail)
+      end
+    end
+  end
+
+  describe "from_tiktoken/2" do
+    test "says what is wrong with a file" do
+      for ranks <- ["YQ==", "YQ== x", "YQ== 99999999999", "\xFF 1"] do
+        assert {:error, %VocabularyError{kind: :invalid_tokenizer}} =
+                 Vocabulary.from_tiktoken(ranks, eos_ids: [0])
+      end
+
+      assert {:error, %VocabularyError{kind: :invalid_vocabulary}} =
+               Vocabulary.from_tiktoken("YQ== 0", eos_ids: [1])
+    end
+
+    test "checks its options" do
+      for wrong <- [[{"a", -1}], [{:a, 1}], ["a"], %{"a" => 1}] do
+        assert {:error, %Espalier.OptionsError{option: :special_tokens}} =
+                 Vocabulary.from_tiktoken("YQ== 0", special_tokens: wrong, eos_ids: [0])
+      end
+    end
+  end
+
   describe "token_bytes/2" do
     test "raises for what is not an id" do
       vocabulary = Vocabulary.from_tokens!(["a", ""], eos_ids: [1])
