@@ -88,7 +88,9 @@ defmodule Bench.Heldout do
     IO.puts("texts:  #{share(whole, length(results))} wholly right, #{errors} errors")
     IO.puts("time:   #{Float.round(microseconds / 1.0e6, 1)} s")
 
-    for {name, found} <- by_field(fields) do
+    IO.puts("fields that are wrong most often:")
+
+    for {name, found} <- fields |> by_field() |> Enum.take(20) do
       IO.puts(
         "  #{String.pad_trailing(name, 28)} #{share(Enum.count(found, & &1), length(found))}"
       )
