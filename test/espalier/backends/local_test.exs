@@ -246,24 +246,50 @@ defmodule Espalier.Backends.LocalTest do
     assert_no_messages()
   end
 
-  test "a model that stops ends what it was doing", _context do
-    child = {Espalier.Model, path: Espalier.Model.tiny_path()}
-    model = start_supervised!(child, id: :stopped_model)
-    test = self()
+  describe "a model that ends" do
+    defp start_other_model(_context) do
+      child = {Espalier.Model, path: Espalier.Model.tiny_path()}
 
-    task =
-      Task.async(fn ->
-        stream = Espalier.stream(@long, @text, model: model, max_tokens: 800)
+      {:ok,
+       other: start_supervised!(Supervisor.child_spec(child, id: :other, restart: :temporary))}
+    end
 
-        try do
-          Enum.each(stream, fn _event -> send(test, :running) end)
-        rescue
-          error -> {error, Process.info(self(), :messages)}
-        end
-      end)
+    defp read_long(model) do
+      test = self()
 
-    assert_receive :running, 5_000
-    stop_supervised!(:stopped_model)
-    assert {%ModelError{kind: :stopped}, {:messages, []}} = Task.await(task)
+      task =
+        Task.async(fn ->
+          stream = Espalier.stream(@long, @text, model: model, max_tokens: 800)
+
+          try do
+            Enum.each(stream, fn _event -> send(test, :running) end)
+          rescue
+            error -> {error, Process.info(self(), :messages)}
+          end
+        end)
+
+      assert_receive :running, 5_000
+      task
+    end
+
+    setup :start_other_model
+
+    test "fails what it was doing", %{other: model} do
+      task = read_long(model)
+      stop_supervised!(:other)
+      assert {%ModelError{kind: :stopped}, {:messages, []}} = Task.await(task)
+    end
+
+    test "by being stopped fails what it was doing", %{other: model} do
+      task = read_long(model)
+      assert Espalier.Model.stop(model) == :ok
+      assert {%ModelError{kind: :stopped}, {:messages, []}} = Task.await(task)
+    end
+
+    test "by being killed fails what it was doing", %{other: model} do
+      task = read_long(model)
+      Process.exit(model, :kill)
+      assert {%ModelError{kind: :stopped}, {:messages, []}} = Task.await(task)
+    end
   end
 end
