@@ -97,7 +97,9 @@ defmodule EspalierTest do
     end
 
     test "have defaults: greedy, with a seed of its own for each generation" do
-      assert %{max_tokens: 512, timeout: 60_000, sampling: %{temperature: 0.0}} = request("?", [])
+      request = request("?", [])
+      assert %{max_tokens: 512, timeout: 60_000} = request
+      assert request.sampling.temperature == 0
       assert request("?", []).sampling.seed != request("?", []).sampling.seed
     end
 

@@ -48,9 +48,8 @@ defmodule Espalier.Telemetry do
   @type span :: {event :: atom, started :: integer, metadata :: map}
 
   @doc false
-  @spec span(atom, map, (() -> {:ok, value} | {:error, Exception.t()})) ::
-          {:ok, value} | {:error, Exception.t()}
-        when value: term
+  # The function takes nothing and gives what `span/3` gives.
+  @spec span(atom, map, fun) :: {:ok, term} | {:error, Exception.t()}
   def span(event, metadata, fun) do
     span = start(event, metadata)
 

@@ -38,10 +38,12 @@ defmodule Espalier.TelemetryTest do
              model: :a_model,
              schema: :json_schema,
              max_tokens: 512,
-             temperature: 0.0,
+             temperature: temperature,
              seed: 3,
              telemetry_span_context: context
            } = metadata
+
+    assert temperature == 0
 
     assert_received {[:espalier, :generate, :stop], stopped,
                      %{telemetry_span_context: ^context} = metadata}

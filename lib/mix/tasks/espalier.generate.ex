@@ -103,9 +103,17 @@ defmodule Mix.Tasks.Espalier.Generate do
     case {options[:prompt], options[:prompt_file]} do
       {nil, nil} -> fail("--prompt or --prompt-file is missing, see --help")
       {prompt, nil} -> prompt
-      {nil, "-"} -> IO.read(:stdio, :all)
+      {nil, "-"} -> read_input!()
       {nil, file} -> read!(file)
       {_prompt, _file} -> fail("--prompt and --prompt-file are both given")
+    end
+  end
+
+  defp read_input! do
+    case IO.read(:stdio, :eof) do
+      text when is_binary(text) -> text
+      :eof -> ""
+      {:error, reason} -> fail("can't read standard input: #{inspect(reason)}")
     end
   end
 
