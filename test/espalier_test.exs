@@ -150,6 +150,7 @@ defmodule EspalierTest do
             {:hi, "invalid prompt: expected a text or a list of messages, got: :hi"},
             {nil, "invalid prompt: expected a text or a list of messages, got: nil"},
             {[], "invalid prompt: the list of messages is empty"},
+            {[%{role: :user, content: "a"} | :b], "expected a text or a list of messages"},
             {[%{role: :user}], "expected message 1 to be %{role: ..., content: ...}"},
             {[%{role: :user, content: "a"}, %{role: :robot, content: "a"}],
              "expected the role of message 2 to be :system, :user or :assistant, got: :robot"},

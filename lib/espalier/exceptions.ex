@@ -251,6 +251,10 @@ defmodule Espalier.Error do
   def bang!({:ok, value}), do: value
   def bang!({:error, exception}), do: raise(exception)
 
+  @doc "A term for a message, shortened."
+  @spec show(term) :: String.t()
+  def show(term), do: inspect(term, limit: 10, printable_limit: 200)
+
   for {module, kinds} <- @modules, kind <- kinds do
     defp module(unquote(kind)), do: unquote(module)
   end
@@ -292,11 +296,11 @@ defmodule Espalier.OptionsError do
 
   def message(%{kind: :invalid} = error) do
     "invalid value for #{inspect(error.option)} option: " <>
-      "expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+      "expected #{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
 
   def message(%{kind: :not_keyword} = error) do
-    "invalid options: expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+    "invalid options: expected #{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
 end
 
@@ -315,6 +319,7 @@ defmodule Espalier.CastError do
   @impl true
   def message(%{path: path} = error) do
     place = if path == [], do: "", else: " at " <> Enum.map_join(path, ".", &to_string/1)
-    "invalid value#{place}: expected #{error.expected}, got: #{inspect(error.got, limit: 10)}"
+
+    "invalid value#{place}: expected #{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
 end

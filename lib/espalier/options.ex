@@ -176,8 +176,11 @@ defmodule Espalier.Options do
   defp valid?(value, :timeout), do: value == :infinity or valid?(value, :non_neg_integer)
   defp valid?(value, {:custom, _expected, predicate}), do: predicate.(value)
   defp valid?(value, {:in, values}), do: value in values
-  defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
   defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
+
+  defp valid?(value, {:list, type}) do
+    is_list(value) and not List.improper?(value) and Enum.all?(value, &valid?(&1, type))
+  end
 
   defp valid?(value, {:range, low, high}) do
     is_number(value) and (low == nil or value >= low) and (high == nil or value <= high)

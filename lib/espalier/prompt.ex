@@ -22,6 +22,17 @@ defmodule Espalier.Prompt do
   end
 
   defp check([_ | _] = messages) do
+    if List.improper?(messages), do: no_prompt(messages), else: check_messages(messages)
+  end
+
+  defp check([]), do: {:error, "the list of messages is empty"}
+  defp check(prompt), do: no_prompt(prompt)
+
+  defp no_prompt(prompt) do
+    {:error, "expected a text or a list of messages, got: #{inspect(prompt, limit: 5)}"}
+  end
+
+  defp check_messages(messages) do
     messages
     |> Enum.with_index(1)
     |> Enum.reduce_while([], fn {message, place}, done ->
@@ -34,12 +45,6 @@ defmodule Espalier.Prompt do
       {:error, detail} -> {:error, detail}
       messages -> {:messages, Enum.reverse(messages)}
     end
-  end
-
-  defp check([]), do: {:error, "the list of messages is empty"}
-
-  defp check(prompt) do
-    {:error, "expected a text or a list of messages, got: #{inspect(prompt, limit: 5)}"}
   end
 
   defp check_message(%{role: role, content: content} = message, place)

@@ -10,7 +10,8 @@ defmodule Espalier.OptionsTest do
     name: [type: :string, required: true, doc: "The name."],
     count: [type: :pos_integer, default: 1, doc: "How many."],
     style: [type: {:or, [{:in, [:short, :long]}, {:tuple, [{:in, [:max]}, :integer]}]}],
-    share: [type: {:range, 0, 1}]
+    share: [type: {:range, 0, 1}],
+    sizes: [type: {:list, :integer}]
   ]
 
   defp message(options) do
@@ -48,6 +49,8 @@ defmodule Espalier.OptionsTest do
                "invalid value for :count option: expected positive integer, got: 0"
 
       assert message(name: <<255>>) =~ "expected text in UTF-8"
+      assert message(name: "a", sizes: [1, :b]) =~ "expected list of integer, got: [1, :b]"
+      assert message(name: "a", sizes: [1 | 2]) =~ "expected list of integer, got: [1 | 2]"
       assert message(name: "a", share: 1.5) =~ "expected number from 0 to 1, got: 1.5"
 
       assert message(name: "a", style: {:max, "2"}) ==

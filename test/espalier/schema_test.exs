@@ -303,6 +303,8 @@ defmodule Espalier.SchemaTest do
       assert {:error, %SchemaError{kind: :empty_choice}} = Schema.cast({:choice, []}, "a")
       assert {:error, %SchemaError{}} = Schema.cast({:choice, [:a, "a"]}, "a")
       assert {:error, %SchemaError{}} = Schema.cast({:choice, [1.5]}, "a")
+      assert {:error, %SchemaError{}} = Schema.cast({:choice, [:a | :b]}, "a")
+      assert {:error, %SchemaError{}} = Schema.cast({:choice, :a}, "a")
       assert {:error, %SchemaError{}} = Schema.cast({:regex, ~r/a/i}, "a")
     end
   end

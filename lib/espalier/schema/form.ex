@@ -62,6 +62,7 @@ defmodule Espalier.Schema.Form do
   defp typed(spec), do: %__MODULE__{kind: :typed, content: Type.new!(spec)}
 
   defp choices!([_ | _] = choices) do
+    if List.improper?(choices), do: no_choices!(choices)
     pairs = Enum.map(choices, &{choice_text!(&1), &1})
 
     case pairs -- Enum.uniq_by(pairs, &elem(&1, 0)) do
@@ -75,8 +76,11 @@ defmodule Espalier.Schema.Form do
     raise SchemaError, kind: :empty_choice, message: message
   end
 
-  defp choices!(choices),
-    do: error!("expected {:choice, list}, got: #{inspect(choices, limit: 5)}")
+  defp choices!(choices), do: no_choices!(choices)
+
+  defp no_choices!(choices) do
+    error!("expected {:choice, list} with a list, got: #{inspect(choices, limit: 5)}")
+  end
 
   defp choice_text!(choice) when is_atom(choice), do: Atom.to_string(choice)
   defp choice_text!(choice) when is_integer(choice), do: Integer.to_string(choice)
