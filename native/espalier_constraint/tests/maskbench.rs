@@ -1,4 +1,4 @@
-//! Verdicts on MaskBench, the schemas of the wild.
+//! Verdicts on `MaskBench`, the schemas of the wild.
 //!
 //! `gunzip` its `dev.jsonl.gz`, then
 //! `ESPALIER_MASKBENCH=dev.jsonl cargo test --release --test maskbench -- --ignored --nocapture`.
@@ -43,7 +43,9 @@ struct Figures {
 #[ignore = "needs the data set"]
 fn verdicts_are_right() {
     let mut figures = Figures::default();
-    cases().iter().for_each(|case| figures.run(case));
+    for case in cases() {
+        figures.run(&case);
+    }
     figures.print();
     assert!(figures.wrong.is_empty(), "{} verdicts are wrong", figures.wrong.len());
 }
@@ -55,7 +57,7 @@ fn verdicts_on_changed_instances_agree_with_an_independent_validator() {
     let mut n_instances = 0;
     check_cases(|schema, case, random| {
         let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
-        let Some(constraint) = compile(schema, &JsonSchemaOptions::matching()) else {
+        let Some(constraint) = compile(schema, JsonSchemaOptions::matching()) else {
             return Ok(());
         };
         for test in case["tests"].as_array().into_iter().flatten() {
@@ -82,7 +84,7 @@ fn generated_texts_are_valid() {
     check_cases(|schema, _, random| {
         let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
         for options in [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()] {
-            let Some(constraint) = compile(schema, &options) else { return Ok(()) };
+            let Some(constraint) = compile(schema, options) else { return Ok(()) };
             for n_steps in [0, 10, 40, 150] {
                 let mut walk = Walk::random(&constraint, n_steps, random);
                 let mut text = walk.text(&constraint);
@@ -134,8 +136,8 @@ fn check_cases(mut check: impl FnMut(&Value, &Value, &mut Random) -> Result<(), 
 }
 
 /// `None` when the schema is not supported.
-fn compile(schema: &Value, options: &JsonSchemaOptions) -> Option<Constraint> {
-    Constraint::json_schema(&schema.to_string(), options, &VOCABULARY).ok()
+fn compile(schema: &Value, options: JsonSchemaOptions) -> Option<Constraint> {
+    Constraint::json_schema(&schema.to_string(), &options, &VOCABULARY).ok()
 }
 
 impl Figures {
@@ -165,7 +167,7 @@ impl Figures {
             match verdict {
                 Ok(verdict) if verdict.is_ok() == valid => {}
                 Ok(verdict) => {
-                    self.wrong.push(format!("{name} #{index}: valid {valid}, got {verdict:?}"))
+                    self.wrong.push(format!("{name} #{index}: valid {valid}, got {verdict:?}"));
                 }
                 Err(_) => self.wrong.push(format!("{name} #{index}: panic")),
             }

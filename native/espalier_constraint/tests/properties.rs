@@ -58,7 +58,7 @@ fn finished_texts_are_valid() {
             finish(constraint, &mut walk.matcher)
                 .map_err(|problem| format!("{problem}, after {shown:?}"))?;
             check_value(schema, &text)?;
-            check_spelling(*options, &shown)
+            check_spelling(options, &shown)
         })
     });
 }
@@ -94,7 +94,8 @@ fn check_spelling(options: JsonSchemaOptions, text: &str) -> Outcome {
     let strict = JsonSchemaOptions::generating();
     if (JsonSchemaOptions { property_order: strict.property_order, ..options }) == strict {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        ensure!(text == value.to_string(), "{text} instead of {value}");
+        let expected = value.to_string();
+        ensure!(text == expected, "{text} instead of {expected}");
     }
     Ok(())
 }
@@ -108,7 +109,7 @@ fn verdicts_agree_with_an_independent_validator() {
         let verdicts: Vec<bool> = instances.iter().map(is_valid).collect();
         for (spelling, options) in pairs_of_spelling_and_options() {
             let is_generating = options == JsonSchemaOptions::generating();
-            let constraint = compile(schema, &options, &VOCABULARIES[0])?;
+            let constraint = compile(schema, options, &VOCABULARIES[0])?;
             for (instance, &valid) in instances.iter().zip(&verdicts) {
                 let text = spelling.write(instance);
                 // Nothing is accepted when no value satisfies the schema.
@@ -145,7 +146,7 @@ fn valid_instances_can_be_generated() {
     check_schemas(500, |schema, random| {
         let Ok(validator) = jsonschema::validator_for(schema) else { return Ok(()) };
         let options = JsonSchemaOptions::generating();
-        let Some(constraint) = compile(schema, &options, &VOCABULARIES[0])? else { return Ok(()) };
+        let Some(constraint) = compile(schema, options, &VOCABULARIES[0])? else { return Ok(()) };
         for instance in random_instances(schema, random) {
             let Some(orders) = orders(&instance) else { continue };
             if !validator.is_valid(&with_plain_numbers(&instance)) {
@@ -480,13 +481,13 @@ fn check_schemas(n: usize, property: impl Fn(&Value, &mut Random) -> Outcome) {
 fn for_each_constraint(
     schema: &Value,
     random: &mut Random,
-    check: impl Fn(&Constraint, &JsonSchemaOptions, &mut Random) -> Outcome,
+    check: impl Fn(&Constraint, JsonSchemaOptions, &mut Random) -> Outcome,
 ) -> Outcome {
     let presets = [JsonSchemaOptions::generating(), JsonSchemaOptions::matching()];
     for options in [presets[0], presets[1], random_options(random)] {
         let vocabulary = random.pick(&*VOCABULARIES);
-        if let Some(constraint) = compile(schema, &options, vocabulary)? {
-            let outcome = check(&constraint, &options, random);
+        if let Some(constraint) = compile(schema, options, vocabulary)? {
+            let outcome = check(&constraint, options, random);
             outcome.map_err(|problem| format!("{problem}; {options:?}"))?;
         }
     }
@@ -512,10 +513,10 @@ fn random_options(random: &mut Random) -> JsonSchemaOptions {
 /// The schema's constraint; there is none when nothing satisfies it.
 fn compile(
     schema: &Value,
-    options: &JsonSchemaOptions,
+    options: JsonSchemaOptions,
     vocabulary: &Arc<Vocabulary>,
 ) -> Result<Option<Constraint>, String> {
-    match Constraint::json_schema(&schema.to_string(), options, vocabulary) {
+    match Constraint::json_schema(&schema.to_string(), &options, vocabulary) {
         Ok(constraint) => Ok(Some(constraint)),
         Err(Error::Unsatisfiable { .. }) => Ok(None),
         Err(error) => Err(format!("does not compile: {error}")),

@@ -111,9 +111,8 @@ fn check_group(group: &Group) -> Vec<String> {
 }
 
 fn check_error(group: &Group, expected: &ExpectedError) -> Option<String> {
-    let got = match group.source.compile(&group.options, &VOCABULARIES[0].1) {
-        Ok(_) => return Some(format!("{}: compiles", group.description)),
-        Err(error) => error,
+    let Err(got) = group.source.compile(group.options, &VOCABULARIES[0].1) else {
+        return Some(format!("{}: compiles", group.description));
     };
     let (kind, keyword, pointer) = parts(&got);
     let is = |expected: &Option<String>, got: Option<&str>| {
@@ -160,12 +159,12 @@ impl<'a> Compiled<'a> {
 
     fn constraint(
         &self,
-        options: &JsonSchemaOptions,
+        options: JsonSchemaOptions,
         vocabulary_idx: usize,
     ) -> Result<Constraint, Error> {
         let compile = || self.group.source.compile(options, &VOCABULARIES[vocabulary_idx].1);
         let mut constraints = self.constraints.borrow_mut();
-        constraints.entry((*options, vocabulary_idx)).or_insert_with(compile).clone()
+        constraints.entry((options, vocabulary_idx)).or_insert_with(compile).clone()
     }
 }
 
@@ -215,7 +214,7 @@ fn attempts(group: &Group, test: &Test) -> Vec<Attempt> {
 /// Compares the verdicts on a text, cut in every way, with the expected one.
 fn check_attempt(compiled: &Compiled, attempt: &Attempt) -> Option<String> {
     for (vocabulary_idx, (name, _)) in VOCABULARIES.iter().enumerate() {
-        let constraint = match compiled.constraint(&attempt.options, vocabulary_idx) {
+        let constraint = match compiled.constraint(attempt.options, vocabulary_idx) {
             Ok(constraint) => constraint,
             Err(error) => return Some(format!("does not compile: {error}")),
         };
@@ -274,7 +273,7 @@ fn check_mask(group: &Group, expected: &Mask) -> Vec<String> {
 
 fn mask_problems(group: &Group, expected: &Mask) -> Vec<String> {
     let vocabulary = data::read_vocabulary(&expected.vocabulary);
-    let constraint = match group.source.compile(&group.options, &vocabulary) {
+    let constraint = match group.source.compile(group.options, &vocabulary) {
         Ok(constraint) => constraint,
         Err(error) => return vec![format!("does not compile: {error}")],
     };

@@ -64,11 +64,11 @@ pub(crate) struct ExpectedError {
 impl Source {
     pub(crate) fn compile(
         &self,
-        options: &JsonSchemaOptions,
+        options: JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Constraint, Error> {
         match self {
-            Source::Schema(schema) => Constraint::json_schema(schema, options, vocabulary),
+            Source::Schema(schema) => Constraint::json_schema(schema, &options, vocabulary),
             Source::Regex(pattern) => Constraint::regex(pattern, vocabulary),
             Source::Choice(choices) => Constraint::choice(choices, vocabulary),
         }
