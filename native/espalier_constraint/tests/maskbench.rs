@@ -6,14 +6,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use espalier_constraint::{Constraint, Error, JsonSchemaOptions, Vocabulary};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::data;
 use support::following;
 use support::instances::mutated;
@@ -106,6 +106,71 @@ fn generated_texts_are_valid() {
         Ok(())
     });
     println!("{n_texts} texts");
+}
+
+/// Patterns match what an independent engine matches, on texts that they generate and on changes
+/// to them.
+#[test]
+#[ignore = "needs the data set"]
+fn patterns_match_as_elsewhere() {
+    let (mut n_patterns, mut n_refused, mut wrong) =
+        (0, BTreeMap::<String, usize>::new(), Vec::new());
+    let mut patterns = BTreeSet::new();
+    cases().iter().for_each(|case| collect_patterns(&case["schema"], &mut patterns));
+    // The other engine takes these for borders of words.
+    patterns.retain(|pattern| !pattern.contains("\\<"));
+    for pattern in patterns {
+        let schema = json!({"type": "string", "pattern": pattern});
+        let Ok(validator) = jsonschema::validator_for(&schema) else { continue };
+        let compiled = Constraint::json_schema(
+            &schema.to_string(),
+            &JsonSchemaOptions::generating(),
+            &VOCABULARY,
+        );
+        let constraint = match compiled {
+            Ok(constraint) => constraint,
+            Err(error) => {
+                *n_refused.entry(kind(&error)).or_default() += 1;
+                continue;
+            }
+        };
+        n_patterns += 1;
+        let mut random = Random::new(n_patterns);
+        for _ in 0..10 {
+            let n_steps = random.below(25);
+            let mut walk = Walk::random(&constraint, n_steps, &mut random);
+            let mut text = walk.text(&constraint);
+            let completion = walk.matcher.shortest_completion().expect("a completion");
+            text.extend(following::bytes_of(&VOCABULARY, &completion));
+            let generated: Value = serde_json::from_slice(&text).expect("JSON");
+            if !validator.is_valid(&generated) {
+                wrong.push(format!("{pattern} generates {generated}"));
+            }
+            let changed = mutated(&generated, &mut random);
+            let text = Spelling::Compact.write(&changed);
+            let accepted = following::by_text(&constraint, text.as_bytes()).is_ok();
+            if changed.is_string() && accepted != validator.is_valid(&changed) {
+                wrong.push(format!("{pattern} accepts {changed}: {accepted}"));
+            }
+        }
+    }
+    println!(
+        "{n_patterns} patterns, refused: {n_refused:?}, {} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(wrong.is_empty());
+}
+
+fn collect_patterns(schema: &Value, patterns: &mut BTreeSet<String>) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| collect_patterns(item, patterns)),
+        Value::Object(members) => {
+            patterns.extend(members.get("pattern").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| collect_patterns(value, patterns));
+        }
+        _ => {}
+    }
 }
 
 /// The cases, or those with a certain name.
