@@ -26,6 +26,10 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     /// the epoch has changed.
     fn shrink(&mut self);
 
+    /// Tells that what is in the table now is what one sequence needs: the bound grows to twice
+    /// that, so that the table isn't emptied at each step of a sequence that needs more.
+    fn make_room(&mut self);
+
     fn start(&mut self) -> StateId;
 
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error>;
@@ -37,7 +41,7 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
 }
 
-/// The memory that the table of one constraint may take, about.
+/// The memory that the table of one constraint may take, about, unless one sequence needs more.
 const MAX_TABLE_BYTES: usize = 64 << 20;
 
 #[derive(Debug)]
@@ -122,6 +126,10 @@ impl<M: Machine> LazyAutomaton<M> {
         }
     }
 
+    fn memory(&self) -> usize {
+        self.n_bytes + self.machine.memory()
+    }
+
     fn intern(&mut self, state: M::State) -> StateId {
         if let Some(&id) = self.ids.get(&state) {
             return id;
@@ -167,8 +175,12 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         self.epoch
     }
 
+    fn make_room(&mut self) {
+        self.max_bytes = MAX_TABLE_BYTES.max(2 * self.memory());
+    }
+
     fn shrink(&mut self) {
-        if self.n_bytes + self.machine.memory() > self.max_bytes {
+        if self.memory() > self.max_bytes {
             self.ids.clear();
             self.states.clear();
             self.machine.forget_states();

@@ -101,6 +101,11 @@ impl Dfa {
         end.is_some_and(|state| self.is_accepting(state))
     }
 
+    /// How many bytes, at least, lead from the state to an accepting one.
+    pub(crate) fn distance(&self, state: u32) -> u32 {
+        self.distance[state as usize]
+    }
+
     pub(crate) fn n_states(&self) -> usize {
         self.accepting.len()
     }

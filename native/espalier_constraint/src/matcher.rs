@@ -277,6 +277,7 @@ impl Matcher {
         automaton.shrink();
         if self.epoch != Some(automaton.epoch()) {
             self.states = read_again(&mut *automaton, &self.accepted, &self.vocabulary)?;
+            automaton.make_room();
             self.epoch = Some(automaton.epoch());
         }
         let state = *self.states.last().unwrap_or(&0);

@@ -1,7 +1,8 @@
 //! How a partly read value is completed soonest.
 
 use super::Whitespace;
-use super::frame::Alternative;
+use super::cost::check_length;
+use super::frame::{Alternative, Progress};
 use super::goals::Leaf;
 use super::machine::JsonMachine;
 use super::number;
@@ -88,11 +89,10 @@ impl JsonMachine {
             }
             Place::String { readings, .. } => {
                 for reading in readings {
+                    let language = self.language(reading.leaf);
+                    check_length(language.least_length(reading.reading) as u64)?;
                     let mut text = Vec::new();
-                    escape_into(
-                        &self.language(reading.leaf).shortest_suffix(reading.reading),
-                        &mut text,
-                    );
+                    escape_into(&language.shortest_suffix(reading.reading), &mut text);
                     text.push(b'"');
                     options.push((reading.serves, text));
                 }
@@ -169,7 +169,10 @@ impl JsonMachine {
             }
         };
         match &*leaf {
-            Leaf::Array(_) => {
+            Leaf::Array(array) => {
+                if let Progress::Count(n_items) = alternative.progress {
+                    self.goals.check_missing_items(array, n_items)?;
+                }
                 let mut alternative = alternative.clone();
                 while !alternative.is_complete(&self.goals) {
                     separator(&self.goals, out);

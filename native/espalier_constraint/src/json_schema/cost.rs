@@ -79,10 +79,7 @@ impl Goals {
             Text(Vec<u8>),
             Goal(GoalId),
         }
-        if self.cost(goal)?.is_none_or(|cost| cost > MAX_COMPLETION_BYTES) {
-            let (limit, value) = ("completion_bytes", MAX_COMPLETION_BYTES as usize);
-            return Err(Error::LimitExceeded { limit, value, pointer: None });
-        }
+        check_length(self.cost(goal)?.unwrap_or(u64::MAX))?;
         let mut tasks = vec![Task::Goal(goal)];
         while let Some(task) = tasks.pop() {
             let goal = match task {
@@ -226,9 +223,7 @@ impl Goals {
                 if let Some(&cost) = self.costs.leaves.get(&id) {
                     return cost;
                 }
-                let mut text = Vec::new();
-                self.write_scalar(scalar, &mut text);
-                let cost = Some(text.len() as u64);
+                let cost = Some(self.scalar_cost(scalar));
                 self.costs.leaves.insert(id, cost);
                 cost
             }
@@ -236,17 +231,41 @@ impl Goals {
     }
 
     fn array_cost(&self, array: &ArrayLeaf, costs: &Tentative) -> Option<u64> {
+        Some(self.items_cost(array, 0, costs)?.saturating_add(2))
+    }
+
+    /// The bytes of the items that an array can't do without, from an index on, with the commas.
+    fn items_cost(&self, array: &ArrayLeaf, first: u32, costs: &Tentative) -> Option<u64> {
         let n_prefix = array.min.min(array.prefix.len() as u32);
-        let mut total = 2u64;
-        for index in 0..n_prefix {
+        let mut total = 0u64;
+        for index in first..n_prefix {
             total = total.saturating_add(self.known_cost(array.item(index), costs)?);
         }
-        if array.min > n_prefix {
+        let n_rest = u64::from(array.min.saturating_sub(n_prefix.max(first)));
+        if n_rest > 0 {
             let rest = self.known_cost(array.rest, costs)?;
-            total = total.saturating_add(rest.saturating_mul(u64::from(array.min - n_prefix)));
+            total = total.saturating_add(rest.saturating_mul(n_rest));
         }
-        let commas = u64::from(array.min.saturating_sub(1)) * self.comma().len() as u64;
-        Some(total.saturating_add(commas))
+        let n_commas = array.min.saturating_sub(first.max(1));
+        Some(total.saturating_add(u64::from(n_commas) * self.comma().len() as u64))
+    }
+
+    /// # Errors
+    /// [`Error::LimitExceeded`] when the items that are missing are too long to be made up.
+    pub(crate) fn check_missing_items(&self, array: &ArrayLeaf, n_read: u32) -> Result<(), Error> {
+        let cost = self.items_cost(array, n_read, &Tentative::default());
+        check_length(cost.unwrap_or(u64::MAX))
+    }
+
+    fn scalar_cost(&self, leaf: &Leaf) -> u64 {
+        if let Leaf::String(language) = leaf
+            && check_length(language.least_length(language.start()) as u64).is_err()
+        {
+            return language.least_length(language.start()) as u64;
+        }
+        let mut text = Vec::new();
+        self.write_scalar(leaf, &mut text);
+        text.len() as u64
     }
 
     fn object_cost(&self, object: &ObjectLeaf, costs: &Tentative) -> Option<u64> {
@@ -280,6 +299,16 @@ impl Goals {
             Leaf::Array(_) | Leaf::Object(_) => {}
         }
     }
+}
+
+/// # Errors
+/// [`Error::LimitExceeded`] for a text that is too long to be made up.
+pub(crate) fn check_length(n_bytes: u64) -> Result<(), Error> {
+    if n_bytes <= MAX_COMPLETION_BYTES {
+        return Ok(());
+    }
+    let (limit, value) = ("completion_bytes", MAX_COMPLETION_BYTES as usize);
+    Err(Error::LimitExceeded { limit, value, pointer: None })
 }
 
 /// The goals that the values of an alternative can't do without.

@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
-/// More decimal places than this, before or after the point, are refused where digits must be
-/// written out.
-pub(crate) const MAX_PLACES: i64 = 10_000;
+/// The decimal places, before or after the point, that a number in a schema may have.
+pub(crate) const MAX_PLACES: i64 = 4096;
+
+/// Exponents beyond this are as good as infinite.
+const MAX_EXPONENT: i64 = 1 << 40;
 
 /// A decimal number: `±0.d₁d₂…dₙ × 10^exponent`, with `d₁` and `dₙ` not zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,14 +22,20 @@ impl Decimal {
         Self { is_negative: false, digits: Vec::new(), exponent: 0 }
     }
 
-    /// Reads the spelling of a JSON number; `None` when its exponent is out of all reason.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads the spelling of a JSON number.
+    pub(crate) fn parse(text: &str) -> Self {
         let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
-        let exponent = exponent.parse::<i64>().ok().filter(|exponent| exponent.abs() < 1 << 40)?;
-        Some(Self::normalised(is_negative, digits, whole.len() as i64 + exponent))
+        let huge = if exponent.starts_with('-') { -MAX_EXPONENT } else { MAX_EXPONENT };
+        let exponent = exponent.parse().unwrap_or(huge).clamp(-MAX_EXPONENT, MAX_EXPONENT);
+        Self::normalised(is_negative, digits, whole.len() as i64 + exponent)
+    }
+
+    /// Whether it can be written out within [`MAX_PLACES`].
+    pub(crate) fn is_of_reasonable_length(&self) -> bool {
+        self.exponent.abs() <= MAX_PLACES && self.digits.len() as i64 <= MAX_PLACES
     }
 
     fn normalised(is_negative: bool, mut digits: Vec<u8>, exponent: i64) -> Self {
@@ -56,14 +64,11 @@ impl Decimal {
 
     /// The next integer from here: the least one above, or the greatest one below.
     ///
-    /// An integer leads to its neighbour when `is_strict`, and otherwise to itself. `None` when
-    /// that has more than [`MAX_PLACES`] digits.
-    pub(crate) fn next_integer(&self, upwards: bool, is_strict: bool) -> Option<Self> {
+    /// An integer leads to its neighbour when `is_strict`, and otherwise to itself. Takes memory for
+    /// each decimal place.
+    pub(crate) fn next_integer(&self, upwards: bool, is_strict: bool) -> Self {
         if self.is_integer() && !is_strict {
-            return Some(self.clone());
-        }
-        if self.exponent > MAX_PLACES {
-            return None;
+            return self.clone();
         }
         let n_whole = self.exponent.max(0) as usize;
         let mut whole: Vec<u8> = self.digits.iter().copied().take(n_whole).collect();
@@ -71,12 +76,12 @@ impl Decimal {
         let towards_zero = upwards == self.is_negative && !self.is_zero();
         if !towards_zero {
             increment(&mut whole);
-            return Some(Self::from_whole(!upwards, whole));
+            return Self::from_whole(!upwards, whole);
         }
         if self.is_integer() {
             decrement(&mut whole);
         }
-        Some(Self::from_whole(self.is_negative, whole))
+        Self::from_whole(self.is_negative, whole)
     }
 
     fn from_whole(is_negative: bool, whole: Vec<u8>) -> Self {
@@ -87,7 +92,7 @@ impl Decimal {
     /// The plain spelling, without an exponent; `None` when it would be too long.
     pub(crate) fn to_plain(&self) -> Option<String> {
         let n_digits = self.digits.len() as i64;
-        if self.exponent.abs() > MAX_PLACES || n_digits > MAX_PLACES {
+        if !self.is_of_reasonable_length() {
             return None;
         }
         let place =
@@ -164,7 +169,7 @@ mod tests {
     use super::Decimal;
 
     fn decimal(text: &str) -> Decimal {
-        Decimal::parse(text).unwrap()
+        Decimal::parse(text)
     }
 
     #[test]
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn finds_the_next_integer() {
-        let next = |text, upwards, strict| decimal(text).next_integer(upwards, strict).unwrap();
+        let next = |text, upwards, strict| decimal(text).next_integer(upwards, strict);
         for (text, upwards, strict, expected) in [
             ("1.5", true, false, "2"),
             ("1.5", false, false, "1"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
-use super::language::{Language, Length, MAX_LENGTH_TABLE_BYTES};
+use super::language::{Language, Length, MAX_PATTERN_LENGTH};
 use super::number_range::NumberRange;
 use super::schema::{Node, NodeId, Schema, Types};
 use crate::dfa::Dfa;
@@ -22,8 +22,6 @@ use crate::literals::Literals;
 const MAX_ALTERNATIVES: usize = 4096;
 /// The states that the automaton of several patterns together may have.
 const MAX_PRODUCT_STATES: usize = 100_000;
-/// The digits of a bound that has to be rounded to an integer.
-const MAX_BOUND_DIGITS: usize = super::decimal::MAX_PLACES as usize;
 
 /// Index of a goal.
 pub(crate) type GoalId = u32;
@@ -202,7 +200,7 @@ impl Goals {
         Ok(match json_type {
             JsonType::Null => vec![Leaf::Word(b"null")],
             JsonType::Boolean => self.boolean_leaves(nodes),
-            JsonType::Number => self.number_leaves(nodes)?,
+            JsonType::Number => self.number_leaves(nodes),
             JsonType::String => self.string_leaf(nodes)?.into_iter().collect(),
             JsonType::Array => self.array_leaf(nodes).into_iter().collect(),
             JsonType::Object => vec![self.object_leaf(nodes)],
@@ -222,7 +220,7 @@ impl Goals {
             .collect()
     }
 
-    fn number_leaves(&self, nodes: &[NodeId]) -> Result<Vec<Leaf>, Error> {
+    fn number_leaves(&self, nodes: &[NodeId]) -> Vec<Leaf> {
         let mut range = NumberRange::default();
         for node in self.nodes(nodes) {
             node.number.lower.iter().for_each(|bound| range.raise_lower(bound.clone()));
@@ -232,9 +230,7 @@ impl Goals {
         }
         let mut constants = self.nodes(nodes).filter_map(|node| node.constants.as_ref());
         let Some(first) = constants.next() else {
-            let too_many_digits = |_| self.limit("bound_digits", MAX_BOUND_DIGITS, nodes);
-            let range = range.normalised().map_err(too_many_digits)?;
-            return Ok(range.map(Leaf::Number).into_iter().collect());
+            return range.normalised().map(Leaf::Number).into_iter().collect();
         };
         let others: Vec<_> = constants.collect();
         let mut values: Vec<_> = (first.numbers.iter())
@@ -244,7 +240,7 @@ impl Goals {
             .collect();
         values.sort_unstable();
         values.dedup();
-        Ok(values.into_iter().map(|value| Leaf::Number(range.exactly(value))).collect())
+        values.into_iter().map(|value| Leaf::Number(range.exactly(value))).collect()
     }
 
     fn string_leaf(&mut self, nodes: &[NodeId]) -> Result<Option<Leaf>, Error> {
@@ -263,8 +259,8 @@ impl Goals {
             return Ok(Some(Leaf::String(Language::Any(length))));
         };
         let language = Language::pattern(dfa, length);
-        let language = language
-            .map_err(|_| self.limit("length_table_bytes", MAX_LENGTH_TABLE_BYTES, nodes))?;
+        let language =
+            language.map_err(|_| self.limit("pattern_length", MAX_PATTERN_LENGTH, nodes))?;
         Ok(language.map(Leaf::String))
     }
 

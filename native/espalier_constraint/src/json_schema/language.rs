@@ -7,8 +7,10 @@ use std::sync::Arc;
 use crate::dfa::{DEAD, Dfa};
 use crate::literals::{Literals, Prefix};
 
+/// Bounds on the length of strings with a pattern may tell so many lengths apart.
+pub(crate) const MAX_PATTERN_LENGTH: usize = 1 << 16;
 /// The memory that the table of one pattern and its bounds may take.
-pub(crate) const MAX_LENGTH_TABLE_BYTES: usize = 64 << 20;
+const MAX_LENGTH_TABLE_BYTES: usize = 64 << 20;
 
 /// The strings that one alternative of a schema accepts.
 #[derive(Debug)]
@@ -120,7 +122,16 @@ impl Language {
         Some(length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize))
     }
 
-    /// One of the shortest texts that complete the string, read in UTF-8.
+    /// How many bytes [`shortest_suffix`](Self::shortest_suffix) has, as far as they are many.
+    pub(crate) fn least_length(&self, reading: Reading) -> usize {
+        match self {
+            Self::Any(length) => length.min.saturating_sub(reading.n_characters) as usize,
+            Self::Literals(_) | Self::Pattern { .. } => 0,
+        }
+    }
+
+    /// A short text that completes the string, in UTF-8; without bounds on the length one of the
+    /// shortest.
     pub(crate) fn shortest_suffix(&self, reading: Reading) -> Vec<u8> {
         match (self, reading.place) {
             (Self::Literals(literals), Place::Literals(prefix)) => {
@@ -131,48 +142,34 @@ impl Language {
             {
                 dfa.shortest_suffix(state)
             }
-            (Self::Any(length), _) => {
-                vec![b'a'; length.min.saturating_sub(reading.n_characters) as usize]
-            }
-            _ => self.search_suffix(reading),
+            (Self::Any(_), _) => vec![b'a'; self.least_length(reading)],
+            (Self::Pattern { dfa, .. }, _) => self.walk_suffix(dfa, reading),
+            (Self::Literals(_), _) => Vec::new(),
         }
     }
 
-    /// Breadth-first search, for patterns with bounds on the length.
-    fn search_suffix(&self, reading: Reading) -> Vec<u8> {
-        let mut origins = rustc_hash::FxHashMap::from_iter([(reading, None)]);
-        let mut queue = std::collections::VecDeque::from([reading]);
-        while let Some(reading) = queue.pop_front() {
-            if self.is_accepting(reading) {
-                return retrace(&origins, reading);
-            }
-            for byte in PREFERRED_BYTES.clone().chain(0..=255) {
-                if let Some(next) = self.step(reading, byte) {
-                    origins.entry(next).or_insert_with(|| {
-                        queue.push_back(next);
-                        Some((reading, byte))
-                    });
-                }
-            }
+    /// For patterns with bounds on the length: towards acceptance, as far as the bounds allow. In
+    /// the end the bounds force it, or each step comes nearer.
+    fn walk_suffix(&self, dfa: &Dfa, mut reading: Reading) -> Vec<u8> {
+        let mut suffix = Vec::new();
+        while !self.is_accepting(reading) {
+            let steps = PREFERRED_BYTES
+                .chain(0..=255)
+                .filter_map(|byte| Some((byte, self.step(reading, byte)?)));
+            let nearest = steps.min_by_key(|(_, next)| match next.place {
+                Place::State(state) => dfa.distance(state),
+                _ => 0,
+            });
+            let Some((byte, next)) = nearest else { unreachable!("every step keeps a completion") };
+            suffix.push(byte);
+            reading = next;
         }
-        unreachable!("every step keeps a completion")
+        suffix
     }
 }
 
 /// Tried first, so that what is made up is readable where that is possible.
 const PREFERRED_BYTES: std::ops::RangeInclusive<u8> = b'a'..=b'z';
-
-type Origins = rustc_hash::FxHashMap<Reading, Option<(Reading, u8)>>;
-
-fn retrace(origins: &Origins, mut reading: Reading) -> Vec<u8> {
-    let mut suffix = Vec::new();
-    while let Some((before, byte)) = origins[&reading] {
-        suffix.push(byte);
-        reading = before;
-    }
-    suffix.reverse();
-    suffix
-}
 
 impl Length {
     /// Numbers that the bounds don't tell apart become equal.
@@ -224,7 +221,9 @@ impl LengthTable {
                 }
                 _ => layers.push(Layer { from, states }),
             }
-            if layers.len() * dfa.n_states() > MAX_LENGTH_TABLE_BYTES {
+            if layers.len() > MAX_PATTERN_LENGTH
+                || layers.len() * dfa.n_states() > MAX_LENGTH_TABLE_BYTES
+            {
                 return Err(TooLong);
             }
             if from == 0 {

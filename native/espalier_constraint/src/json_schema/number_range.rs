@@ -74,11 +74,11 @@ impl NumberRange {
 
     /// The same numbers with inclusive integer bounds where only integers count.
     ///
-    /// `Ok(None)` when no number is left, `Err` when a bound has too many digits to be rounded.
-    pub(crate) fn normalised(mut self) -> Result<Option<Self>, TooManyDigits> {
+    /// `None` when no number is left.
+    pub(crate) fn normalised(mut self) -> Option<Self> {
         if self.is_integer {
-            self.lower = self.lower.map(|bound| bound.rounded(true)).transpose()?;
-            self.upper = self.upper.map(|bound| bound.rounded(false)).transpose()?;
+            self.lower = self.lower.map(|bound| bound.rounded(true));
+            self.upper = self.upper.map(|bound| bound.rounded(false));
         }
         let is_empty = match (&self.lower, &self.upper) {
             (Some(lower), Some(upper)) => match lower.value.cmp(&upper.value) {
@@ -88,7 +88,7 @@ impl NumberRange {
             },
             _ => false,
         };
-        Ok((!is_empty).then_some(self))
+        (!is_empty).then_some(self)
     }
 
     /// Whether every spelling of a number of the right kind is in the range.
@@ -116,18 +116,13 @@ impl NumberRange {
     }
 }
 
-/// A bound can't be rounded to an integer: it has too many digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyDigits;
-
 impl Bound {
     fn negated(&self) -> Self {
         Self { value: self.value.negated(), is_exclusive: self.is_exclusive }
     }
 
-    fn rounded(&self, upwards: bool) -> Result<Self, TooManyDigits> {
-        let value = self.value.next_integer(upwards, self.is_exclusive).ok_or(TooManyDigits)?;
-        Ok(Self { value, is_exclusive: false })
+    fn rounded(&self, upwards: bool) -> Self {
+        Self { value: self.value.next_integer(upwards, self.is_exclusive), is_exclusive: false }
     }
 
     /// How the first `n` digits compare with the bound's, given how those before did.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, MAX_PLACES};
 use super::number_range::Bound;
 use super::schema::{Constants, Node, NodeId, Types};
 use crate::dfa::Dfa;
@@ -368,7 +368,7 @@ fn strings(at: At<'_, '_>) -> Result<Vec<Arc<str>>, Error> {
 }
 
 fn count(at: At<'_, '_>) -> Result<u32, Error> {
-    let count = at.value.as_number().and_then(|number| Decimal::parse(number.as_str()));
+    let count = at.value.as_number().map(|number| Decimal::parse(number.as_str()));
     let count = count.filter(|count| count.is_integer() && !count.is_negative);
     let count = count.ok_or_else(|| invalid(at.pointer, "a whole number from 0", at.value))?;
     let plain = count.to_plain().and_then(|text| text.parse().ok());
@@ -377,8 +377,12 @@ fn count(at: At<'_, '_>) -> Result<u32, Error> {
 
 fn decimal(at: At<'_, '_>) -> Result<Decimal, Error> {
     let number = at.value.as_number().ok_or_else(|| invalid(at.pointer, "a number", at.value))?;
-    Decimal::parse(number.as_str())
-        .ok_or_else(|| invalid(at.pointer, "a number with a smaller exponent", at.value))
+    let decimal = Decimal::parse(number.as_str());
+    if decimal.is_of_reasonable_length() {
+        return Ok(decimal);
+    }
+    let pointer = Some(at.pointer.to_owned());
+    Err(Error::LimitExceeded { limit: "number_places", value: MAX_PLACES as usize, pointer })
 }
 
 fn pattern(at: At<'_, '_>) -> Result<Arc<Dfa>, Error> {

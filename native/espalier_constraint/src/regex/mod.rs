@@ -36,6 +36,12 @@ pub(crate) fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
 
 fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
     regex_syntax::parse(expression).map_err(|error| not_parsed(&error, source))?;
+    let limits = thompson::Config::new().nfa_size_limit(Some(MAX_AUTOMATON_BYTES));
+    let nfa = thompson::Compiler::new().configure(limits).build(expression);
+    let nfa = nfa.map_err(|error| match error.size_limit() {
+        Some(_) => too_large(),
+        None => refused(source, &error.to_string()),
+    })?;
     let dense = dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -44,9 +50,11 @@ fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
                 .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
                 .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
         )
-        .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_AUTOMATON_BYTES)))
-        .build(expression)
-        .map_err(|error| refused(&error, source))?;
+        .build_from_nfa(&nfa)
+        .map_err(|error| match error.is_size_limit_exceeded() {
+            true => too_large(),
+            false => refused(source, &error.to_string()),
+        })?;
     explore(&dense).ok_or_else(too_large)
 }
 
@@ -67,15 +75,9 @@ fn explore(dense: &dense::DFA<Vec<u32>>) -> Option<Dfa> {
     .ok()
 }
 
-fn refused(error: &dense::BuildError, source: &str) -> Error {
-    if error.is_size_limit_exceeded() || error.to_string().contains("limit") {
-        return too_large();
-    }
-    Error::UnsupportedRegex {
-        pattern: source.to_owned(),
-        message: error.to_string(),
-        pointer: None,
-    }
+fn refused(source: &str, message: &str) -> Error {
+    let (pattern, message) = (source.to_owned(), message.to_owned());
+    Error::UnsupportedRegex { pattern, message, pointer: None }
 }
 
 fn too_large() -> Error {
