@@ -51,9 +51,12 @@ fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
                 .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
         )
         .build_from_nfa(&nfa)
-        .map_err(|error| match error.is_size_limit_exceeded() {
-            true => too_large(),
-            false => refused(source, &error.to_string()),
+        .map_err(|error| {
+            if error.is_size_limit_exceeded() {
+                too_large()
+            } else {
+                refused(source, &error.to_string())
+            }
         })?;
     explore(&dense).ok_or_else(too_large)
 }
