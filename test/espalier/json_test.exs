@@ -66,9 +66,11 @@ defmodule Espalier.JSONTest do
     end
 
     test "makes no atoms" do
-      before = :erlang.system_info(:atom_count)
-      JSON.decode!(~s({"never_an_atom_#{System.unique_integer([:positive])}": "nor_this"}))
-      assert :erlang.system_info(:atom_count) == before
+      name = "never_an_atom_#{System.unique_integer([:positive])}"
+      assert JSON.decode!(~s({"#{name}": "#{name}_either"})) == %{name => name <> "_either"}
+
+      for text <- [name, name <> "_either"],
+          do: assert_raise(ArgumentError, fn -> String.to_existing_atom(text) end)
     end
 
     test "points at the place of a syntax error" do

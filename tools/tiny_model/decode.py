@@ -19,12 +19,15 @@ class Decoder:
 
     @torch.no_grad()
     def answer(self, text, schema, instruction=""):
-        """The value for this schema."""
+        """The value for this schema; an empty object where what was written isn't JSON."""
         self.caches, self.position = [[] for _ in self.model.model.layers], 0
         self.pending, self.written = [], []
         self._read(self.encoder.prompt_ids(text, instruction))
         self._value(schema, "")
-        return json.loads(self.encoder.tokenizer.decode(self.written))
+        try:
+            return json.loads(self.encoder.tokenizer.decode(self.written))
+        except json.JSONDecodeError:
+            return {}
 
     def _read(self, ids):
         self.pending += ids

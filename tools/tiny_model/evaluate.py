@@ -51,9 +51,10 @@ def judge(decoder, cases, show):
     missed = Counter()
     for case in cases:
         got = dict(leaves(decoder.answer(case["text"], case["schema"], case.get("instruction", ""))))
-        wrong = [(p, want, got.get(p)) for p, want in leaves(case["expected"]) if got.get(p) != want]
-        total += len(got)
-        right += len(got) - len(wrong)
+        fields = list(leaves(case["expected"]))
+        wrong = [(p, want, got.get(p)) for p, want in fields if got.get(p) != want]
+        total += len(fields)
+        right += len(fields) - len(wrong)
         whole += not wrong
         missed.update(path for path, _, _ in wrong)
         if show and wrong:
