@@ -14,6 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::guide::Guide;
 use super::sequence::Sequence;
 use super::{ModelOptions, Stopped};
+use crate::error::Error;
 use crate::model::llama::{Llama, Rows};
 
 /// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
@@ -108,6 +109,10 @@ impl Worker {
                 guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
             },
         );
+        let logits = match logits {
+            Ok(logits) => logits,
+            Err(error) => return self.fail(&error),
+        };
         let mut logits = logits.chunks_exact(self.llama.config().n_ids);
         for (sequence, mask) in self.running.iter_mut().zip(masks) {
             sequence.read();
@@ -115,6 +120,11 @@ impl Worker {
                 sequence.sample(logits, mask);
             }
         }
+    }
+
+    /// Ends all running sequences.
+    fn fail(&mut self, error: &Error) {
+        self.running.iter_mut().for_each(|sequence| sequence.fail(error.clone()));
     }
 
     /// Lets finished and cancelled sequences leave and waiting ones join.
