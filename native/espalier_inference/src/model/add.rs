@@ -5,7 +5,7 @@
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 
-use super::numbers::{mismatch, slice, slice_mut};
+use super::slices::{mismatch, slice, slice_mut};
 use crate::kernels;
 
 /// Adds `y` to `x`: a tensor of the same shape, or one row for all rows of `x`.

@@ -7,8 +7,8 @@ use super::config::Config;
 use super::linear::Linear;
 use super::llama::Rows;
 use super::norm::Norm;
-use super::numbers::with_slices;
 use super::rotary::Angles;
+use super::slices::with_slices;
 use super::weights::Weights;
 use crate::error::Error;
 

@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use rayon::prelude::*;
 
-use super::numbers::slice;
+use super::slices::slice;
 use crate::kernels;
 use crate::kv_cache::KvCache;
 

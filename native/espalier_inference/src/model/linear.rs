@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 
 use super::add::add;
-use super::numbers::{mismatch, slice};
+use super::slices::{mismatch, slice};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels;

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 
 use super::config::Config;
 use super::linear::Linear;
-use super::numbers::{mismatch, slice, slice_mut};
+use super::slices::{mismatch, slice, slice_mut};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels;

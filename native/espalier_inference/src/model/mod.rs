@@ -13,8 +13,8 @@ mod linear;
 pub(crate) mod llama;
 mod mlp;
 mod norm;
-mod numbers;
 mod rotary;
+mod slices;
 mod weights;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 
-use super::numbers::{mismatch, slice};
+use super::slices::{mismatch, slice};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels;

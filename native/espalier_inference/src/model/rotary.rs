@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor};
 
-use super::numbers::{mismatch, slice, slice_mut};
+use super::slices::{mismatch, slice, slice_mut};
 
 /// Which angles a model was trained with.
 #[derive(Clone, Copy, Debug)]

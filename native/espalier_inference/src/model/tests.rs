@@ -4,6 +4,7 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64;
+use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::{Value, json};
 
 use super::add::add;
@@ -252,6 +253,31 @@ fn names_the_tensor_that_does_not_fit() {
         let result = load_with(changes).map(|_| ());
         let Err(Error::InvalidWeights { tensor, .. }) = result else { panic!("{result:?}") };
         assert_eq!(tensor, named);
+    }
+}
+
+#[test]
+fn reads_numbers_of_two_and_four_bytes_and_nothing_else() {
+    let model = TestModel::empty();
+    let read = |dtype, data: &[u8]| {
+        let view = TensorView::new(dtype, vec![2], data).unwrap();
+        let bytes = serialize([("x", view)], None).unwrap();
+        fs::write(model.file("model.safetensors"), bytes).unwrap();
+        let tensor = Weights::read(model.path(), &Device::Cpu)?.tensor("x", &[2])?;
+        Ok::<_, Error>(tensor.to_vec1::<f32>().unwrap())
+    };
+    let floats = [1.0f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat();
+    assert_eq!(read(Dtype::F32, &floats).unwrap(), [1.0, -2.5]);
+    assert_eq!(read(Dtype::BF16, &[0x80, 0x3f, 0x20, 0xc0]).unwrap(), [1.0, -2.5]);
+    assert_eq!(read(Dtype::F16, &[0x00, 0x3c, 0x00, 0xc1]).unwrap(), [1.0, -2.5]);
+    for (dtype, size) in [(Dtype::F64, 16), (Dtype::I32, 8), (Dtype::U16, 4), (Dtype::F8_E4M3, 2)] {
+        let Err(Error::InvalidWeights { tensor, expected, got, .. }) =
+            read(dtype, &[0; 16][..size])
+        else {
+            panic!("{dtype:?} was read");
+        };
+        assert_eq!((&*tensor, &*expected), ("x", "type F32, BF16 or F16"));
+        assert_eq!(got, format!("type {dtype:?}"));
     }
 }
 
