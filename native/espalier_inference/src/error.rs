@@ -112,6 +112,13 @@ pub enum Error {
         /// What was generated so far.
         partial: Vec<u8>,
     },
+    /// A step of the model failed; the requests that ran in it have ended. This is a bug, or the
+    /// device has no room.
+    #[error("the model's computation failed: {detail}")]
+    ComputationFailed {
+        /// What the tensor library says.
+        detail: String,
+    },
     /// The constraint allows no token at all, not even the end. This is a bug of the constraint.
     #[error("the constraint allows no token")]
     NoTokenAllowed,

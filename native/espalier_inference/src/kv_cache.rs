@@ -27,7 +27,17 @@ impl KvCache {
 
     /// The number of positions that all layers hold.
     pub(crate) fn len(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.keys.len() / self.row_size)
+        self.layers.len().checked_sub(1).map_or(0, |last| self.n_rows(last))
+    }
+
+    /// Whether the cache is one for a model of that many layers and such rows.
+    pub(crate) fn has_shape(&self, n_layers: usize, row_size: usize) -> bool {
+        self.layers.len() == n_layers && self.row_size == row_size
+    }
+
+    /// The number of positions that a layer holds.
+    pub(crate) fn n_rows(&self, layer: usize) -> usize {
+        self.layers.get(layer).map_or(0, |layer| layer.keys.len() / self.row_size)
     }
 
     /// Appends rows to one layer. A step appends the same number to every layer, in order.

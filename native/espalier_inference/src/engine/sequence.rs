@@ -151,7 +151,8 @@ impl Sequence {
         });
     }
 
-    fn fail(&mut self, error: Error) {
+    /// Finishes the request with an error.
+    pub(crate) fn fail(&mut self, error: Error) {
         let error = match error {
             Error::Truncated { max_tokens, .. } => {
                 Error::Truncated { max_tokens, partial: std::mem::take(&mut self.text) }

@@ -14,6 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::guide::Guide;
 use super::sequence::Sequence;
 use super::{ModelOptions, Stopped};
+use crate::error::Error;
 use crate::model::llama::{Llama, Rows};
 
 /// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
@@ -108,6 +109,10 @@ impl Worker {
                 guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
             },
         );
+        let logits = match logits {
+            Ok(logits) => logits,
+            Err(error) => return self.fail(&error),
+        };
         let mut logits = logits.chunks_exact(self.llama.config().n_ids);
         for (sequence, mask) in self.running.iter_mut().zip(masks) {
             sequence.read();
@@ -115,6 +120,11 @@ impl Worker {
                 sequence.sample(logits, mask);
             }
         }
+    }
+
+    /// Ends all running sequences.
+    fn fail(&mut self, error: &Error) {
+        self.running.iter_mut().for_each(|sequence| sequence.fail(error.clone()));
     }
 
     /// Lets finished and cancelled sequences leave and waiting ones join.
@@ -148,4 +158,37 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::engine::sink::Sink;
+    use crate::engine::{Event, Generation, Request};
+    use crate::model::LoadedModel;
+    use crate::sampling::Sampling;
+    use crate::test_model::TestModel;
+
+    #[test]
+    fn a_failed_step_ends_its_requests_and_not_the_model() {
+        let loaded = LoadedModel::read(TestModel::random().path()).unwrap();
+        let (_commands, receiver) = channel();
+        let stopped = Arc::new(Stopped::new());
+        let options = ModelOptions::default();
+        let mut worker = Worker::new(loaded.llama, &options, receiver, Arc::clone(&stopped));
+        let (sender, events) = channel();
+        let sink = Sink::new(move |event| drop(sender.send(event)), stopped);
+        let sampling = Sampling::default();
+        let request = Request { prompt: vec![1], constraint: None, sampling, max_tokens: 5 };
+        // It hasn't been started, so its cache is none of this model.
+        let sequence = Sequence::new(request, loaded.vocabulary, &Generation::new(), sink);
+        worker.running.push(sequence);
+        worker.step();
+        let event = events.recv().unwrap();
+        assert!(matches!(event, Event::Failed(Error::ComputationFailed { .. })), "{event:?}");
+        worker.step();
+        assert!(worker.running.is_empty() && worker.stopped.get().is_none());
+    }
 }

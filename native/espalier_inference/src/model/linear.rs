@@ -1,15 +1,18 @@
 //! [`Linear`]: a layer of weights, with or without a bias.
 
+use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+
+use super::add::add;
+use super::slices::{mismatch, slice};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels;
 
 /// `x · weight + bias` for each row `x`.
 pub(super) struct Linear {
-    /// A row of `n_in` numbers for each output.
-    weight: Vec<f32>,
-    bias: Option<Vec<f32>>,
-    n_in: usize,
+    /// A row of inputs' weights for each output.
+    weight: Tensor,
+    bias: Option<Tensor>,
 }
 
 impl Linear {
@@ -23,21 +26,50 @@ impl Linear {
     ) -> Result<Self, Error> {
         let weight = weights.tensor(&format!("{name}.weight"), &[n_out, n_in])?;
         let bias = bias.then(|| weights.tensor(&format!("{name}.bias"), &[n_out])).transpose()?;
-        Ok(Self { weight, bias, n_in })
+        Ok(Self { weight, bias })
+    }
+
+    /// A layer of weights that may be another layer's, too.
+    pub(super) fn without_bias(weight: Tensor) -> Self {
+        Self { weight, bias: None }
     }
 
     /// The outputs for some rows of inputs, row by row.
-    pub(super) fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let n_out = self.weight.len() / self.n_in;
-        let mut y = vec![0.0; x.len() / self.n_in * n_out];
-        kernels::matmul(x, &self.weight, self.n_in, &mut y);
+    pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let y = x.apply_op2_no_bwd(&self.weight, &Product)?;
         if let Some(bias) = &self.bias {
-            y.chunks_exact_mut(n_out).for_each(|y| kernels::add(y, bias));
+            add(&y, bias)?;
         }
-        y
+        Ok(y)
     }
 
     pub(super) fn n_parameters(&self) -> usize {
-        self.weight.len() + self.bias.as_ref().map_or(0, Vec::len)
+        self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count)
+    }
+}
+
+/// The product of a matrix of rows and a transposed matrix of weights.
+struct Product;
+
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (n_rows, n_in) = x_layout.shape().dims2()?;
+        let (n_out, n_weights) = weight_layout.shape().dims2()?;
+        if n_in != n_weights {
+            return Err(mismatch(self.name(), x_layout, weight_layout));
+        }
+        let mut y = vec![0.0; n_rows * n_out];
+        kernels::matmul(slice(x, x_layout)?, slice(weight, weight_layout)?, n_in, &mut y);
+        Ok((CpuStorage::F32(y), Shape::from((n_rows, n_out))))
     }
 }

@@ -1,20 +1,21 @@
-//! [`Llama`]: the forward pass of Llama-like models.
+//! [`Llama`]: the forward pass of Llama-like models, over candle's tensors.
 //!
 //! The tokens of all sequences are flattened to one `[n_tokens, hidden]` matrix for the linear
-//! layers; attention runs for each token on the cache of its own sequence.
+//! layers; attention runs for each token on the cache of its own sequence. The operations are
+//! candle's custom ones: each checks the shapes that it is given and calls one of our kernels, whose
+//! results don't depend on what else is in the batch.
 
-use rayon::prelude::*;
+use candle_core::{Tensor, bail};
 
+use super::cached_attention::Place;
 use super::config::Config;
+use super::layer::Layer;
 use super::linear::Linear;
-use super::rotary::{Angles, Rotary};
+use super::norm::Norm;
+use super::rotary::Rotary;
 use super::weights::Weights;
 use crate::error::Error;
-use crate::kernels::{self, Attention};
 use crate::kv_cache::KvCache;
-
-/// Score computations (tokens × positions × query size) below which attention stays on a thread.
-const MIN_PARALLEL_ATTENTION: usize = 1 << 18;
 
 /// The tokens that one sequence adds in a step.
 pub(crate) struct Rows<'a> {
@@ -27,26 +28,12 @@ pub(crate) struct Rows<'a> {
 /// The weights of a model and its forward pass.
 pub(crate) struct Llama {
     config: Config,
-    embedding: Vec<f32>,
+    embedding: Tensor,
     layers: Vec<Layer>,
-    norm: Vec<f32>,
-    /// The output layer, unless it is the embedding.
-    output: Option<Vec<f32>>,
+    norm: Norm,
+    /// The embedding's own weights, if the model ties them.
+    output: Linear,
     rotary: Rotary,
-}
-
-struct Layer {
-    attention_norm: Vec<f32>,
-    /// Norms of each head's queries and keys.
-    query_key_norm: Option<(Vec<f32>, Vec<f32>)>,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attention_output: Linear,
-    mlp_norm: Vec<f32>,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
 }
 
 impl Llama {
@@ -55,10 +42,12 @@ impl Llama {
         let embedding = weights.tensor("model.embed_tokens.weight", &[n_ids, hidden_size])?;
         let layers = (0..config.n_layers).map(|index| Layer::load(index, &config, weights));
         let layers = layers.collect::<Result<_, _>>()?;
-        let norm = weights.tensor("model.norm.weight", &[hidden_size])?;
-        let output = (!config.tied_embedding)
-            .then(|| weights.tensor("lm_head.weight", &[n_ids, hidden_size]))
-            .transpose()?;
+        let norm = Norm::load("model.norm", hidden_size, config.norm_epsilon, weights)?;
+        let output = if config.tied_embedding {
+            Linear::without_bias(embedding.clone())
+        } else {
+            Linear::load("lm_head", hidden_size, n_ids, false, weights)?
+        };
         let rotary = Rotary::new(config.head_size, config.rope);
         Ok(Self { config, embedding, layers, norm, output, rotary })
     }
@@ -69,8 +58,8 @@ impl Llama {
 
     /// The number of weights; a tied embedding counts once.
     pub(crate) fn n_parameters(&self) -> usize {
-        let ends =
-            self.embedding.len() + self.norm.len() + self.output.as_ref().map_or(0, Vec::len);
+        let output = if self.config.tied_embedding { 0 } else { self.output.n_parameters() };
+        let ends = self.embedding.elem_count() + self.norm.n_parameters() + output;
         ends + self.layers.iter().map(Layer::n_parameters).sum::<usize>()
     }
 
@@ -80,126 +69,52 @@ impl Llama {
     }
 
     /// Adds the tokens of all sequences to their caches, and returns the logits asked for, row by
-    /// row in the order of the batch. Every id must be below the model's `n_ids`.
-    pub(crate) fn forward(&self, batch: &mut [Rows<'_>]) -> Vec<f32> {
-        let hidden = self.config.hidden_size;
+    /// row in the order of the batch. After an error the caches are of no more use.
+    pub(crate) fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<f32>, Error> {
+        let logits = self.hidden_states(batch).and_then(|x| self.logits(&x, batch));
+        logits.map_err(|error| Error::ComputationFailed { detail: error.to_string() })
+    }
+
+    fn hidden_states(&self, batch: &mut [Rows<'_>]) -> candle_core::Result<Tensor> {
+        self.check(batch)?;
+        let device = self.embedding.device();
         let places = places(batch);
-        let angles = self.rotary.angles(places.iter().map(|place| place.position));
-        let mut x = Vec::with_capacity(places.len() * hidden);
-        for &id in batch.iter().flat_map(|rows| rows.tokens) {
-            x.extend_from_slice(&self.embedding[id as usize * hidden..][..hidden]);
+        let angles = self.rotary.angles(places.iter().map(|place| place.position), device)?;
+        let ids: Vec<u32> = batch.iter().flat_map(|rows| rows.tokens).copied().collect();
+        let ids = Tensor::from_vec(ids, places.len(), device)?;
+        let x = self.embedding.index_select(&ids, 0)?;
+        for layer in &self.layers {
+            layer.apply(&x, &angles, &places, batch)?;
         }
-        for (index, layer) in self.layers.iter().enumerate() {
-            let normed = self.normed(&x, &layer.attention_norm);
-            let attended = self.attend(index, &normed, &angles, &places, batch);
-            kernels::add(&mut x, &layer.attention_output.apply(&attended));
-            let normed = self.normed(&x, &layer.mlp_norm);
-            kernels::add(&mut x, &layer.mlp(&normed));
-        }
-        self.logits(&x, batch)
+        Ok(x)
     }
 
-    /// Queries, keys and values of the new rows, and attention on each sequence's cache.
-    fn attend(
-        &self,
-        index: usize,
-        x: &[f32],
-        angles: &Angles,
-        places: &[Place],
-        batch: &mut [Rows<'_>],
-    ) -> Vec<f32> {
-        let layer = &self.layers[index];
-        let (query_size, kv_size) = (self.config.query_size(), self.config.kv_size());
-        let (mut queries, mut keys) = (layer.query.apply(x), layer.key.apply(x));
-        let values = layer.value.apply(x);
-        if let Some((query_norm, key_norm)) = &layer.query_key_norm {
-            queries = self.normed(&queries, query_norm);
-            keys = self.normed(&keys, key_norm);
-        }
-        angles.rotate(&mut queries, query_size);
-        angles.rotate(&mut keys, kv_size);
-        let (mut keys, mut values) = (&keys[..], &values[..]);
-        for rows in &mut *batch {
-            let (new_keys, new_values);
-            (new_keys, keys) = keys.split_at(rows.tokens.len() * kv_size);
-            (new_values, values) = values.split_at(rows.tokens.len() * kv_size);
-            rows.cache.append(index, new_keys, new_values);
-        }
-        let caches: Vec<&KvCache> = batch.iter().map(|rows| &*rows.cache).collect();
-        self.attention(index, &queries, places, &caches)
-    }
-
-    fn attention(
-        &self,
-        layer: usize,
-        queries: &[f32],
-        places: &[Place],
-        caches: &[&KvCache],
-    ) -> Vec<f32> {
-        let size = self.config.query_size();
-        let mut output = vec![0.0; queries.len()];
-        let work: usize = places.iter().map(|place| (place.position + 1) * size).sum();
-        let run = |((output, query), place): ((&mut [f32], &[f32]), &Place)| {
-            self.attend_row(layer, query, place.position, caches[place.sequence], output);
-        };
-        if rayon::current_num_threads() == 1 || work < MIN_PARALLEL_ATTENTION {
-            output.chunks_exact_mut(size).zip(queries.chunks_exact(size)).zip(places).for_each(run);
-        } else {
-            (output.par_chunks_exact_mut(size).zip(queries.par_chunks_exact(size)))
-                .zip(places)
-                .for_each(run);
-        }
-        output
-    }
-
-    /// All heads of one token: each group of query heads shares a head of keys and values.
-    fn attend_row(
-        &self,
-        layer: usize,
-        query: &[f32],
-        position: usize,
-        cache: &KvCache,
-        output: &mut [f32],
-    ) {
-        let Config { head_size, n_heads, n_kv_heads, .. } = self.config;
-        let (keys, values) = cache.rows(layer, position + 1);
-        let mut scores = vec![0.0; position + 1];
-        let heads = query.chunks_exact(head_size).zip(output.chunks_exact_mut(head_size));
-        for (head, (query, output)) in heads.enumerate() {
-            let offset = head / (n_heads / n_kv_heads) * head_size;
-            let (stride, scores) = (cache.row_size(), &mut scores[..]);
-            Attention { query, keys, values, stride, offset, scores, output }.run();
-        }
-    }
-
-    fn normed(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
-        kernels::rms_norm(x, weight, self.config.norm_epsilon, &mut y);
-        y
-    }
-
-    fn logits(&self, x: &[f32], batch: &[Rows<'_>]) -> Vec<f32> {
-        let hidden = self.config.hidden_size;
-        let mut wanted = Vec::new();
+    fn logits(&self, x: &Tensor, batch: &[Rows<'_>]) -> candle_core::Result<Vec<f32>> {
+        let mut wanted: Vec<u32> = Vec::new();
         let mut end = 0;
         for rows in batch {
-            end += rows.tokens.len();
-            wanted.extend_from_slice(&x[(end - rows.n_logits) * hidden..end * hidden]);
+            end += rows.tokens.len() as u32;
+            wanted.extend(end - rows.n_logits as u32..end);
         }
-        let normed = self.normed(&wanted, &self.norm);
-        let mut logits = vec![0.0; wanted.len() / hidden * self.config.n_ids];
-        let output = self.output.as_ref().unwrap_or(&self.embedding);
-        kernels::matmul(&normed, output, hidden, &mut logits);
-        logits
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let n_wanted = wanted.len();
+        let x = x.index_select(&Tensor::from_vec(wanted, n_wanted, x.device())?, 0)?;
+        self.output.apply(&self.norm.apply(&x)?)?.flatten_all()?.to_vec1()
     }
-}
 
-/// Where a row of the flattened matrix belongs.
-struct Place {
-    /// The index of its sequence in the batch.
-    sequence: usize,
-    /// Its position in that sequence.
-    position: usize,
+    /// Whether the batch is one for this model.
+    fn check(&self, batch: &[Rows<'_>]) -> candle_core::Result<()> {
+        let fits = |rows: &Rows<'_>| {
+            rows.cache.has_shape(self.config.n_layers, self.config.kv_size())
+                && rows.n_logits <= rows.tokens.len()
+        };
+        if !batch.iter().all(fits) {
+            bail!("the caches or the logits asked for do not fit the model");
+        }
+        Ok(())
+    }
 }
 
 fn places(batch: &[Rows<'_>]) -> Vec<Place> {
@@ -208,55 +123,4 @@ fn places(batch: &[Rows<'_>]) -> Vec<Place> {
         (start..start + rows.tokens.len()).map(move |position| Place { sequence, position })
     };
     batch.iter().enumerate().flat_map(of_sequence).collect()
-}
-
-impl Layer {
-    fn load(index: usize, config: &Config, weights: &Weights) -> Result<Self, Error> {
-        let Config { hidden_size, intermediate_size, head_size, .. } = *config;
-        let Config { input_bias, output_bias, mlp_bias, .. } = *config;
-        let (query_size, kv_size) = (config.query_size(), config.kv_size());
-        let norm = |name: &str, size| {
-            weights.tensor(&format!("model.layers.{index}.{name}.weight"), &[size])
-        };
-        let linear = |name: &str, n_in, n_out, bias| {
-            Linear::load(&format!("model.layers.{index}.{name}"), n_in, n_out, bias, weights)
-        };
-        let head_norms = || -> Result<_, Error> {
-            Ok((norm("self_attn.q_norm", head_size)?, norm("self_attn.k_norm", head_size)?))
-        };
-        Ok(Self {
-            attention_norm: norm("input_layernorm", hidden_size)?,
-            query_key_norm: config.query_key_norm.then(head_norms).transpose()?,
-            query: linear("self_attn.q_proj", hidden_size, query_size, input_bias)?,
-            key: linear("self_attn.k_proj", hidden_size, kv_size, input_bias)?,
-            value: linear("self_attn.v_proj", hidden_size, kv_size, input_bias)?,
-            attention_output: linear("self_attn.o_proj", query_size, hidden_size, output_bias)?,
-            mlp_norm: norm("post_attention_layernorm", hidden_size)?,
-            gate: linear("mlp.gate_proj", hidden_size, intermediate_size, mlp_bias)?,
-            up: linear("mlp.up_proj", hidden_size, intermediate_size, mlp_bias)?,
-            down: linear("mlp.down_proj", intermediate_size, hidden_size, mlp_bias)?,
-        })
-    }
-
-    fn mlp(&self, x: &[f32]) -> Vec<f32> {
-        let mut gate = self.gate.apply(x);
-        kernels::swiglu(&mut gate, &self.up.apply(x));
-        self.down.apply(&gate)
-    }
-
-    fn n_parameters(&self) -> usize {
-        let linear = [
-            &self.query,
-            &self.key,
-            &self.value,
-            &self.attention_output,
-            &self.gate,
-            &self.up,
-            &self.down,
-        ];
-        let in_linear: usize = linear.iter().map(|linear| linear.n_parameters()).sum();
-        let in_heads =
-            self.query_key_norm.as_ref().map_or(0, |(query, key)| query.len() + key.len());
-        in_linear + in_heads + self.attention_norm.len() + self.mlp_norm.len()
-    }
 }

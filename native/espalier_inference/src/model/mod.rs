@@ -2,17 +2,25 @@
 //!
 //! One file for each architecture family holds its forward pass; [`llama`] is the one there is.
 
+mod add;
+mod attention;
+mod cached_attention;
 mod config;
 mod files;
 mod json_file;
+mod layer;
 mod linear;
 pub(crate) mod llama;
+mod mlp;
+mod norm;
 mod rotary;
+mod slices;
 mod weights;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::Device;
 use espalier_constraint::Vocabulary;
 
 use self::config::{Config, FAMILIES, Family};
@@ -48,7 +56,7 @@ impl LoadedModel {
             let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
             return Err(Error::VocabularyMismatch { n_ids, n_logits });
         }
-        let llama = Llama::load(shape, &Weights::read(directory)?)?;
+        let llama = Llama::load(shape, &Weights::read(directory, &Device::Cpu)?)?;
         let vocabulary = Arc::new(vocabulary);
         let architecture = family.architecture;
         Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })

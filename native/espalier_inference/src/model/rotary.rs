@@ -2,6 +2,10 @@
 
 use std::f32::consts::TAU;
 
+use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor};
+
+use super::slices::{mismatch, slice, slice_mut};
+
 /// Which angles a model was trained with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rope {
@@ -29,9 +33,8 @@ pub(crate) struct Rotary {
 
 /// Cosines and sines for a list of positions, shared by all heads and layers of a step.
 pub(crate) struct Angles {
-    /// For each position the cosines, then the sines.
-    values: Vec<f32>,
-    half: usize,
+    /// A row for each position: the cosines, then the sines.
+    values: Tensor,
 }
 
 impl Rotary {
@@ -43,14 +46,20 @@ impl Rotary {
         Self { frequencies: (0..head_size / 2).map(frequency).collect() }
     }
 
-    pub(crate) fn angles(&self, positions: impl Iterator<Item = usize>) -> Angles {
-        let mut values = Vec::new();
+    /// The angles of the positions at which a step has rows, on its device.
+    pub(crate) fn angles(
+        &self,
+        positions: impl ExactSizeIterator<Item = usize>,
+        device: &Device,
+    ) -> Result<Angles> {
+        let shape = (positions.len(), 2 * self.frequencies.len());
+        let mut values = Vec::with_capacity(shape.0 * shape.1);
         for position in positions {
             let angle = |&frequency: &f32| position as f32 * frequency;
             values.extend(self.frequencies.iter().map(|f| angle(f).cos()));
             values.extend(self.frequencies.iter().map(|f| angle(f).sin()));
         }
-        Angles { values, half: self.frequencies.len() }
+        Ok(Angles { values: Tensor::from_vec(values, shape, device)? })
     }
 }
 
@@ -64,17 +73,45 @@ impl Scaling {
 }
 
 impl Angles {
-    /// Rotates all heads of each row; a row is a position and `row_size` numbers.
-    pub(crate) fn rotate(&self, rows: &mut [f32], row_size: usize) {
-        let rows = rows.chunks_exact_mut(row_size);
-        for (row, angles) in rows.zip(self.values.chunks_exact(2 * self.half)) {
-            let (cosines, sines) = angles.split_at(self.half);
-            for head in row.chunks_exact_mut(2 * self.half) {
-                let (first, second) = head.split_at_mut(self.half);
-                for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
-                    (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
-                }
-            }
+    /// Rotates in place a tensor of positions, heads and the numbers of a head.
+    pub(crate) fn rotate(&self, heads: &Tensor) -> Result<()> {
+        heads.inplace_op2(&self.values, &Rotation)
+    }
+}
+
+struct Rotation;
+
+impl InplaceOp2 for Rotation {
+    fn name(&self) -> &'static str {
+        "rotary-embedding"
+    }
+
+    fn cpu_fwd(
+        &self,
+        heads: &mut CpuStorage,
+        heads_layout: &Layout,
+        angles: &CpuStorage,
+        angles_layout: &Layout,
+    ) -> Result<()> {
+        let (n_rows, n_heads, head_size) = heads_layout.shape().dims3()?;
+        if angles_layout.dims() != [n_rows, head_size] || n_heads * head_size == 0 {
+            return Err(mismatch(self.name(), heads_layout, angles_layout));
+        }
+        let rows = slice_mut(heads, heads_layout)?.chunks_exact_mut(n_heads * head_size);
+        let angles = slice(angles, angles_layout)?.chunks_exact(head_size);
+        rows.zip(angles).for_each(|(row, angles)| rotate(row, angles));
+        Ok(())
+    }
+}
+
+/// Rotates all heads of one row.
+fn rotate(row: &mut [f32], angles: &[f32]) {
+    let half = angles.len() / 2;
+    let (cosines, sines) = angles.split_at(half);
+    for head in row.chunks_exact_mut(2 * half) {
+        let (first, second) = head.split_at_mut(half);
+        for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
+            (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
         }
     }
 }

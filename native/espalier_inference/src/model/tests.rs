@@ -1,12 +1,19 @@
 use std::fs;
 use std::path::Path;
 
+use candle_core::{DType, Tensor};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64;
+use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::{Value, json};
 
+use super::add::add;
+use super::cached_attention::{CachedAttention, Place};
+use super::linear::Linear;
 use super::llama::Rows;
+use super::rotary::{Rope, Rotary};
 use super::*;
+use crate::kv_cache::KvCache;
 use crate::test_model::{self, TestModel};
 
 fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
@@ -24,7 +31,7 @@ fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
 fn load_llama(directory: &Path) -> Result<Llama, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
     let config = Config::from_json(&config, family(&config)?)?;
-    Llama::load(config, &Weights::read(directory)?)
+    Llama::load(config, &Weights::read(directory, &Device::Cpu)?)
 }
 
 /// The logits of all tokens, read in parts of the given sizes.
@@ -37,7 +44,7 @@ fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
         let (tokens, after) = rest.split_at(size.min(rest.len()));
         rest = after;
         let rows = Rows { tokens, cache: &mut cache, n_logits: tokens.len() };
-        logits.extend(llama.forward(&mut [rows]));
+        logits.extend(llama.forward(&mut [rows]).unwrap());
     }
     logits
 }
@@ -106,11 +113,65 @@ fn a_batch_gives_the_same_logits() {
     let rows = parts.iter().zip(&mut caches);
     let mut rows: Vec<Rows<'_>> =
         rows.map(|(tokens, cache)| Rows { tokens, cache, n_logits: 1 }).collect();
-    let together = llama.forward(&mut rows);
+    let together = llama.forward(&mut rows).unwrap();
     for (tokens, logits) in parts.iter().zip(together.chunks_exact(llama.config().n_ids)) {
         let alone = logits_in_parts(&llama, tokens, &[tokens.len()]);
         assert_eq!(alone[alone.len() - logits.len()..], *logits);
     }
+}
+
+#[test]
+fn a_batch_that_does_not_fit_is_an_error() {
+    let (llama, _, _) = reference("data/llama_untied_gqa_bf16");
+    let fails = |tokens: &[u32], mut cache: KvCache, n_logits| {
+        let result = llama.forward(&mut [Rows { tokens, cache: &mut cache, n_logits }]);
+        assert!(matches!(result, Err(Error::ComputationFailed { .. })), "{result:?}");
+    };
+    let Config { n_ids, n_layers, .. } = *llama.config();
+    let row_size = llama.config().kv_size();
+    fails(&[0, n_ids as u32], llama.new_cache(), 1);
+    fails(&[0], llama.new_cache(), 2);
+    fails(&[0], KvCache::default(), 1);
+    fails(&[0], KvCache::new(n_layers, row_size + 1), 1);
+    fails(&[0], KvCache::new(n_layers + 1, row_size), 1);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let linear = Linear::without_bias(zeros(&[3, 8]));
+    assert_eq!(linear.apply(&zeros(&[5, 8])).unwrap().dims(), [5, 3]);
+    for shape in [&[5, 7][..], &[8], &[5, 2, 8]] {
+        assert!(linear.apply(&zeros(shape)).is_err(), "{shape:?}");
+    }
+    assert!(linear.apply(&zeros(&[8, 5]).t().unwrap()).is_err(), "not row by row");
+    assert!(linear.apply(&zeros(&[5, 8]).to_dtype(DType::F64).unwrap()).is_err());
+    for (shape, fits) in [(&[4, 6][..], true), (&[6], true), (&[4], false), (&[6, 4], false)] {
+        assert_eq!(add(&zeros(&[4, 6]), &zeros(shape)).is_ok(), fits, "{shape:?}");
+    }
+    let rotary = Rotary::new(8, Rope { theta: 1e4, scaling: None });
+    let angles = rotary.angles([3, 9].into_iter(), &Device::Cpu).unwrap();
+    for (shape, fits) in [(&[2, 3, 8], true), (&[1, 3, 8], false), (&[2, 3, 6], false)] {
+        assert_eq!(angles.rotate(&zeros(shape)).is_ok(), fits, "{shape:?}");
+    }
+}
+
+#[test]
+fn attention_beyond_a_cache_is_an_error() {
+    let mut cache = KvCache::new(1, 8);
+    cache.append(0, &[1.0; 16], &[2.0; 16]);
+    let attend = |shape: (usize, usize, usize), sequence, position| {
+        let queries = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        let places = [Place { sequence, position }];
+        queries.apply_op1_no_bwd(&CachedAttention { layer: 0, places: &places, caches: &[&cache] })
+    };
+    let attended = attend((1, 4, 4), 0, 1).unwrap();
+    assert_eq!(attended.to_vec2::<f32>().unwrap(), [[2.0; 16]]);
+    assert!(attend((1, 4, 4), 0, 2).is_err(), "a position that the cache lacks");
+    assert!(attend((1, 4, 4), 1, 0).is_err(), "a sequence that the batch lacks");
+    assert!(attend((2, 4, 4), 0, 0).is_err(), "more rows than places");
+    assert!(attend((1, 3, 4), 0, 0).is_err(), "heads that can't share");
+    assert!(attend((1, 4, 3), 0, 0).is_err(), "heads of another size");
 }
 
 /// Loads a model with some fields of its configuration changed.
@@ -192,6 +253,31 @@ fn names_the_tensor_that_does_not_fit() {
         let result = load_with(changes).map(|_| ());
         let Err(Error::InvalidWeights { tensor, .. }) = result else { panic!("{result:?}") };
         assert_eq!(tensor, named);
+    }
+}
+
+#[test]
+fn reads_numbers_of_two_and_four_bytes_and_nothing_else() {
+    let model = TestModel::empty();
+    let read = |dtype, data: &[u8]| {
+        let view = TensorView::new(dtype, vec![2], data).unwrap();
+        let bytes = serialize([("x", view)], None).unwrap();
+        fs::write(model.file("model.safetensors"), bytes).unwrap();
+        let tensor = Weights::read(model.path(), &Device::Cpu)?.tensor("x", &[2])?;
+        Ok::<_, Error>(tensor.to_vec1::<f32>().unwrap())
+    };
+    let floats = [1.0f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat();
+    assert_eq!(read(Dtype::F32, &floats).unwrap(), [1.0, -2.5]);
+    assert_eq!(read(Dtype::BF16, &[0x80, 0x3f, 0x20, 0xc0]).unwrap(), [1.0, -2.5]);
+    assert_eq!(read(Dtype::F16, &[0x00, 0x3c, 0x00, 0xc1]).unwrap(), [1.0, -2.5]);
+    for (dtype, size) in [(Dtype::F64, 16), (Dtype::I32, 8), (Dtype::U16, 4), (Dtype::F8_E4M3, 2)] {
+        let Err(Error::InvalidWeights { tensor, expected, got, .. }) =
+            read(dtype, &[0; 16][..size])
+        else {
+            panic!("{dtype:?} was read");
+        };
+        assert_eq!((&*tensor, &*expected), ("x", "type F32, BF16 or F16"));
+        assert_eq!(got, format!("type {dtype:?}"));
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use half::{bf16, f16};
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use candle_core::safetensors::BufferedSafetensors;
+use candle_core::{DType, Device, Tensor};
 
 use super::files;
 use super::json_file::JsonFile;
@@ -13,19 +13,17 @@ use crate::error::Error;
 /// One `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
 pub(crate) struct Weights {
     files: Vec<WeightFile>,
+    device: Device,
 }
 
 struct WeightFile {
     path: PathBuf,
-    bytes: Vec<u8>,
-    metadata: Metadata,
-    /// Where the data starts, after the header.
-    data_start: usize,
+    tensors: BufferedSafetensors,
 }
 
 impl Weights {
-    /// Reads the files of a model directory; no tensor is converted yet.
-    pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
+    /// Reads the files of a model directory; no tensor is on the device yet.
+    pub(crate) fn read(directory: &Path, device: &Device) -> Result<Self, Error> {
         let index = directory.join("model.safetensors.index.json");
         let names = if index.exists() {
             shard_names(&JsonFile::read(&index)?)?
@@ -33,19 +31,13 @@ impl Weights {
             BTreeSet::from(["model.safetensors".to_owned()])
         };
         let files = names.iter().map(|name| WeightFile::read(directory.join(name)));
-        Ok(Self { files: files.collect::<Result<_, _>>()? })
+        Ok(Self { files: files.collect::<Result<_, _>>()?, device: device.clone() })
     }
 
-    /// A tensor of the given shape, row by row.
-    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let found = self.files.iter().find_map(|file| Some((file, file.metadata.info(name)?)));
-        let (file, info) = found
-            .ok_or_else(|| self.files[0].invalid(name, &format!("shape {shape:?}"), "nothing"))?;
-        if info.shape != shape {
-            let got = format!("shape {:?}", info.shape);
-            return Err(file.invalid(name, &format!("shape {shape:?}"), &got));
-        }
-        file.convert(name, info)
+    /// A tensor of the given shape, on the device.
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+        let file = self.files.iter().find(|file| file.tensors.get(name).is_ok());
+        file.unwrap_or(&self.files[0]).tensor(name, shape, &self.device)
     }
 }
 
@@ -67,10 +59,8 @@ fn plain_file_name(name: &str) -> Option<String> {
 
 impl WeightFile {
     fn read(path: PathBuf) -> Result<Self, Error> {
-        let bytes = files::read(&path)?;
-        match SafeTensors::read_metadata(&bytes) {
-            // The header's length, 8 bytes, and the header itself come before the data.
-            Ok((header, metadata)) => Ok(Self { path, bytes, metadata, data_start: header + 8 }),
+        match BufferedSafetensors::new(files::read(&path)?) {
+            Ok(tensors) => Ok(Self { path, tensors }),
             Err(error) => Err(Error::InvalidWeights {
                 path,
                 tensor: String::new(),
@@ -80,15 +70,19 @@ impl WeightFile {
         }
     }
 
-    fn convert(&self, name: &str, info: &TensorInfo) -> Result<Vec<f32>, Error> {
-        let (start, end) = info.data_offsets;
-        let data = &self.bytes[self.data_start + start..self.data_start + end];
-        match info.dtype {
-            Dtype::F32 => Ok(widen(data, f32::from_le_bytes)),
-            Dtype::BF16 => Ok(widen(data, |bytes| bf16::from_le_bytes(bytes).to_f32())),
-            Dtype::F16 => Ok(widen(data, |bytes| f16::from_le_bytes(bytes).to_f32())),
-            other => Err(self.invalid(name, "type F32, BF16 or F16", &format!("type {other:?}"))),
+    fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, Error> {
+        let expected = format!("shape {shape:?}");
+        let view = self.tensors.get(name).map_err(|_| self.invalid(name, &expected, "nothing"))?;
+        if view.shape() != shape {
+            return Err(self.invalid(name, &expected, &format!("shape {:?}", view.shape())));
         }
+        let Ok(DType::F32 | DType::BF16 | DType::F16) = DType::try_from(view.dtype()) else {
+            let got = format!("type {:?}", view.dtype());
+            return Err(self.invalid(name, "type F32, BF16 or F16", &got));
+        };
+        let tensor = self.tensors.load(name, device);
+        let tensor = tensor.and_then(|tensor| tensor.to_dtype(DType::F32));
+        tensor.map_err(|error| self.invalid(name, "room on the device", &error.to_string()))
     }
 
     fn invalid(&self, tensor: &str, expected: &str, got: &str) -> Error {
@@ -99,8 +93,4 @@ impl WeightFile {
             got: got.to_owned(),
         }
     }
-}
-
-fn widen<const N: usize>(data: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks::<N>().0.iter().map(|&bytes| convert(bytes)).collect()
 }

@@ -1,0 +1,89 @@
+//! [`Attention`]: the part of a layer in which a row sees those before it in its sequence.
+
+use candle_core::Tensor;
+
+use super::cached_attention::{CachedAttention, Place};
+use super::config::Config;
+use super::linear::Linear;
+use super::llama::Rows;
+use super::norm::Norm;
+use super::rotary::Angles;
+use super::slices::with_slices;
+use super::weights::Weights;
+use crate::error::Error;
+
+pub(super) struct Attention {
+    /// The index of the layer, under which caches have its keys and values.
+    layer: usize,
+    head_size: usize,
+    /// Norms of each head's queries and keys.
+    query_key_norm: Option<(Norm, Norm)>,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+}
+
+impl Attention {
+    /// The part of the layer whose name is `name`.
+    pub(super) fn load(
+        layer: usize,
+        name: &str,
+        config: &Config,
+        weights: &Weights,
+    ) -> Result<Self, Error> {
+        let Config { hidden_size, head_size, input_bias, .. } = *config;
+        let (query_size, kv_size) = (config.query_size(), config.kv_size());
+        let path = |part: &str| format!("{name}.self_attn.{part}");
+        let input =
+            |part: &str, size| Linear::load(&path(part), hidden_size, size, input_bias, weights);
+        let norm = |part: &str| Norm::load(&path(part), head_size, config.norm_epsilon, weights);
+        let norms = || Ok::<_, Error>((norm("q_norm")?, norm("k_norm")?));
+        let query_key_norm = config.query_key_norm.then(norms).transpose()?;
+        let (query, key) = (input("q_proj", query_size)?, input("k_proj", kv_size)?);
+        let value = input("v_proj", kv_size)?;
+        let output =
+            Linear::load(&path("o_proj"), query_size, hidden_size, config.output_bias, weights)?;
+        Ok(Self { layer, head_size, query_key_norm, query, key, value, output })
+    }
+
+    /// Adds the keys and values of all rows to their caches, and returns what each row attends to.
+    pub(super) fn apply(
+        &self,
+        x: &Tensor,
+        angles: &Angles,
+        places: &[Place],
+        batch: &mut [Rows<'_>],
+    ) -> candle_core::Result<Tensor> {
+        let heads = |part: &Linear| part.apply(x)?.reshape((places.len(), (), self.head_size));
+        let (mut queries, mut keys) = (heads(&self.query)?, heads(&self.key)?);
+        let values = self.value.apply(x)?;
+        if let Some((query_norm, key_norm)) = &self.query_key_norm {
+            queries = query_norm.apply(&queries)?;
+            keys = key_norm.apply(&keys)?;
+        }
+        angles.rotate(&queries)?;
+        angles.rotate(&keys)?;
+        with_slices(&keys, &values, |keys, values| self.append(keys, values, batch))?;
+        let caches: Vec<_> = batch.iter().map(|rows| &*rows.cache).collect();
+        let attended = CachedAttention { layer: self.layer, places, caches: &caches };
+        self.output.apply(&queries.apply_op1_no_bwd(&attended)?)
+    }
+
+    fn append(&self, mut keys: &[f32], mut values: &[f32], batch: &mut [Rows<'_>]) {
+        for rows in batch {
+            let size = rows.tokens.len() * rows.cache.row_size();
+            let (new_keys, new_values);
+            (new_keys, keys) = keys.split_at(size);
+            (new_values, values) = values.split_at(size);
+            rows.cache.append(self.layer, new_keys, new_values);
+        }
+    }
+
+    pub(super) fn n_parameters(&self) -> usize {
+        let linear = [&self.query, &self.key, &self.value, &self.output];
+        let norms = self.query_key_norm.iter().flat_map(|(query, key)| [query, key]);
+        linear.into_iter().map(Linear::n_parameters).sum::<usize>()
+            + norms.map(Norm::n_parameters).sum::<usize>()
+    }
+}

@@ -1,0 +1,62 @@
+//! [`Norm`]: rows divided by their root mean square.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+
+use super::slices::{mismatch, slice};
+use super::weights::Weights;
+use crate::error::Error;
+use crate::kernels;
+
+/// `x / sqrt(mean(x²) + epsilon) * weight` for each row `x`: for the last dimension of a tensor.
+pub(super) struct Norm {
+    weight: Tensor,
+    epsilon: f32,
+}
+
+impl Norm {
+    /// The norm of that name, for rows of `size` numbers.
+    pub(super) fn load(
+        name: &str,
+        size: usize,
+        epsilon: f32,
+        weights: &Weights,
+    ) -> Result<Self, Error> {
+        Ok(Self { weight: weights.tensor(&format!("{name}.weight"), &[size])?, epsilon })
+    }
+
+    /// The normed rows, in a tensor of the same shape.
+    pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        x.apply_op2_no_bwd(&self.weight, &RmsNorm { epsilon: self.epsilon })
+    }
+
+    pub(super) fn n_parameters(&self) -> usize {
+        self.weight.elem_count()
+    }
+}
+
+struct RmsNorm {
+    epsilon: f32,
+}
+
+impl CustomOp2 for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let size = weight_layout.shape().dims1()?;
+        if size == 0 || x_layout.dims().last() != Some(&size) {
+            return Err(mismatch(self.name(), x_layout, weight_layout));
+        }
+        let (x, weight) = (slice(x, x_layout)?, slice(weight, weight_layout)?);
+        let mut y = vec![0.0; x.len()];
+        kernels::rms_norm(x, weight, self.epsilon, &mut y);
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+    }
+}
