@@ -2,6 +2,7 @@
 
 import functools
 import random
+import re
 from dataclasses import dataclass
 
 import form
@@ -9,7 +10,8 @@ import kinds
 import phrases
 from domains import common, contact, event, invoice, order, review, shared, support, task, travel
 from jsontext import object_schema, schema_of
-from lines import choose, lines, portion, slots
+from lines import SLOT, choose, lines, portion, slots, vary
+from words import invented
 
 DOMAINS = [support, order, contact, event, invoice, travel, review, task]
 ENUMS = {
@@ -50,6 +52,16 @@ def _kind(name):
     return getattr(kinds, name, None) or getattr(phrases, name)
 
 
+@functools.cache
+def _words():
+    return sorted(set(re.findall(r"\b[a-z]{2,}\b", SLOT.sub("", " ".join(portion(common.FILLERS, "train"))))))
+
+
+def _word(rng):
+    """A word that may stand anywhere in a template."""
+    return rng.choice(_words()) if rng.random() < 0.8 else invented(rng)
+
+
 class Writer:
     """Fills templates; remembers which slots are used and the values they gave."""
 
@@ -62,6 +74,8 @@ class Writer:
     def write(self, template):
         """The filled template, or None where a slot of it is taken already."""
         chosen = choose(template, self.rng)
+        if self.split == "train":
+            chosen = vary(chosen, self.rng, _word)
         names = {name.removesuffix("_cap") for name in slots(chosen) if not name.startswith("noise_")}
         if names & self.used or len(names) < len({n for n in slots(chosen) if not n.startswith("noise_")}):
             return None

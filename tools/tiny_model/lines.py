@@ -4,6 +4,8 @@ import re
 
 CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 SLOT = re.compile(r"\{(\w+)\}")
+SPLIT = re.compile(r"(\{\w+\})")
+WORD = re.compile(r"\b([a-z]{2,})\b( ?)")
 HELD_OUT_EVERY = 7
 
 
@@ -22,6 +24,24 @@ def choose(template, rng):
     while CHOICE.search(template):
         template = CHOICE.sub(lambda match: rng.choice(match[1].split("|")), template, count=1)
     return template
+
+
+def vary(template, rng, other):
+    """Drops some words around the slots, or puts others (from a function) in their place.
+
+    So what a template says word for word is no sure sign of what a value means, and a model has to
+    look at the value, too.
+    """
+    rate = rng.choice([0.0, 0.0, 0.1, 0.25])
+
+    def changed(match):
+        if rng.random() >= rate:
+            return match[0]
+        return other(rng) + match[2] if rng.random() < 0.7 else ""
+
+    parts = SPLIT.split(template)
+    parts[::2] = [WORD.sub(changed, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def portion(templates, split):

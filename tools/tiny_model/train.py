@@ -109,7 +109,7 @@ class Run:
         part = self.shared_progress / self.options.copying if self.options.copying else 1.0
         if part < 0.4:
             return 1.0, 0.8
-        return (0.5, 0.3) if part < 1 else (0.12, 0.05)
+        return (0.5, 0.3) if part < 1 else (0.2, 0.05)
 
     def save(self, name):
         """Writes a checkpoint."""

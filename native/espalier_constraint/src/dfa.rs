@@ -1,8 +1,11 @@
 //! [`Dfa`]: a trim deterministic automaton over bytes.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::literals::Literals;
 
 /// The state from which no text is accepted.
 pub(crate) const DEAD: u32 = u32::MAX;
@@ -69,8 +72,7 @@ impl Dfa {
         other: &Self,
         max_states: usize,
     ) -> Result<Self, TooManyStates> {
-        let (classes, representatives) =
-            classes_of(|byte| (self.classes[usize::from(byte)], other.classes[usize::from(byte)]));
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
         Self::explore(
             (self.start, other.start),
             (classes, &representatives),
@@ -80,6 +82,48 @@ impl Dfa {
         )
     }
 
+    /// The automaton of the texts that this one accepts and the other doesn't.
+    pub(crate) fn difference(
+        &self,
+        other: &Self,
+        max_states: usize,
+    ) -> Result<Self, TooManyStates> {
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
+        Self::explore(
+            (self.start, other.start),
+            (classes, &representatives),
+            max_states,
+            |&(a, b), byte| Some((self.step(a, byte)?, other.step(b, byte).unwrap_or(DEAD))),
+            |&(a, b)| self.is_accepting(a) && !other.is_accepting(b),
+        )
+    }
+
+    /// The automaton of all texts in UTF-8.
+    pub(crate) fn any_text() -> &'static Self {
+        static ANY: LazyLock<Dfa> = LazyLock::new(|| {
+            crate::regex::compile("(?s:.)*").unwrap_or_else(|_| unreachable!("a valid expression"))
+        });
+        &ANY
+    }
+
+    /// The automaton of some texts.
+    pub(crate) fn of_texts(texts: &Literals, max_states: usize) -> Result<Self, TooManyStates> {
+        let used: FxHashSet<u8> = texts.iter().flatten().copied().collect();
+        let (classes, representatives) = classes_of(|byte| used.contains(&byte).then_some(byte));
+        Self::explore(
+            texts.start(),
+            (classes, &representatives),
+            max_states,
+            |&prefix, byte| texts.step(prefix, byte),
+            |&prefix| texts.is_complete(prefix),
+        )
+    }
+
+    /// The class of a byte: bytes of a class are told apart in no state.
+    pub(crate) fn class(&self, byte: u8) -> u8 {
+        self.classes[usize::from(byte)]
+    }
+
     /// The start state; [`DEAD`] when nothing is accepted.
     pub(crate) fn start(&self) -> u32 {
         self.start
@@ -87,7 +131,7 @@ impl Dfa {
 
     /// The state after one more byte, unless nothing can be accepted from there.
     pub(crate) fn step(&self, state: u32, byte: u8) -> Option<u32> {
-        let class = usize::from(self.classes[usize::from(byte)]);
+        let class = usize::from(self.class(byte));
         let target = *self.next.get((state as usize).checked_mul(self.n_classes)? + class)?;
         (target != DEAD).then_some(target)
     }

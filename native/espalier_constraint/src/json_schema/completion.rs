@@ -1,11 +1,13 @@
 //! How a partly read value is completed soonest.
 
 use super::Whitespace;
-use super::cost::check_length;
+use super::cost::{Costing, check_length};
 use super::frame::{Alternative, Progress};
 use super::goals::Leaf;
+use super::keys::Keys;
 use super::machine::JsonMachine;
 use super::number;
+use super::plan::OpenObject;
 use super::state::{KeyReading, Place, StackId, StackNode, State};
 use super::string::{Decoder, escape_into};
 use crate::error::Error;
@@ -102,7 +104,7 @@ impl JsonMachine {
                 if let Some(node) = self.stack(state.stack).cloned() {
                     for alternative in node.frame.alternatives() {
                         let mut text = Vec::new();
-                        self.write_rest(alternative, is_first, &mut text)?;
+                        self.write_rest(&node, alternative, is_first, &mut text)?;
                         options.push((alternative.serves, text));
                     }
                     return Ok((shortest(options), node.parent));
@@ -148,8 +150,7 @@ impl JsonMachine {
                 continue;
             };
             let mut text = value.clone();
-            let after = self.after_value(alternative);
-            self.write_rest(&after, false, &mut text)?;
+            self.write_rest(node, alternative, false, &mut text)?;
             options.push((alternative.serves, text));
         }
         Ok(shortest(options))
@@ -158,57 +159,38 @@ impl JsonMachine {
     /// Appends what a container can't do without, and its end.
     fn write_rest(
         &mut self,
+        node: &StackNode,
         alternative: &Alternative,
-        mut is_first: bool,
+        is_first: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let leaf = self.goals.leaf(alternative.leaf).clone();
-        let mut separator = |goals: &super::goals::Goals, out: &mut Vec<u8>| {
-            if !std::mem::take(&mut is_first) {
-                out.extend(goals.comma());
+        let tasks = match (&*leaf, &alternative.progress) {
+            (Leaf::Array(array), Progress::Array(progress)) => {
+                let plan = self.goals.plan_array(array, progress, &mut Costing::Settled)?;
+                self.goals.item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
             }
+            (Leaf::Object(leaf), Progress::Object(progress)) => {
+                let others = self.unnamed_keys(node);
+                let open = OpenObject { leaf, progress, others: &others };
+                self.goals.member_tasks(&open, is_first)?
+            }
+            _ => unreachable!("only containers have a rest"),
         };
-        match &*leaf {
-            Leaf::Array(array) => {
-                if let Progress::Count(n_items) = alternative.progress {
-                    self.goals.check_missing_items(array, n_items)?;
-                }
-                let mut alternative = alternative.clone();
-                while !alternative.is_complete(&self.goals) {
-                    separator(&self.goals, out);
-                    let Some(goal) = self.goals.next_item(&alternative)? else { break };
-                    self.goals.write_shortest(goal, out)?;
-                    alternative = self.after_value(&alternative);
-                }
-                out.push(b']');
-            }
-            Leaf::Object(object) => {
-                for index in alternative.progress.missing(object) {
-                    separator(&self.goals, out);
-                    let property = &object.properties[index as usize];
-                    self.goals.write_key(&property.name, out);
-                    self.goals.write_shortest(property.goal, out)?;
-                }
-                out.push(b'}');
-            }
-            _ => {}
-        }
-        Ok(())
+        self.goals.write_tasks(tasks, out)
     }
 
     /// The shortest way on from the inside of a key, which may have been begun.
     fn complete_key(&mut self, stack: StackId, key: Option<&KeyReading>) -> Result<Vec<u8>, Error> {
         let keys = self.keys(stack)?;
-        let (begun, prefix) = match key {
-            Some(key) => (key.text.map(|text| self.texts.bytes(text)), key.prefix),
-            None => (
-                keys.may_be_unnamed.then(Vec::new),
-                (!keys.names.is_empty()).then(|| keys.names.start()),
-            ),
+        let prefix = match key {
+            Some(key) => key.prefix,
+            None => (!keys.names.is_empty()).then(|| keys.names.start()),
         };
-        let n_begun = prefix.map(Prefix::n_read).or(begun.as_ref().map(Vec::len)).unwrap_or(0);
+        let begun = key.and_then(|key| key.text).map_or(Vec::new(), |text| self.texts.bytes(text));
+        let n_begun = prefix.map_or(begun.len(), Prefix::n_read);
         let mut names = self.wanted_names(stack, &keys.names, prefix);
-        names.extend(begun.map(|begun| self.unnamed_key(stack, &begun)).transpose()?.flatten());
+        names.extend(self.other_keys(stack, &keys, key, &begun)?);
         let mut best: Option<Vec<u8>> = None;
         for name in names {
             let Some((stack, goals)) = self.after_key(stack, &name)? else { continue };
@@ -224,7 +206,7 @@ impl JsonMachine {
         Ok(best.unwrap_or_default())
     }
 
-    /// Names that go on with the prefix: the missing ones of each alternative, then any.
+    /// Names that go on with the prefix: those of the plans of each alternative, then any.
     fn wanted_names(
         &self,
         stack: StackId,
@@ -235,16 +217,14 @@ impl JsonMachine {
         let mut wanted: Vec<String> = Vec::new();
         let alternatives = self.stack(stack).map(|node| node.frame.alternatives().to_vec());
         for alternative in alternatives.unwrap_or_default() {
-            if let Leaf::Object(object) = &**self.goals.leaf(alternative.leaf) {
-                let missing = alternative
-                    .progress
-                    .missing(object)
-                    .map(|index| &object.properties[index as usize].name);
-                wanted.extend(
-                    missing
-                        .filter(|name| names.has_prefix(prefix, name.as_bytes()))
-                        .map(ToString::to_string),
-                );
+            let leaf = self.goals.leaf(alternative.leaf);
+            if let (Leaf::Object(object), Progress::Object(progress)) =
+                (&**leaf, &alternative.progress)
+            {
+                let missing =
+                    object.missing(progress).map(|index| &object.properties[index as usize].name);
+                let missing = missing.filter(|name| names.has_prefix(prefix, name.as_bytes()));
+                wanted.extend(missing.map(ToString::to_string));
             }
         }
         wanted.truncate(MAX_KEYS_TRIED);
@@ -253,13 +233,26 @@ impl JsonMachine {
         wanted
     }
 
-    /// What was begun, with letters after it until it is a key that may come next.
-    fn unnamed_key(&mut self, stack: StackId, begun: &[u8]) -> Result<Option<String>, Error> {
-        let Ok(mut name) = String::from_utf8(begun.to_vec()) else { return Ok(None) };
-        while self.after_key(stack, &name)?.is_none() {
-            name.push('a');
+    /// For each kind of keys without a name one that goes on with what was begun.
+    fn other_keys(
+        &self,
+        stack: StackId,
+        keys: &Keys,
+        key: Option<&KeyReading>,
+        begun: &[u8],
+    ) -> Result<Vec<String>, Error> {
+        let read = self.stack(stack).map_or(Vec::new(), |node| self.unnamed_keys(node));
+        let mut found = Vec::new();
+        for (index, others) in keys.others.iter().enumerate() {
+            let state = match key {
+                Some(key) => key.others[index],
+                None => Some(others.object().others.start()),
+            };
+            let Some(state) = state else { continue };
+            let name = others.object().key_after(begun, state, &others.classes, &read);
+            found.extend(name.and_then(|name| String::from_utf8(name).ok()));
         }
-        Ok(Some(name))
+        Ok(found)
     }
 }
 

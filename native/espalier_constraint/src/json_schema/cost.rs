@@ -1,17 +1,22 @@
-//! How many bytes the shortest text of a goal takes; none when no value satisfies it.
+//! How many bytes a short text of a goal takes; none when no value satisfies it.
 //!
 //! Emptiness and the shortest text are one question: a least fixed point over the goals that a
 //! goal cannot do without (required members, items up to `minItems`). Starting from "no text", the
 //! costs of all goals on that way go down until none changes, so that a schema whose recursion
 //! never ends stays without a text.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::Whitespace;
-use super::goals::{ArrayLeaf, GoalId, Goals, JsonType, Leaf, LeafId, ObjectLeaf};
+use super::array::ArrayLeaf;
+use super::frame::ObjectProgress;
+use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::number::{NumberPrefix, shortest_suffix};
-use super::schema::NodeId;
+use super::object::ObjectLeaf;
+use super::plan::{OpenObject, PlannedKey, Wanted};
+use super::schema::{Kind, Literal};
 use super::string::escape_into;
 use crate::error::Error;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The texts that are made up to complete a value may have so many bytes.
 pub(crate) const MAX_COMPLETION_BYTES: u64 = 1 << 22;
@@ -20,33 +25,83 @@ pub(crate) const MAX_COMPLETION_BYTES: u64 = 1 << 22;
 #[derive(Debug, Default)]
 pub(crate) struct Costs {
     goals: FxHashMap<GoalId, Option<u64>>,
-    leaves: FxHashMap<LeafId, Option<u64>>,
+    /// Of leaves whose cost depends on no goal.
+    scalars: FxHashMap<LeafId, u64>,
 }
 
-/// The costs of the goals that are being settled.
-type Tentative = FxHashMap<GoalId, Option<u64>>;
+/// Goals whose costs are being settled together.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    costs: FxHashMap<GoalId, Option<u64>>,
+    order: Vec<GoalId>,
+}
+
+/// Where costs of goals come from: what is settled, or what is known while settling.
+pub(crate) enum Costing<'a> {
+    Settled,
+    Settling(&'a mut Pending),
+}
+
+impl Costing<'_> {
+    /// The cost of a goal. While settling, a goal that is new joins those being settled.
+    pub(crate) fn cost(&mut self, goals: &mut Goals, goal: GoalId) -> Result<Option<u64>, Error> {
+        match self {
+            Self::Settled => goals.cost(goal),
+            Self::Settling(pending) => {
+                if let Some(&cost) = goals.costs.goals.get(&goal) {
+                    return Ok(cost);
+                }
+                Ok(*pending.costs.entry(goal).or_insert_with(|| {
+                    pending.order.push(goal);
+                    None
+                }))
+            }
+        }
+    }
+}
+
+impl Costing<'_> {
+    /// Whether no value satisfies the goal, as far as that is known.
+    pub(crate) fn is_certainly_impossible(
+        &mut self,
+        goals: &mut Goals,
+        goal: GoalId,
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Settled => Ok(!goals.is_possible(goal)?),
+            Self::Settling(_) => Ok(goals.costs.goals.get(&goal) == Some(&None)),
+        }
+    }
+}
 
 impl Goals {
-    /// The bytes of the shortest text of a value that satisfies the goal; `None` when there is no
+    /// The bytes of a short text of a value that satisfies the goal; `None` when there is no
     /// such value.
     pub(crate) fn cost(&mut self, goal: GoalId) -> Result<Option<u64>, Error> {
         if let Some(&cost) = self.costs.goals.get(&goal) {
             return Ok(cost);
         }
-        let order = self.goals_needed_by(goal)?;
-        let mut costs: Tentative = order.iter().map(|&goal| (goal, None)).collect();
+        let mut pending =
+            Pending { costs: FxHashMap::from_iter([(goal, None)]), order: vec![goal] };
         loop {
+            let n_goals = pending.order.len();
             let mut has_changed = false;
-            for &goal in order.iter().rev() {
-                let best = self.best_of(goal, &costs)?.map(|(cost, _)| cost);
-                has_changed |= costs.insert(goal, best) != Some(best);
+            for index in (0..n_goals).rev() {
+                let goal = pending.order[index];
+                let best = self.best_of(goal, &mut Costing::Settling(&mut pending))?;
+                let (old, new) = (pending.costs[&goal], best.map(|(cost, _)| cost));
+                // What is found later may be dearer: costs only go down.
+                if new.is_some_and(|new| old.is_none_or(|old| new < old)) {
+                    pending.costs.insert(goal, new);
+                    has_changed = true;
+                }
             }
-            if !has_changed {
+            if !has_changed && pending.order.len() == n_goals {
                 break;
             }
         }
-        let cost = costs[&goal];
-        self.costs.goals.extend(costs);
+        let cost = pending.costs[&goal];
+        self.costs.goals.extend(pending.costs);
         Ok(cost)
     }
 
@@ -63,198 +118,85 @@ impl Goals {
     ) -> Result<Vec<LeafId>, Error> {
         let mut possible = Vec::new();
         for &leaf in self.alternatives(goal, json_type)?.iter() {
-            if self.leaf_cost(leaf)?.is_some() {
+            if self.leaf_cost(leaf, &mut Costing::Settled)?.is_some() {
                 possible.push(leaf);
             }
         }
         Ok(possible)
     }
 
-    /// Appends the shortest text of a goal.
-    ///
-    /// # Errors
-    /// [`Error::LimitExceeded`] when it would be longer than [`MAX_COMPLETION_BYTES`].
-    pub(crate) fn write_shortest(&mut self, goal: GoalId, out: &mut Vec<u8>) -> Result<(), Error> {
-        enum Task {
-            Text(Vec<u8>),
-            Goal(GoalId),
-        }
-        check_length(self.cost(goal)?.unwrap_or(u64::MAX))?;
-        let mut tasks = vec![Task::Goal(goal)];
-        while let Some(task) = tasks.pop() {
-            let goal = match task {
-                Task::Text(text) => {
-                    out.extend(text);
-                    continue;
-                }
-                Task::Goal(goal) => goal,
-            };
-            let none = Tentative::default();
-            let Some((_, leaf)) = self.best_of(goal, &none)? else { continue };
-            let leaf = self.leaf(leaf).clone();
-            match &*leaf {
-                Leaf::Array(array) => {
-                    tasks.push(Task::Text(b"]".to_vec()));
-                    for index in (0..array.min).rev() {
-                        let separator = if index == 0 { b"[" } else { self.comma() };
-                        tasks.extend([
-                            Task::Goal(array.item(index)),
-                            Task::Text(separator.to_vec()),
-                        ]);
-                    }
-                    if array.min == 0 {
-                        tasks.push(Task::Text(b"[".to_vec()));
-                    }
-                }
-                Leaf::Object(object) => {
-                    tasks.push(Task::Text(b"}".to_vec()));
-                    let required: Vec<_> =
-                        object.properties.iter().filter(|property| property.is_required).collect();
-                    for (index, property) in required.iter().enumerate().rev() {
-                        let mut key =
-                            if index == 0 { b"{".to_vec() } else { self.comma().to_vec() };
-                        self.write_key(&property.name, &mut key);
-                        tasks.extend([Task::Goal(property.goal), Task::Text(key)]);
-                    }
-                    if required.is_empty() {
-                        tasks.push(Task::Text(b"{".to_vec()));
-                    }
-                }
-                scalar => self.write_scalar(scalar, out),
-            }
-        }
-        Ok(())
-    }
-
-    /// What stands between two members or items.
-    pub(crate) fn comma(&self) -> &'static [u8] {
-        if self.options.whitespace == Whitespace::Spaced { b", " } else { b"," }
-    }
-
-    /// What stands between a key and its value.
-    pub(crate) fn colon(&self) -> &'static [u8] {
-        if self.options.whitespace == Whitespace::Spaced { b": " } else { b":" }
-    }
-
-    /// Appends a key with its quotes and the colon.
-    pub(crate) fn write_key(&self, name: &str, out: &mut Vec<u8>) {
-        out.push(b'"');
-        escape_into(name.as_bytes(), out);
-        out.push(b'"');
-        out.extend(self.colon());
-    }
-
-    /// The place of the innermost schema that no value satisfies, for a goal of one schema.
-    pub(crate) fn unsatisfiable_place(&mut self, node: NodeId) -> Result<String, Error> {
-        let mut seen = FxHashSet::default();
-        let mut at = node;
-        'deeper: loop {
-            seen.insert(at);
-            let node = self.schema.node(at);
-            let required = node.object.required.iter();
-            let members: Vec<NodeId> = required
-                .filter_map(|name| {
-                    node.object
-                        .properties
-                        .iter()
-                        .find(|(other, _)| other == name)
-                        .map(|(_, id)| *id)
-                })
-                .collect();
-            let n_items = node.array.min.min(node.array.prefix.len() as u32 + 1);
-            let items = (0..n_items as usize)
-                .filter_map(|index| node.array.prefix.get(index).copied().or(node.array.items));
-            let parts: Vec<NodeId> =
-                node.all_of.iter().copied().chain(members).chain(items).collect();
-            for part in parts {
-                let goal = self.goal(vec![part]);
-                if !seen.contains(&part) && !self.is_possible(goal)? {
-                    at = part;
-                    continue 'deeper;
-                }
-            }
-            return Ok(self.schema.node(at).pointer.clone());
-        }
-    }
-
-    /// The goal and all goals that its values can't do without, each once.
-    fn goals_needed_by(&mut self, goal: GoalId) -> Result<Vec<GoalId>, Error> {
-        let mut order = vec![goal];
-        let mut seen = FxHashSet::from_iter([goal]);
-        let mut index = 0;
-        while let Some(&goal) = order.get(index) {
-            index += 1;
-            for json_type in JsonType::ALL {
-                for &leaf in self.alternatives(goal, json_type)?.iter() {
-                    let needed = needed_by(self.leaf(leaf));
-                    order.extend(needed.into_iter().filter(|&goal| {
-                        !self.costs.goals.contains_key(&goal) && seen.insert(goal)
-                    }));
-                }
-            }
-        }
-        Ok(order)
-    }
-
-    fn best_of(&mut self, goal: GoalId, costs: &Tentative) -> Result<Option<(u64, LeafId)>, Error> {
+    /// The cheapest alternative of a goal.
+    pub(super) fn best_of(
+        &mut self,
+        goal: GoalId,
+        costing: &mut Costing<'_>,
+    ) -> Result<Option<(u64, LeafId)>, Error> {
         let mut best: Option<(u64, LeafId)> = None;
         for json_type in JsonType::ALL {
             for &leaf in self.alternatives(goal, json_type)?.iter() {
-                let cost = self.tentative_leaf_cost(leaf, costs).map(|cost| (cost, leaf));
+                let cost = self.leaf_cost(leaf, costing)?.map(|cost| (cost, leaf));
                 best = [best, cost].into_iter().flatten().min();
             }
         }
         Ok(best)
     }
 
-    fn leaf_cost(&mut self, leaf: LeafId) -> Result<Option<u64>, Error> {
-        for goal in needed_by(self.leaf(leaf)) {
-            self.cost(goal)?;
+    fn leaf_cost(&mut self, id: LeafId, costing: &mut Costing<'_>) -> Result<Option<u64>, Error> {
+        if let Some(&cost) = self.costs.scalars.get(&id) {
+            return Ok(Some(cost));
         }
-        Ok(self.tentative_leaf_cost(leaf, &Tentative::default()))
-    }
-
-    fn tentative_leaf_cost(&mut self, id: LeafId, costs: &Tentative) -> Option<u64> {
         let leaf = self.leaf(id).clone();
         match &*leaf {
-            Leaf::Array(array) => self.array_cost(array, costs),
-            Leaf::Object(object) => self.object_cost(object, costs),
+            Leaf::Array(array) => self.array_cost(array, costing),
+            Leaf::Object(object) => self.object_cost(object, costing),
             scalar => {
-                if let Some(&cost) = self.costs.leaves.get(&id) {
-                    return cost;
-                }
-                let cost = Some(self.scalar_cost(scalar));
-                self.costs.leaves.insert(id, cost);
-                cost
+                let cost = self.scalar_cost(scalar);
+                self.costs.scalars.insert(id, cost);
+                Ok(Some(cost))
             }
         }
     }
 
-    fn array_cost(&self, array: &ArrayLeaf, costs: &Tentative) -> Option<u64> {
-        Some(self.items_cost(array, 0, costs)?.saturating_add(2))
+    fn array_cost(
+        &mut self,
+        array: &ArrayLeaf,
+        costing: &mut Costing<'_>,
+    ) -> Result<Option<u64>, Error> {
+        let plan = self.plan_array(array, &array.start(), costing)?;
+        Ok(plan.map(|plan| plan.cost))
     }
 
-    /// The bytes of the items that an array can't do without, from an index on, with the commas.
-    fn items_cost(&self, array: &ArrayLeaf, first: u32, costs: &Tentative) -> Option<u64> {
-        let n_prefix = array.min.min(array.prefix.len() as u32);
-        let mut total = 0u64;
-        for index in first..n_prefix {
-            total = total.saturating_add(self.known_cost(array.item(index), costs)?);
+    fn object_cost(
+        &mut self,
+        leaf: &ObjectLeaf,
+        costing: &mut Costing<'_>,
+    ) -> Result<Option<u64>, Error> {
+        let progress = leaf.start(self.options.property_order);
+        if leaf.is_simple() {
+            return self.missing_cost(leaf, &progress, costing);
         }
-        let n_rest = u64::from(array.min.saturating_sub(n_prefix.max(first)));
-        if n_rest > 0 {
-            let rest = self.known_cost(array.rest, costs)?;
-            total = total.saturating_add(rest.saturating_mul(n_rest));
-        }
-        let n_commas = array.min.saturating_sub(first.max(1));
-        Some(total.saturating_add(u64::from(n_commas) * self.comma().len() as u64))
+        let open = OpenObject { leaf, progress: &progress, others: &[] };
+        Ok(self.plan_object(&open, Wanted::Cheapest, costing)?.map(|plan| plan.cost))
     }
 
-    /// # Errors
-    /// [`Error::LimitExceeded`] when the items that are missing are too long to be made up.
-    pub(crate) fn check_missing_items(&self, array: &ArrayLeaf, n_read: u32) -> Result<(), Error> {
-        let cost = self.items_cost(array, n_read, &Tentative::default());
-        check_length(cost.unwrap_or(u64::MAX))
+    /// What the required properties cost, where nothing else matters.
+    fn missing_cost(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        costing: &mut Costing<'_>,
+    ) -> Result<Option<u64>, Error> {
+        let mut total = 2u64;
+        let mut is_possible = true;
+        for index in leaf.missing(progress) {
+            let property = &leaf.properties[index as usize];
+            // All are asked for, so that those being settled become known early.
+            match costing.cost(self, property.goal)? {
+                Some(value) => total = total.saturating_add(value + property.name.len() as u64 + 4),
+                None => is_possible = false,
+            }
+        }
+        Ok(is_possible.then_some(total))
     }
 
     fn scalar_cost(&self, leaf: &Leaf) -> u64 {
@@ -266,23 +208,6 @@ impl Goals {
         let mut text = Vec::new();
         self.write_scalar(leaf, &mut text);
         text.len() as u64
-    }
-
-    fn object_cost(&self, object: &ObjectLeaf, costs: &Tentative) -> Option<u64> {
-        let mut total = 2u64;
-        let mut separator = 0;
-        for property in object.properties.iter().filter(|property| property.is_required) {
-            let mut key = Vec::new();
-            self.write_key(&property.name, &mut key);
-            let value = self.known_cost(property.goal, costs)?;
-            total = total.saturating_add(value).saturating_add((key.len() + separator) as u64);
-            separator = self.comma().len();
-        }
-        Some(total)
-    }
-
-    fn known_cost(&self, goal: GoalId, costs: &Tentative) -> Option<u64> {
-        *costs.get(&goal).or_else(|| self.costs.goals.get(&goal))?
     }
 
     fn write_scalar(&self, leaf: &Leaf, out: &mut Vec<u8>) {
@@ -299,6 +224,202 @@ impl Goals {
             Leaf::Array(_) | Leaf::Object(_) => {}
         }
     }
+
+    /// Appends a short text of a goal.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when it would be longer than [`MAX_COMPLETION_BYTES`].
+    pub(crate) fn write_shortest(&mut self, goal: GoalId, out: &mut Vec<u8>) -> Result<(), Error> {
+        check_length(self.cost(goal)?.unwrap_or(u64::MAX))?;
+        let mut tasks = vec![Task::Goal(goal)];
+        while let Some(task) = tasks.pop() {
+            check_length(out.len() as u64)?;
+            match task {
+                Task::Text(text) => out.extend(text),
+                Task::Again(goal, n) => {
+                    tasks.extend((n > 1).then_some(Task::Again(goal, n - 1)));
+                    tasks.push(Task::Goal(goal));
+                    out.extend(self.comma());
+                }
+                Task::Goal(goal) => {
+                    let Some((_, leaf)) = self.best_of(goal, &mut Costing::Settled)? else {
+                        continue;
+                    };
+                    let leaf = self.leaf(leaf).clone();
+                    match &*leaf {
+                        Leaf::Array(array) => {
+                            out.push(b'[');
+                            let plan =
+                                self.plan_array(array, &array.start(), &mut Costing::Settled)?;
+                            tasks.extend(
+                                self.item_tasks(plan.map_or(Vec::new(), |plan| plan.items), true),
+                            );
+                        }
+                        Leaf::Object(object) => {
+                            out.push(b'{');
+                            let progress = object.start(self.options.property_order);
+                            let open =
+                                OpenObject { leaf: object, progress: &progress, others: &[] };
+                            tasks.extend(self.member_tasks(&open, true)?);
+                        }
+                        scalar => self.write_scalar(scalar, out),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what completes an open array, and its end.
+    pub(super) fn write_tasks(&mut self, tasks: Vec<Task>, out: &mut Vec<u8>) -> Result<(), Error> {
+        for task in tasks.into_iter().rev() {
+            check_length(out.len() as u64)?;
+            match task {
+                Task::Text(text) => out.extend(text),
+                Task::Goal(goal) => self.write_shortest(goal, out)?,
+                Task::Again(goal, n) => {
+                    for _ in 0..n {
+                        check_length(out.len() as u64)?;
+                        out.extend(self.comma());
+                        self.write_shortest(goal, out)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The items and the end of an array, the last first.
+    pub(super) fn item_tasks(&self, items: Vec<(GoalId, u32)>, mut is_first: bool) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for (goal, n) in items {
+            let n = if std::mem::take(&mut is_first) {
+                tasks.push(Task::Goal(goal));
+                n - 1
+            } else {
+                n
+            };
+            tasks.extend((n > 0).then_some(Task::Again(goal, n)));
+        }
+        tasks.push(Task::Text(b"]".to_vec()));
+        tasks.reverse();
+        tasks
+    }
+
+    /// The members that an open object can't do without and its end, the last first.
+    pub(super) fn member_tasks(
+        &mut self,
+        object: &OpenObject<'_>,
+        mut is_first: bool,
+    ) -> Result<Vec<Task>, Error> {
+        let plan = self.plan_object(object, Wanted::Cheapest, &mut Costing::Settled)?;
+        let mut tasks = Vec::new();
+        let mut others = object.others.to_vec();
+        for (key, goal) in plan.map_or(Vec::new(), |plan| plan.members) {
+            let mut text =
+                if std::mem::take(&mut is_first) { Vec::new() } else { self.comma().to_vec() };
+            match key {
+                PlannedKey::Named(index) => self
+                    .write_key(object.leaf.properties[index as usize].name.as_bytes(), &mut text),
+                PlannedKey::Other(class) => {
+                    let new = object.leaf.new_key(class, &others).unwrap_or_default();
+                    self.write_key(&new, &mut text);
+                    others.push(new);
+                }
+            }
+            tasks.extend([Task::Text(text), Task::Goal(goal)]);
+        }
+        tasks.push(Task::Text(b"}".to_vec()));
+        tasks.reverse();
+        Ok(tasks)
+    }
+
+    /// What stands between two members or items.
+    pub(crate) fn comma(&self) -> &'static [u8] {
+        if self.options.whitespace == Whitespace::Spaced { b", " } else { b"," }
+    }
+
+    /// What stands between a key and its value.
+    pub(crate) fn colon(&self) -> &'static [u8] {
+        if self.options.whitespace == Whitespace::Spaced { b": " } else { b":" }
+    }
+
+    /// Appends a key with its quotes and the colon.
+    fn write_key(&self, name: &[u8], out: &mut Vec<u8>) {
+        out.push(b'"');
+        escape_into(name, out);
+        out.push(b'"');
+        out.extend(self.colon());
+    }
+
+    /// The place of the innermost schema that no value satisfies, for one that nothing satisfies.
+    pub(crate) fn unsatisfiable_place(&mut self, root: Literal) -> Result<String, Error> {
+        let mut seen = FxHashSet::default();
+        let mut at = root;
+        'deeper: loop {
+            seen.insert(at);
+            for part in self.parts_needed(at) {
+                let goal = self.goal(vec![part]);
+                if !seen.contains(&part) && !self.is_possible(goal)? {
+                    at = part;
+                    continue 'deeper;
+                }
+            }
+            return Ok(self.schema.pointer(at).to_string());
+        }
+    }
+
+    /// What can't be satisfied if one of these can't: parts of the schema and, of values that it
+    /// needs, their schemas.
+    fn parts_needed(&self, literal: Literal) -> Vec<Literal> {
+        let Kind::All(statements) = self.schema.kind(literal) else { return Vec::new() };
+        if literal.is_negated() {
+            return Vec::new();
+        }
+        let kinds = || {
+            statements
+                .iter()
+                .filter(|part| !part.is_negated())
+                .map(|part| (part, self.schema.kind(*part)))
+        };
+        let flat = || {
+            kinds().flat_map(|(_, kind)| match kind {
+                Kind::All(list) => list.iter().map(|part| self.schema.kind(*part)).collect(),
+                kind => vec![kind],
+            })
+        };
+        let mut parts: Vec<Literal> = kinds()
+            .filter(|(_, kind)| matches!(kind, Kind::All(_)))
+            .map(|(part, _)| *part)
+            .collect();
+        let n_items =
+            flat().map(|kind| if let Kind::MinItems(n) = kind { *n } else { 0 }).max().unwrap_or(0);
+        for kind in flat() {
+            match kind {
+                Kind::Members(members) => {
+                    let is_required = |name: &str| {
+                        flat().any(|kind| matches!(kind, Kind::Required(other) if **other == *name))
+                    };
+                    let needed = members.properties.iter().filter(|(name, _)| is_required(name));
+                    parts.extend(needed.map(|(_, value)| *value));
+                }
+                Kind::Items { prefix, rest } => {
+                    parts.extend(prefix.iter().take(n_items as usize));
+                    parts.extend(rest.filter(|_| n_items as usize > prefix.len()));
+                }
+                _ => {}
+            }
+        }
+        parts
+    }
+}
+
+/// What is still to be written.
+pub(super) enum Task {
+    Text(Vec<u8>),
+    Goal(GoalId),
+    /// So many more items, each after a comma.
+    Again(GoalId, u32),
 }
 
 /// # Errors
@@ -309,19 +430,4 @@ pub(crate) fn check_length(n_bytes: u64) -> Result<(), Error> {
     }
     let (limit, value) = ("completion_bytes", MAX_COMPLETION_BYTES as usize);
     Err(Error::LimitExceeded { limit, value, pointer: None })
-}
-
-/// The goals that the values of an alternative can't do without.
-fn needed_by(leaf: &Leaf) -> Vec<GoalId> {
-    match leaf {
-        Leaf::Array(array) => {
-            let n_items = array.min.min(array.prefix.len() as u32 + 1);
-            (0..n_items).map(|index| array.item(index)).collect()
-        }
-        Leaf::Object(object) => {
-            let required = object.properties.iter().filter(|property| property.is_required);
-            required.map(|property| property.goal).collect()
-        }
-        _ => Vec::new(),
-    }
 }

@@ -1,11 +1,10 @@
 //! Objects and arrays that are open, with the alternatives that are still alive.
 
-use std::sync::Arc;
-
 use super::PropertyOrder;
-use super::goals::{ArrayLeaf, GoalId, Goals, Leaf, LeafId, ObjectLeaf};
+use super::array::ArrayProgress;
+use super::goals::{Goals, Leaf, LeafId};
+use super::object::{KeyCondition, ObjectLeaf};
 use super::texts::TextId;
-use crate::error::Error;
 
 /// An open object or array.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +27,7 @@ pub(crate) struct Alternative {
     /// Which of the goals of the container's own place it satisfies.
     pub(crate) serves: u32,
     pub(crate) leaf: LeafId,
+    /// After the value that is being read.
     pub(crate) progress: Progress,
     /// Which of the goals of the value that is being read it waits for.
     pub(crate) waits_for: u32,
@@ -36,18 +36,29 @@ pub(crate) struct Alternative {
 /// How far a container is filled, for one alternative.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Progress {
-    /// The number of items, or of properties in the schema's order that are behind; counted only
-    /// as far as it makes a difference.
-    Count(u32),
-    /// Which named properties are there, one bit each.
-    Seen(Box<[u64]>),
+    Array(ArrayProgress),
+    Object(ObjectProgress),
 }
 
-/// What a key means for one alternative.
-pub(crate) struct Admitted {
-    pub(crate) goal: GoalId,
-    pub(crate) progress: Progress,
-    pub(crate) is_named: bool,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectProgress {
+    pub(crate) named: Named,
+    /// The number of members, counted only as far as it makes a difference.
+    pub(crate) n_members: u32,
+    /// The clauses that are met, one bit each.
+    pub(crate) met: u64,
+}
+
+/// Which named properties are behind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Named {
+    /// In the schema's order: so many of them, and which of the last were passed over matters only
+    /// to clauses, which know it as [`Self::Seen`] does.
+    Behind(u32),
+    /// One bit each.
+    Seen(Box<[u64]>),
+    /// Both: in the schema's order, where clauses ask which were passed over.
+    BehindSeen(u32, Box<[u64]>),
 }
 
 impl Frame {
@@ -63,10 +74,9 @@ impl Alternative {
     /// An alternative of a container that has just been opened.
     pub(crate) fn new(serves: u32, leaf: LeafId, goals: &Goals) -> Self {
         let progress = match &**goals.leaf(leaf) {
-            Leaf::Object(object) if goals.options.property_order == PropertyOrder::Any => {
-                Progress::Seen(vec![0; object.properties.len().div_ceil(64)].into())
-            }
-            _ => Progress::Count(0),
+            Leaf::Object(object) => Progress::Object(object.start(goals.options.property_order)),
+            Leaf::Array(array) => Progress::Array(array.start()),
+            _ => unreachable!("only containers are opened"),
         };
         Self { serves, leaf, progress, waits_for: 0 }
     }
@@ -74,131 +84,121 @@ impl Alternative {
     /// Whether the container may be closed.
     pub(crate) fn is_complete(&self, goals: &Goals) -> bool {
         match (&**goals.leaf(self.leaf), &self.progress) {
-            (Leaf::Array(array), Progress::Count(n_items)) => *n_items >= array.min,
-            (Leaf::Object(object), progress) => progress.missing(object).next().is_none(),
+            (Leaf::Array(array), Progress::Array(progress)) => array.is_complete(progress),
+            (Leaf::Object(object), Progress::Object(progress)) => object.is_complete(progress),
             _ => false,
         }
     }
 }
 
-impl Progress {
+impl ObjectLeaf {
+    pub(crate) fn start(&self, order: PropertyOrder) -> ObjectProgress {
+        let none: Box<[u64]> = vec![0; self.properties.len().div_ceil(64)].into();
+        let named = match order {
+            PropertyOrder::Any => Named::Seen(none),
+            PropertyOrder::Schema if self.clauses.is_empty() => Named::Behind(0),
+            PropertyOrder::Schema => Named::BehindSeen(0, none),
+        };
+        ObjectProgress { named, n_members: 0, met: 0 }
+    }
+
+    /// Whether the object may end.
+    pub(crate) fn is_complete(&self, progress: &ObjectProgress) -> bool {
+        self.missing(progress).next().is_none()
+            && progress.n_members >= self.min
+            && self.open_clauses(progress).all(|(_, clause)| {
+                clause.iter().any(|condition| match condition {
+                    KeyCondition::Lacks(index) => !progress.has(*index),
+                    KeyCondition::AtMost(n) => progress.n_members <= *n,
+                    KeyCondition::AtLeast(n) => progress.n_members >= *n,
+                    _ => false,
+                })
+            })
+    }
+
+    /// The clauses that no member has met yet.
+    pub(crate) fn open_clauses<'a>(
+        &'a self,
+        progress: &ObjectProgress,
+    ) -> impl Iterator<Item = (usize, &'a [KeyCondition])> {
+        let met = progress.met;
+        let clauses =
+            self.clauses.iter().enumerate().filter(move |(index, _)| met >> index & 1 == 0);
+        clauses.map(|(index, clause)| (index, &clause[..]))
+    }
+
     /// The required properties that are not there yet, in the order in which they are written.
-    pub(crate) fn missing<'a>(&'a self, object: &'a ObjectLeaf) -> impl Iterator<Item = u32> + 'a {
-        let indices = 0..object.properties.len() as u32;
-        indices.filter(move |&index| {
-            object.properties[index as usize].is_required && self.is_open(index)
+    pub(crate) fn missing<'a>(
+        &'a self,
+        progress: &'a ObjectProgress,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let indices = 0..self.properties.len() as u32;
+        indices.filter(|&index| {
+            self.properties[index as usize].is_required && progress.may_come(index)
         })
     }
 
     /// The named properties that may come next.
     pub(crate) fn next_named<'a>(
         &'a self,
-        object: &'a ObjectLeaf,
+        progress: &'a ObjectProgress,
     ) -> impl Iterator<Item = u32> + 'a {
-        let end = match self {
+        let end = match progress.named {
+            Named::Seen(_) => u32::MAX,
             // In the schema's order a required property can't be passed over.
-            Self::Count(_) => self.missing(object).next().map_or(u32::MAX, |index| index + 1),
-            Self::Seen(_) => u32::MAX,
+            _ => self.missing(progress).next().map_or(u32::MAX, |index| index + 1),
         };
-        (0..(object.properties.len() as u32).min(end)).filter(|&index| self.is_open(index))
+        let indices = 0..(self.properties.len() as u32).min(end);
+        indices.filter(|&index| progress.may_come(index))
     }
 
     /// Whether a key without a name in the schema may come next, as far as the order goes.
-    pub(crate) fn may_be_unnamed(&self, object: &ObjectLeaf) -> bool {
-        matches!(self, Self::Seen(_)) || self.missing(object).next().is_none()
+    pub(crate) fn may_be_other(&self, progress: &ObjectProgress) -> bool {
+        matches!(progress.named, Named::Seen(_)) || self.missing(progress).next().is_none()
     }
 
-    fn is_open(&self, index: u32) -> bool {
-        match self {
-            Self::Count(n_behind) => index >= *n_behind,
-            Self::Seen(bits) => bits[index as usize / 64] >> (index % 64) & 1 == 0,
-        }
-    }
-
-    fn after_named(&self, index: u32) -> Self {
-        match self {
-            Self::Count(_) => Self::Count(index + 1),
-            Self::Seen(bits) => {
-                let mut bits = bits.clone();
-                bits[index as usize / 64] |= 1 << (index % 64);
-                Self::Seen(bits)
-            }
-        }
-    }
-
-    fn after_unnamed(&self, object: &ObjectLeaf) -> Self {
-        match self {
-            Self::Count(_) => Self::Count(object.properties.len() as u32),
-            Self::Seen(_) => self.clone(),
-        }
-    }
-
-    /// After one more item.
-    pub(crate) fn after_item(&self, array: &ArrayLeaf) -> Self {
-        let Self::Count(n_items) = self else { return self.clone() };
-        let most_that_matters = array.max.unwrap_or(array.min.max(array.prefix.len() as u32));
-        Self::Count((n_items + 1).min(most_that_matters))
+    /// After one more member: a named property, or another.
+    pub(super) fn after_member(
+        &self,
+        progress: &ObjectProgress,
+        index: Option<u32>,
+        met: u64,
+    ) -> ObjectProgress {
+        let behind = index.map_or(self.properties.len() as u32, |index| index + 1);
+        let named = match &progress.named {
+            Named::Behind(_) => Named::Behind(behind),
+            Named::Seen(bits) => Named::Seen(with_bit(bits, index)),
+            Named::BehindSeen(_, bits) => Named::BehindSeen(behind, with_bit(bits, index)),
+        };
+        let n_members = (progress.n_members + 1).min(self.counted_to);
+        ObjectProgress { named, n_members, met: progress.met | met }
     }
 }
 
-impl Goals {
-    /// The goal of the next item, if there may be one.
-    pub(crate) fn next_item(&mut self, alternative: &Alternative) -> Result<Option<GoalId>, Error> {
-        let leaf = self.leaf(alternative.leaf).clone();
-        let (Leaf::Array(array), Progress::Count(n_items)) = (&*leaf, &alternative.progress) else {
-            return Ok(None);
-        };
-        if array.max.is_some_and(|max| *n_items >= max) {
-            return Ok(None);
+fn with_bit(bits: &[u64], index: Option<u32>) -> Box<[u64]> {
+    let mut bits: Box<[u64]> = bits.into();
+    if let Some(index) = index {
+        bits[index as usize / 64] |= 1 << (index % 64);
+    }
+    bits
+}
+
+impl ObjectProgress {
+    /// Whether the named property has not come, and its turn is not over.
+    pub(crate) fn may_come(&self, index: u32) -> bool {
+        match &self.named {
+            Named::Behind(n) | Named::BehindSeen(n, _) => index >= *n,
+            Named::Seen(_) => !self.has(index),
         }
-        let goal = array.item(*n_items);
-        Ok(self.is_possible(goal)?.then_some(goal))
     }
 
-    /// What a key means for an alternative, if it may come next. `is_new` tells whether no equal
-    /// key without a name was read before.
-    pub(crate) fn admit_key(
-        &mut self,
-        alternative: &Alternative,
-        name: &str,
-        is_new: bool,
-    ) -> Result<Option<Admitted>, Error> {
-        let leaf = self.leaf(alternative.leaf).clone();
-        let (Leaf::Object(object), progress) = (&*leaf, &alternative.progress) else {
-            return Ok(None);
-        };
-        let admitted = match object.by_name.get(name) {
-            Some(&index) if progress.next_named(object).any(|next| next == index) => Admitted {
-                goal: object.properties[index as usize].goal,
-                progress: progress.after_named(index),
-                is_named: true,
-            },
-            None if is_new && progress.may_be_unnamed(object) => Admitted {
-                goal: object.additional,
-                progress: progress.after_unnamed(object),
-                is_named: false,
-            },
-            _ => return Ok(None),
-        };
-        Ok(self.is_possible(admitted.goal)?.then_some(admitted))
-    }
-
-    /// The names that may come next for an alternative, and whether other keys may, too.
-    pub(crate) fn next_keys(
-        &mut self,
-        alternative: &Alternative,
-    ) -> Result<(Vec<Arc<str>>, bool), Error> {
-        let leaf = self.leaf(alternative.leaf).clone();
-        let Leaf::Object(object) = &*leaf else { return Ok((Vec::new(), false)) };
-        let mut names = Vec::new();
-        for index in alternative.progress.next_named(object) {
-            let property = &object.properties[index as usize];
-            if self.is_possible(property.goal)? {
-                names.push(property.name.clone());
+    /// Whether the named property is there, where clauses ask for it.
+    pub(crate) fn has(&self, index: u32) -> bool {
+        match &self.named {
+            Named::Behind(_) => false,
+            Named::Seen(bits) | Named::BehindSeen(_, bits) => {
+                bits[index as usize / 64] >> (index % 64) & 1 == 1
             }
         }
-        let is_free =
-            alternative.progress.may_be_unnamed(object) && self.is_possible(object.additional)?;
-        Ok((names, is_free))
     }
 }

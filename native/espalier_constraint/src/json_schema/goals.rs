@@ -1,27 +1,25 @@
 //! [`Goals`]: what a value has to satisfy, expanded on demand and by type.
 //!
-//! A *goal* is a set of schemas that must all hold for one value. For a JSON type it is expanded
-//! into *alternatives*: references, `allOf` and `anyOf` are pulled through until what is left of
-//! each alternative is one [`Leaf`]: a set of strings, a range of numbers, the members of an
-//! object, the items of an array. Fixing the type first drops most of the choices.
+//! A *goal* is a set of literals, statements of the schema that must hold or must not, for one
+//! value. For a JSON type it is expanded into *alternatives*, each one [`Leaf`]: a set of strings, a
+//! range of numbers, the members of an object, the items of an array. Fixing the type first drops
+//! most of the choices.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
-use super::language::{Language, Length, MAX_PATTERN_LENGTH};
+use super::array::ArrayLeaf;
+use super::cost::Costs;
+use super::expand::{Atom, Disjoint, Expansion};
+use super::language::Language;
 use super::number_range::NumberRange;
-use super::schema::{Node, NodeId, Schema, Types};
-use crate::dfa::Dfa;
+use super::object::ObjectLeaf;
+use super::scalar::{self, Products};
+use super::schema::{Kind, Literal, Schema, Types};
 use crate::error::Error;
 use crate::interner::Interner;
-use crate::literals::Literals;
-
-/// The alternatives that one goal may have for one type.
-const MAX_ALTERNATIVES: usize = 4096;
-/// The states that the automaton of several patterns together may have.
-const MAX_PRODUCT_STATES: usize = 100_000;
 
 /// Index of a goal.
 pub(crate) type GoalId = u32;
@@ -43,14 +41,49 @@ impl JsonType {
     pub(crate) const ALL: [Self; 6] =
         [Self::Null, Self::Boolean, Self::Number, Self::String, Self::Array, Self::Object];
 
-    fn is_allowed_by(self, types: Types) -> bool {
-        types.contains(match self {
+    pub(super) fn is_container(self) -> bool {
+        matches!(self, Self::Array | Self::Object)
+    }
+
+    /// Whether all values of the type are of the types, or none.
+    pub(super) fn truth_of(self, types: Types) -> Option<bool> {
+        let own = match self {
             Self::Null => Types::NULL,
             Self::Boolean => Types::BOOLEAN,
-            Self::Number => Types::INTEGER,
+            Self::Number => Types::NUMBER,
             Self::String => Types::STRING,
             Self::Array => Types::ARRAY,
             Self::Object => Types::OBJECT,
+        };
+        match (types.intersects(own), types.contains(own)) {
+            (false, _) => Some(false),
+            (_, true) => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl Kind {
+    /// The type that it says something of, if that is one.
+    pub(super) fn json_type(&self) -> Option<JsonType> {
+        Some(match self {
+            Self::Lower(_) | Self::Upper(_) | Self::SpelledWhole => JsonType::Number,
+            Self::MinLength(_) | Self::MaxLength(_) | Self::Pattern(_) => JsonType::String,
+            Self::MinItems(_) | Self::MaxItems(_) | Self::Items { .. } | Self::Contains { .. } => {
+                JsonType::Array
+            }
+            Self::Required(_)
+            | Self::MinProperties(_)
+            | Self::MaxProperties(_)
+            | Self::Members(_)
+            | Self::Names(_)
+            | Self::Dependent(..) => JsonType::Object,
+            Self::All(_)
+            | Self::Any(_)
+            | Self::One(_)
+            | Self::If { .. }
+            | Self::Types(_)
+            | Self::Constants(_) => return None,
         })
     }
 }
@@ -66,51 +99,20 @@ pub(crate) enum Leaf {
     Object(ObjectLeaf),
 }
 
-/// The arrays of one alternative.
-#[derive(Debug)]
-pub(crate) struct ArrayLeaf {
-    /// The goals of the first items.
-    pub(crate) prefix: Vec<GoalId>,
-    /// The goal of each further item.
-    pub(crate) rest: GoalId,
-    pub(crate) min: u32,
-    pub(crate) max: Option<u32>,
-}
-
-impl ArrayLeaf {
-    pub(crate) fn item(&self, index: u32) -> GoalId {
-        self.prefix.get(index as usize).copied().unwrap_or(self.rest)
-    }
-}
-
-/// The objects of one alternative.
-#[derive(Debug)]
-pub(crate) struct ObjectLeaf {
-    /// The named properties in the order in which they are written.
-    pub(crate) properties: Vec<Property>,
-    pub(crate) by_name: FxHashMap<Arc<str>, u32>,
-    /// The goal of each property without a name here.
-    pub(crate) additional: GoalId,
-}
-
-#[derive(Debug)]
-pub(crate) struct Property {
-    pub(crate) name: Arc<str>,
-    pub(crate) goal: GoalId,
-    pub(crate) is_required: bool,
-}
-
 /// All goals of one schema that were met so far, with their expansions.
 #[derive(Debug)]
 pub(crate) struct Goals {
     pub(crate) schema: Schema,
     pub(crate) options: JsonSchemaOptions,
-    /// The nodes of each goal, ascending.
-    node_sets: Interner<Box<[NodeId]>>,
+    /// The literals of each goal, ascending.
+    literals: Interner<Box<[Literal]>>,
     leaves: Vec<Arc<Leaf>>,
     alternatives: FxHashMap<(GoalId, JsonType), Arc<[LeafId]>>,
-    products: FxHashMap<Vec<usize>, Arc<Dfa>>,
-    pub(super) costs: super::cost::Costs,
+    disjoint: Disjoint,
+    products: Products,
+    /// For a goal and literals, with the clauses that each meets: into which parts its values fall.
+    pub(super) ways: FxHashMap<(GoalId, Vec<(Literal, u64)>), Arc<[(u64, GoalId)]>>,
+    pub(super) costs: Costs,
 }
 
 impl Goals {
@@ -118,19 +120,30 @@ impl Goals {
         Self {
             schema,
             options,
-            node_sets: Interner::default(),
+            literals: Interner::default(),
             leaves: Vec::new(),
             alternatives: FxHashMap::default(),
-            products: FxHashMap::default(),
-            costs: super::cost::Costs::default(),
+            disjoint: Disjoint::default(),
+            products: Products::default(),
+            ways: FxHashMap::default(),
+            costs: Costs::default(),
         }
     }
 
-    /// The goal that all of the schemas hold.
-    pub(crate) fn goal(&mut self, mut nodes: Vec<NodeId>) -> GoalId {
-        nodes.sort_unstable();
-        nodes.dedup();
-        self.node_sets.intern(nodes.into())
+    /// The goal that all of the literals hold.
+    pub(crate) fn goal(&mut self, mut literals: Vec<Literal>) -> GoalId {
+        literals.sort_unstable();
+        literals.dedup();
+        self.literals.intern(literals.into())
+    }
+
+    /// The goal with more literals.
+    pub(crate) fn goal_and(&mut self, goal: GoalId, more: &[Literal]) -> GoalId {
+        if more.is_empty() {
+            return goal;
+        }
+        let literals = self.literals.get(goal).iter().chain(more).copied().collect();
+        self.goal(literals)
     }
 
     pub(crate) fn leaf(&self, leaf: LeafId) -> &Arc<Leaf> {
@@ -146,9 +159,12 @@ impl Goals {
         if let Some(alternatives) = self.alternatives.get(&(goal, json_type)) {
             return Ok(alternatives.clone());
         }
+        let literals = self.literals.get(goal).clone();
+        let expansion = Expansion::new(&self.schema, json_type, &mut self.disjoint);
+        let conjunctions = { expansion }.alternatives(&literals)?;
         let mut leaves = Vec::new();
-        for nodes in self.conjunctions(goal, json_type)? {
-            for leaf in self.leaves_of(&nodes, json_type)? {
+        for atoms in conjunctions {
+            for leaf in self.leaves_of(&atoms, json_type)? {
                 self.leaves.push(Arc::new(leaf));
                 leaves.push(self.leaves.len() as LeafId - 1);
             }
@@ -158,279 +174,30 @@ impl Goals {
         Ok(leaves)
     }
 
-    /// Pulls references, `allOf` and `anyOf` through: each set of nodes is one alternative, in
-    /// which what the nodes themselves say must hold together.
-    fn conjunctions(&self, goal: GoalId, json_type: JsonType) -> Result<Vec<Vec<NodeId>>, Error> {
-        let start = self.node_sets.get(goal);
-        let mut open = vec![Partial { todo: start.to_vec(), ..Partial::default() }];
-        let mut closed: Vec<Vec<NodeId>> = Vec::new();
-        while let Some(mut partial) = open.pop() {
-            if !partial.take_what_must_hold(&self.schema, json_type) {
-                continue;
-            }
-            match partial.choices.pop() {
-                Some(choice) if choice.iter().any(|node| partial.nodes.contains(node)) => {
-                    open.push(partial);
-                }
-                Some(choice) => {
-                    let branches = choice.iter().rev();
-                    open.extend(
-                        branches.map(|&branch| Partial { todo: vec![branch], ..partial.clone() }),
-                    );
-                }
-                None => {
-                    partial.nodes.sort_unstable();
-                    closed.push(partial.nodes);
-                }
-            }
-            if open.len() + closed.len() > MAX_ALTERNATIVES {
-                let pointer = start.first().map(|&node| self.schema.node(node).pointer.clone());
-                return Err(Error::LimitExceeded {
-                    limit: "alternatives",
-                    value: MAX_ALTERNATIVES,
-                    pointer,
-                });
-            }
-        }
-        drop_subsumed(&mut closed);
-        Ok(closed)
-    }
-
-    fn leaves_of(&mut self, nodes: &[NodeId], json_type: JsonType) -> Result<Vec<Leaf>, Error> {
+    fn leaves_of(&mut self, atoms: &[Atom], json_type: JsonType) -> Result<Vec<Leaf>, Error> {
+        let literals = || {
+            let literals = atoms.iter().filter_map(|atom| match atom {
+                Atom::Is(literal) => Some(*literal),
+                _ => None,
+            });
+            literals.collect::<Vec<_>>()
+        };
         Ok(match json_type {
             JsonType::Null => vec![Leaf::Word(b"null")],
-            JsonType::Boolean => self.boolean_leaves(nodes),
-            JsonType::Number => self.number_leaves(nodes),
-            JsonType::String => self.string_leaf(nodes)?.into_iter().collect(),
-            JsonType::Array => self.array_leaf(nodes).into_iter().collect(),
-            JsonType::Object => vec![self.object_leaf(nodes)],
+            JsonType::Boolean => {
+                let words = scalar::booleans(&self.schema, literals().into_iter());
+                words.into_iter().map(Leaf::Word).collect()
+            }
+            JsonType::Number => {
+                let ranges = scalar::numbers(&self.schema, &literals(), self.options.numbers)?;
+                ranges.into_iter().map(Leaf::Number).collect()
+            }
+            JsonType::String => {
+                let language = scalar::strings(&self.schema, &literals(), &mut self.products)?;
+                language.into_iter().map(Leaf::String).collect()
+            }
+            JsonType::Array => self.array_leaf(atoms).into_iter().map(Leaf::Array).collect(),
+            JsonType::Object => self.object_leaf(atoms)?.into_iter().map(Leaf::Object).collect(),
         })
     }
-
-    fn boolean_leaves(&self, nodes: &[NodeId]) -> Vec<Leaf> {
-        let is_allowed = |value: bool| {
-            let mut constants = self.nodes(nodes).filter_map(|node| node.constants.as_ref());
-            constants.all(|constants| constants.booleans[usize::from(value)])
-        };
-        let words = [(false, b"false".as_slice()), (true, b"true".as_slice())];
-        words
-            .into_iter()
-            .filter(|(value, _)| is_allowed(*value))
-            .map(|(_, word)| Leaf::Word(word))
-            .collect()
-    }
-
-    fn number_leaves(&self, nodes: &[NodeId]) -> Vec<Leaf> {
-        let mut range = NumberRange::default();
-        for node in self.nodes(nodes) {
-            node.number.lower.iter().for_each(|bound| range.raise_lower(bound.clone()));
-            node.number.upper.iter().for_each(|bound| range.reduce_upper(bound.clone()));
-            range.is_integer |= !node.types.contains(Types::NUMBER);
-            range.is_spelled_whole |= node.number.is_spelled_whole;
-        }
-        let mut constants = self.nodes(nodes).filter_map(|node| node.constants.as_ref());
-        let Some(first) = constants.next() else {
-            return range.normalised().map(Leaf::Number).into_iter().collect();
-        };
-        let others: Vec<_> = constants.collect();
-        let mut values: Vec<_> = (first.numbers.iter())
-            .filter(|value| range.contains(value))
-            .filter(|value| others.iter().all(|constants| constants.numbers.contains(value)))
-            .cloned()
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        values.into_iter().map(|value| Leaf::Number(range.exactly(value))).collect()
-    }
-
-    fn string_leaf(&mut self, nodes: &[NodeId]) -> Result<Option<Leaf>, Error> {
-        let mut length = Length::default();
-        for node in self.nodes(nodes) {
-            length.min = length.min.max(node.length.min);
-            length.max = [length.max, node.length.max].into_iter().flatten().min();
-        }
-        if let Some(literals) = self.literals(nodes, length) {
-            return Ok((!literals.is_empty()).then_some(Leaf::String(Language::Literals(literals))));
-        }
-        if length.is_empty() {
-            return Ok(None);
-        }
-        let Some(dfa) = self.product(nodes)? else {
-            return Ok(Some(Leaf::String(Language::Any(length))));
-        };
-        let language = Language::pattern(dfa, length);
-        let language =
-            language.map_err(|_| self.limit("pattern_length", MAX_PATTERN_LENGTH, nodes))?;
-        Ok(language.map(Leaf::String))
-    }
-
-    /// The strings of `enum` and `const` that satisfy all the rest.
-    fn literals(&self, nodes: &[NodeId], length: Length) -> Option<Literals> {
-        let mut constants = self.nodes(nodes).filter_map(|node| node.constants.as_ref());
-        let first = constants.next()?;
-        let others: Vec<Literals> =
-            constants.map(|constants| Literals::new(constants.strings.clone())).collect();
-        let patterns: Vec<&Arc<Dfa>> = self.nodes(nodes).flat_map(|node| &node.patterns).collect();
-        let n_characters = |text: &[u8]| text.iter().filter(|byte| *byte & 0xC0 != 0x80).count();
-        let strings = first.strings.iter().filter(|text| {
-            length.contains(n_characters(text))
-                && others.iter().all(|literals| literals.contains(text))
-                && patterns.iter().all(|dfa| dfa.accepts(text))
-        });
-        Some(Literals::new(strings.cloned().collect()))
-    }
-
-    /// The automaton of all patterns together, if there are any.
-    fn product(&mut self, nodes: &[NodeId]) -> Result<Option<Arc<Dfa>>, Error> {
-        let mut patterns: Vec<Arc<Dfa>> =
-            self.nodes(nodes).flat_map(|node| node.patterns.clone()).collect();
-        patterns.sort_unstable_by_key(|dfa| Arc::as_ptr(dfa) as usize);
-        patterns.dedup_by_key(|dfa| Arc::as_ptr(dfa) as usize);
-        let key: Vec<usize> = patterns.iter().map(|dfa| Arc::as_ptr(dfa) as usize).collect();
-        if let Some(product) = self.products.get(&key) {
-            return Ok(Some(product.clone()));
-        }
-        let mut patterns = patterns.into_iter();
-        let Some(mut product) = patterns.next() else { return Ok(None) };
-        for dfa in patterns {
-            let together = product.intersection(&dfa, MAX_PRODUCT_STATES);
-            product = Arc::new(
-                together.map_err(|_| self.limit("product_states", MAX_PRODUCT_STATES, nodes))?,
-            );
-        }
-        self.products.insert(key, product.clone());
-        Ok(Some(product))
-    }
-
-    fn array_leaf(&mut self, nodes: &[NodeId]) -> Option<Leaf> {
-        let arrays = || self.nodes(nodes).map(|node| &node.array);
-        let min = arrays().map(|array| array.min).max().unwrap_or(0);
-        let max = arrays().filter_map(|array| array.max).min();
-        let n_prefix = arrays().map(|array| array.prefix.len()).max().unwrap_or(0);
-        let n_prefix = n_prefix.min(max.map_or(usize::MAX, |max| max as usize));
-        let item = |index: usize| -> Vec<NodeId> {
-            arrays().filter_map(|array| array.prefix.get(index).copied().or(array.items)).collect()
-        };
-        let prefix: Vec<Vec<NodeId>> = (0..n_prefix).map(item).collect();
-        let rest = item(usize::MAX);
-        let prefix = prefix.into_iter().map(|nodes| self.goal(nodes)).collect();
-        let rest = self.goal(rest);
-        let is_empty = max.is_some_and(|max| max < min);
-        (!is_empty).then_some(Leaf::Array(ArrayLeaf { prefix, rest, min, max }))
-    }
-
-    fn object_leaf(&mut self, nodes: &[NodeId]) -> Leaf {
-        let (names, additional) = self.property_nodes(nodes);
-        let additional = self.goal(additional);
-        let mut leaf =
-            ObjectLeaf { properties: Vec::new(), by_name: FxHashMap::default(), additional };
-        for (name, nodes, is_required) in names {
-            let goal = self.goal(nodes);
-            leaf.by_name.insert(name.clone(), leaf.properties.len() as u32);
-            leaf.properties.push(Property { name, goal, is_required });
-        }
-        Leaf::Object(leaf)
-    }
-
-    /// The names in order, each with the schemas of its value; and those of all other values.
-    #[expect(clippy::type_complexity, reason = "it is named right below, where it is used")]
-    fn property_nodes(
-        &self,
-        nodes: &[NodeId],
-    ) -> (Vec<(Arc<str>, Vec<NodeId>, bool)>, Vec<NodeId>) {
-        let objects: Vec<_> = self.nodes(nodes).map(|node| &node.object).collect();
-        let additional: Vec<NodeId> =
-            objects.iter().filter_map(|object| object.additional).collect();
-        let mut index: FxHashMap<Arc<str>, usize> = FxHashMap::default();
-        let mut names: Vec<(Arc<str>, Vec<NodeId>, bool)> = Vec::new();
-        let properties = objects
-            .iter()
-            .flat_map(|object| object.properties.iter().map(|(name, _)| (name, false)));
-        let required =
-            objects.iter().flat_map(|object| object.required.iter().map(|name| (name, true)));
-        for (name, is_required) in properties.chain(required) {
-            let at = *index.entry(name.clone()).or_insert(names.len());
-            if at == names.len() {
-                names.push((name.clone(), Vec::new(), false));
-            }
-            names[at].2 |= is_required;
-        }
-        for object in &objects {
-            let mut is_named = vec![false; names.len()];
-            for (name, node) in &object.properties {
-                is_named[index[name]] = true;
-                names[index[name]].1.push(*node);
-            }
-            let unnamed = names.iter_mut().zip(is_named).filter(|(_, is_named)| !is_named);
-            unnamed.for_each(|((_, nodes, _), _)| nodes.extend(object.additional));
-        }
-        (names, additional)
-    }
-
-    fn nodes<'a>(&'a self, nodes: &'a [NodeId]) -> impl Iterator<Item = &'a Node> {
-        nodes.iter().map(|&node| self.schema.node(node))
-    }
-
-    fn limit(&self, limit: &'static str, value: usize, nodes: &[NodeId]) -> Error {
-        let pointer = nodes.first().map(|&node| self.schema.node(node).pointer.clone());
-        Error::LimitExceeded { limit, value, pointer }
-    }
-}
-
-/// An alternative that is being put together.
-#[derive(Clone, Default)]
-struct Partial<'a> {
-    /// Nodes that must hold and were not looked at.
-    todo: Vec<NodeId>,
-    /// Nodes that must hold.
-    nodes: Vec<NodeId>,
-    /// Lists of which one node must hold.
-    choices: Vec<&'a [NodeId]>,
-}
-
-impl<'a> Partial<'a> {
-    /// Answers false when no value of the type satisfies the nodes.
-    fn take_what_must_hold(&mut self, schema: &'a Schema, json_type: JsonType) -> bool {
-        while let Some(id) = self.todo.pop() {
-            if self.nodes.contains(&id) {
-                continue;
-            }
-            self.nodes.push(id);
-            let node = schema.node(id);
-            if !json_type.is_allowed_by(node.types) {
-                return false;
-            }
-            self.todo.extend(&node.all_of);
-            self.choices.extend(node.any_of.iter().map(Vec::as_slice));
-            if let Some(constants) = &node.constants {
-                match json_type {
-                    JsonType::Null if !constants.null => return false,
-                    JsonType::Array | JsonType::Object => self.choices.push(&constants.containers),
-                    _ => {}
-                }
-            }
-        }
-        true
-    }
-}
-
-/// What satisfies all nodes of an alternative also satisfies any part of them: an alternative
-/// that has all nodes of another adds nothing.
-fn drop_subsumed(alternatives: &mut Vec<Vec<NodeId>>) {
-    const MAX_COMPARED: usize = 64;
-    if alternatives.len() > MAX_COMPARED {
-        return;
-    }
-    let contains =
-        |all: &[NodeId], part: &[NodeId]| part.iter().all(|node| all.binary_search(node).is_ok());
-    let is_kept: Vec<bool> = (0..alternatives.len())
-        .map(|index| {
-            let this = &alternatives[index];
-            !alternatives.iter().enumerate().any(|(other, part)| {
-                other != index && contains(this, part) && (part.len() < this.len() || other < index)
-            })
-        })
-        .collect();
-    let mut keep = is_kept.into_iter();
-    alternatives.retain(|_| keep.next().unwrap_or(true));
 }

@@ -2,19 +2,243 @@
 
 use std::sync::Arc;
 
-use super::frame::{Alternative, Frame, ObjectFrame};
+use super::cost::Costing;
+use super::frame::{Alternative, Frame, ObjectFrame, ObjectProgress, Progress};
+use super::goals::{GoalId, Goals, Leaf};
+use super::key_classes::{ClassSet, MANY, insert, no_class};
 use super::machine::{JsonMachine, Step, at, index_of};
+use super::object::{KeyCondition, ObjectLeaf};
+use super::plan::{OpenObject, Wanted};
+use super::schema::Literal;
 use super::state::{KeyReading, Place, StackId, StackNode, State};
 use super::string::{Content, Decoder};
 use super::texts::Texts;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
 
+/// In how many ways one member may meet clauses.
+const MAX_WAYS: usize = 256;
+
 /// The keys that may come next in an object, for any of its alternatives.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(super) names: Literals,
-    pub(super) may_be_unnamed: bool,
+    /// Keys without a name.
+    pub(super) others: Vec<OtherKeys>,
+}
+
+/// Keys of some classes of one leaf.
+#[derive(Debug)]
+pub(crate) struct OtherKeys {
+    pub(super) leaf: Arc<Leaf>,
+    pub(super) classes: ClassSet,
+    /// Keys that are named or were read before.
+    pub(super) used: Vec<Vec<u8>>,
+}
+
+/// What a key means for one alternative.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) goal: GoalId,
+    pub(crate) progress: ObjectProgress,
+}
+
+/// A key that comes next.
+#[derive(Clone, Copy)]
+enum Key {
+    Named(u32),
+    Other(u32),
+}
+
+impl Goals {
+    /// What a key means for an object, in each way in which the clauses may take it.
+    ///
+    /// `others` are the keys without a name that were read before; a key must be new.
+    fn admit(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        key: Key,
+        others: &[Vec<u8>],
+    ) -> Result<Vec<Admitted>, Error> {
+        if leaf.max.is_some_and(|max| progress.n_members >= max) {
+            return Ok(Vec::new());
+        }
+        let (goal, index) = match key {
+            Key::Named(index) => (leaf.properties[index as usize].goal, Some(index)),
+            Key::Other(class) => (leaf.other_goals[class as usize], None),
+        };
+        let ways = self.ways(leaf, progress, key, goal)?;
+        let mut admitted = Vec::new();
+        for &(met, goal) in ways.iter() {
+            let progress = leaf.after_member(progress, index, met);
+            if self.can_be_completed(leaf, &progress, others)? {
+                admitted.push(Admitted { goal, progress });
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Parts into which the values of a key fall by the clauses that they meet, each as a goal.
+    fn ways(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        key: Key,
+        goal: GoalId,
+    ) -> Result<Arc<[(u64, GoalId)]>, Error> {
+        let values = self.values_that_meet(leaf, progress, key);
+        if let Some(ways) = self.ways.get(&(goal, values.clone())) {
+            return Ok(ways.clone());
+        }
+        let mut ways: Vec<(u64, GoalId)> =
+            self.is_possible(goal)?.then_some((0, goal)).into_iter().collect();
+        for &(value, clauses) in &values {
+            let mut next = Vec::new();
+            for (met, goal) in ways {
+                let with = self.goal_and(goal, &[value]);
+                let without = self.goal_and(goal, &[value.negated()]);
+                match (self.is_possible(with)?, self.is_possible(without)?) {
+                    (true, true) => next.extend([(met | clauses, with), (met, without)]),
+                    (true, false) => next.push((met | clauses, goal)),
+                    (false, true) => next.push((met, goal)),
+                    (false, false) => {}
+                }
+            }
+            ways = next;
+            if ways.len() > MAX_WAYS {
+                return Err(Error::LimitExceeded {
+                    limit: "clause_choices",
+                    value: MAX_WAYS,
+                    pointer: None,
+                });
+            }
+        }
+        let ways: Arc<[(u64, GoalId)]> = ways.into();
+        self.ways.insert((goal, values), ways.clone());
+        Ok(ways)
+    }
+
+    /// What the value of a key may satisfy, each with the clauses that it then meets.
+    fn values_that_meet(
+        &self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        key: Key,
+    ) -> Vec<(Literal, u64)> {
+        let mut values: Vec<(Literal, u64)> = Vec::new();
+        for (clause, conditions) in leaf.open_clauses(progress) {
+            for value in conditions.iter().filter_map(|condition| met_with(condition, key, self)) {
+                match values.iter_mut().find(|(other, _)| *other == value) {
+                    Some((_, clauses)) => *clauses |= 1 << clause,
+                    None => values.push((value, 1 << clause)),
+                }
+            }
+        }
+        values
+    }
+
+    /// Whether an open object has a plan.
+    fn can_be_completed(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        others: &[Vec<u8>],
+    ) -> Result<bool, Error> {
+        if leaf.is_simple() {
+            return Ok(true);
+        }
+        let open = OpenObject { leaf, progress, others };
+        Ok(self.plan_object(&open, Wanted::First, &mut Costing::Settled)?.is_some())
+    }
+
+    /// What a key means for an object, if it may come next.
+    fn admit_name(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        name: &str,
+        others: &[Vec<u8>],
+    ) -> Result<Vec<Admitted>, Error> {
+        if let Some(&index) = leaf.by_name.get(name) {
+            let is_next = leaf.next_named(progress).any(|next| next == index);
+            return if is_next {
+                self.admit(leaf, progress, Key::Named(index), others)
+            } else {
+                Ok(Vec::new())
+            };
+        }
+        let is_new = !others.iter().any(|other| other == name.as_bytes());
+        match leaf.others.class_of(name.as_bytes()) {
+            Some(class) if is_new && leaf.may_be_other(progress) => {
+                let mut others = others.to_vec();
+                others.push(name.as_bytes().to_vec());
+                self.admit(leaf, progress, Key::Other(class), &others)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The names that may come next for an object.
+    fn next_names(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        others: &[Vec<u8>],
+    ) -> Result<Vec<Box<[u8]>>, Error> {
+        let mut names = Vec::new();
+        for index in leaf.next_named(progress).collect::<Vec<_>>() {
+            let property = &leaf.properties[index as usize];
+            let may_come = if leaf.is_simple() {
+                self.is_possible(property.goal)?
+            } else {
+                !self.admit(leaf, progress, Key::Named(index), others)?.is_empty()
+            };
+            if may_come {
+                names.push(property.name.as_bytes().into());
+            }
+        }
+        Ok(names)
+    }
+
+    /// The classes of keys without a name that may come next for an object; none if none may.
+    fn next_classes(
+        &mut self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        others: &[Vec<u8>],
+    ) -> Result<Option<ClassSet>, Error> {
+        let mut classes = no_class(leaf.other_goals.len());
+        let mut is_empty = true;
+        if leaf.may_be_other(progress) {
+            for class in 0..leaf.other_goals.len() as u32 {
+                if !self.admit(leaf, progress, Key::Other(class), others)?.is_empty() {
+                    insert(&mut classes, class);
+                    is_empty = false;
+                }
+            }
+        }
+        Ok((!is_empty).then_some(classes))
+    }
+}
+
+/// What the value of the key has to satisfy to meet the condition, if it can.
+fn met_with(condition: &KeyCondition, key: Key, goals: &Goals) -> Option<Literal> {
+    match (condition, key) {
+        (KeyCondition::Has(index), Key::Named(named)) => {
+            (*index == named).then(|| goals.schema.anything())
+        }
+        (KeyCondition::Member(index, value), Key::Named(named)) => {
+            (*index == named).then_some(*value)
+        }
+        (KeyCondition::Some(keys, value), Key::Named(named)) => {
+            keys.properties[named as usize].then_some(*value)
+        }
+        (KeyCondition::Some(keys, value), Key::Other(class)) => {
+            super::key_classes::contains(&keys.classes, class).then_some(*value)
+        }
+        _ => None,
+    }
 }
 
 impl JsonMachine {
@@ -25,15 +249,37 @@ impl JsonMachine {
         }
         let node = self.stacks.get(stack).clone();
         let mut names: Vec<Box<[u8]>> = Vec::new();
-        let mut may_be_unnamed = false;
+        let mut others: Vec<OtherKeys> = Vec::new();
+        let read = self.unnamed_keys(&node);
         for alternative in node.frame.alternatives() {
-            let (next, is_free) = self.goals.next_keys(alternative)?;
-            names.extend(next.iter().map(|name| name.as_bytes().into()));
-            may_be_unnamed |= is_free;
+            let leaf = self.goals.leaf(alternative.leaf).clone();
+            let (Leaf::Object(object), Progress::Object(progress)) =
+                (&*leaf, &alternative.progress)
+            else {
+                continue;
+            };
+            names.extend(self.goals.next_names(object, progress, &read)?);
+            let Some(classes) = self.goals.next_classes(object, progress, &read)? else { continue };
+            let is_known = others
+                .iter()
+                .any(|other| Arc::ptr_eq(&other.leaf, &leaf) && other.classes == classes);
+            if !is_known && let Some(keys) = OtherKeys::new(leaf.clone(), classes, &read) {
+                others.push(keys);
+            }
         }
-        let keys = Arc::new(Keys { names: Literals::new(names), may_be_unnamed });
+        let keys = Arc::new(Keys { names: Literals::new(names), others });
         self.keys_by_stack.insert(stack, keys.clone());
         Ok(keys)
+    }
+
+    /// The keys without a name that were read in the object.
+    pub(super) fn unnamed_keys(&self, node: &StackNode) -> Vec<Vec<u8>> {
+        match &node.frame {
+            Frame::Object(object) => {
+                object.unnamed.iter().map(|&text| self.texts.bytes(text)).collect()
+            }
+            Frame::Array { .. } => Vec::new(),
+        }
     }
 
     pub(super) fn begin_key(&mut self, stack: StackId) -> Step {
@@ -42,8 +288,10 @@ impl JsonMachine {
             return Ok(None);
         }
         let prefix = (!keys.names.is_empty()).then(|| keys.names.start());
-        let text = keys.may_be_unnamed.then_some(Texts::EMPTY);
-        at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, text }))
+        let others: Box<[_]> =
+            keys.others.iter().map(|other| Some(other.object().others.start())).collect();
+        let text = (!others.is_empty()).then_some(Texts::EMPTY);
+        at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, others, text }))
     }
 
     pub(super) fn step_key(&mut self, stack: StackId, key: &KeyReading, byte: u8) -> Step {
@@ -55,9 +303,11 @@ impl JsonMachine {
             };
         }
         let content = KeyContent {
-            names: &keys.names,
+            keys: &keys,
+            texts: &self.texts,
+            key,
             prefix: key.prefix,
-            may_be_unnamed: key.text.is_some(),
+            others: key.others.clone(),
             pushed: [0; 4],
             n_pushed: 0,
         };
@@ -65,21 +315,31 @@ impl JsonMachine {
         else {
             return Ok(None);
         };
-        let content = pushed.unwrap_or(content);
-        let pushed = &content.pushed[..content.n_pushed];
-        let text = key
-            .text
-            .map(|text| pushed.iter().fold(text, |text, &byte| self.texts.extended(text, byte)));
-        at(stack, Place::Key(KeyReading { decoder, prefix: content.prefix, text }))
+        let KeyContent { prefix, others, pushed, n_pushed, .. } = pushed.unwrap_or(content);
+        let mut text = key.text;
+        for &byte in &pushed[..n_pushed] {
+            text = text.map(|text| self.texts.extended(text, byte));
+        }
+        let text = text.filter(|_| others.iter().any(Option::is_some));
+        at(stack, Place::Key(KeyReading { decoder, prefix, others, text }))
     }
 
     /// The key that was read, if it can end here at all.
-    pub(super) fn key_text(&self, keys: &Keys, key: &KeyReading) -> Option<String> {
+    fn key_text(&self, keys: &Keys, key: &KeyReading) -> Option<String> {
         let bytes = match key.text {
             Some(text) => self.texts.bytes(text),
             None => keys.names.complete(key.prefix?)?.to_vec(),
         };
         String::from_utf8(bytes).ok()
+    }
+
+    /// [`usize::MAX`] if a key may go on with any characters.
+    pub(super) fn free_key(&self, stack: StackId, key: &KeyReading) -> Option<usize> {
+        let keys = self.keys_by_stack.get(&stack)?;
+        let mut others = keys.others.iter().zip(&key.others);
+        others
+            .any(|(keys, state)| state.is_some() && keys.object().others.is_everything())
+            .then_some(usize::MAX)
     }
 
     fn close_key(&mut self, stack: StackId, name: &str) -> Step {
@@ -95,27 +355,30 @@ impl JsonMachine {
     ) -> Result<Option<(StackId, u32)>, Error> {
         let node = self.stacks.get(stack).clone();
         let Frame::Object(object) = &node.frame else { return Ok(None) };
-        let text = name.bytes().fold(Texts::EMPTY, |text, byte| self.texts.extended(text, byte));
-        let place = object.unnamed.binary_search(&text);
+        let read = self.unnamed_keys(&node);
         let mut goals = Vec::new();
         let mut alternatives = Vec::new();
         let mut is_unnamed = false;
         for alternative in &object.alternatives {
-            if let Some(admitted) = self.goals.admit_key(alternative, name, place.is_err())? {
+            let leaf = self.goals.leaf(alternative.leaf).clone();
+            let (Leaf::Object(object), Progress::Object(progress)) =
+                (&*leaf, &alternative.progress)
+            else {
+                continue;
+            };
+            for admitted in self.goals.admit_name(object, progress, name, &read)? {
                 let waits_for = index_of(&mut goals, admitted.goal);
-                is_unnamed |= !admitted.is_named;
-                alternatives.push(Alternative {
-                    progress: admitted.progress,
-                    waits_for,
-                    ..*alternative
-                });
+                is_unnamed |= !object.by_name.contains_key(name);
+                let progress = Progress::Object(admitted.progress);
+                alternatives.push(Alternative { progress, waits_for, ..*alternative });
             }
         }
         if alternatives.is_empty() {
             return Ok(None);
         }
         let mut unnamed = object.unnamed.clone();
-        if let (Err(index), true) = (place, is_unnamed) {
+        let text = name.bytes().fold(Texts::EMPTY, |text, byte| self.texts.extended(text, byte));
+        if let (Err(index), true) = (unnamed.binary_search(&text), is_unnamed) {
             unnamed.insert(index, text);
         }
         let frame = Frame::Object(ObjectFrame { alternatives, unnamed });
@@ -126,15 +389,53 @@ impl JsonMachine {
 
 impl Keys {
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty() && !self.may_be_unnamed
+        self.names.is_empty() && self.others.is_empty()
+    }
+}
+
+impl OtherKeys {
+    /// None if all keys of the classes are used.
+    fn new(leaf: Arc<Leaf>, classes: ClassSet, read: &[Vec<u8>]) -> Option<Self> {
+        let mut keys = Self { leaf, classes, used: Vec::new() };
+        let object = keys.object();
+        let names = object.properties.iter().map(|property| property.name.as_bytes().to_vec());
+        let is_of_class = |key: &Vec<u8>| {
+            let class = object.others.class_of(key);
+            class.is_some_and(|class| super::key_classes::contains(&keys.classes, class))
+        };
+        let is_many = object.others.n_keys(object.others.start(), &keys.classes) == MANY;
+        let used = if is_many {
+            Vec::new()
+        } else {
+            names.chain(read.to_vec()).filter(is_of_class).collect()
+        };
+        keys.used = used;
+        keys.is_live(keys.object().others.start(), &[]).then_some(keys)
+    }
+
+    pub(super) fn object(&self) -> &ObjectLeaf {
+        match &*self.leaf {
+            Leaf::Object(object) => object,
+            _ => unreachable!("only objects have keys"),
+        }
+    }
+
+    /// Whether some key that is not used begins with what was read, up to the state.
+    fn is_live(&self, state: u32, begun: &[u8]) -> bool {
+        let n_keys = self.object().others.n_keys(state, &self.classes);
+        let n_used = || self.used.iter().filter(|key| key.starts_with(begun)).count();
+        n_keys == MANY || n_keys as usize > n_used()
     }
 }
 
 /// A key: one of the names, or any other where that is allowed.
+#[derive(Clone)]
 struct KeyContent<'a> {
-    names: &'a Literals,
+    keys: &'a Keys,
+    texts: &'a Texts,
+    key: &'a KeyReading,
     prefix: Option<Prefix>,
-    may_be_unnamed: bool,
+    others: Box<[Option<u32>]>,
     /// The bytes of the character that is being pushed.
     pushed: [u8; 4],
     n_pushed: usize,
@@ -142,10 +443,23 @@ struct KeyContent<'a> {
 
 impl Content for KeyContent<'_> {
     fn push(&self, byte: u8) -> Option<Self> {
-        let prefix = self.prefix.and_then(|prefix| self.names.step(prefix, byte));
-        let mut next = Self { prefix, ..*self };
+        let mut next = self.clone();
+        next.prefix = self.prefix.and_then(|prefix| self.keys.names.step(prefix, byte));
         *next.pushed.get_mut(self.n_pushed)? = byte;
         next.n_pushed += 1;
-        (prefix.is_some() || self.may_be_unnamed).then_some(next)
+        let begun = || {
+            let mut begun = self.key.text.map_or(Vec::new(), |text| self.texts.bytes(text));
+            begun.extend(&next.pushed[..next.n_pushed]);
+            begun
+        };
+        let mut others = next.others.clone();
+        for (state, keys) in others.iter_mut().zip(&self.keys.others) {
+            *state = state.and_then(|at| keys.object().others.step(at, byte)).filter(|&at| {
+                let is_certain = keys.used.is_empty();
+                keys.is_live(at, &if is_certain { Vec::new() } else { begun() })
+            });
+        }
+        next.others = others;
+        (next.prefix.is_some() || next.others.iter().any(Option::is_some)).then_some(next)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::dfa::{DEAD, Dfa};
+use crate::dfa::{DEAD, Dfa, TooManyStates};
 use crate::literals::{Literals, Prefix};
 
 /// Bounds on the length of strings with a pattern may tell so many lengths apart.
@@ -17,8 +17,8 @@ const MAX_LENGTH_TABLE_BYTES: usize = 64 << 20;
 pub(crate) enum Language {
     /// A list of strings.
     Literals(Literals),
-    /// All strings within the bounds.
-    Any(Length),
+    /// All strings within the bounds but some.
+    Any { length: Length, excluded: Literals },
     /// Strings that match a pattern, within the bounds.
     Pattern { dfa: Arc<Dfa>, length: Length, reach: LengthTable },
 }
@@ -33,6 +33,10 @@ pub(crate) struct Length {
 impl Length {
     pub(crate) fn contains(self, n_characters: usize) -> bool {
         n_characters >= self.min as usize && self.max.is_none_or(|max| n_characters <= max as usize)
+    }
+
+    pub(crate) fn reduce_max(&mut self, max: u32) {
+        self.max = Some(self.max.map_or(max, |other| other.min(max)));
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -51,11 +55,18 @@ pub(crate) struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Literals(Prefix),
-    Any,
+    /// With what was read of the excluded strings, if some begin so.
+    Any(Option<Prefix>),
     State(u32),
 }
 
 impl Language {
+    /// The strings within the bounds but for some; `None` when there are none.
+    pub(crate) fn any(length: Length, excluded: Literals) -> Option<Self> {
+        let is_only_empty = length.max == Some(0) && excluded.contains(b"");
+        (!length.is_empty() && !is_only_empty).then_some(Self::Any { length, excluded })
+    }
+
     /// The strings that match the pattern within the bounds; `None` when there are none.
     ///
     /// # Errors
@@ -72,7 +83,9 @@ impl Language {
     pub(crate) fn start(&self) -> Reading {
         let place = match self {
             Self::Literals(literals) => Place::Literals(literals.start()),
-            Self::Any(_) => Place::Any,
+            Self::Any { excluded, .. } => {
+                Place::Any((!excluded.is_empty()).then(|| excluded.start()))
+            }
             Self::Pattern { dfa, .. } => Place::State(dfa.start()),
         };
         Reading { place, n_characters: 0 }
@@ -87,12 +100,12 @@ impl Language {
                 let place = Place::Literals(literals.step(prefix, byte)?);
                 Some(Reading { place, n_characters: 0 })
             }
-            (Self::Any(length), Place::Any) => {
+            (Self::Any { length, excluded }, Place::Any(prefix)) => {
+                let prefix = prefix.and_then(|prefix| excluded.step(prefix, byte));
+                let n_characters = length.saturate(n_characters);
+                let next = Reading { place: Place::Any(prefix), n_characters };
                 let fits = length.max.is_none_or(|max| n_characters <= max);
-                fits.then(|| Reading {
-                    place: Place::Any,
-                    n_characters: length.saturate(n_characters),
-                })
+                (fits && !self.is_certainly_excluded(next)).then_some(next)
             }
             (Self::Pattern { dfa, length, reach }, Place::State(state)) => {
                 let state = dfa.step(state, byte)?;
@@ -108,7 +121,10 @@ impl Language {
     pub(crate) fn is_accepting(&self, reading: Reading) -> bool {
         match (self, reading.place) {
             (Self::Literals(literals), Place::Literals(prefix)) => literals.is_complete(prefix),
-            (Self::Any(length), Place::Any) => length.contains(reading.n_characters as usize),
+            (Self::Any { length, excluded }, Place::Any(prefix)) => {
+                length.contains(reading.n_characters as usize)
+                    && !prefix.is_some_and(|prefix| excluded.is_complete(prefix))
+            }
             (Self::Pattern { dfa, length, .. }, Place::State(state)) => {
                 dfa.is_accepting(state) && length.contains(reading.n_characters as usize)
             }
@@ -116,16 +132,29 @@ impl Language {
         }
     }
 
+    /// Whether what was read is an excluded string that can not go on.
+    ///
+    /// Where one more character may follow there are more continuations than excluded strings.
+    fn is_certainly_excluded(&self, reading: Reading) -> bool {
+        let (Self::Any { length, excluded }, Place::Any(Some(prefix))) = (self, reading.place)
+        else {
+            return false;
+        };
+        length.max.is_some_and(|max| reading.n_characters >= max) && excluded.is_complete(prefix)
+    }
+
     /// How many characters may follow, whichever they are; `None` when it matters which.
     pub(crate) fn free_characters(&self, reading: Reading) -> Option<usize> {
-        let Self::Any(length) = self else { return None };
+        let (Self::Any { length, .. }, Place::Any(None)) = (self, reading.place) else {
+            return None;
+        };
         Some(length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize))
     }
 
     /// How many bytes [`shortest_suffix`](Self::shortest_suffix) has, as far as they are many.
     pub(crate) fn least_length(&self, reading: Reading) -> usize {
         match self {
-            Self::Any(length) => length.min.saturating_sub(reading.n_characters) as usize,
+            Self::Any { length, .. } => length.min.saturating_sub(reading.n_characters) as usize,
             Self::Literals(_) | Self::Pattern { .. } => 0,
         }
     }
@@ -142,10 +171,29 @@ impl Language {
             {
                 dfa.shortest_suffix(state)
             }
-            (Self::Any(_), _) => vec![b'a'; self.least_length(reading)],
+            (Self::Any { .. }, _) => self.fill(reading),
             (Self::Pattern { dfa, .. }, _) => self.walk_suffix(dfa, reading),
             (Self::Literals(_), _) => Vec::new(),
         }
+    }
+
+    /// Letters up to the least length, and on where the text would be an excluded one.
+    fn fill(&self, mut reading: Reading) -> Vec<u8> {
+        let Place::Any(Some(_)) = reading.place else {
+            return vec![b'a'; self.least_length(reading)];
+        };
+        let mut suffix = Vec::new();
+        while !self.is_accepting(reading) {
+            let mut steps = PREFERRED_BYTES
+                .chain(0..=255)
+                .filter_map(|byte| Some((byte, self.step(reading, byte)?)));
+            let Some((byte, next)) = steps.next() else {
+                unreachable!("every step keeps a completion")
+            };
+            suffix.push(byte);
+            reading = next;
+        }
+        suffix
     }
 
     /// For patterns with bounds on the length: towards acceptance, as far as the bounds allow. In
@@ -166,6 +214,33 @@ impl Language {
         }
         suffix
     }
+}
+
+/// The automaton of all strings of the languages.
+pub(crate) fn union(languages: &[&Language], max_states: usize) -> Result<Dfa, TooManyStates> {
+    let any = Dfa::any_text();
+    let bytes: Vec<u8> = (0..=255).collect();
+    let start: Vec<Option<Reading>> =
+        languages.iter().map(|language| Some(language.start())).collect();
+    Dfa::explore(
+        (any.start(), start),
+        (std::array::from_fn(|byte| byte as u8), &bytes),
+        max_states,
+        |(utf8, readings), byte| {
+            let steps = languages.iter().zip(readings);
+            let next: Vec<_> =
+                steps.map(|(language, reading)| language.step((*reading)?, byte)).collect();
+            let is_live = next.iter().any(Option::is_some);
+            Some((any.step(*utf8, byte)?, is_live.then_some(next)?))
+        },
+        |(utf8, readings)| {
+            let mut readings = languages.iter().zip(readings);
+            any.is_accepting(*utf8)
+                && readings.any(|(language, reading)| {
+                    reading.is_some_and(|reading| language.is_accepting(reading))
+                })
+        },
+    )
 }
 
 /// Tried first, so that what is made up is readable where that is possible.

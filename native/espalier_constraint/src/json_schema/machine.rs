@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::{Alternative, Frame, ObjectFrame};
+use super::frame::{Alternative, Frame, ObjectFrame, Progress};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::keys::Keys;
 use super::language::Language;
@@ -342,21 +342,14 @@ impl JsonMachine {
         let survivors = node.frame.alternatives().iter();
         let survivors =
             survivors.filter(|alternative| served.binary_search(&alternative.waits_for).is_ok());
-        let survivors: Vec<Alternative> =
-            survivors.map(|alternative| self.after_value(alternative)).collect();
+        let survivors: Vec<Alternative> = survivors
+            .map(|alternative| Alternative { waits_for: 0, ..alternative.clone() })
+            .collect();
         if survivors.is_empty() {
             return Ok(None);
         }
         let stack = self.replace_alternatives(&node, survivors);
         at(stack, Place::After { space: 0 })
-    }
-
-    pub(super) fn after_value(&self, alternative: &Alternative) -> Alternative {
-        let progress = match &**self.goals.leaf(alternative.leaf) {
-            Leaf::Array(array) => alternative.progress.after_item(array),
-            _ => alternative.progress.clone(),
-        };
-        Alternative { progress, waits_for: 0, ..*alternative }
     }
 
     fn replace_alternatives(
@@ -380,9 +373,19 @@ impl JsonMachine {
         let mut goals = Vec::new();
         let mut waiting = Vec::new();
         for alternative in node.frame.alternatives() {
-            if let Some(goal) = self.goals.next_item(alternative)? {
-                let waits_for = index_of(&mut goals, goal);
-                waiting.push(Alternative { waits_for, ..alternative.clone() });
+            let leaf = self.goals.leaf(alternative.leaf).clone();
+            let (Leaf::Array(array), Progress::Array(progress)) = (&*leaf, &alternative.progress)
+            else {
+                continue;
+            };
+            for (goal, progress) in self.goals.next_items(array, progress)? {
+                let is_possible = self.goals.is_possible(goal)?
+                    && self.goals.array_can_be_completed(array, &progress)?;
+                if is_possible {
+                    let waits_for = index_of(&mut goals, goal);
+                    let progress = Progress::Array(progress);
+                    waiting.push(Alternative { progress, waits_for, ..*alternative });
+                }
             }
         }
         if waiting.is_empty() {
@@ -430,7 +433,7 @@ impl Machine for JsonMachine {
                     (a, b) => a.zip(b).map(|(a, b)| a.max(b)),
                 })?
             }
-            Place::Key(key) if key.decoder == Decoder::Boundary => key.text.map(|_| usize::MAX),
+            Place::Key(key) if key.decoder == Decoder::Boundary => self.free_key(state.stack, key),
             _ => None,
         }
     }

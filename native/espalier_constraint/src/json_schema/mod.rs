@@ -2,26 +2,36 @@
 //!
 //! The way from the text of a schema to a state, by file:
 //!
-//! - `parse`, `schema`: the text, checked and laid out as nodes, one for each subschema
-//! - `goals`: sets of nodes that must hold together, expanded by JSON type into leaves
-//! - `cost`: which goals some value satisfies, and how short its text can be
+//! - `parse`, `schema`: the text, checked and laid out as nodes, one for each statement
+//! - `goals`: sets of literals that must hold together, for each JSON type as leaves
+//! - `expand`, `clauses`, `contradiction`: how a goal falls apart into alternatives
+//! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
+//! - `cost`, `plan`: which goals some value satisfies, and how short its text can be
 //! - `number_range`, `number`, `decimal`: ranges of exact numbers, read digit by digit
 //! - `language`, `string`: languages of strings, read through the decoder of escapes
 //! - `frame`: open objects and arrays with their live alternatives; `keys`, `texts`: their keys
 //! - `state`, `machine`: all of it on one stack
 //! - `completion`: how a partly read value ends soonest
 
+mod array;
+mod clauses;
 mod completion;
+mod contradiction;
 mod cost;
 mod decimal;
+mod expand;
 mod frame;
 mod goals;
+mod key_classes;
 mod keys;
 mod language;
 mod machine;
 mod number;
 mod number_range;
+mod object;
 mod parse;
+mod plan;
+mod scalar;
 mod schema;
 mod state;
 mod string;

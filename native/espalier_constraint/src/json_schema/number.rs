@@ -18,6 +18,8 @@ pub(crate) struct NumberPrefix {
     n_digits: u32,
     /// How many of them up to the last that is not zero.
     n_nonzero: u32,
+    /// Whether a digit other than zero was read after the point, where it matters.
+    has_part: bool,
     /// `0.d₁d₂… × 10^exponent` is the value so far, but for an exponent that was read.
     exponent: i64,
     /// The exponent that was read, with its sign.
@@ -69,6 +71,7 @@ impl NumberPrefix {
             is_negative: false,
             n_digits: 0,
             n_nonzero: 0,
+            has_part: false,
             exponent: 0,
             read_exponent: 0,
             to_least: Ordering::Equal,
@@ -99,7 +102,9 @@ impl NumberPrefix {
 
     /// In the plain style a single value, of an enum say, has one spelling: no zeros behind it.
     fn is_needed(&self, range: &NumberRange) -> bool {
-        let Some(value) = range.single() else { return true };
+        let Some(value) = range.single().filter(|_| !range.is_not_spelled_whole) else {
+            return true;
+        };
         let n_places = value.digits.len() as i64 - value.exponent;
         match self.phase {
             Phase::Point => n_places > 0,
@@ -114,7 +119,10 @@ impl NumberPrefix {
             self.phase,
             Phase::Zero | Phase::Whole | Phase::Fraction | Phase::Exponent { .. }
         );
-        can_end && self.is_value_in(range, Spelling::new(range, style))
+        let is_whole = matches!(self.phase, Phase::Zero | Phase::Whole);
+        can_end
+            && !(is_whole && range.is_not_spelled_whole)
+            && self.is_value_in(range, Spelling::new(range, style))
     }
 
     fn read_digit(&mut self, digit: u8, range: &NumberRange) -> Option<()> {
@@ -134,6 +142,7 @@ impl NumberPrefix {
         self.exponent += i64::from(!is_fraction);
         if digit != 0 {
             self.n_nonzero = self.n_digits;
+            self.has_part = is_fraction && range.is_fraction;
         }
         Some(())
     }
@@ -141,13 +150,15 @@ impl NumberPrefix {
     /// Makes prefixes equal that are alike in what can follow.
     fn forget_what_does_not_matter(&mut self, range: &NumberRange, spelling: Spelling) {
         let point_moves = spelling.has_exponent;
-        if range.is_unbounded() && !(range.is_integer && point_moves) {
+        let depends_on_point = range.is_integer || range.is_fraction;
+        if range.is_unbounded() && !(depends_on_point && point_moves) {
             let has_digits = u32::from(self.n_digits > 0);
             *self = Self {
                 phase: self.phase,
                 is_negative: self.is_negative,
                 n_digits: has_digits,
                 n_nonzero: has_digits,
+                has_part: self.has_part,
                 ..Self::start()
             };
         }
@@ -177,7 +188,11 @@ impl NumberPrefix {
     fn is_value_in(&self, range: &NumberRange, spelling: Spelling) -> bool {
         let Some(within) = range.magnitudes(self.is_negative) else { return false };
         if self.is_zero() {
-            return within.least.is_none() && (!self.is_negative || spelling.has_minus_zero);
+            let may_be_zero = within.least.is_none() && !range.is_fraction;
+            return may_be_zero && (!self.is_negative || spelling.has_minus_zero);
+        }
+        if range.is_fraction && !spelling.has_exponent && !self.has_part {
+            return false;
         }
         let (from, to) = self.exact_exponents(&within, range, spelling);
         let exponent = self.exponent + self.read_exponent;
@@ -219,7 +234,9 @@ impl NumberPrefix {
         });
         let whole =
             (range.is_integer && spelling.has_exponent).then_some(i64::from(self.n_nonzero));
-        (from.max(whole), to)
+        let part =
+            (range.is_fraction && spelling.has_exponent).then_some(i64::from(self.n_nonzero) - 1);
+        (from.max(whole), [to, part].into_iter().flatten().min())
     }
 
     fn can_be_completed(&self, range: &NumberRange, spelling: Spelling) -> bool {
@@ -245,7 +262,9 @@ impl NumberPrefix {
             // Digits and an exponent can still make any number of this sign.
             return true;
         }
-        let may_be_zero = within.least.is_none() && (!self.is_negative || spelling.has_minus_zero);
+        let may_be_zero = within.least.is_none()
+            && !range.is_fraction
+            && (!self.is_negative || spelling.has_minus_zero);
         let may_be_positive = within.greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
         match self.phase {
             Phase::Minus => may_be_positive || may_be_zero,
@@ -325,7 +344,7 @@ impl NumberPrefix {
         spelling: Spelling,
     ) -> bool {
         if self.is_zero() {
-            return within.least.is_none();
+            return within.least.is_none() && !range.is_fraction;
         }
         let (from, to) = self.exact_exponents(within, range, spelling);
         let relative = |exponent: i64| {
@@ -428,7 +447,7 @@ mod tests {
             lower: bound(lower),
             upper: bound(upper),
             is_integer,
-            is_spelled_whole: false,
+            ..NumberRange::default()
         };
         range.normalised().expect("some number is in the range")
     }

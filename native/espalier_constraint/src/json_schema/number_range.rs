@@ -10,8 +10,12 @@ pub(crate) struct NumberRange {
     pub(crate) lower: Option<Bound>,
     pub(crate) upper: Option<Bound>,
     pub(crate) is_integer: bool,
+    /// No integers.
+    pub(crate) is_fraction: bool,
     /// Whether an integer must be spelled as one: in draft 4 `1.0` is none.
     pub(crate) is_spelled_whole: bool,
+    /// Whether it must be spelled with a fraction or an exponent: in draft 4 `1` is no such number.
+    pub(crate) is_not_spelled_whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +73,10 @@ impl NumberRange {
             Ordering::Equal => !bound.is_exclusive,
             Ordering::Greater => false,
         });
-        above && below && (!self.is_integer || value.is_integer())
+        above
+            && below
+            && (!self.is_integer || value.is_integer())
+            && (!self.is_fraction || !value.is_integer())
     }
 
     /// The same numbers with inclusive integer bounds where only integers count.
@@ -80,6 +87,14 @@ impl NumberRange {
             self.lower = self.lower.map(|bound| bound.rounded(true));
             self.upper = self.upper.map(|bound| bound.rounded(false));
         }
+        if self.is_fraction {
+            // The number at such a bound is none of them.
+            for bound in self.lower.iter_mut().chain(&mut self.upper) {
+                bound.is_exclusive |= bound.value.is_integer();
+            }
+        }
+        let is_empty_kind = self.is_integer && self.is_fraction
+            || self.is_spelled_whole && (self.is_fraction || self.is_not_spelled_whole);
         let is_empty = match (&self.lower, &self.upper) {
             (Some(lower), Some(upper)) => match lower.value.cmp(&upper.value) {
                 Ordering::Less => false,
@@ -88,7 +103,7 @@ impl NumberRange {
             },
             _ => false,
         };
-        (!is_empty).then_some(self)
+        (!is_empty && !is_empty_kind).then_some(self)
     }
 
     /// Whether every spelling of a number of the right kind is in the range.
@@ -117,6 +132,11 @@ impl NumberRange {
 }
 
 impl Bound {
+    /// What is beyond it, seen from the other side.
+    pub(super) fn opposite(&self) -> Self {
+        Self { value: self.value.clone(), is_exclusive: !self.is_exclusive }
+    }
+
     fn negated(&self) -> Self {
         Self { value: self.value.negated(), is_exclusive: self.is_exclusive }
     }

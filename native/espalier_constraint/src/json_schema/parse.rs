@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::decimal::{Decimal, MAX_PLACES};
 use super::number_range::Bound;
-use super::schema::{Constants, Node, NodeId, Types};
+use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::regex;
@@ -33,9 +33,9 @@ pub(super) fn read_nodes(text: &str) -> Result<Vec<Node>, Error> {
         column: error.column(),
     })?;
     let mut parser = Parser::new(&document)?;
-    parser.node_at(String::new(), &document);
+    parser.schema_at(String::new(), &document);
     while let Some((id, pointer, value)) = parser.queue.pop_front() {
-        parser.nodes[id as usize] = parser.read_node(pointer, value)?;
+        parser.nodes[id as usize].kind = parser.read_schema(&pointer, value)?;
     }
     Ok(parser.nodes)
 }
@@ -56,6 +56,8 @@ struct Parser<'a> {
     nodes: Vec<Node>,
     by_pointer: FxHashMap<String, NodeId>,
     queue: VecDeque<(NodeId, String, &'a Value)>,
+    /// A statement that always holds.
+    anything: Option<Literal>,
 }
 
 /// A value in the schema, with its place.
@@ -65,6 +67,8 @@ struct At<'a, 'p> {
     pointer: &'p str,
 }
 
+type Siblings<'a> = &'a serde_json::Map<String, Value>;
+
 impl<'a> Parser<'a> {
     fn new(document: &'a Value) -> Result<Self, Error> {
         Ok(Self {
@@ -73,143 +77,164 @@ impl<'a> Parser<'a> {
             nodes: Vec::new(),
             by_pointer: FxHashMap::default(),
             queue: VecDeque::new(),
+            anything: None,
         })
     }
 
-    /// The node of the schema at a place; it is read later.
-    fn node_at(&mut self, pointer: String, value: &'a Value) -> NodeId {
+    /// The schema at a place; it is read later.
+    fn schema_at(&mut self, pointer: String, value: &'a Value) -> Literal {
         if let Some(&id) = self.by_pointer.get(&pointer) {
-            return id;
+            return Literal::of(id);
         }
-        let id = self.nodes.len() as NodeId;
-        self.nodes.push(Node::default());
-        self.by_pointer.insert(pointer.clone(), id);
-        self.queue.push_back((id, pointer, value));
-        id
+        let literal = self.add(&pointer, Kind::All(Vec::new()));
+        self.by_pointer.insert(pointer.clone(), literal.node());
+        self.queue.push_back((literal.node(), pointer, value));
+        literal
     }
 
-    fn add_node(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        self.nodes.len() as NodeId - 1
+    fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
+        self.nodes.push(Node { pointer: pointer.into(), kind });
+        Literal::of(self.nodes.len() as NodeId - 1)
     }
 
-    fn read_node(&mut self, pointer: String, value: &'a Value) -> Result<Node, Error> {
+    fn anything(&mut self) -> Literal {
+        if let Some(literal) = self.anything {
+            return literal;
+        }
+        let literal = self.add("", Kind::All(Vec::new()));
+        *self.anything.insert(literal)
+    }
+
+    fn read_schema(&mut self, pointer: &str, value: &'a Value) -> Result<Kind, Error> {
         let keywords = match value {
-            Value::Bool(true) => return Ok(Node { pointer, ..Node::default() }),
-            Value::Bool(false) => {
-                return Ok(Node { pointer, types: Types::NONE, ..Node::default() });
-            }
+            Value::Bool(true) => return Ok(Kind::All(Vec::new())),
+            Value::Bool(false) => return Ok(Kind::Types(Types::NONE)),
             Value::Object(keywords) => keywords,
-            other => return Err(invalid(&pointer, "a schema (an object or a boolean)", other)),
+            other => return Err(invalid(pointer, "a schema (an object or a boolean)", other)),
         };
-        let mut node = Node { pointer, ..Node::default() };
-        if self.draft <= Draft::Draft7 && keywords.contains_key("$ref") {
-            // Up to draft 7 the siblings of a reference mean nothing.
-            self.read_keyword(&mut node, "$ref", &keywords["$ref"], keywords)?;
-            return Ok(node);
+        let mut statements = Vec::new();
+        // Up to draft 7 the siblings of a reference mean nothing.
+        let only_reference = self.draft <= Draft::Draft7 && keywords.contains_key("$ref");
+        for (keyword, value) in
+            keywords.iter().filter(|(name, _)| !only_reference || *name == "$ref")
+        {
+            let pointer = child(pointer, keyword);
+            let at = At { value, pointer: &pointer };
+            statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
-        for (keyword, value) in keywords {
-            self.read_keyword(&mut node, keyword, value, keywords)?;
-        }
-        Ok(node)
+        Ok(Kind::All(statements))
     }
 
+    /// What a keyword states; nothing if it is an annotation, or is read with another one.
     fn read_keyword(
         &mut self,
-        node: &mut Node,
         keyword: &str,
-        value: &'a Value,
-        siblings: &'a serde_json::Map<String, Value>,
-    ) -> Result<(), Error> {
-        let pointer = child(&node.pointer, keyword);
-        let at = At { value, pointer: &pointer };
-        match keyword {
-            "type" => {
-                node.types = types(at)?;
-                node.number.is_spelled_whole =
-                    self.draft == Draft::Draft4 && !node.types.contains(Types::NUMBER);
+        at: At<'a, '_>,
+        siblings: Siblings<'a>,
+    ) -> Result<Option<Literal>, Error> {
+        let kind = match keyword {
+            "$ref" => return self.reference(at).map(Some),
+            "allOf" => Kind::All(self.schemas(at)?),
+            "anyOf" => Kind::Any(self.schemas(at)?),
+            "oneOf" => Kind::One(self.schemas(at)?),
+            "not" => Kind::All(vec![self.schema(at).negated()]),
+            "if" if self.draft >= Draft::Draft7 => self.conditional(at, siblings),
+            "type" => return self.types(at).map(Some),
+            "enum" => Kind::Constants(self.constants(list(at)?, at.pointer)?),
+            "const" if self.draft >= Draft::Draft6 => {
+                Kind::Constants(self.constants(std::slice::from_ref(at.value), at.pointer)?)
             }
-            "enum" => self.read_enum(node, at)?,
-            "const" => self.read_constants(node, std::slice::from_ref(value), at.pointer)?,
-            "$ref" => node.all_of.push(self.reference(at)?),
-            "allOf" => node.all_of.extend(self.schemas(at)?),
-            "anyOf" => node.any_of.push(self.schemas(at)?),
-            "properties" => node.object.properties = self.properties(at)?,
-            "required" => node.object.required = strings(at)?,
-            "additionalProperties" => node.object.additional = Some(self.schema(at)),
-            "prefixItems" => node.array.prefix = self.schemas(at)?,
-            "items" if value.is_array() && self.draft < Draft::Draft2020 => {
-                node.array.prefix = self.schemas(at)?;
+            _ => match self.read_assertion(keyword, at, siblings)? {
+                Some(kind) => kind,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.add(at.pointer, kind)))
+    }
+
+    /// What a keyword states of values of one type.
+    fn read_assertion(
+        &mut self,
+        keyword: &str,
+        at: At<'a, '_>,
+        siblings: Siblings<'a>,
+    ) -> Result<Option<Kind>, Error> {
+        Ok(Some(match keyword {
+            "minLength" => Kind::MinLength(count(at)?),
+            "maxLength" => Kind::MaxLength(count(at)?),
+            "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
+            "minimum" | "maximum" => self.bound(keyword, at, siblings)?,
+            "exclusiveMinimum" | "exclusiveMaximum" if self.draft == Draft::Draft4 => {
+                // A boolean beside the bound, which is read there.
+                at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
+                return Ok(None);
             }
-            "items" => node.array.items = Some(self.schema(at)),
-            "minItems" => node.array.min = count(at)?,
-            "maxItems" => node.array.max = Some(count(at)?),
-            "minLength" => node.length.min = count(at)?,
-            "maxLength" => node.length.max = Some(count(at)?),
-            "pattern" => node.patterns.push(pattern(at)?),
-            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-                self.read_bound(node, keyword, at, siblings)?;
+            "exclusiveMinimum" | "exclusiveMaximum" => self.bound(keyword, at, siblings)?,
+            "minItems" => Kind::MinItems(count(at)?),
+            "maxItems" => Kind::MaxItems(count(at)?),
+            "items" | "prefixItems" | "additionalItems" => {
+                return self.items(keyword, at, siblings);
             }
-            "$defs" | "definitions" if !value.is_object() => {
-                return Err(invalid(at.pointer, "an object of schemas", value));
+            "contains" if self.draft >= Draft::Draft6 => self.contains(at, siblings)?,
+            "required" => Kind::All(self.required(at)?),
+            "minProperties" => Kind::MinProperties(count(at)?),
+            "maxProperties" => Kind::MaxProperties(count(at)?),
+            "properties" | "patternProperties" | "additionalProperties" => {
+                return self.members(keyword, at, siblings);
             }
-            "$id" | "id" if node.pointer.is_empty() => {}
-            _ if ANNOTATIONS.contains(&keyword) => {}
+            "propertyNames" if self.draft >= Draft::Draft6 => Kind::Names(self.schema(at)),
+            "dependencies" | "dependentRequired" | "dependentSchemas" => {
+                Kind::All(self.dependencies(at)?)
+            }
+            "then" | "else" | "minContains" | "maxContains" => return Ok(None),
+            "$defs" | "definitions" if !at.value.is_object() => {
+                return Err(invalid(at.pointer, "an object of schemas", at.value));
+            }
+            "$id" | "id" if at.pointer.matches('/').count() == 1 => return Ok(None),
+            _ if ANNOTATIONS.contains(&keyword) => return Ok(None),
             _ => return Err(unsupported(at.pointer, keyword)),
-        }
-        Ok(())
+        }))
     }
 
-    fn schema(&mut self, at: At<'a, '_>) -> NodeId {
-        self.node_at(at.pointer.to_owned(), at.value)
+    fn schema(&mut self, at: At<'a, '_>) -> Literal {
+        self.schema_at(at.pointer.to_owned(), at.value)
     }
 
-    fn schemas(&mut self, at: At<'a, '_>) -> Result<Vec<NodeId>, Error> {
+    fn schemas(&mut self, at: At<'a, '_>) -> Result<Vec<Literal>, Error> {
         let schemas = at.value.as_array().filter(|schemas| !schemas.is_empty());
         let schemas =
             schemas.ok_or_else(|| invalid(at.pointer, "a list of schemas, not empty", at.value))?;
-        let nodes = schemas.iter().enumerate();
-        Ok(nodes
-            .map(|(index, value)| self.node_at(child(at.pointer, &index.to_string()), value))
+        let schemas = schemas.iter().enumerate();
+        Ok(schemas
+            .map(|(index, value)| self.schema_at(child(at.pointer, &index.to_string()), value))
             .collect())
     }
 
-    fn properties(&mut self, at: At<'a, '_>) -> Result<Vec<(Arc<str>, NodeId)>, Error> {
-        let Some(properties) = at.value.as_object() else {
-            return Err(invalid(at.pointer, "an object of schemas", at.value));
-        };
-        let nodes = properties.iter();
-        Ok(nodes
-            .map(|(name, value)| {
-                (name.as_str().into(), self.node_at(child(at.pointer, name), value))
-            })
-            .collect())
+    /// The schema of a keyword beside another one, if it is there.
+    fn sibling(&mut self, at: At<'a, '_>, name: &str, siblings: Siblings<'a>) -> Option<Literal> {
+        let value = siblings.get(name)?;
+        Some(self.schema_at(child(parent(at.pointer), name), value))
     }
 
-    fn read_enum(&mut self, node: &mut Node, at: At<'a, '_>) -> Result<(), Error> {
-        let Some(values) = at.value.as_array() else {
-            return Err(invalid(at.pointer, "a list of values", at.value));
-        };
-        self.read_constants(node, values, at.pointer)
+    fn conditional(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Kind {
+        let condition = self.schema(at);
+        let anything = self.anything();
+        let then = self.sibling(at, "then", siblings).unwrap_or(anything);
+        let otherwise = self.sibling(at, "else", siblings).unwrap_or(anything);
+        Kind::If { condition, then, otherwise }
     }
 
-    /// `enum` and `const` of one schema: where there are both, both hold.
-    fn read_constants(
-        &mut self,
-        node: &mut Node,
-        values: &[Value],
-        pointer: &str,
-    ) -> Result<(), Error> {
-        let constants = self.constants(values, pointer)?;
-        if node.constants.is_none() {
-            node.constants = Some(constants);
-        } else {
-            let pointer = pointer.to_owned();
-            let other =
-                self.add_node(Node { pointer, constants: Some(constants), ..Node::default() });
-            node.all_of.push(other);
+    fn types(&mut self, at: At<'_, '_>) -> Result<Literal, Error> {
+        let types = types(at)?;
+        let statement = self.add(at.pointer, Kind::Types(types));
+        if self.draft > Draft::Draft4
+            || types.contains(Types::FRACTION)
+            || !types.contains(Types::INTEGER)
+        {
+            return Ok(statement);
         }
-        Ok(())
+        let spelling = self.add(at.pointer, Kind::SpelledWhole);
+        Ok(self.add(at.pointer, Kind::All(vec![statement, spelling])))
     }
 
     fn constants(&mut self, values: &[Value], pointer: &str) -> Result<Constants, Error> {
@@ -225,74 +250,162 @@ impl<'a> Parser<'a> {
                 }
             }
         }
+        constants.numbers.sort_unstable();
+        constants.numbers.dedup();
+        constants.strings.sort_unstable();
+        constants.strings.dedup();
         Ok(constants)
     }
 
-    /// The node that only an array or an object equal to the value satisfies.
-    fn container(&mut self, value: &Value, pointer: &str) -> Result<NodeId, Error> {
-        let mut node = Node { pointer: pointer.to_owned(), ..Node::default() };
+    /// What only an array or an object equal to the value satisfies.
+    fn container(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
+        let mut statements = Vec::new();
         match value {
             Value::Array(items) => {
-                node.types = Types::ARRAY;
-                node.array.min = items.len() as u32;
-                node.array.max = Some(items.len() as u32);
-                for item in items {
-                    node.array.prefix.push(self.constant(item, pointer)?);
-                }
+                statements.push(Kind::Types(Types::ARRAY));
+                statements.push(Kind::MinItems(items.len() as u32));
+                statements.push(Kind::MaxItems(items.len() as u32));
+                let prefix = items.iter().map(|item| self.constant(item, pointer));
+                statements
+                    .push(Kind::Items { prefix: prefix.collect::<Result<_, _>>()?, rest: None });
             }
             Value::Object(members) => {
-                node.types = Types::OBJECT;
+                statements.push(Kind::Types(Types::OBJECT));
+                statements.push(Kind::MaxProperties(members.len() as u32));
+                let mut properties = Vec::new();
                 for (name, value) in members {
-                    let name: Arc<str> = name.as_str().into();
-                    node.object.required.push(name.clone());
-                    node.object.properties.push((name, self.constant(value, pointer)?));
+                    statements.push(Kind::Required(name.as_str().into()));
+                    properties.push((name.as_str().into(), self.constant(value, pointer)?));
                 }
-                let none =
-                    Node { pointer: pointer.to_owned(), types: Types::NONE, ..Node::default() };
-                node.object.additional = Some(self.add_node(none));
+                statements.push(Kind::Members(Members { properties, ..Members::default() }));
             }
             _ => {}
         }
-        Ok(self.add_node(node))
+        let statements = statements.into_iter().map(|kind| self.add(pointer, kind)).collect();
+        Ok(self.add(pointer, Kind::All(statements)))
     }
 
-    fn constant(&mut self, value: &Value, pointer: &str) -> Result<NodeId, Error> {
-        let constants = Some(self.constants(std::slice::from_ref(value), pointer)?);
-        Ok(self.add_node(Node { pointer: pointer.to_owned(), constants, ..Node::default() }))
+    fn constant(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
+        let constants = self.constants(std::slice::from_ref(value), pointer)?;
+        Ok(self.add(pointer, Kind::Constants(constants)))
     }
 
-    fn read_bound(
+    fn bound(
         &mut self,
-        node: &mut Node,
         keyword: &str,
         at: At<'a, '_>,
-        siblings: &serde_json::Map<String, Value>,
-    ) -> Result<(), Error> {
+        siblings: Siblings<'a>,
+    ) -> Result<Kind, Error> {
         let is_lower = keyword.ends_with("inimum");
-        let is_exclusive = keyword.starts_with("exclusive");
-        if self.draft == Draft::Draft4 && is_exclusive {
-            // Draft 4: a boolean beside the bound, which is read there.
-            return at
-                .value
-                .as_bool()
-                .map(drop)
-                .ok_or_else(|| invalid(at.pointer, "a boolean", at.value));
-        }
         let beside = if is_lower { "exclusiveMinimum" } else { "exclusiveMaximum" };
-        let is_exclusive = is_exclusive
-            || self.draft == Draft::Draft4
-                && siblings.get(beside).is_some_and(|value| value == &Value::Bool(true));
+        let is_exclusive = keyword.starts_with("exclusive")
+            || self.draft == Draft::Draft4 && siblings.get(beside) == Some(&Value::Bool(true));
         let bound = Bound { value: decimal(at)?, is_exclusive };
-        if is_lower {
-            node.number.raise_lower(bound);
-        } else {
-            node.number.reduce_upper(bound);
+        Ok(if is_lower { Kind::Lower(bound) } else { Kind::Upper(bound) })
+    }
+
+    /// The keywords on items by position make one statement, which is read at the first of them.
+    fn items(
+        &mut self,
+        keyword: &str,
+        at: At<'a, '_>,
+        siblings: Siblings<'a>,
+    ) -> Result<Option<Kind>, Error> {
+        let has_list = self.draft < Draft::Draft2020;
+        let (list, rest) =
+            if has_list { ("items", "additionalItems") } else { ("prefixItems", "items") };
+        if !has_list && keyword == "additionalItems" {
+            return Err(unsupported_because(
+                at.pointer,
+                keyword,
+                "draft 2020-12 has \"items\" for it",
+            ));
         }
-        Ok(())
+        if has_list && keyword == "prefixItems" {
+            return Err(unsupported_because(at.pointer, keyword, "it came with draft 2020-12"));
+        }
+        if has_list && !siblings.get("items").is_some_and(Value::is_array) {
+            // One schema for all items; "additionalItems" means nothing beside it.
+            let rest = (keyword == "items").then(|| self.schema(at));
+            return Ok(rest.map(|rest| Kind::Items { prefix: Vec::new(), rest: Some(rest) }));
+        }
+        if keyword == rest && siblings.contains_key(list) {
+            return Ok(None);
+        }
+        let prefix = if keyword == list { self.schemas(at)? } else { Vec::new() };
+        let rest = self.sibling(at, rest, siblings);
+        Ok(Some(Kind::Items { prefix, rest }))
+    }
+
+    fn contains(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Result<Kind, Error> {
+        let item = self.schema(at);
+        let bound = |name: &str| {
+            let value = siblings.get(name).filter(|_| self.draft >= Draft::Draft2019);
+            value
+                .map(|value| count(At { value, pointer: &child(parent(at.pointer), name) }))
+                .transpose()
+        };
+        Ok(Kind::Contains {
+            item,
+            min: bound("minContains")?.unwrap_or(1),
+            max: bound("maxContains")?,
+        })
+    }
+
+    fn required(&mut self, at: At<'_, '_>) -> Result<Vec<Literal>, Error> {
+        let names = strings(at)?.into_iter();
+        Ok(names.map(|name| self.add(at.pointer, Kind::Required(name))).collect())
+    }
+
+    /// The keywords on members by key make one statement, which is read at the first of them.
+    fn members(
+        &mut self,
+        keyword: &str,
+        at: At<'a, '_>,
+        siblings: Siblings<'a>,
+    ) -> Result<Option<Kind>, Error> {
+        const KEYWORDS: [&str; 3] = ["properties", "patternProperties", "additionalProperties"];
+        let first = siblings.keys().find(|name| KEYWORDS.contains(&name.as_str()));
+        if first.is_some_and(|first| first != keyword) {
+            return Ok(None);
+        }
+        let pointer = |name: &str| child(parent(at.pointer), name);
+        let mut members = Members::default();
+        for (name, place, value) in
+            object_of_schemas(siblings, "properties", &pointer("properties"))?
+        {
+            members.properties.push((name.into(), self.schema_at(place, value)));
+        }
+        let patterns = pointer("patternProperties");
+        for (source, place, value) in object_of_schemas(siblings, "patternProperties", &patterns)? {
+            let dfa = pattern(&Value::from(source), &place)?;
+            members.patterns.push((dfa, self.schema_at(place, value)));
+        }
+        members.rest = self.sibling(at, "additionalProperties", siblings);
+        Ok(Some(Kind::Members(members)))
+    }
+
+    /// For each property: names of others that must be there, too, or a schema of the object.
+    fn dependencies(&mut self, at: At<'a, '_>) -> Result<Vec<Literal>, Error> {
+        let Some(dependencies) = at.value.as_object() else {
+            return Err(invalid(at.pointer, "an object of lists of names or of schemas", at.value));
+        };
+        let mut statements = Vec::new();
+        for (name, value) in dependencies {
+            let pointer = child(at.pointer, name);
+            let needed = if value.is_array() {
+                let required = self.required(At { value, pointer: &pointer })?;
+                self.add(&pointer, Kind::All(required))
+            } else {
+                self.schema_at(pointer.clone(), value)
+            };
+            statements.push(self.add(&pointer, Kind::Dependent(name.as_str().into(), needed)));
+        }
+        Ok(statements)
     }
 
     /// Follows a reference within the document.
-    fn reference(&mut self, at: At<'a, '_>) -> Result<NodeId, Error> {
+    fn reference(&mut self, at: At<'a, '_>) -> Result<Literal, Error> {
         let Some(reference) = at.value.as_str() else {
             return Err(invalid(at.pointer, "a URI reference", at.value));
         };
@@ -311,7 +424,7 @@ impl<'a> Parser<'a> {
         let Some(value) = self.document.pointer(&pointer) else {
             return Err(invalid(at.pointer, "a reference to a schema in this document", at.value));
         };
-        Ok(self.node_at(pointer, value))
+        Ok(self.schema_at(pointer, value))
     }
 }
 
@@ -385,15 +498,37 @@ fn decimal(at: At<'_, '_>) -> Result<Decimal, Error> {
     Err(Error::LimitExceeded { limit: "number_places", value: MAX_PLACES as usize, pointer })
 }
 
-fn pattern(at: At<'_, '_>) -> Result<Arc<Dfa>, Error> {
-    let pattern =
-        at.value.as_str().ok_or_else(|| invalid(at.pointer, "a regular expression", at.value))?;
-    regex::compile_ecma(pattern).map(Arc::new).map_err(|error| error.at(at.pointer))
+fn pattern(value: &Value, pointer: &str) -> Result<Arc<Dfa>, Error> {
+    let pattern = value.as_str().ok_or_else(|| invalid(pointer, "a regular expression", value))?;
+    regex::compile_ecma(pattern).map(Arc::new).map_err(|error| error.at(pointer))
+}
+
+fn list<'a>(at: At<'a, '_>) -> Result<&'a [Value], Error> {
+    let values = at.value.as_array();
+    values.map(Vec::as_slice).ok_or_else(|| invalid(at.pointer, "a list of values", at.value))
+}
+
+/// The members of a keyword's value, each with its place; none if the keyword is not there.
+#[expect(clippy::type_complexity, reason = "name, place and schema")]
+fn object_of_schemas<'a>(
+    keywords: Siblings<'a>,
+    keyword: &str,
+    pointer: &str,
+) -> Result<Vec<(&'a str, String, &'a Value)>, Error> {
+    let Some(value) = keywords.get(keyword) else { return Ok(Vec::new()) };
+    let members =
+        value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))?;
+    let members = members.iter();
+    Ok(members.map(|(name, value)| (name.as_str(), child(pointer, name), value)).collect())
 }
 
 /// The pointer of a member or an item.
 fn child(pointer: &str, token: &str) -> String {
     format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
+}
+
+fn parent(pointer: &str) -> &str {
+    pointer.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 fn decode_percent(text: &str) -> String {

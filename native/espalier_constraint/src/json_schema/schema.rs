@@ -1,10 +1,14 @@
-//! [`Schema`]: the text of a JSON Schema, checked and laid out as nodes.
+//! [`Schema`]: JSON Schema as nodes, each with one statement.
+//!
+//! A schema with several keywords is a node that says that all of their nodes hold. So each
+//! statement can be denied by itself.
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::decimal::Decimal;
-use super::language::Length;
-use super::number_range::NumberRange;
+use super::number_range::Bound;
 use super::parse;
 use crate::dfa::Dfa;
 use crate::error::Error;
@@ -12,45 +16,90 @@ use crate::error::Error;
 /// Index of a [`Node`].
 pub(crate) type NodeId = u32;
 
-/// A schema and all schemas that it refers to.
+/// A node that must hold, or must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Literal(u32);
+
+impl Literal {
+    /// The node holds.
+    pub(crate) fn of(node: NodeId) -> Self {
+        Self(node << 1)
+    }
+
+    pub(crate) fn node(self) -> NodeId {
+        self.0 >> 1
+    }
+
+    pub(crate) fn is_negated(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// The opposite.
+    pub(crate) fn negated(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+}
+
+/// One statement, and where it stands.
 #[derive(Debug)]
-pub(crate) struct Schema {
-    nodes: Vec<Node>,
-}
-
-/// One schema, with what each of its keywords says.
-#[derive(Debug, Default)]
 pub(crate) struct Node {
-    pub(crate) pointer: String,
-    pub(crate) types: Types,
-    pub(crate) constants: Option<Constants>,
-    /// Schemas that hold for the same value: `$ref` and `allOf`.
-    pub(crate) all_of: Vec<NodeId>,
-    /// Of each list, one schema must hold for the same value.
-    pub(crate) any_of: Vec<Vec<NodeId>>,
-    pub(crate) number: NumberRange,
-    pub(crate) length: Length,
-    pub(crate) patterns: Vec<Arc<Dfa>>,
-    pub(crate) object: ObjectKeywords,
-    pub(crate) array: ArrayKeywords,
+    pub(crate) pointer: Arc<str>,
+    pub(crate) kind: Kind,
 }
 
-/// What a node says of objects.
+/// What a node says of a value. What it says of one type holds for values of any other type.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    All(Vec<Literal>),
+    Any(Vec<Literal>),
+    /// Exactly one.
+    One(Vec<Literal>),
+    If {
+        condition: Literal,
+        then: Literal,
+        otherwise: Literal,
+    },
+    Types(Types),
+    /// One of some values.
+    Constants(Constants),
+    Lower(Bound),
+    Upper(Bound),
+    /// An integer has no fraction and no exponent: in draft 4 `1.0` is none.
+    SpelledWhole,
+    MinLength(u32),
+    MaxLength(u32),
+    Pattern(Arc<Dfa>),
+    MinItems(u32),
+    MaxItems(u32),
+    /// The first items, and each further one.
+    Items {
+        prefix: Vec<Literal>,
+        rest: Option<Literal>,
+    },
+    /// How many items satisfy it.
+    Contains {
+        item: Literal,
+        min: u32,
+        max: Option<u32>,
+    },
+    Required(Arc<str>),
+    MinProperties(u32),
+    MaxProperties(u32),
+    Members(Members),
+    /// What each key, as a string, satisfies.
+    Names(Literal),
+    /// If the property is there, the object satisfies this, too.
+    Dependent(Arc<str>, Literal),
+}
+
+/// What the values of an object satisfy, by key.
 #[derive(Debug, Default)]
-pub(crate) struct ObjectKeywords {
+pub(crate) struct Members {
     /// In the order of the schema.
-    pub(crate) properties: Vec<(Arc<str>, NodeId)>,
-    pub(crate) required: Vec<Arc<str>>,
-    pub(crate) additional: Option<NodeId>,
-}
-
-/// What a node says of arrays.
-#[derive(Debug, Default)]
-pub(crate) struct ArrayKeywords {
-    pub(crate) prefix: Vec<NodeId>,
-    pub(crate) items: Option<NodeId>,
-    pub(crate) min: u32,
-    pub(crate) max: Option<u32>,
+    pub(crate) properties: Vec<(Arc<str>, Literal)>,
+    pub(crate) patterns: Vec<(Arc<Dfa>, Literal)>,
+    /// Of keys that are none of those and match none of these.
+    pub(crate) rest: Option<Literal>,
 }
 
 /// The values of `enum` or `const`, by type. Arrays and objects are nodes of their own.
@@ -58,9 +107,11 @@ pub(crate) struct ArrayKeywords {
 pub(crate) struct Constants {
     pub(crate) null: bool,
     pub(crate) booleans: [bool; 2],
+    /// Ascending.
     pub(crate) numbers: Vec<Decimal>,
+    /// Ascending.
     pub(crate) strings: Vec<Box<[u8]>>,
-    pub(crate) containers: Vec<NodeId>,
+    pub(crate) containers: Vec<Literal>,
 }
 
 /// The types of a value, as JSON Schema counts them, with numbers in two parts.
@@ -71,12 +122,17 @@ impl Types {
     pub(crate) const NULL: Self = Self(1);
     pub(crate) const BOOLEAN: Self = Self(2);
     pub(crate) const INTEGER: Self = Self(4);
+    /// Numbers that are no integers.
+    pub(crate) const FRACTION: Self = Self(8);
     pub(crate) const NUMBER: Self = Self(4 | 8);
     pub(crate) const STRING: Self = Self(16);
     pub(crate) const ARRAY: Self = Self(32);
     pub(crate) const OBJECT: Self = Self(64);
     pub(super) const NONE: Self = Self(0);
-    const ALL: Self = Self(127);
+
+    pub(crate) fn intersects(self, types: Self) -> bool {
+        self.0 & types.0 != 0
+    }
 
     pub(crate) fn contains(self, types: Self) -> bool {
         self.0 & types.0 == types.0
@@ -84,6 +140,11 @@ impl Types {
 
     pub(super) fn or(self, types: Self) -> Self {
         Self(self.0 | types.0)
+    }
+
+    /// All others.
+    pub(crate) fn complement(self) -> Self {
+        Self(!self.0 & 127)
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -100,10 +161,11 @@ impl Types {
     }
 }
 
-impl Default for Types {
-    fn default() -> Self {
-        Self::ALL
-    }
+/// A schema and all schemas that it refers to.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    nodes: Vec<Node>,
+    anything: Literal,
 }
 
 impl Schema {
@@ -113,42 +175,81 @@ impl Schema {
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`] and those
     /// of patterns, each with the place.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let schema = Self { nodes: parse::read_nodes(text)? };
+        let mut nodes = parse::read_nodes(text)?;
+        let anything = Literal::of(nodes.len() as NodeId);
+        nodes.push(Node { pointer: "".into(), kind: Kind::All(Vec::new()) });
+        let schema = Self { nodes, anything };
         schema.refuse_loops()?;
         Ok(schema)
     }
 
-    /// The node of the whole schema.
-    pub(crate) const ROOT: NodeId = 0;
+    /// The whole schema holds.
+    pub(crate) const ROOT: Literal = Literal(0);
+
+    /// What every value satisfies.
+    pub(crate) fn anything(&self) -> Literal {
+        self.anything
+    }
+
+    /// What no value satisfies.
+    pub(crate) fn nothing(&self) -> Literal {
+        self.anything.negated()
+    }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id as usize]
     }
 
+    pub(crate) fn kind(&self, literal: Literal) -> &Kind {
+        &self.node(literal.node()).kind
+    }
+
+    pub(crate) fn pointer(&self, literal: Literal) -> &Arc<str> {
+        &self.node(literal.node()).pointer
+    }
+
     /// A schema that leads back to itself without going into a value says nothing.
     fn refuse_loops(&self) -> Result<(), Error> {
-        let mut is_done = vec![false; self.nodes.len()];
-        let mut is_open = vec![false; self.nodes.len()];
+        #[derive(PartialEq)]
+        enum Visit {
+            Open,
+            Done,
+        }
+        let mut visits: FxHashMap<NodeId, Visit> = FxHashMap::default();
         for root in 0..self.nodes.len() as NodeId {
             let mut stack = vec![(root, 0)];
             while let Some((id, next)) = stack.pop() {
-                let node = self.node(id);
-                if next == 0 && is_done[id as usize] {
+                if next == 0 && visits.get(&id) == Some(&Visit::Done) {
                     continue;
                 }
-                is_open[id as usize] = true;
-                match node.all_of.iter().chain(node.any_of.iter().flatten()).nth(next) {
-                    Some(&child) if is_open[child as usize] => {
-                        return Err(parse::loop_at(&node.pointer));
+                visits.insert(id, Visit::Open);
+                match self.node(id).kind.nth_in_place(next) {
+                    Some(child) if visits.get(&child.node()) == Some(&Visit::Open) => {
+                        return Err(parse::loop_at(&self.node(id).pointer));
                     }
-                    Some(&child) => stack.extend([(id, next + 1), (child, 0)]),
+                    Some(child) => stack.extend([(id, next + 1), (child.node(), 0)]),
                     None => {
-                        is_open[id as usize] = false;
-                        is_done[id as usize] = true;
+                        visits.insert(id, Visit::Done);
                     }
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Kind {
+    /// Of the literals that speak of the same value, the one with that index.
+    fn nth_in_place(&self, index: usize) -> Option<Literal> {
+        match self {
+            Self::All(literals) | Self::Any(literals) | Self::One(literals) => {
+                literals.get(index).copied()
+            }
+            Self::If { condition, then, otherwise } => {
+                [*condition, *then, *otherwise].get(index).copied()
+            }
+            Self::Dependent(_, literal) => (index == 0).then_some(*literal),
+            _ => None,
+        }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) struct KeyReading {
     pub(super) decoder: Decoder,
     /// The names that go on like that, if there are any.
     pub(super) prefix: Option<Prefix>,
+    /// For each of the object's [`OtherKeys`](super::keys::OtherKeys) how it goes on, if it does.
+    pub(super) others: Box<[Option<u32>]>,
     /// What was read, where a key may be other than the names.
     pub(super) text: Option<TextId>,
 }

@@ -199,11 +199,18 @@ fn flat(schema: &Value, root: &Value, fuel: usize, random: &mut Random) -> Map<S
     for branch in keywords.get("allOf").and_then(Value::as_array).into_iter().flatten() {
         merge(flat(branch, root, fuel - 1, random));
     }
-    if let Some(branches) = keywords.get("anyOf").and_then(Value::as_array)
-        && !branches.is_empty()
-    {
-        let branch = random.pick(branches);
-        merge(flat(branch, root, fuel - 1, random));
+    for keyword in ["anyOf", "oneOf"] {
+        if let Some(branches) = keywords.get(keyword).and_then(Value::as_array)
+            && !branches.is_empty()
+        {
+            let branch = random.pick(branches);
+            merge(flat(branch, root, fuel - 1, random));
+        }
+    }
+    for keyword in ["if", "then", "else"] {
+        if let Some(branch) = keywords.get(keyword).filter(|_| random.one_in(2)) {
+            merge(flat(branch, root, fuel - 1, random));
+        }
     }
     merge(keywords.clone());
     merged

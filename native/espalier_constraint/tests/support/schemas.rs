@@ -108,12 +108,15 @@ struct Generator<'a> {
 
 impl Generator<'_> {
     fn schema(&mut self, depth: usize) -> Value {
-        match self.random.below(20) {
+        match self.random.below(22) {
             0 => Value::from(!self.random.one_in(3)),
             1 => json!({"const": random_constant(self.random)}),
             2 | 3 => self.enumeration(),
             4 | 5 if depth > 0 => self.combination("anyOf", depth),
             6 if depth > 0 => self.combination("allOf", depth),
+            17 if depth > 0 => self.combination("oneOf", depth),
+            18 if depth > 0 => self.negation(depth),
+            19 if depth > 0 => self.conditional(depth),
             7 => {
                 let mut members = self.any_type(depth);
                 members.insert(
@@ -168,6 +171,29 @@ impl Generator<'_> {
         };
         let branches: Vec<Value> = (0..n).map(|_| branch(self)).collect();
         members.insert(keyword.to_owned(), branches.into());
+        Value::Object(members)
+    }
+
+    /// `not`, beside other keywords or alone.
+    fn negation(&mut self, depth: usize) -> Value {
+        let name = *self.random.pick(&TYPES[..5]);
+        let denied = self.typed(name, depth - 1);
+        let mut members = match self.typed(name, depth - 1) {
+            Value::Object(members) if !self.random.one_in(3) => members,
+            _ => Map::new(),
+        };
+        members.insert("not".to_owned(), denied);
+        Value::Object(members)
+    }
+
+    fn conditional(&mut self, depth: usize) -> Value {
+        let name = *self.random.pick(&TYPES[..5]);
+        let mut members = if self.random.one_in(3) { self.any_type(depth - 1) } else { Map::new() };
+        for keyword in ["if", "then", "else"] {
+            if keyword == "if" || !self.random.one_in(4) {
+                members.insert(keyword.to_owned(), self.typed(name, depth - 1));
+            }
+        }
         Value::Object(members)
     }
 
@@ -231,6 +257,11 @@ impl Generator<'_> {
         if self.random.one_in(2) {
             members.insert("items".to_owned(), self.child(depth));
         }
+        if self.random.one_in(5) {
+            members.insert("contains".to_owned(), self.child(depth));
+            self.count(members, "minContains", 3);
+            self.count(members, "maxContains", 3);
+        }
     }
 
     fn object(&mut self, members: &mut Map<String, Value>, depth: usize) {
@@ -249,6 +280,27 @@ impl Generator<'_> {
         if self.random.one_in(3) {
             let rest = if self.random.one_in(2) { Value::from(false) } else { self.child(depth) };
             members.insert("additionalProperties".to_owned(), rest);
+        }
+        if self.random.one_in(5) {
+            let n = 1 + self.random.below(2);
+            let pattern = |random: &mut Random| (*random.pick(&PATTERNS)).to_owned();
+            let patterns = (0..n).map(|_| (pattern(self.random), self.child(depth)));
+            let patterns = Value::Object(patterns.collect());
+            members.insert("patternProperties".to_owned(), patterns);
+        }
+        if self.random.one_in(8) {
+            members.insert("propertyNames".to_owned(), self.typed("string", 0));
+        }
+        self.count(members, "minProperties", 3);
+        self.count(members, "maxProperties", 4);
+        if self.random.one_in(8) {
+            let (key, needed) = (random_key(self.random), random_key(self.random));
+            members.insert("dependentRequired".to_owned(), json!({key: [needed]}));
+        }
+        if self.random.one_in(8) && depth > 0 {
+            let key = random_key(self.random);
+            let needed = self.typed("object", depth - 1);
+            members.insert("dependentSchemas".to_owned(), json!({key: needed}));
         }
     }
 

@@ -1,0 +1,430 @@
+//! A goal, pulled apart for one JSON type: references, `allOf`, `anyOf`, `oneOf`, `not` and `if` are
+//! resolved until each alternative is a list of [`Atom`]s, statements on values of that type.
+//!
+//! Choices among statements on the members of an object are not pulled apart where they can stay
+//! together as a *clause*: a list of conditions of which one must be met. They are decided as the
+//! keys are read.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::goals::JsonType;
+use super::schema::{Kind, Literal, NodeId, Schema};
+use crate::error::Error;
+
+/// The alternatives that one goal may have for one type.
+const MAX_ALTERNATIVES: usize = 4096;
+
+/// A statement on values of one type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Atom {
+    /// A statement of the schema holds, or doesn't.
+    Is(Literal),
+    /// The array has an item with that index, which satisfies this.
+    Item { index: u32, item: Literal },
+    /// How many items from an index on satisfy this.
+    Count { from: u32, item: Literal, min: u32, max: Option<u32> },
+    /// One of the conditions on an object is met.
+    Clause(Vec<Condition>),
+}
+
+/// A condition on an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Condition {
+    Lacks(Arc<str>),
+    AtMost(u32),
+    Has(Arc<str>),
+    /// The property is there and satisfies this.
+    Member(Arc<str>, Literal),
+    /// Some member whose key is selected satisfies this.
+    Some(Selector, Literal),
+    /// Some key satisfies this.
+    Name(Literal),
+    AtLeast(u32),
+}
+
+/// Keys, by what a statement on members says of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Selector {
+    /// Those that match a pattern, by index.
+    Pattern(NodeId, u32),
+    /// Those that have no name and match no pattern.
+    Rest(NodeId),
+}
+
+/// What must hold together in one branch of a choice.
+#[derive(Clone, Debug)]
+enum Part {
+    Literal(Literal),
+    Atom(Atom),
+}
+
+/// Lists of parts, of which one must hold.
+type Choice = Vec<Vec<Part>>;
+
+/// What is remembered between expansions.
+pub(crate) type Disjoint = FxHashMap<(JsonType, Literal, Literal), bool>;
+
+/// The alternatives of a goal for a type: what is pulled apart in one place.
+pub(crate) struct Expansion<'a> {
+    schema: &'a Schema,
+    json_type: JsonType,
+    disjoint: &'a mut Disjoint,
+}
+
+/// An alternative that is being put together.
+#[derive(Clone, Default)]
+struct Partial {
+    todo: Vec<Part>,
+    seen: Vec<Literal>,
+    atoms: Vec<Atom>,
+    choices: Vec<Choice>,
+}
+
+impl<'a> Expansion<'a> {
+    pub(crate) fn new(schema: &'a Schema, json_type: JsonType, disjoint: &'a mut Disjoint) -> Self {
+        Self { schema, json_type, disjoint }
+    }
+
+    /// The alternatives, each with its atoms in ascending order.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when they are too many.
+    pub(crate) fn alternatives(&mut self, goal: &[Literal]) -> Result<Vec<Vec<Atom>>, Error> {
+        let todo = goal.iter().map(|&literal| Part::Literal(literal)).collect();
+        let mut open = vec![Partial { todo, ..Partial::default() }];
+        let mut closed: Vec<Vec<Atom>> = Vec::new();
+        while let Some(mut partial) = open.pop() {
+            if !self.take_what_must_hold(&mut partial) {
+                continue;
+            }
+            match partial.choices.pop() {
+                Some(choice) => {
+                    let branches = partial.branches(choice);
+                    open.extend(
+                        branches.into_iter().rev().map(|todo| Partial { todo, ..partial.clone() }),
+                    );
+                }
+                None => {
+                    partial.atoms.sort_unstable();
+                    partial.atoms.dedup();
+                    closed.push(partial.atoms);
+                }
+            }
+            if open.len() + closed.len() > MAX_ALTERNATIVES {
+                let pointer = goal.first().map(|&literal| self.schema.pointer(literal).to_string());
+                return Err(Error::LimitExceeded {
+                    limit: "alternatives",
+                    value: MAX_ALTERNATIVES,
+                    pointer,
+                });
+            }
+        }
+        drop_subsumed(&mut closed);
+        Ok(closed)
+    }
+
+    /// Answers false when no value of the type satisfies it.
+    fn take_what_must_hold(&mut self, partial: &mut Partial) -> bool {
+        while let Some(part) = partial.todo.pop() {
+            match part {
+                Part::Atom(atom) => partial.atoms.push(atom),
+                Part::Literal(literal) if partial.seen.contains(&literal) => {}
+                Part::Literal(literal) if partial.seen.contains(&literal.negated()) => {
+                    return false;
+                }
+                Part::Literal(literal) => {
+                    partial.seen.push(literal);
+                    if !self.take(literal, partial) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, literal: Literal, partial: &mut Partial) -> bool {
+        let schema = self.schema;
+        if let Some(truth) = self.truth(literal) {
+            return truth;
+        }
+        let is_negated = literal.is_negated();
+        let sign = |literal: &Literal| if is_negated { literal.negated() } else { *literal };
+        match schema.kind(literal) {
+            Kind::All(all) if !is_negated => partial.require(all.iter().copied()),
+            Kind::Any(any) if is_negated => {
+                partial.require(any.iter().map(|other| other.negated()))
+            }
+            Kind::All(list) | Kind::Any(list) => {
+                let branches = list.iter().map(|other| vec![Part::Literal(sign(other))]).collect();
+                return self.choose(branches, partial);
+            }
+            Kind::One(list) => {
+                if let Some(clauses) = self.clauses_of(literal) {
+                    return partial.add_clauses(clauses);
+                }
+                let branches = self.exactly_one(list, is_negated);
+                return self.choose(branches, partial);
+            }
+            Kind::If { condition, then, otherwise } => {
+                if let Some(clauses) = self.clauses_of(literal) {
+                    return partial.add_clauses(clauses);
+                }
+                let branch = |condition: Literal, then: &Literal| {
+                    vec![Part::Literal(condition), Part::Literal(sign(then))]
+                };
+                let branches =
+                    vec![branch(*condition, then), branch(condition.negated(), otherwise)];
+                return self.choose(branches, partial);
+            }
+            Kind::Constants(constants) if self.json_type.is_container() => {
+                let equal = constants.containers.iter();
+                if is_negated {
+                    partial.require(equal.map(|other| other.negated()));
+                } else {
+                    return self
+                        .choose(equal.map(|other| vec![Part::Literal(*other)]).collect(), partial);
+                }
+            }
+            kind => match self.assertion(literal, kind) {
+                Some(branches) => return self.choose(branches, partial),
+                None => partial.atoms.push(Atom::Is(literal)),
+            },
+        }
+        true
+    }
+
+    /// The branches of an assertion on this type; none if it is an atom by itself.
+    fn assertion(&self, literal: Literal, kind: &Kind) -> Option<Choice> {
+        let part = |literal: Literal| vec![Part::Literal(literal)];
+        let atom = |atom: Atom| vec![Part::Atom(atom)];
+        match (kind, literal.is_negated()) {
+            (Kind::Items { prefix, rest }, true) => {
+                let items = (0u32..).zip(prefix);
+                let items =
+                    items.map(|(index, item)| atom(Atom::Item { index, item: item.negated() }));
+                let from = prefix.len() as u32;
+                let rest = rest.iter().map(|item| {
+                    atom(Atom::Count { from, item: item.negated(), min: 1, max: None })
+                });
+                Some(items.chain(rest).collect())
+            }
+            (&Kind::Contains { item, min, max }, false) => {
+                Some(vec![atom(Atom::Count { from: 0, item, min, max })])
+            }
+            (&Kind::Contains { item, min, max }, true) => {
+                let fewer = min.checked_sub(1).map(|max| (0, Some(max)));
+                let more = max.map(|max| (max + 1, None));
+                let ranges = fewer.into_iter().chain(more);
+                Some(
+                    ranges
+                        .map(|(min, max)| atom(Atom::Count { from: 0, item, min, max }))
+                        .collect(),
+                )
+            }
+            (Kind::Dependent(name, needed), false) => {
+                let lacks = atom(Atom::Clause(vec![Condition::Lacks(name.clone())]));
+                Some(vec![lacks, part(*needed)])
+            }
+            (Kind::Dependent(name, needed), true) => {
+                let has = Part::Atom(Atom::Clause(vec![Condition::Has(name.clone())]));
+                Some(vec![vec![has, Part::Literal(needed.negated())]])
+            }
+            (Kind::Members(_) | Kind::Names(_) | Kind::Required(_), true) => {
+                let mut clauses = self.clauses_of(literal)?;
+                Some(vec![atom(Atom::Clause(clauses.pop()?))])
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds a choice, as clauses where that is possible. Answers false if no branch can hold.
+    fn choose(&mut self, mut branches: Choice, partial: &mut Partial) -> bool {
+        branches.retain_mut(|branch| {
+            let is_possible = branch.iter().all(|part| self.truth_of_part(part) != Some(false));
+            branch.retain(|part| self.truth_of_part(part) != Some(true));
+            is_possible
+        });
+        if branches.iter().any(Vec::is_empty) {
+            return true;
+        }
+        if branches.len() <= 1 {
+            let only = branches.pop();
+            partial.todo.extend(only.iter().flatten().cloned());
+            return only.is_some();
+        }
+        if self.json_type == JsonType::Object
+            && let Some(clauses) = self.clauses_of_choice(&branches)
+        {
+            return partial.add_clauses(clauses);
+        }
+        partial.choices.push(branches);
+        true
+    }
+
+    /// One holds and the others don't; that they don't is left out where it is certain.
+    fn exactly_one(&mut self, list: &[Literal], is_negated: bool) -> Choice {
+        let mut branches = Choice::new();
+        if is_negated {
+            branches.push(list.iter().map(|other| Part::Literal(other.negated())).collect());
+        }
+        for (index, &one) in list.iter().enumerate() {
+            if self.truth(one) == Some(false) {
+                continue;
+            }
+            if is_negated {
+                let others =
+                    list[index + 1..].iter().filter(|&&other| !self.are_disjoint(one, other));
+                let pairs: Vec<_> =
+                    others.map(|&other| vec![Part::Literal(one), Part::Literal(other)]).collect();
+                branches.extend(pairs);
+                continue;
+            }
+            let mut branch = vec![Part::Literal(one)];
+            for (other_index, &other) in list.iter().enumerate() {
+                if other_index != index && !self.are_disjoint(one, other) {
+                    branch.push(Part::Literal(other.negated()));
+                }
+            }
+            branches.push(branch);
+        }
+        branches
+    }
+
+    fn are_disjoint(&mut self, a: Literal, b: Literal) -> bool {
+        let key = (self.json_type, a.min(b), a.max(b));
+        if let Some(&known) = self.disjoint.get(&key) {
+            return known;
+        }
+        let answer = super::contradiction::is_certain(self.schema, self.json_type, &[a, b]);
+        self.disjoint.insert(key, answer);
+        answer
+    }
+
+    /// Whether all values of the type satisfy it, or none, where that is seen at a glance.
+    fn truth(&self, literal: Literal) -> Option<bool> {
+        truth(self.schema, self.json_type, literal, 0)
+    }
+
+    fn truth_of_part(&self, part: &Part) -> Option<bool> {
+        match part {
+            Part::Literal(literal) => self.truth(*literal),
+            Part::Atom(_) => None,
+        }
+    }
+
+    fn clauses_of(&self, literal: Literal) -> Option<Vec<Vec<Condition>>> {
+        if self.json_type != JsonType::Object {
+            return None;
+        }
+        super::clauses::of_literal(self.schema, literal)
+    }
+
+    fn clauses_of_choice(&self, branches: &Choice) -> Option<Vec<Vec<Condition>>> {
+        let branches = branches.iter().map(|branch| {
+            let mut all = Vec::new();
+            for part in branch {
+                match part {
+                    Part::Literal(literal) => {
+                        all.extend(super::clauses::of_literal(self.schema, *literal)?)
+                    }
+                    Part::Atom(Atom::Clause(clause)) => all.push(clause.clone()),
+                    Part::Atom(_) => return None,
+                }
+            }
+            Some(all)
+        });
+        super::clauses::any(branches.collect::<Option<Vec<_>>>()?)
+    }
+}
+
+/// Whether all values of the type satisfy it, or none, where that is seen at a glance.
+pub(super) fn truth(
+    schema: &Schema,
+    json_type: JsonType,
+    literal: Literal,
+    depth: usize,
+) -> Option<bool> {
+    const MAX_DEPTH: usize = 6;
+    const MAX_WIDTH: usize = 64;
+    let of = |other: Literal| truth(schema, json_type, other, depth + 1);
+    let truth = match schema.kind(literal) {
+        Kind::All(list) | Kind::Any(list) if depth < MAX_DEPTH && list.len() <= MAX_WIDTH => {
+            let is_all = matches!(schema.kind(literal), Kind::All(_));
+            let mut truths = list.iter().map(|&other| of(other));
+            // The first that decides it decides it; otherwise it is open if any is.
+            let is_decided = truths.clone().any(|truth| truth == Some(!is_all));
+            if is_decided {
+                Some(!is_all)
+            } else {
+                truths.all(|truth| truth == Some(is_all)).then_some(is_all)
+            }
+        }
+        Kind::Types(types) => json_type.truth_of(*types),
+        Kind::Constants(constants) => match json_type {
+            JsonType::Null => Some(constants.null),
+            JsonType::Boolean if constants.booleans == [true; 2] => Some(true),
+            JsonType::Boolean if constants.booleans == [false; 2] => Some(false),
+            JsonType::Number if constants.numbers.is_empty() => Some(false),
+            JsonType::String if constants.strings.is_empty() => Some(false),
+            JsonType::Array | JsonType::Object if constants.containers.is_empty() => Some(false),
+            _ => None,
+        },
+        kind => match kind.json_type() {
+            Some(other) if other != json_type => Some(true),
+            _ => None,
+        },
+    };
+    truth.map(|truth| truth != literal.is_negated())
+}
+
+impl Partial {
+    fn require(&mut self, literals: impl Iterator<Item = Literal>) {
+        self.todo.extend(literals.map(Part::Literal));
+    }
+
+    /// Answers false when one of them can't be met.
+    fn add_clauses(&mut self, clauses: Vec<Vec<Condition>>) -> bool {
+        let is_possible = clauses.iter().all(|clause| !clause.is_empty());
+        self.atoms.extend(clauses.into_iter().map(Atom::Clause));
+        is_possible
+    }
+
+    /// The branches that what is known leaves open; an empty one if one of them holds already.
+    fn branches(&self, choice: Choice) -> Choice {
+        let holds = |part: &Part| match part {
+            Part::Literal(literal) => self.seen.contains(literal),
+            Part::Atom(atom) => self.atoms.contains(atom),
+        };
+        if choice.iter().any(|branch| branch.iter().all(holds)) {
+            return vec![Vec::new()];
+        }
+        let fails = |part: &Part| matches!(part, Part::Literal(literal) if self.seen.contains(&literal.negated()));
+        choice.into_iter().filter(|branch| !branch.iter().any(fails)).collect()
+    }
+}
+
+/// What satisfies all atoms of an alternative also satisfies any part of them: an alternative
+/// that has all atoms of another adds nothing.
+fn drop_subsumed(alternatives: &mut Vec<Vec<Atom>>) {
+    const MAX_COMPARED: usize = 200;
+    alternatives.sort_unstable();
+    alternatives.dedup();
+    if alternatives.len() > MAX_COMPARED {
+        return;
+    }
+    let contains =
+        |all: &[Atom], part: &[Atom]| part.iter().all(|atom| all.binary_search(atom).is_ok());
+    let is_kept: Vec<bool> = (0..alternatives.len())
+        .map(|index| {
+            let this = &alternatives[index];
+            !alternatives.iter().enumerate().any(|(other, part)| {
+                other != index && part.len() < this.len() && contains(this, part)
+            })
+        })
+        .collect();
+    let mut keep = is_kept.into_iter();
+    alternatives.retain(|_| keep.next().unwrap_or(true));
+}

@@ -1,0 +1,260 @@
+//! [`KeyClasses`]: the keys of an object that have no name in the schema, by what applies to them.
+//!
+//! All keys that match the same patterns belong to one class. An automaton reads a key against all
+//! patterns at once and knows at its end the class.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::dfa::{DEAD, Dfa, classes_of};
+
+/// The states that the automaton of the keys of one object may have.
+pub(super) const MAX_KEY_STATES: usize = 50_000;
+/// The classes of keys that one object may have.
+pub(super) const MAX_KEY_CLASSES: usize = 256;
+
+/// Index of a class; bit of a [`ClassSet`].
+pub(crate) type Class = u32;
+
+/// Some of the classes, one bit each.
+pub(crate) type ClassSet = Box<[u64]>;
+
+#[derive(Debug)]
+pub(crate) struct KeyClasses {
+    /// Which patterns the keys of each class match.
+    pub(crate) matched: Vec<Box<[bool]>>,
+    /// None where there are no patterns: then all keys are of one class.
+    automaton: Option<ClassAutomaton>,
+    /// For sets of classes that may come: how many keys of them each state leads to.
+    counts: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
+}
+
+#[derive(Debug)]
+struct ClassAutomaton {
+    byte_classes: [u8; 256],
+    /// How many bytes each class of bytes has.
+    n_bytes: Vec<u32>,
+    next: Vec<u32>,
+    /// The class of the key that ends in the state.
+    class: Vec<Option<Class>>,
+}
+
+/// Stands for as many keys as anyone may want.
+pub(crate) const MANY: u32 = u32::MAX;
+
+/// Too many states or classes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooLarge;
+
+impl KeyClasses {
+    /// The classes of the keys in a language (all keys, if there is none) by the patterns.
+    pub(crate) fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>) -> Result<Self, TooLarge> {
+        let counts = Mutex::default();
+        if patterns.is_empty() && keys.is_none() {
+            return Ok(Self { matched: vec![Box::new([])], automaton: None, counts });
+        }
+        let mut all: Vec<&Dfa> = vec![keys.unwrap_or_else(|| Dfa::any_text())];
+        all.extend(patterns.iter().map(|dfa| &**dfa));
+        let mut matched = Vec::new();
+        let automaton = ClassAutomaton::new(&all, &mut matched)?;
+        Ok(Self { matched, automaton: Some(automaton), counts })
+    }
+
+    /// Whether all keys are of one class.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.automaton.is_none()
+    }
+
+    pub(crate) fn start(&self) -> u32 {
+        0
+    }
+
+    /// One more byte of a key; `None` when no key at all goes on like that.
+    pub(crate) fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        let Some(automaton) = &self.automaton else { return Some(0) };
+        let class = usize::from(automaton.byte_classes[usize::from(byte)]);
+        let next = automaton.next[state as usize * automaton.n_bytes.len() + class];
+        (next != DEAD).then_some(next)
+    }
+
+    /// The class of a key.
+    pub(crate) fn class_of(&self, key: &[u8]) -> Option<Class> {
+        let Some(automaton) = &self.automaton else { return Some(0) };
+        let end = key.iter().try_fold(self.start(), |state, &byte| self.step(state, byte))?;
+        automaton.class[end as usize]
+    }
+
+    /// How many keys of the classes begin with what led to the state; [`MANY`] for many.
+    pub(crate) fn n_keys(&self, state: u32, classes: &ClassSet) -> u32 {
+        match &self.automaton {
+            None => {
+                if contains(classes, 0) {
+                    MANY
+                } else {
+                    0
+                }
+            }
+            Some(automaton) => self.counts_of(automaton, classes)[state as usize],
+        }
+    }
+
+    /// A short text that leads from the state to the end of a key of one of the classes.
+    pub(crate) fn shortest_suffix(&self, state: u32, classes: &ClassSet) -> Option<Vec<u8>> {
+        let Some(automaton) = &self.automaton else {
+            return contains(classes, 0).then(Vec::new);
+        };
+        let mut origins: FxHashMap<u32, Option<(u32, u8)>> = FxHashMap::from_iter([(state, None)]);
+        let mut queue = std::collections::VecDeque::from([state]);
+        while let Some(at) = queue.pop_front() {
+            if automaton.class[at as usize].is_some_and(|class| contains(classes, class)) {
+                let mut suffix = Vec::new();
+                let mut at = at;
+                while let Some((before, byte)) = origins[&at] {
+                    suffix.push(byte);
+                    at = before;
+                }
+                suffix.reverse();
+                return Some(suffix);
+            }
+            for byte in (b'a'..=b'z').chain(0..=255) {
+                if let Some(next) = self.step(at, byte) {
+                    origins.entry(next).or_insert_with(|| {
+                        queue.push_back(next);
+                        Some((at, byte))
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    fn counts_of(&self, automaton: &ClassAutomaton, classes: &ClassSet) -> Arc<[u32]> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.entry(classes.clone()).or_insert_with(|| automaton.count(classes).into()).clone()
+    }
+}
+
+/// No class, of so many.
+pub(crate) fn no_class(n_classes: usize) -> ClassSet {
+    vec![0; n_classes.div_ceil(64)].into()
+}
+
+pub(crate) fn contains(classes: &ClassSet, class: Class) -> bool {
+    classes[class as usize / 64] >> (class % 64) & 1 == 1
+}
+
+pub(crate) fn insert(classes: &mut ClassSet, class: Class) {
+    classes[class as usize / 64] |= 1 << (class % 64);
+}
+
+impl ClassAutomaton {
+    /// Explores the product; the first automaton says which keys there are.
+    fn new(all: &[&Dfa], matched: &mut Vec<Box<[bool]>>) -> Result<Self, TooLarge> {
+        let (byte_classes, representatives) =
+            classes_of(|byte| all.iter().map(|dfa| dfa.class(byte)).collect::<Vec<_>>());
+        let mut n_bytes = vec![0; representatives.len()];
+        byte_classes.iter().for_each(|&class| n_bytes[usize::from(class)] += 1);
+        let start: Vec<u32> = all.iter().map(|dfa| dfa.start()).collect();
+        let mut ids = FxHashMap::from_iter([(start.clone(), 0)]);
+        let mut states = vec![start];
+        let (mut next, mut class) = (Vec::new(), Vec::new());
+        let mut class_ids: FxHashMap<Box<[bool]>, Class> = FxHashMap::default();
+        let mut index = 0;
+        while let Some(state) = states.get(index).cloned() {
+            index += 1;
+            let is_key = all[0].is_accepting(state[0]);
+            class.push(is_key.then(|| {
+                let bits: Box<[bool]> = all[1..]
+                    .iter()
+                    .zip(&state[1..])
+                    .map(|(dfa, &at)| dfa.is_accepting(at))
+                    .collect();
+                *class_ids.entry(bits).or_insert_with_key(|bits| {
+                    matched.push(bits.clone());
+                    matched.len() as Class - 1
+                })
+            }));
+            for &byte in &representatives {
+                let target: Vec<u32> = all
+                    .iter()
+                    .zip(&state)
+                    .map(
+                        |(dfa, &at)| {
+                            if at == DEAD { DEAD } else { dfa.step(at, byte).unwrap_or(DEAD) }
+                        },
+                    )
+                    .collect();
+                next.push(if target[0] == DEAD {
+                    DEAD
+                } else {
+                    *ids.entry(target).or_insert_with_key(|target| {
+                        states.push(target.clone());
+                        states.len() as u32 - 1
+                    })
+                });
+            }
+            if states.len() > MAX_KEY_STATES || matched.len() > MAX_KEY_CLASSES {
+                return Err(TooLarge);
+            }
+        }
+        Ok(Self { byte_classes, n_bytes, next, class })
+    }
+
+    /// For each state the number of keys of the classes that it leads to.
+    fn count(&self, classes: &ClassSet) -> Vec<u32> {
+        let n_states = self.class.len();
+        let ends = |state: usize| self.class[state].is_some_and(|class| contains(classes, class));
+        let mut sources: Vec<Vec<u32>> = vec![Vec::new(); n_states];
+        for (state, targets) in self.next.chunks_exact(self.n_bytes.len()).enumerate() {
+            targets
+                .iter()
+                .filter(|&&to| to != DEAD)
+                .for_each(|&to| sources[to as usize].push(state as u32));
+        }
+        let mut is_live: Vec<bool> = (0..n_states).map(ends).collect();
+        let mut open: Vec<u32> =
+            (0..n_states as u32).filter(|&state| is_live[state as usize]).collect();
+        while let Some(state) = open.pop() {
+            for &source in &sources[state as usize] {
+                if !std::mem::replace(&mut is_live[source as usize], true) {
+                    open.push(source);
+                }
+            }
+        }
+        self.count_live(&is_live, &sources, ends)
+    }
+
+    /// Backwards from the states without a live one after them; what lies on a loop is never
+    /// reached that way and leads to many keys.
+    fn count_live(
+        &self,
+        is_live: &[bool],
+        sources: &[Vec<u32>],
+        ends: impl Fn(usize) -> bool,
+    ) -> Vec<u32> {
+        let targets = |state: usize| {
+            let row = &self.next[state * self.n_bytes.len()..][..self.n_bytes.len()];
+            row.iter().zip(&self.n_bytes).filter(|(to, _)| **to != DEAD && is_live[**to as usize])
+        };
+        let mut counts: Vec<u32> =
+            is_live.iter().map(|&is_live| if is_live { MANY } else { 0 }).collect();
+        let mut n_open: Vec<usize> =
+            (0..is_live.len()).map(|state| targets(state).count()).collect();
+        let mut ready: Vec<usize> =
+            (0..is_live.len()).filter(|&state| is_live[state] && n_open[state] == 0).collect();
+        while let Some(state) = ready.pop() {
+            let further =
+                targets(state).map(|(&to, &n)| u64::from(counts[to as usize]) * u64::from(n));
+            let total = further.sum::<u64>() + u64::from(ends(state));
+            counts[state] = u32::try_from(total).unwrap_or(MANY);
+            for &source in sources[state].iter().filter(|&&source| is_live[source as usize]) {
+                n_open[source as usize] -= 1;
+                if n_open[source as usize] == 0 {
+                    ready.push(source as usize);
+                }
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,245 @@
+//! What the statements of an alternative leave of booleans, numbers and strings.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::NumberStyle;
+use super::language::{Language, Length, MAX_PATTERN_LENGTH};
+use super::number_range::{Bound, NumberRange};
+use super::schema::{Constants, Kind, Literal, Schema, Types};
+use crate::dfa::{DEAD, Dfa};
+use crate::error::Error;
+use crate::literals::Literals;
+
+/// The states that the automaton of several patterns together may have.
+const MAX_PRODUCT_STATES: usize = 100_000;
+/// The numbers that may be excluded from a range.
+const MAX_EXCLUDED_NUMBERS: usize = 4096;
+
+/// Automata of patterns that hold, or don't, together.
+pub(super) type Products = FxHashMap<Vec<(usize, bool)>, Arc<Dfa>>;
+
+/// The booleans that satisfy the statements.
+pub(super) fn booleans(
+    schema: &Schema,
+    literals: impl Iterator<Item = Literal> + Clone,
+) -> Vec<&'static [u8]> {
+    let is_allowed = |value: bool| {
+        constants(schema, literals.clone())
+            .all(|(constants, is_negated)| constants.booleans[usize::from(value)] != is_negated)
+    };
+    let words = [(false, b"false".as_slice()), (true, b"true".as_slice())];
+    words.into_iter().filter(|(value, _)| is_allowed(*value)).map(|(_, word)| word).collect()
+}
+
+/// Each value of `enum` and `const` with whether it is excluded.
+fn constants(
+    schema: &Schema,
+    literals: impl Iterator<Item = Literal>,
+) -> impl Iterator<Item = (&Constants, bool)> {
+    literals.filter_map(|literal| match schema.kind(literal) {
+        Kind::Constants(constants) => Some((constants, literal.is_negated())),
+        _ => None,
+    })
+}
+
+/// The numbers that satisfy the statements, as ranges.
+pub(super) fn numbers(
+    schema: &Schema,
+    literals: &[Literal],
+    style: NumberStyle,
+) -> Result<Vec<NumberRange>, Error> {
+    let mut range = range(schema, literals);
+    // In the plain style integers are spelled as such.
+    range.is_fraction |= range.is_not_spelled_whole && style == NumberStyle::Plain;
+    let all = || constants(schema, literals.iter().copied());
+    if let Some((first, _)) = all().find(|(_, is_negated)| !is_negated) {
+        let values = first.numbers.iter().filter(|value| {
+            range.contains(value)
+                && all().all(|(constants, is_negated)| {
+                    constants.numbers.binary_search(value).is_ok() != is_negated
+                })
+        });
+        return Ok(values.filter_map(|value| range.exactly(value.clone()).normalised()).collect());
+    }
+    let mut excluded: Vec<_> = all().flat_map(|(constants, _)| &constants.numbers).collect();
+    excluded.sort_unstable();
+    excluded.dedup();
+    if excluded.len() > MAX_EXCLUDED_NUMBERS {
+        return Err(limit(schema, "excluded_numbers", MAX_EXCLUDED_NUMBERS, literals));
+    }
+    // The range falls apart at each excluded value.
+    let mut ranges = Vec::new();
+    for value in
+        excluded.into_iter().filter(|value| range.contains(value)).cloned().collect::<Vec<_>>()
+    {
+        let bound = Bound { value, is_exclusive: true };
+        let mut below = range.clone();
+        below.reduce_upper(bound.clone());
+        ranges.extend(below.normalised());
+        range.raise_lower(bound);
+    }
+    ranges.extend(range.normalised());
+    Ok(ranges)
+}
+
+fn range(schema: &Schema, literals: &[Literal]) -> NumberRange {
+    let mut range = NumberRange::default();
+    for literal in literals {
+        match (schema.kind(*literal), literal.is_negated()) {
+            (Kind::Lower(bound), false) => range.raise_lower(bound.clone()),
+            (Kind::Upper(bound), false) => range.reduce_upper(bound.clone()),
+            (Kind::Lower(bound), true) => range.reduce_upper(bound.opposite()),
+            (Kind::Upper(bound), true) => range.raise_lower(bound.opposite()),
+            (Kind::Types(types), is_negated) => {
+                let types = if is_negated { types.complement() } else { *types };
+                range.is_integer |= !types.intersects(Types::FRACTION);
+                range.is_fraction |= !types.intersects(Types::INTEGER);
+            }
+            (Kind::SpelledWhole, false) => range.is_spelled_whole = true,
+            (Kind::SpelledWhole, true) => range.is_not_spelled_whole = true,
+            _ => {}
+        }
+    }
+    range
+}
+
+/// Whether constants are given, of which none satisfies the rest.
+pub(super) fn has_no_constant_number(schema: &Schema, literals: &[Literal]) -> bool {
+    let is_given = constants(schema, literals.iter().copied()).any(|(_, is_negated)| !is_negated);
+    let is_known =
+        |ranges: Result<Vec<NumberRange>, Error>| ranges.is_ok_and(|ranges| ranges.is_empty());
+    if is_given {
+        is_known(numbers(schema, literals, NumberStyle::Any))
+    } else {
+        range(schema, literals).normalised().is_none()
+    }
+}
+
+/// As [`has_no_constant_number`]; small patterns are looked at, too.
+pub(super) fn has_no_constant_string(schema: &Schema, literals: &[Literal]) -> bool {
+    const SMALL: usize = 500;
+    let length = length(schema, literals);
+    let is_listed = listed(schema, literals, length);
+    length.is_empty()
+        || is_listed.as_ref().is_some_and(Literals::is_empty)
+        || is_listed.is_none() && {
+            let mut patterns = patterns(schema, literals).filter(|(_, is_negated)| !is_negated);
+            let first = patterns.next().map(|(dfa, _)| (**dfa).clone());
+            let both = first.and_then(|first| {
+                patterns.try_fold(first, |both, (dfa, _)| both.intersection(dfa, SMALL).ok())
+            });
+            both.is_some_and(|both| both.start() == DEAD)
+        }
+}
+
+/// The strings that satisfy the statements; none if there are none.
+pub(super) fn strings(
+    schema: &Schema,
+    literals: &[Literal],
+    products: &mut Products,
+) -> Result<Option<Language>, Error> {
+    let length = length(schema, literals);
+    if length.is_empty() {
+        return Ok(None);
+    }
+    if let Some(texts) = listed(schema, literals, length) {
+        return Ok((!texts.is_empty()).then_some(Language::Literals(texts)));
+    }
+    let excluded = constants(schema, literals.iter().copied());
+    let excluded =
+        Literals::new(excluded.flat_map(|(constants, _)| constants.strings.clone()).collect());
+    let Some(mut dfa) = product(schema, literals, products)? else {
+        return Ok(Language::any(length, excluded));
+    };
+    let too_many = |_| limit(schema, "product_states", MAX_PRODUCT_STATES, literals);
+    if !excluded.is_empty() {
+        let texts = Dfa::of_texts(&excluded, MAX_PRODUCT_STATES).map_err(too_many)?;
+        dfa = Arc::new(dfa.difference(&texts, MAX_PRODUCT_STATES).map_err(too_many)?);
+    }
+    Language::pattern(dfa, length)
+        .map_err(|_| limit(schema, "pattern_length", MAX_PATTERN_LENGTH, literals))
+}
+
+fn length(schema: &Schema, literals: &[Literal]) -> Length {
+    let mut length = Length::default();
+    for literal in literals {
+        match (schema.kind(*literal), literal.is_negated()) {
+            (Kind::MinLength(min), false) => length.min = length.min.max(*min),
+            (Kind::MaxLength(max), true) => length.min = length.min.max(max + 1),
+            (Kind::MaxLength(max), false) => length.reduce_max(*max),
+            (Kind::MinLength(min), true) => match min.checked_sub(1) {
+                Some(max) => length.reduce_max(max),
+                None => return Length { min: 1, max: Some(0) },
+            },
+            _ => {}
+        }
+    }
+    length
+}
+
+/// The strings of `enum` and `const` that satisfy all the rest, if some are given.
+fn listed(schema: &Schema, literals: &[Literal], length: Length) -> Option<Literals> {
+    let all = || constants(schema, literals.iter().copied());
+    let (first, _) = all().find(|(_, is_negated)| !is_negated)?;
+    let n_characters = |text: &[u8]| text.iter().filter(|byte| *byte & 0xC0 != 0x80).count();
+    let texts = first.strings.iter().filter(|text| {
+        length.contains(n_characters(text))
+            && all().all(|(constants, is_negated)| {
+                constants.strings.binary_search(text).is_ok() != is_negated
+            })
+            && patterns(schema, literals).all(|(dfa, is_negated)| dfa.accepts(text) != is_negated)
+    });
+    Some(Literals::new(texts.cloned().collect()))
+}
+
+fn patterns<'a>(
+    schema: &'a Schema,
+    literals: &'a [Literal],
+) -> impl Iterator<Item = (&'a Arc<Dfa>, bool)> {
+    literals.iter().filter_map(|literal| match schema.kind(*literal) {
+        Kind::Pattern(dfa) => Some((dfa, literal.is_negated())),
+        _ => None,
+    })
+}
+
+/// The automaton of all patterns together, if there are any.
+fn product(
+    schema: &Schema,
+    literals: &[Literal],
+    products: &mut Products,
+) -> Result<Option<Arc<Dfa>>, Error> {
+    let mut patterns: Vec<(&Arc<Dfa>, bool)> = patterns(schema, literals).collect();
+    // Those that hold come first: what they leave is often small.
+    let key_of = |(dfa, is_negated): &(&Arc<Dfa>, bool)| (*is_negated, Arc::as_ptr(dfa) as usize);
+    patterns.sort_unstable_by_key(key_of);
+    patterns.dedup_by_key(|pattern| key_of(pattern));
+    let key: Vec<(usize, bool)> =
+        patterns.iter().map(|(dfa, is_negated)| (Arc::as_ptr(dfa) as usize, *is_negated)).collect();
+    if let Some(product) = products.get(&key) {
+        return Ok(Some(product.clone()));
+    }
+    let mut all: Option<Arc<Dfa>> = None;
+    for (dfa, is_negated) in patterns {
+        let combined = match all {
+            None if !is_negated => {
+                all = Some(dfa.clone());
+                continue;
+            }
+            None => Dfa::any_text().difference(dfa, MAX_PRODUCT_STATES),
+            Some(all) if is_negated => all.difference(dfa, MAX_PRODUCT_STATES),
+            Some(all) => all.intersection(dfa, MAX_PRODUCT_STATES),
+        };
+        let combined =
+            combined.map_err(|_| limit(schema, "product_states", MAX_PRODUCT_STATES, literals))?;
+        all = Some(Arc::new(combined));
+    }
+    products.extend(all.clone().map(|product| (key, product)));
+    Ok(all)
+}
+
+fn limit(schema: &Schema, limit: &'static str, value: usize, literals: &[Literal]) -> Error {
+    let pointer = literals.first().map(|&literal| schema.pointer(literal).to_string());
+    Error::LimitExceeded { limit, value, pointer }
+}
