@@ -110,7 +110,7 @@ impl Goals {
                     single.push((*index, *item));
                 }
                 &Atom::Count { from, item, min, max } => {
-                    add_counter(&mut counters, Counter { from, item, min, max })?
+                    add_counter(&mut counters, &Counter { from, item, min, max })?;
                 }
                 Atom::Clause(_) => {}
             }
@@ -184,18 +184,14 @@ impl Goals {
 }
 
 /// None when the bounds of counters of the same items contradict each other.
-fn add_counter(counters: &mut Vec<Counter>, new: Counter) -> Option<()> {
-    let same = counters.iter_mut().find(|other| other.from == new.from && other.item == new.item);
-    let merged = match same {
-        Some(old) => {
-            old.min = old.min.max(new.min);
-            old.max = [old.max, new.max].into_iter().flatten().min();
-            old
-        }
-        None => {
-            counters.push(new);
-            counters.last_mut()?
-        }
-    };
+fn add_counter(counters: &mut Vec<Counter>, new: &Counter) -> Option<()> {
+    let is_same = |old: &Counter| old.from == new.from && old.item == new.item;
+    let index = counters.iter().position(is_same).unwrap_or(counters.len());
+    if index == counters.len() {
+        counters.push(new.clone());
+    }
+    let merged = &mut counters[index];
+    merged.min = merged.min.max(new.min);
+    merged.max = [merged.max, new.max].into_iter().flatten().min();
     merged.max.is_none_or(|max| merged.min <= max).then_some(())
 }

@@ -78,27 +78,29 @@ fn clauses(schema: &Schema, literal: Literal, depth: usize) -> Option<Clauses> {
             any(vec![of(*condition)?, of(sign(*otherwise))?]),
         ]
         .into_iter()),
-        Kind::Required(name) if is_negated => unit(Condition::Lacks(name.clone())),
-        Kind::Required(name) => unit(Condition::Has(name.clone())),
-        Kind::MinProperties(min) if is_negated => unit(Condition::AtMost(min.checked_sub(1)?)),
-        Kind::MinProperties(min) => unit(Condition::AtLeast(*min)),
-        Kind::MaxProperties(max) if is_negated => unit(Condition::AtLeast(max + 1)),
-        Kind::MaxProperties(max) => unit(Condition::AtMost(*max)),
+        Kind::Required(name) if is_negated => Some(unit(Condition::Lacks(name.clone()))),
+        Kind::Required(name) => Some(unit(Condition::Has(name.clone()))),
+        Kind::MinProperties(min) if is_negated => {
+            Some(unit(Condition::AtMost(min.checked_sub(1)?)))
+        }
+        Kind::MinProperties(min) => Some(unit(Condition::AtLeast(*min))),
+        Kind::MaxProperties(max) if is_negated => Some(unit(Condition::AtLeast(max + 1))),
+        Kind::MaxProperties(max) => Some(unit(Condition::AtMost(*max))),
         Kind::Members(members) if is_negated => Some(vec![violated(literal.node(), members)]),
         Kind::Members(members) => respected(members),
-        Kind::Names(name) if is_negated => unit(Condition::Name(name.negated())),
+        Kind::Names(name) if is_negated => Some(unit(Condition::Name(name.negated()))),
         Kind::Dependent(name, needed) if !is_negated => {
             any(vec![vec![vec![Condition::Lacks(name.clone())]], of(*needed)?])
         }
         Kind::Dependent(name, needed) => {
-            all([unit(Condition::Has(name.clone())), of(needed.negated())].into_iter())
+            all([Some(unit(Condition::Has(name.clone()))), of(needed.negated())].into_iter())
         }
         _ => None,
     }
 }
 
-fn unit(condition: Condition) -> Option<Clauses> {
-    Some(vec![vec![condition]])
+fn unit(condition: Condition) -> Clauses {
+    vec![vec![condition]]
 }
 
 fn all(statements: impl Iterator<Item = Option<Clauses>>) -> Option<Clauses> {

@@ -1,9 +1,10 @@
 //! How a partly read value is completed soonest.
 
 use super::Whitespace;
-use super::cost::{Costing, check_length};
+use super::cost::{Costing, check_length, item_tasks};
 use super::frame::{Alternative, Progress};
 use super::goals::Leaf;
+use super::key_classes::KeyClasses;
 use super::keys::Keys;
 use super::machine::JsonMachine;
 use super::number;
@@ -168,7 +169,7 @@ impl JsonMachine {
         let tasks = match (&*leaf, &alternative.progress) {
             (Leaf::Array(array), Progress::Array(progress)) => {
                 let plan = self.goals.plan_array(array, progress, &mut Costing::Settled)?;
-                self.goals.item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
+                item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
             }
             (Leaf::Object(leaf), Progress::Object(progress)) => {
                 let others = self.unnamed_keys(node);
@@ -190,7 +191,7 @@ impl JsonMachine {
         let begun = key.and_then(|key| key.text).map_or(Vec::new(), |text| self.texts.bytes(text));
         let n_begun = prefix.map_or(begun.len(), Prefix::n_read);
         let mut names = self.wanted_names(stack, &keys.names, prefix);
-        names.extend(self.other_keys(stack, &keys, key, &begun)?);
+        names.extend(self.other_keys(stack, &keys, key, &begun));
         let mut best: Option<Vec<u8>> = None;
         for name in names {
             let Some((stack, goals)) = self.after_key(stack, &name)? else { continue };
@@ -240,19 +241,19 @@ impl JsonMachine {
         keys: &Keys,
         key: Option<&KeyReading>,
         begun: &[u8],
-    ) -> Result<Vec<String>, Error> {
+    ) -> Vec<String> {
         let read = self.stack(stack).map_or(Vec::new(), |node| self.unnamed_keys(node));
         let mut found = Vec::new();
         for (index, others) in keys.others.iter().enumerate() {
             let state = match key {
                 Some(key) => key.others[index],
-                None => Some(others.object().others.start()),
+                None => Some(KeyClasses::START),
             };
             let Some(state) = state else { continue };
             let name = others.object().key_after(begun, state, &others.classes, &read);
             found.extend(name.and_then(|name| String::from_utf8(name).ok()));
         }
-        Ok(found)
+        found
     }
 }
 

@@ -23,7 +23,7 @@ fn contradict(schema: &Schema, json_type: JsonType, literals: &[Literal], depth:
     let Some(facts) = facts(schema, json_type, literals) else { return true };
     match json_type {
         JsonType::Null => false,
-        JsonType::Boolean => scalar::booleans(schema, facts.iter().copied()).is_empty(),
+        JsonType::Boolean => scalar::booleans(schema, &facts).is_empty(),
         JsonType::Number => scalar::has_no_constant_number(schema, &facts),
         JsonType::String => scalar::has_no_constant_string(schema, &facts),
         JsonType::Array => items_contradict(schema, &facts, depth),
@@ -87,6 +87,7 @@ fn members_contradict(schema: &Schema, facts: &[Literal], depth: usize) -> bool 
 }
 
 fn items_contradict(schema: &Schema, facts: &[Literal], depth: usize) -> bool {
+    const MAX_ITEMS: u32 = 8;
     let (mut min, mut max) = (0, u32::MAX);
     for fact in facts {
         match (schema.kind(*fact), fact.is_negated()) {
@@ -97,7 +98,6 @@ fn items_contradict(schema: &Schema, facts: &[Literal], depth: usize) -> bool {
             _ => {}
         }
     }
-    const MAX_ITEMS: u32 = 8;
     min > max
         || (0..min.min(MAX_ITEMS) as usize).any(|index| {
             let items = facts.iter().filter(|fact| !fact.is_negated());

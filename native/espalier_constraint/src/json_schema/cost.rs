@@ -251,9 +251,10 @@ impl Goals {
                             out.push(b'[');
                             let plan =
                                 self.plan_array(array, &array.start(), &mut Costing::Settled)?;
-                            tasks.extend(
-                                self.item_tasks(plan.map_or(Vec::new(), |plan| plan.items), true),
-                            );
+                            tasks.extend(item_tasks(
+                                plan.map_or(Vec::new(), |plan| plan.items),
+                                true,
+                            ));
                         }
                         Leaf::Object(object) => {
                             out.push(b'{');
@@ -287,23 +288,6 @@ impl Goals {
             }
         }
         Ok(())
-    }
-
-    /// The items and the end of an array, the last first.
-    pub(super) fn item_tasks(&self, items: Vec<(GoalId, u32)>, mut is_first: bool) -> Vec<Task> {
-        let mut tasks = Vec::new();
-        for (goal, n) in items {
-            let n = if std::mem::take(&mut is_first) {
-                tasks.push(Task::Goal(goal));
-                n - 1
-            } else {
-                n
-            };
-            tasks.extend((n > 0).then_some(Task::Again(goal, n)));
-        }
-        tasks.push(Task::Text(b"]".to_vec()));
-        tasks.reverse();
-        tasks
     }
 
     /// The members that an open object can't do without and its end, the last first.
@@ -420,6 +404,23 @@ pub(super) enum Task {
     Goal(GoalId),
     /// So many more items, each after a comma.
     Again(GoalId, u32),
+}
+
+/// The items and the end of an array, the last first.
+pub(super) fn item_tasks(items: Vec<(GoalId, u32)>, mut is_first: bool) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (goal, n) in items {
+        let n = if std::mem::take(&mut is_first) {
+            tasks.push(Task::Goal(goal));
+            n - 1
+        } else {
+            n
+        };
+        tasks.extend((n > 0).then_some(Task::Again(goal, n)));
+    }
+    tasks.push(Task::Text(b"]".to_vec()));
+    tasks.reverse();
+    tasks
 }
 
 /// # Errors

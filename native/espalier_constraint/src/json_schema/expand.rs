@@ -99,18 +99,13 @@ impl<'a> Expansion<'a> {
             if !self.take_what_must_hold(&mut partial) {
                 continue;
             }
-            match partial.choices.pop() {
-                Some(choice) => {
-                    let branches = partial.branches(choice);
-                    open.extend(
-                        branches.into_iter().rev().map(|todo| Partial { todo, ..partial.clone() }),
-                    );
-                }
-                None => {
-                    partial.atoms.sort_unstable();
-                    partial.atoms.dedup();
-                    closed.push(partial.atoms);
-                }
+            if let Some(choice) = partial.choices.pop() {
+                let branches = partial.branches(choice).into_iter().rev();
+                open.extend(branches.map(|todo| Partial { todo, ..partial.clone() }));
+            } else {
+                partial.atoms.sort_unstable();
+                partial.atoms.dedup();
+                closed.push(partial.atoms);
             }
             if open.len() + closed.len() > MAX_ALTERNATIVES {
                 let pointer = goal.first().map(|&literal| self.schema.pointer(literal).to_string());
@@ -155,7 +150,7 @@ impl<'a> Expansion<'a> {
         match schema.kind(literal) {
             Kind::All(all) if !is_negated => partial.require(all.iter().copied()),
             Kind::Any(any) if is_negated => {
-                partial.require(any.iter().map(|other| other.negated()))
+                partial.require(any.iter().map(|other| other.negated()));
             }
             Kind::All(list) | Kind::Any(list) => {
                 let branches = list.iter().map(|other| vec![Part::Literal(sign(other))]).collect();
@@ -328,7 +323,7 @@ impl<'a> Expansion<'a> {
             for part in branch {
                 match part {
                     Part::Literal(literal) => {
-                        all.extend(super::clauses::of_literal(self.schema, *literal)?)
+                        all.extend(super::clauses::of_literal(self.schema, *literal)?);
                     }
                     Part::Atom(Atom::Clause(clause)) => all.push(clause.clone()),
                     Part::Atom(_) => return None,

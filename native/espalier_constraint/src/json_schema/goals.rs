@@ -96,8 +96,14 @@ pub(crate) enum Leaf {
     Number(NumberRange),
     String(Language),
     Array(ArrayLeaf),
-    Object(ObjectLeaf),
+    Object(Box<ObjectLeaf>),
 }
+
+/// Literals of a value, each with the clauses that it meets, one bit each.
+pub(super) type Meeting = Vec<(Literal, u64)>;
+
+/// Parts of the values of a goal: the clauses that each meets, one bit each, and its goal.
+pub(super) type Ways = [(u64, GoalId)];
 
 /// All goals of one schema that were met so far, with their expansions.
 #[derive(Debug)]
@@ -111,7 +117,7 @@ pub(crate) struct Goals {
     disjoint: Disjoint,
     products: Products,
     /// For a goal and literals, with the clauses that each meets: into which parts its values fall.
-    pub(super) ways: FxHashMap<(GoalId, Vec<(Literal, u64)>), Arc<[(u64, GoalId)]>>,
+    pub(super) ways: FxHashMap<(GoalId, Meeting), Arc<Ways>>,
     pub(super) costs: Costs,
 }
 
@@ -185,7 +191,7 @@ impl Goals {
         Ok(match json_type {
             JsonType::Null => vec![Leaf::Word(b"null")],
             JsonType::Boolean => {
-                let words = scalar::booleans(&self.schema, literals().into_iter());
+                let words = scalar::booleans(&self.schema, &literals());
                 words.into_iter().map(Leaf::Word).collect()
             }
             JsonType::Number => {
@@ -197,7 +203,10 @@ impl Goals {
                 language.into_iter().map(Leaf::String).collect()
             }
             JsonType::Array => self.array_leaf(atoms).into_iter().map(Leaf::Array).collect(),
-            JsonType::Object => self.object_leaf(atoms)?.into_iter().map(Leaf::Object).collect(),
+            JsonType::Object => {
+                let leaf = self.object_leaf(atoms)?;
+                leaf.map(|leaf| Leaf::Object(Box::new(leaf))).into_iter().collect()
+            }
         })
     }
 }

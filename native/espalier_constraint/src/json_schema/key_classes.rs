@@ -48,6 +48,9 @@ pub(crate) const MANY: u32 = u32::MAX;
 pub(crate) struct TooLarge;
 
 impl KeyClasses {
+    /// The state before a key.
+    pub(crate) const START: u32 = 0;
+
     /// The classes of the keys in a language (all keys, if there is none) by the patterns.
     pub(crate) fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>) -> Result<Self, TooLarge> {
         let counts = Mutex::default();
@@ -66,10 +69,6 @@ impl KeyClasses {
         self.automaton.is_none()
     }
 
-    pub(crate) fn start(&self) -> u32 {
-        0
-    }
-
     /// One more byte of a key; `None` when no key at all goes on like that.
     pub(crate) fn step(&self, state: u32, byte: u8) -> Option<u32> {
         let Some(automaton) = &self.automaton else { return Some(0) };
@@ -81,7 +80,7 @@ impl KeyClasses {
     /// The class of a key.
     pub(crate) fn class_of(&self, key: &[u8]) -> Option<Class> {
         let Some(automaton) = &self.automaton else { return Some(0) };
-        let end = key.iter().try_fold(self.start(), |state, &byte| self.step(state, byte))?;
+        let end = key.iter().try_fold(Self::START, |state, &byte| self.step(state, byte))?;
         automaton.class[end as usize]
     }
 
@@ -154,7 +153,9 @@ impl ClassAutomaton {
         let (byte_classes, representatives) =
             classes_of(|byte| all.iter().map(|dfa| dfa.class(byte)).collect::<Vec<_>>());
         let mut n_bytes = vec![0; representatives.len()];
-        byte_classes.iter().for_each(|&class| n_bytes[usize::from(class)] += 1);
+        for &class in &byte_classes {
+            n_bytes[usize::from(class)] += 1;
+        }
         let start: Vec<u32> = all.iter().map(|dfa| dfa.start()).collect();
         let mut ids = FxHashMap::from_iter([(start.clone(), 0)]);
         let mut states = vec![start];

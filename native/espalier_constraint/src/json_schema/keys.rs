@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::cost::Costing;
 use super::frame::{Alternative, Frame, ObjectFrame, ObjectProgress, Progress};
-use super::goals::{GoalId, Goals, Leaf};
-use super::key_classes::{ClassSet, MANY, insert, no_class};
+use super::goals::{GoalId, Goals, Leaf, Meeting, Ways};
+use super::key_classes::{ClassSet, KeyClasses, MANY, insert, no_class};
 use super::machine::{JsonMachine, Step, at, index_of};
 use super::object::{KeyCondition, ObjectLeaf};
 use super::plan::{OpenObject, Wanted};
@@ -86,7 +86,7 @@ impl Goals {
         progress: &ObjectProgress,
         key: Key,
         goal: GoalId,
-    ) -> Result<Arc<[(u64, GoalId)]>, Error> {
+    ) -> Result<Arc<Ways>, Error> {
         let values = self.values_that_meet(leaf, progress, key);
         if let Some(ways) = self.ways.get(&(goal, values.clone())) {
             return Ok(ways.clone());
@@ -114,19 +114,14 @@ impl Goals {
                 });
             }
         }
-        let ways: Arc<[(u64, GoalId)]> = ways.into();
+        let ways: Arc<Ways> = ways.into();
         self.ways.insert((goal, values), ways.clone());
         Ok(ways)
     }
 
     /// What the value of a key may satisfy, each with the clauses that it then meets.
-    fn values_that_meet(
-        &self,
-        leaf: &ObjectLeaf,
-        progress: &ObjectProgress,
-        key: Key,
-    ) -> Vec<(Literal, u64)> {
-        let mut values: Vec<(Literal, u64)> = Vec::new();
+    fn values_that_meet(&self, leaf: &ObjectLeaf, progress: &ObjectProgress, key: Key) -> Meeting {
+        let mut values = Meeting::new();
         for (clause, conditions) in leaf.open_clauses(progress) {
             for value in conditions.iter().filter_map(|condition| met_with(condition, key, self)) {
                 match values.iter_mut().find(|(other, _)| *other == value) {
@@ -288,8 +283,7 @@ impl JsonMachine {
             return Ok(None);
         }
         let prefix = (!keys.names.is_empty()).then(|| keys.names.start());
-        let others: Box<[_]> =
-            keys.others.iter().map(|other| Some(other.object().others.start())).collect();
+        let others: Box<[_]> = vec![Some(KeyClasses::START); keys.others.len()].into();
         let text = (!others.is_empty()).then_some(Texts::EMPTY);
         at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, others, text }))
     }
@@ -403,14 +397,13 @@ impl OtherKeys {
             let class = object.others.class_of(key);
             class.is_some_and(|class| super::key_classes::contains(&keys.classes, class))
         };
-        let is_many = object.others.n_keys(object.others.start(), &keys.classes) == MANY;
-        let used = if is_many {
+        let used = if object.others.is_everything() {
             Vec::new()
         } else {
             names.chain(read.to_vec()).filter(is_of_class).collect()
         };
         keys.used = used;
-        keys.is_live(keys.object().others.start(), &[]).then_some(keys)
+        keys.is_live(KeyClasses::START, Vec::new).then_some(keys)
     }
 
     pub(super) fn object(&self) -> &ObjectLeaf {
@@ -421,10 +414,13 @@ impl OtherKeys {
     }
 
     /// Whether some key that is not used begins with what was read, up to the state.
-    fn is_live(&self, state: u32, begun: &[u8]) -> bool {
+    fn is_live(&self, state: u32, begun: impl Fn() -> Vec<u8>) -> bool {
         let n_keys = self.object().others.n_keys(state, &self.classes);
-        let n_used = || self.used.iter().filter(|key| key.starts_with(begun)).count();
-        n_keys == MANY || n_keys as usize > n_used()
+        if n_keys == MANY || n_keys == 0 {
+            return n_keys > 0;
+        }
+        let begun = begun();
+        n_keys as usize > self.used.iter().filter(|key| key.starts_with(&begun)).count()
     }
 }
 
@@ -454,10 +450,9 @@ impl Content for KeyContent<'_> {
         };
         let mut others = next.others.clone();
         for (state, keys) in others.iter_mut().zip(&self.keys.others) {
-            *state = state.and_then(|at| keys.object().others.step(at, byte)).filter(|&at| {
-                let is_certain = keys.used.is_empty();
-                keys.is_live(at, &if is_certain { Vec::new() } else { begun() })
-            });
+            *state = state
+                .and_then(|at| keys.object().others.step(at, byte))
+                .filter(|&at| keys.is_live(at, begun));
         }
         next.others = others;
         (next.prefix.is_some() || next.others.iter().any(Option::is_some)).then_some(next)

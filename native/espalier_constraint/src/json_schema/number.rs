@@ -54,8 +54,8 @@ impl Spelling {
     fn new(range: &NumberRange, style: NumberStyle) -> Self {
         let is_any = style == NumberStyle::Any;
         Self {
-            has_fraction: !range.is_spelled_whole && (is_any || !range.is_integer),
-            has_exponent: !range.is_spelled_whole && is_any,
+            has_fraction: range.is_spelled_whole != Some(true) && (is_any || !range.is_integer),
+            has_exponent: range.is_spelled_whole != Some(true) && is_any,
             has_minus_zero: is_any,
         }
     }
@@ -102,7 +102,7 @@ impl NumberPrefix {
 
     /// In the plain style a single value, of an enum say, has one spelling: no zeros behind it.
     fn is_needed(&self, range: &NumberRange) -> bool {
-        let Some(value) = range.single().filter(|_| !range.is_not_spelled_whole) else {
+        let Some(value) = range.single().filter(|_| range.is_spelled_whole != Some(false)) else {
             return true;
         };
         let n_places = value.digits.len() as i64 - value.exponent;
@@ -121,7 +121,7 @@ impl NumberPrefix {
         );
         let is_whole = matches!(self.phase, Phase::Zero | Phase::Whole);
         can_end
-            && !(is_whole && range.is_not_spelled_whole)
+            && !(is_whole && range.is_spelled_whole == Some(false))
             && self.is_value_in(range, Spelling::new(range, style))
     }
 

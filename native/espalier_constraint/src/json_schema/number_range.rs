@@ -12,10 +12,9 @@ pub(crate) struct NumberRange {
     pub(crate) is_integer: bool,
     /// No integers.
     pub(crate) is_fraction: bool,
-    /// Whether an integer must be spelled as one: in draft 4 `1.0` is none.
-    pub(crate) is_spelled_whole: bool,
-    /// Whether it must be spelled with a fraction or an exponent: in draft 4 `1` is no such number.
-    pub(crate) is_not_spelled_whole: bool,
+    /// Whether it must be spelled without a fraction and an exponent, or must not: in draft 4 `1.0`
+    /// is no integer.
+    pub(crate) is_spelled_whole: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,8 +92,8 @@ impl NumberRange {
                 bound.is_exclusive |= bound.value.is_integer();
             }
         }
-        let is_empty_kind = self.is_integer && self.is_fraction
-            || self.is_spelled_whole && (self.is_fraction || self.is_not_spelled_whole);
+        let is_whole = self.is_integer || self.is_spelled_whole == Some(true);
+        let is_empty_kind = self.is_fraction && is_whole;
         let is_empty = match (&self.lower, &self.upper) {
             (Some(lower), Some(upper)) => match lower.value.cmp(&upper.value) {
                 Ordering::Less => false,

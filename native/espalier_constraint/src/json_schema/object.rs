@@ -90,7 +90,7 @@ impl ObjectLeaf {
     pub(crate) fn new_key(&self, class: Class, used: &[Vec<u8>]) -> Option<Vec<u8>> {
         let mut classes = no_class(self.other_goals.len());
         insert(&mut classes, class);
-        self.key_after(&[], self.others.start(), &classes, used)
+        self.key_after(&[], KeyClasses::START, &classes, used)
     }
 
     /// A key of the classes that begins with what was read, up to the state, and is none of those

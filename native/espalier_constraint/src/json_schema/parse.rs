@@ -163,13 +163,14 @@ impl<'a> Parser<'a> {
             "minLength" => Kind::MinLength(count(at)?),
             "maxLength" => Kind::MaxLength(count(at)?),
             "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
-            "minimum" | "maximum" => self.bound(keyword, at, siblings)?,
             "exclusiveMinimum" | "exclusiveMaximum" if self.draft == Draft::Draft4 => {
                 // A boolean beside the bound, which is read there.
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
                 return Ok(None);
             }
-            "exclusiveMinimum" | "exclusiveMaximum" => self.bound(keyword, at, siblings)?,
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+                self.bound(keyword, at, siblings)?
+            }
             "minItems" => Kind::MinItems(count(at)?),
             "maxItems" => Kind::MaxItems(count(at)?),
             "items" | "prefixItems" | "additionalItems" => {
@@ -509,7 +510,6 @@ fn list<'a>(at: At<'a, '_>) -> Result<&'a [Value], Error> {
 }
 
 /// The members of a keyword's value, each with its place; none if the keyword is not there.
-#[expect(clippy::type_complexity, reason = "name, place and schema")]
 fn object_of_schemas<'a>(
     keywords: Siblings<'a>,
     keyword: &str,

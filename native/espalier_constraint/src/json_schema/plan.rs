@@ -8,7 +8,7 @@ use super::array::{ArrayLeaf, ArrayProgress};
 use super::cost::Costing;
 use super::frame::ObjectProgress;
 use super::goals::{GoalId, Goals};
-use super::key_classes::{Class, MANY, contains, insert, no_class};
+use super::key_classes::{Class, KeyClasses, MANY, contains, insert, no_class};
 use super::object::{KeyCondition, ObjectLeaf};
 use super::schema::Literal;
 use crate::error::Error;
@@ -89,7 +89,7 @@ impl Goals {
         let open: Vec<usize> =
             object.leaf.open_clauses(object.progress).map(|(index, _)| index).collect();
         let mut search = Search { goals: self, costing, object, best: None, wanted, n_tried: 0 };
-        search.meet(&open, draft)?;
+        search.meet(&open, &draft)?;
         if search.best.is_none() && search.n_tried > MAX_TRIED {
             return Err(Error::LimitExceeded {
                 limit: "clause_choices",
@@ -103,24 +103,24 @@ impl Goals {
 
 impl Search<'_, '_> {
     /// Tries all ways to meet the clauses, those with the fewest ways first.
-    fn meet(&mut self, open: &[usize], draft: Draft) -> Result<(), Error> {
+    fn meet(&mut self, open: &[usize], draft: &Draft) -> Result<(), Error> {
         self.n_tried += 1;
-        if self.is_over() || !self.is_hopeful(&draft)? {
+        if self.is_over() || !self.is_hopeful(draft)? {
             return Ok(());
         }
         let mut unmet = Vec::new();
         for &clause in open {
-            if !self.is_met(clause, &draft)? {
+            if !self.is_met(clause, draft)? {
                 unmet.push(clause);
             }
         }
         let open = unmet;
         let (easy, hard): (Vec<usize>, Vec<usize>) =
-            open.iter().partition(|&&clause| self.absent(clause, &draft).is_some());
+            open.iter().partition(|&&clause| self.absent(clause, draft).is_some());
         if hard.is_empty() {
             // Nothing is cheaper than what is left out, unless members are needed to fill up.
             let mut lacking = draft.clone();
-            lacking.lacking.extend(easy.iter().filter_map(|&clause| self.absent(clause, &draft)));
+            lacking.lacking.extend(easy.iter().filter_map(|&clause| self.absent(clause, draft)));
             if self.finish(&lacking)? || easy.is_empty() {
                 return Ok(());
             }
@@ -130,23 +130,23 @@ impl Search<'_, '_> {
             open.iter().copied().filter(|&other| other != clause).collect::<Vec<_>>()
         };
         if self.n_tried < MIN_TRIED {
-            return self.try_ways(candidates[0], &rest(candidates[0]), &draft);
+            return self.try_ways(candidates[0], &rest(candidates[0]), draft);
         }
         let mut fewest: Option<(usize, Vec<Draft>)> = None;
         for &clause in candidates {
-            let ways = self.hopeful_ways(clause, &draft)?;
+            let ways = self.hopeful_ways(clause, draft)?;
             if fewest.as_ref().is_none_or(|(_, fewest)| ways.len() < fewest.len()) {
                 fewest = Some((clause, ways));
             }
         }
         let Some((clause, ways)) = fewest else { return Ok(()) };
-        ways.into_iter().try_for_each(|way| self.meet(&rest(clause), way))
+        ways.into_iter().try_for_each(|way| self.meet(&rest(clause), &way))
     }
 
     fn try_ways(&mut self, clause: usize, rest: &[usize], draft: &Draft) -> Result<(), Error> {
         for condition in &self.object.leaf.clauses[clause] {
             for way in self.ways(condition, draft) {
-                self.meet(rest, way)?;
+                self.meet(rest, &way)?;
             }
         }
         Ok(())
@@ -395,7 +395,7 @@ impl OpenObject<'_> {
         let others = &self.leaf.others;
         let mut classes = no_class(self.leaf.other_goals.len());
         insert(&mut classes, class);
-        let n = others.n_keys(others.start(), &classes);
+        let n = others.n_keys(KeyClasses::START, &classes);
         if n == MANY {
             return MANY;
         }
@@ -405,6 +405,9 @@ impl OpenObject<'_> {
         n.saturating_sub(n_used as u32)
     }
 }
+
+/// For each progress of an array what it costs to get there, and the last step.
+type Reached = FxHashMap<ArrayProgress, (u64, Option<(ArrayProgress, GoalId)>)>;
 
 /// Items that complete an array: each goal with how many items it is for.
 pub(crate) struct ItemPlan {
@@ -420,8 +423,7 @@ impl Goals {
         progress: &ArrayProgress,
         costing: &mut Costing<'_>,
     ) -> Result<Option<ItemPlan>, Error> {
-        let mut seen: FxHashMap<ArrayProgress, (u64, Option<(ArrayProgress, GoalId)>)> =
-            FxHashMap::from_iter([(progress.clone(), (0, None))]);
+        let mut seen = Reached::from_iter([(progress.clone(), (0, None))]);
         let mut open = std::collections::BTreeSet::from([(0u64, progress.clone())]);
         while let Some((cost, at)) = open.pop_first() {
             let is_stable = leaf.min <= at.n_items || at.n_items >= leaf.stable_from();
@@ -485,12 +487,7 @@ impl Goals {
     }
 }
 
-fn trace(
-    seen: &FxHashMap<ArrayProgress, (u64, Option<(ArrayProgress, GoalId)>)>,
-    mut at: ArrayProgress,
-    cost: u64,
-    fill: ItemPlan,
-) -> ItemPlan {
+fn trace(seen: &Reached, mut at: ArrayProgress, cost: u64, fill: ItemPlan) -> ItemPlan {
     let mut items = Vec::new();
     while let Some((before, goal)) = &seen[&at].1 {
         items.push((*goal, 1));

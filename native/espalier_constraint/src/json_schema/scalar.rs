@@ -21,12 +21,9 @@ const MAX_EXCLUDED_NUMBERS: usize = 4096;
 pub(super) type Products = FxHashMap<Vec<(usize, bool)>, Arc<Dfa>>;
 
 /// The booleans that satisfy the statements.
-pub(super) fn booleans(
-    schema: &Schema,
-    literals: impl Iterator<Item = Literal> + Clone,
-) -> Vec<&'static [u8]> {
+pub(super) fn booleans(schema: &Schema, literals: &[Literal]) -> Vec<&'static [u8]> {
     let is_allowed = |value: bool| {
-        constants(schema, literals.clone())
+        constants(schema, literals)
             .all(|(constants, is_negated)| constants.booleans[usize::from(value)] != is_negated)
     };
     let words = [(false, b"false".as_slice()), (true, b"true".as_slice())];
@@ -34,11 +31,11 @@ pub(super) fn booleans(
 }
 
 /// Each value of `enum` and `const` with whether it is excluded.
-fn constants(
-    schema: &Schema,
-    literals: impl Iterator<Item = Literal>,
-) -> impl Iterator<Item = (&Constants, bool)> {
-    literals.filter_map(|literal| match schema.kind(literal) {
+fn constants<'a>(
+    schema: &'a Schema,
+    literals: &'a [Literal],
+) -> impl Iterator<Item = (&'a Constants, bool)> {
+    literals.iter().filter_map(|literal| match schema.kind(*literal) {
         Kind::Constants(constants) => Some((constants, literal.is_negated())),
         _ => None,
     })
@@ -52,8 +49,8 @@ pub(super) fn numbers(
 ) -> Result<Vec<NumberRange>, Error> {
     let mut range = range(schema, literals);
     // In the plain style integers are spelled as such.
-    range.is_fraction |= range.is_not_spelled_whole && style == NumberStyle::Plain;
-    let all = || constants(schema, literals.iter().copied());
+    range.is_fraction |= range.is_spelled_whole == Some(false) && style == NumberStyle::Plain;
+    let all = || constants(schema, literals);
     if let Some((first, _)) = all().find(|(_, is_negated)| !is_negated) {
         let values = first.numbers.iter().filter(|value| {
             range.contains(value)
@@ -97,8 +94,13 @@ fn range(schema: &Schema, literals: &[Literal]) -> NumberRange {
                 range.is_integer |= !types.intersects(Types::FRACTION);
                 range.is_fraction |= !types.intersects(Types::INTEGER);
             }
-            (Kind::SpelledWhole, false) => range.is_spelled_whole = true,
-            (Kind::SpelledWhole, true) => range.is_not_spelled_whole = true,
+            (Kind::SpelledWhole, is_negated) => {
+                // Both at once leave nothing.
+                let is_both = range.is_spelled_whole == Some(is_negated);
+                range.is_integer |= is_both;
+                range.is_fraction |= is_both;
+                range.is_spelled_whole = Some(!is_negated);
+            }
             _ => {}
         }
     }
@@ -107,7 +109,7 @@ fn range(schema: &Schema, literals: &[Literal]) -> NumberRange {
 
 /// Whether constants are given, of which none satisfies the rest.
 pub(super) fn has_no_constant_number(schema: &Schema, literals: &[Literal]) -> bool {
-    let is_given = constants(schema, literals.iter().copied()).any(|(_, is_negated)| !is_negated);
+    let is_given = constants(schema, literals).any(|(_, is_negated)| !is_negated);
     let is_known =
         |ranges: Result<Vec<NumberRange>, Error>| ranges.is_ok_and(|ranges| ranges.is_empty());
     if is_given {
@@ -147,7 +149,7 @@ pub(super) fn strings(
     if let Some(texts) = listed(schema, literals, length) {
         return Ok((!texts.is_empty()).then_some(Language::Literals(texts)));
     }
-    let excluded = constants(schema, literals.iter().copied());
+    let excluded = constants(schema, literals);
     let excluded =
         Literals::new(excluded.flat_map(|(constants, _)| constants.strings.clone()).collect());
     let Some(mut dfa) = product(schema, literals, products)? else {
@@ -181,7 +183,7 @@ fn length(schema: &Schema, literals: &[Literal]) -> Length {
 
 /// The strings of `enum` and `const` that satisfy all the rest, if some are given.
 fn listed(schema: &Schema, literals: &[Literal], length: Length) -> Option<Literals> {
-    let all = || constants(schema, literals.iter().copied());
+    let all = || constants(schema, literals);
     let (first, _) = all().find(|(_, is_negated)| !is_negated)?;
     let n_characters = |text: &[u8]| text.iter().filter(|byte| *byte & 0xC0 != 0x80).count();
     let texts = first.strings.iter().filter(|text| {

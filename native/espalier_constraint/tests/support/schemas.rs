@@ -127,7 +127,7 @@ impl Generator<'_> {
             }
             8 => Value::Object(self.any_type(depth)),
             9..14 if depth > 0 => self.typed("object", depth),
-            14..16 if depth > 0 => self.typed("array", depth),
+            14..17 if depth > 0 => self.typed("array", depth),
             _ => {
                 let name = *self.random.pick(&TYPES);
                 self.typed(name, depth)
