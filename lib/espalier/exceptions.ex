@@ -152,6 +152,7 @@ defmodule Espalier.GenerationError do
   | `:no_chat_template` | messages were given, and the model has no template for them |
   | `:invalid_chat_template` | the template can't be rendered: `detail` |
   | `:invalid_request` | a sampling parameter or limit that can't be: `detail` |
+  | `:computation_failed` | a step of the model failed: `detail`; the model goes on with other requests |
   """
 
   @type t :: %__MODULE__{
@@ -225,7 +226,7 @@ defmodule Espalier.Error do
         unsupported_architecture not_running stopped)a},
     {Espalier.GenerationError,
      ~w(invalid_prompt encoding_failed prompt_too_long truncated no_chat_template
-        invalid_chat_template invalid_request)a},
+        invalid_chat_template invalid_request computation_failed)a},
     {Espalier.JSONError, ~w(json_syntax json_depth json_number json_term)a},
     {Espalier.NativeError, ~w(panic poisoned no_token_allowed other)a}
   ]

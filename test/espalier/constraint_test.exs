@@ -78,8 +78,8 @@ defmodule Espalier.ConstraintTest do
       assert %{kind: :invalid_regex, pattern: "(", pointer: "/pattern"} =
                refused.(%{pattern: "("})
 
-      assert %{kind: :unsupported_keyword, keyword: "not", pointer: "/not"} =
-               refused.(%{not: %{type: :string}})
+      assert %{kind: :unsupported_keyword, keyword: "$dynamicRef", pointer: "/$dynamicRef"} =
+               refused.(%{"$dynamicRef" => "#node"})
     end
 
     test "gives the error for a term that is not JSON", %{vocabulary: vocabulary} do

@@ -6,6 +6,7 @@ rustler::atoms! {
     nil,
 
     // Kinds of errors.
+    computation_failed,
     empty_choice,
     encoding_failed,
     finished,

@@ -260,6 +260,9 @@ impl From<InferenceError> for Fault {
                     (atoms::text(), String::from_utf8_lossy(&partial).into_owned().into()),
                 ],
             ),
+            E::ComputationFailed { detail } => {
+                fault(atoms::computation_failed(), vec![(atoms::detail(), detail.into())])
+            }
             E::NoTokenAllowed => fault(atoms::no_token_allowed(), vec![]),
             E::ModelStopped { detail } => {
                 fault(atoms::stopped(), vec![(atoms::detail(), detail.into())])
