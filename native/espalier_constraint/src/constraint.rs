@@ -41,7 +41,21 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        let machine = json_schema::compile(schema, *options)?;
+        Self::json_schema_with(schema, &[], options, vocabulary)
+    }
+
+    /// As [`json_schema`](Self::json_schema), for a schema that refers to other documents: `others`
+    /// are their texts by URI. Nothing is ever fetched.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn json_schema_with(
+        schema: &str,
+        others: &[(&str, &str)],
+        options: &JsonSchemaOptions,
+        vocabulary: &Arc<Vocabulary>,
+    ) -> Result<Self, Error> {
+        let machine = json_schema::compile(schema, others, *options)?;
         let unknown_keywords = machine.unknown_keywords().into();
         Ok(Self { unknown_keywords, ..Self::new(machine, vocabulary) })
     }

@@ -30,9 +30,10 @@ fn verdicts_are_right() {
     let mut wrong = Vec::new();
     for (draft, metaschema) in DRAFTS {
         let folder = Path::new(&root).join("tests").join(draft);
+        let remotes = remotes(&Path::new(&root).join("remotes"), draft);
         let (mut n_judged, mut n_refused) = (0, 0);
         for (file, group) in groups(&folder) {
-            match verdicts(&group, metaschema) {
+            match verdicts(&group, metaschema, &remotes) {
                 Some(verdicts) => {
                     n_judged += verdicts.len();
                     let wrong_ones = verdicts.into_iter().filter(|(_, is_right)| !is_right);
@@ -44,6 +45,24 @@ fn verdicts_are_right() {
         println!("{draft}: {n_judged} tests judged, {n_refused} schemas refused");
     }
     assert!(wrong.is_empty(), "{} verdicts are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The documents that the suite's schemas refer to, by URI: those of the draft, and those of all.
+fn remotes(folder: &Path, draft: &str) -> Vec<(String, String)> {
+    let mut open = vec![folder.to_owned()];
+    let mut remotes = Vec::new();
+    while let Some(path) = open.pop() {
+        let inside = path.strip_prefix(folder).expect("below").to_string_lossy().into_owned();
+        let is_other = DRAFTS.iter().any(|(other, _)| *other != draft && inside == *other);
+        if path.is_dir() && !is_other && inside != "v1" && inside != "draft3" {
+            let files = fs::read_dir(&path).expect("a folder of the suite");
+            open.extend(files.map(|file| file.expect("a file").path()));
+        } else if path.is_file() {
+            let text = fs::read_to_string(&path).expect("a file of the suite");
+            remotes.push((format!("http://localhost:1234/{inside}"), text));
+        }
+    }
+    remotes
 }
 
 /// The groups of all files in the folder and in its folder `optional`, with the file's name.
@@ -65,14 +84,21 @@ fn groups(folder: &Path) -> Vec<(String, Value)> {
 }
 
 /// Whether the verdict on each test is right; `None` when the schema is refused.
-fn verdicts(group: &Value, metaschema: &str) -> Option<Vec<(String, bool)>> {
+fn verdicts(
+    group: &Value,
+    metaschema: &str,
+    remotes: &[(String, String)],
+) -> Option<Vec<(String, bool)>> {
     let mut schema = group["schema"].clone();
     if let Some(keywords) = schema.as_object_mut() {
         keywords.entry("$schema").or_insert_with(|| metaschema.into());
     }
     let vocabulary = data::read_vocabulary("bytes");
     let options = JsonSchemaOptions::matching();
-    let constraint = match Constraint::json_schema(&schema.to_string(), &options, &vocabulary) {
+    let remotes: Vec<(&str, &str)> =
+        remotes.iter().map(|(uri, text)| (uri.as_str(), text.as_str())).collect();
+    let schema = schema.to_string();
+    let constraint = match Constraint::json_schema_with(&schema, &remotes, &options, &vocabulary) {
         Ok(constraint) => Some(constraint),
         Err(Error::Unsatisfiable { .. }) => None,
         Err(_) => return None,

@@ -2,7 +2,8 @@
 //!
 //! The way from the text of a schema to a state, by file:
 //!
-//! - `parse`, `schema`: the text, checked and laid out as nodes, one for each statement
+//! - `parse`, `schema`, `nodes`: the text, checked and laid out as nodes, one for each statement
+//! - `draft`, `resources`, `place`: the versions of JSON Schema, and what references lead to
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
@@ -19,6 +20,7 @@ mod completion;
 mod contradiction;
 mod cost;
 mod decimal;
+mod draft;
 mod expand;
 mod frame;
 mod goals;
@@ -31,7 +33,9 @@ mod number;
 mod number_range;
 mod object;
 mod parse;
+mod place;
 mod plan;
+mod resources;
 mod scalar;
 mod schema;
 mod state;
@@ -41,12 +45,16 @@ mod texts;
 use crate::error::Error;
 pub(crate) use machine::JsonMachine;
 
-/// Compiles the text of a schema.
+/// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI.
 ///
 /// # Errors
 /// Those of the schema's text, and [`Error::Unsatisfiable`].
-pub(crate) fn compile(schema: &str, options: JsonSchemaOptions) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema)?;
+pub(crate) fn compile(
+    schema: &str,
+    others: &[(&str, &str)],
+    options: JsonSchemaOptions,
+) -> Result<JsonMachine, Error> {
+    let schema = schema::Schema::parse(schema, others)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 

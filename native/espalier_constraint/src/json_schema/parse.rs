@@ -7,8 +7,11 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use super::decimal::{Decimal, MAX_PLACES};
+use super::draft::Draft;
 use super::nodes::Nodes;
 use super::number_range::Bound;
+use super::place::{child, parent};
+use super::resources::Resources;
 use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;
@@ -20,7 +23,29 @@ const MAX_SCHEMA_BYTES: usize = 16 << 20;
 const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// The nodes of a schema and of all schemas that it refers to; the first is the whole schema's.
-pub(super) fn read_nodes(text: &str) -> Result<Document, Error> {
+/// `others` are the texts of documents that it may refer to, by URI.
+pub(super) fn read_nodes(text: &str, others: &[(&str, &str)]) -> Result<Parsed, Error> {
+    let document = read_json(text)?;
+    let draft = draft_of(&document)?.unwrap_or(Draft::Draft2020);
+    let mut documents = Vec::new();
+    for (uri, text) in others {
+        let other = read_json(text)?;
+        let draft = draft_of(&other)?.unwrap_or(draft);
+        documents.push(((*uri).to_owned(), other, draft));
+    }
+    let resources = Resources::new((&document, draft), &documents);
+    let mut parser = Parser::new(resources);
+    parser.schema_at(String::new(), &document);
+    while let Some(Unread { node, place, scope, value }) = parser.queue.pop_front() {
+        parser.draft = parser.resources.draft(&place);
+        parser.scope = scope;
+        let kind = parser.read_schema(&place, value)?;
+        parser.nodes.replace(node, kind);
+    }
+    Ok(Parsed { nodes: parser.nodes, unknown: parser.unknown })
+}
+
+fn read_json(text: &str) -> Result<Value, Error> {
     if text.len() > MAX_SCHEMA_BYTES {
         return Err(Error::LimitExceeded {
             limit: "schema_bytes",
@@ -28,46 +53,42 @@ pub(super) fn read_nodes(text: &str) -> Result<Document, Error> {
             pointer: None,
         });
     }
-    let document: Value = serde_json::from_str(text).map_err(|error| Error::InvalidJson {
+    serde_json::from_str(text).map_err(|error| Error::InvalidJson {
         message: strip_position(&error.to_string()),
         line: error.line(),
         column: error.column(),
-    })?;
-    let mut parser = Parser::new(&document)?;
-    parser.schema_at(String::new(), &document);
-    while let Some((id, pointer, value)) = parser.queue.pop_front() {
-        let kind = parser.read_schema(&pointer, value)?;
-        parser.nodes.replace(id, kind);
-    }
-    Ok(Document { nodes: parser.nodes, unknown: parser.unknown })
+    })
 }
 
 /// What was read of a schema.
-pub(super) struct Document {
+pub(super) struct Parsed {
     pub(super) nodes: Nodes,
     /// The places of keywords that JSON Schema doesn't know.
     pub(super) unknown: Vec<String>,
 }
 
-/// Which of the rules that changed between drafts hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Draft {
-    Draft4,
-    Draft6,
-    Draft7,
-    Draft2019,
-    Draft2020,
-}
-
 struct Parser<'a> {
-    document: &'a Value,
-    draft: Draft,
+    resources: Resources<'a>,
     nodes: Nodes,
-    by_pointer: FxHashMap<String, NodeId>,
-    queue: VecDeque<(NodeId, String, &'a Value)>,
+    by_place: FxHashMap<(String, Scope), NodeId>,
+    queue: VecDeque<Unread<'a>>,
+    /// Of the schema that is being read.
+    draft: Draft,
+    scope: Scope,
     /// A statement that always holds.
     anything: Option<Literal>,
     unknown: Vec<String>,
+}
+
+/// The URIs of the schemas with dynamic anchors on the way to a place, the outermost first.
+type Scope = Arc<[String]>;
+
+/// A schema that is read later.
+struct Unread<'a> {
+    node: NodeId,
+    place: String,
+    scope: Scope,
+    value: &'a Value,
 }
 
 /// A value in the schema, with its place.
@@ -80,27 +101,40 @@ struct At<'a, 'p> {
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
 impl<'a> Parser<'a> {
-    fn new(document: &'a Value) -> Result<Self, Error> {
-        Ok(Self {
-            document,
-            draft: draft_of(document)?,
+    fn new(resources: Resources<'a>) -> Self {
+        Self {
+            resources,
             nodes: Nodes::default(),
-            by_pointer: FxHashMap::default(),
+            by_place: FxHashMap::default(),
             queue: VecDeque::new(),
+            draft: Draft::Draft2020,
+            scope: Arc::new([]),
             anything: None,
             unknown: Vec::new(),
-        })
+        }
     }
 
     /// The schema at a place; it is read later.
-    fn schema_at(&mut self, pointer: String, value: &'a Value) -> Literal {
-        if let Some(&id) = self.by_pointer.get(&pointer) {
+    fn schema_at(&mut self, place: String, value: &'a Value) -> Literal {
+        let scope = self.scope_at(&place);
+        let key = (place, scope);
+        if let Some(&id) = self.by_place.get(&key) {
             return Literal::of(id);
         }
-        let literal = self.add(&pointer, Kind::All(Vec::new()));
-        self.by_pointer.insert(pointer.clone(), literal.node());
-        self.queue.push_back((literal.node(), pointer, value));
+        let literal = self.add(&key.0, Kind::All(Vec::new()));
+        let (place, scope) = key.clone();
+        self.queue.push_back(Unread { node: literal.node(), place, scope, value });
+        self.by_place.insert(key, literal.node());
         literal
+    }
+
+    /// The scope of a place that is entered from here.
+    fn scope_at(&self, place: &str) -> Scope {
+        let uri = self.resources.base(place);
+        if !self.resources.has_dynamic_anchor(uri) || self.scope.iter().any(|other| other == uri) {
+            return self.scope.clone();
+        }
+        self.scope.iter().cloned().chain([uri.to_owned()]).collect()
     }
 
     fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
@@ -143,7 +177,13 @@ impl<'a> Parser<'a> {
         siblings: Siblings<'a>,
     ) -> Result<Option<Literal>, Error> {
         let kind = match keyword {
-            "$ref" => return self.reference(at).map(Some),
+            "$ref" => return self.reference(keyword, at).map(Some),
+            "$recursiveRef" if self.draft == Draft::Draft2019 => {
+                return self.reference(keyword, at).map(Some);
+            }
+            "$dynamicRef" if self.draft >= Draft::Draft2020 => {
+                return self.reference(keyword, at).map(Some);
+            }
             "allOf" => Kind::All(self.schemas(at)?),
             "anyOf" => Kind::Any(self.schemas(at)?),
             "oneOf" => Kind::One(self.schemas(at)?),
@@ -201,7 +241,6 @@ impl<'a> Parser<'a> {
             "$defs" | "definitions" if !at.value.is_object() => {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
             }
-            "$id" | "id" if at.pointer.matches('/').count() == 1 => return Ok(None),
             "uniqueItems" => match at.value.as_bool() {
                 Some(true) => Kind::Unique,
                 Some(false) => return Ok(None),
@@ -282,15 +321,9 @@ impl<'a> Parser<'a> {
         let has_list = self.draft < Draft::Draft2020;
         let (list, rest) =
             if has_list { ("items", "additionalItems") } else { ("prefixItems", "items") };
-        if !has_list && keyword == "additionalItems" {
-            return Err(unsupported_because(
-                at.pointer,
-                keyword,
-                "draft 2020-12 has \"items\" for it",
-            ));
-        }
-        if has_list && keyword == "prefixItems" {
-            return Err(unsupported_because(at.pointer, keyword, "it came with draft 2020-12"));
+        if keyword == if has_list { "prefixItems" } else { "additionalItems" } {
+            self.unknown.push(at.pointer.to_owned());
+            return Ok(None);
         }
         if has_list && !siblings.get("items").is_some_and(Value::is_array) {
             // One schema for all items; "additionalItems" means nothing beside it.
@@ -372,43 +405,51 @@ impl<'a> Parser<'a> {
         Ok(statements)
     }
 
-    /// Follows a reference within the document.
-    fn reference(&mut self, at: At<'a, '_>) -> Result<Literal, Error> {
+    /// Follows a reference.
+    fn reference(&mut self, keyword: &str, at: At<'a, '_>) -> Result<Literal, Error> {
         let Some(reference) = at.value.as_str() else {
             return Err(invalid(at.pointer, "a URI reference", at.value));
         };
-        let id =
-            self.document.get("$id").or_else(|| self.document.get("id")).and_then(Value::as_str);
-        let local =
-            id.and_then(|id| reference.strip_prefix(id.trim_end_matches('#'))).unwrap_or(reference);
-        let Some(fragment) = local.strip_prefix('#').or_else(|| local.is_empty().then_some(""))
-        else {
-            return Err(unsupported_because(at.pointer, "$ref", "it leads out of the document"));
+        let target = self.resources.target(at.pointer, reference).or_else(|| {
+            let is_known = METASCHEMAS.iter().any(|uri| reference.starts_with(uri));
+            is_known.then(|| self.resources.add_metaschemas())?;
+            self.resources.target(at.pointer, reference)
+        });
+        let Some(mut place) = target else {
+            let reason = "it leads to a document or an anchor that is not known";
+            return Err(unsupported_because(at.pointer, keyword, reason));
         };
-        let pointer = decode_percent(fragment);
-        if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(unsupported_because(at.pointer, "$ref", "anchors are not supported yet"));
+        if keyword != "$ref"
+            && let Some(name) = self.resources.dynamic_name(at.pointer, reference)
+        {
+            // The outermost schema on the way here that has the anchor.
+            let mut scope = self.scope.iter();
+            let outermost = scope.find_map(|uri| self.resources.dynamic_target(uri, &name));
+            place = outermost.unwrap_or(place);
         }
-        let Some(value) = self.document.pointer(&pointer) else {
-            return Err(invalid(at.pointer, "a reference to a schema in this document", at.value));
-        };
-        Ok(self.schema_at(pointer, value))
+        match self.resources.get(&place) {
+            Some(value) => Ok(self.schema_at(place, value)),
+            None => Err(invalid(at.pointer, "a reference to a schema in this document", at.value)),
+        }
     }
 }
 
-/// Keywords that change which values are valid, and that can't be enforced yet.
-const NOT_ENFORCED: [&str; 8] = [
-    "$anchor",
-    "$dynamicRef",
-    "$recursiveRef",
-    "$id",
-    "format",
-    "multipleOf",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-];
+/// What the URIs of the schemas of schemas begin with.
+const METASCHEMAS: [&str; 2] = ["http://json-schema.org/draft", "https://json-schema.org/draft"];
 
-const ANNOTATIONS: [&str; 12] = [
+/// Keywords that change which values are valid, and that can't be enforced yet.
+const NOT_ENFORCED: [&str; 4] =
+    ["format", "multipleOf", "unevaluatedItems", "unevaluatedProperties"];
+
+const ANNOTATIONS: [&str; 20] = [
+    "$anchor",
+    "$dynamicAnchor",
+    "$id",
+    "$recursiveAnchor",
+    "$vocabulary",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
     "$schema",
     "$comment",
     "$defs",
@@ -423,20 +464,9 @@ const ANNOTATIONS: [&str; 12] = [
     "writeOnly",
 ];
 
-fn draft_of(document: &Value) -> Result<Draft, Error> {
-    let Some(value) = document.get("$schema") else { return Ok(Draft::Draft2020) };
-    let uri = value.as_str().unwrap_or_default();
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest).trim_end_matches('#');
-    Ok(match rest {
-        "json-schema.org/draft-04/schema" => Draft::Draft4,
-        "json-schema.org/draft-06/schema" => Draft::Draft6,
-        "json-schema.org/draft-07/schema" => Draft::Draft7,
-        "json-schema.org/draft/2019-09/schema" => Draft::Draft2019,
-        "json-schema.org/draft/2020-12/schema" | "json-schema.org/schema" => Draft::Draft2020,
-        _ => {
-            return Err(invalid("/$schema", "the URI of draft 4, 6, 7, 2019-09 or 2020-12", value));
-        }
-    })
+fn draft_of(document: &Value) -> Result<Option<Draft>, Error> {
+    let expected = "the URI of draft 4, 6, 7, 2019-09 or 2020-12";
+    Draft::of(document).map_err(|value| invalid("/$schema", expected, value))
 }
 
 fn types(at: At<'_, '_>) -> Result<Types, Error> {
@@ -504,28 +534,6 @@ fn object_of_schemas<'a>(
         value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))?;
     let members = members.iter();
     Ok(members.map(|(name, value)| (name.as_str(), child(pointer, name), value)).collect())
-}
-
-/// The pointer of a member or an item.
-fn child(pointer: &str, token: &str) -> String {
-    format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
-}
-
-fn parent(pointer: &str) -> &str {
-    pointer.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-fn decode_percent(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = (byte == b'%').then(|| after.get(..2)).flatten();
-        let decoded =
-            hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn invalid(pointer: &str, expected: &str, got: &Value) -> Error {

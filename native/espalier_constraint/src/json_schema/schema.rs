@@ -173,13 +173,14 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Reads and checks the text of a schema.
+    /// Reads and checks the text of a schema. `others` are the texts of documents that it may refer
+    /// to, by URI.
     ///
     /// # Errors
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`] and those
     /// of patterns, each with the place.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let parse::Document { mut nodes, unknown } = parse::read_nodes(text)?;
+    pub(crate) fn parse(text: &str, others: &[(&str, &str)]) -> Result<Self, Error> {
+        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others)?;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let schema = Self { nodes, anything, unknown };
         schema.refuse_loops()?;

@@ -1,0 +1,28 @@
+//! Places in a schema, as JSON Pointers (RFC 6901).
+
+/// The place of a member or an item.
+pub(super) fn child(place: &str, token: &str) -> String {
+    format!("{place}/{}", token.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The place of what holds it; a whole document's is its own.
+pub(super) fn parent(place: &str) -> &str {
+    let is_own = place.starts_with('/');
+    let pointer = place.find('#').filter(|_| !is_own).map_or(0, |fragment| fragment + 1);
+    let end = place[pointer..].rfind('/').unwrap_or(0);
+    &place[..pointer + end]
+}
+
+/// A fragment of a URI, decoded.
+pub(super) fn decode_percent(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = (byte == b'%').then(|| after.get(..2)).flatten();
+        let decoded =
+            hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

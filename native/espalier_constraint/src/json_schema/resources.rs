@@ -1,0 +1,250 @@
+//! [`Resources`]: the documents of a schema, and what references lead to.
+//!
+//! A place is a JSON Pointer into the schema's own document, or the URI of another document, `#` and a
+//! JSON Pointer into that. Identifiers and anchors are only looked for where schemas stand.
+
+use std::sync::{Arc, LazyLock};
+
+use referencing::{Uri, UriRef, meta};
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::place::{child, decode_percent, parent};
+
+/// What identifiers are resolved against where there is no other.
+const DEFAULT_BASE: &str = "espalier:///schema";
+
+/// All documents, and where their identifiers are.
+#[derive(Debug)]
+pub(super) struct Resources<'a> {
+    documents: Vec<Document<'a>>,
+    /// The place of each schema with an identifier, by its absolute URI.
+    by_uri: FxHashMap<String, String>,
+    /// The URI of each schema with an identifier, by its place.
+    uris: FxHashMap<String, String>,
+    /// Places by URI and anchor.
+    anchors: FxHashMap<(String, String), String>,
+    dynamic_anchors: FxHashSet<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Document<'a> {
+    /// What the places in it begin with.
+    prefix: String,
+    value: &'a Value,
+    draft: Draft,
+}
+
+static METASCHEMAS: [(Draft, &LazyLock<Arc<Value>>); 18] = [
+    (Draft::Draft4, &meta::DRAFT4),
+    (Draft::Draft6, &meta::DRAFT6),
+    (Draft::Draft7, &meta::DRAFT7),
+    (Draft::Draft2019, &meta::DRAFT201909),
+    (Draft::Draft2019, &meta::DRAFT201909_CORE),
+    (Draft::Draft2019, &meta::DRAFT201909_APPLICATOR),
+    (Draft::Draft2019, &meta::DRAFT201909_VALIDATION),
+    (Draft::Draft2019, &meta::DRAFT201909_META_DATA),
+    (Draft::Draft2019, &meta::DRAFT201909_FORMAT),
+    (Draft::Draft2019, &meta::DRAFT201909_CONTENT),
+    (Draft::Draft2020, &meta::DRAFT202012),
+    (Draft::Draft2020, &meta::DRAFT202012_CORE),
+    (Draft::Draft2020, &meta::DRAFT202012_APPLICATOR),
+    (Draft::Draft2020, &meta::DRAFT202012_UNEVALUATED),
+    (Draft::Draft2020, &meta::DRAFT202012_VALIDATION),
+    (Draft::Draft2020, &meta::DRAFT202012_META_DATA),
+    (Draft::Draft2020, &meta::DRAFT202012_FORMAT_ANNOTATION),
+    (Draft::Draft2020, &meta::DRAFT202012_CONTENT),
+];
+
+/// The name that `$recursiveAnchor` gives.
+const RECURSIVE: &str = "";
+
+impl<'a> Resources<'a> {
+    /// The schema's own document, and others by URI.
+    pub(super) fn new(document: (&'a Value, Draft), others: &'a [(String, Value, Draft)]) -> Self {
+        let mut resources = Self {
+            documents: Vec::new(),
+            by_uri: FxHashMap::default(),
+            uris: FxHashMap::default(),
+            anchors: FxHashMap::default(),
+            dynamic_anchors: FxHashSet::default(),
+        };
+        resources.add(String::new(), DEFAULT_BASE, document.0, document.1);
+        for (uri, value, draft) in others {
+            let uri = uri.trim_end_matches('#');
+            resources.add(format!("{uri}#"), uri, value, *draft);
+        }
+        resources
+    }
+
+    fn add(&mut self, prefix: String, uri: &str, value: &'a Value, draft: Draft) {
+        self.by_uri.insert(uri.to_owned(), prefix.clone());
+        self.uris.insert(prefix.clone(), uri.to_owned());
+        let mut open = vec![(prefix.clone(), uri.to_owned(), value)];
+        while let Some((place, base, value)) = open.pop() {
+            let base = self.add_identifiers(&place, base, value, draft);
+            let children = subschemas(value, draft).into_iter();
+            open.extend(
+                children.map(|(path, value)| (format!("{place}{path}"), base.clone(), value)),
+            );
+        }
+        self.documents.push(Document { prefix, value, draft });
+    }
+
+    /// The base of what stands in the schema.
+    fn add_identifiers(
+        &mut self,
+        place: &str,
+        mut base: String,
+        schema: &Value,
+        draft: Draft,
+    ) -> String {
+        let keyword = if draft == Draft::Draft4 { "id" } else { "$id" };
+        let text = |name: &str| schema.get(name).and_then(Value::as_str);
+        // Up to draft 7 the siblings of a reference mean nothing.
+        let has_identifier = draft > Draft::Draft7 || schema.get("$ref").is_none();
+        if let Some(id) = text(keyword).filter(|_| has_identifier) {
+            let (uri, fragment) = resolve(&base, id);
+            if !uri.is_empty() && uri != base || fragment.is_empty() {
+                self.by_uri.entry(uri.clone()).or_insert_with(|| place.to_owned());
+                self.uris.insert(place.to_owned(), uri.clone());
+                base = uri;
+            }
+            if !fragment.is_empty() {
+                self.anchors.insert((base.clone(), fragment), place.to_owned());
+            }
+        }
+        if draft >= Draft::Draft2019 {
+            let recursive = schema.get("$recursiveAnchor") == Some(&Value::Bool(true));
+            let dynamic = text("$dynamicAnchor").or(recursive.then_some(RECURSIVE));
+            for name in text("$anchor").into_iter().chain(dynamic) {
+                self.anchors.insert((base.clone(), name.to_owned()), place.to_owned());
+            }
+            self.dynamic_anchors.extend(dynamic.map(|name| (base.clone(), name.to_owned())));
+        }
+        base
+    }
+
+    /// Adds the schemas of schemas of all drafts.
+    pub(super) fn add_metaschemas(&mut self) {
+        for (draft, metaschema) in &METASCHEMAS {
+            let metaschema: &'static Value = metaschema;
+            let id = metaschema.get("$id").or_else(|| metaschema.get("id")).and_then(Value::as_str);
+            let uri = id.unwrap_or_default().trim_end_matches('#');
+            self.add(format!("{uri}#"), uri, metaschema, *draft);
+        }
+    }
+
+    /// The value at a place, if there is one.
+    pub(super) fn get(&self, place: &str) -> Option<&'a Value> {
+        let document = self.document(place);
+        document.value.pointer(&place[document.prefix.len()..])
+    }
+
+    pub(super) fn draft(&self, place: &str) -> Draft {
+        self.document(place).draft
+    }
+
+    fn document(&self, place: &str) -> &Document<'a> {
+        let others = self.documents[1..].iter().filter(|other| place.starts_with(&other.prefix));
+        others.max_by_key(|other| other.prefix.len()).unwrap_or(&self.documents[0])
+    }
+
+    /// The URI against which references at a place are resolved.
+    pub(super) fn base(&self, place: &str) -> &str {
+        let mut at = place;
+        loop {
+            if let Some(uri) = self.uris.get(at) {
+                return uri;
+            }
+            if at.is_empty() {
+                return DEFAULT_BASE;
+            }
+            at = parent(at);
+        }
+    }
+
+    /// The place that a reference from another place leads to, whether or not something is there.
+    pub(super) fn target(&self, from: &str, reference: &str) -> Option<String> {
+        let (uri, fragment) = resolve(self.base(from), reference);
+        let root = self.by_uri.get(&uri)?;
+        if fragment.is_empty() || fragment.starts_with('/') {
+            return Some(format!("{root}{fragment}"));
+        }
+        self.anchors.get(&(uri, fragment)).cloned()
+    }
+
+    /// Whether a reference names a dynamic anchor; that name.
+    pub(super) fn dynamic_name(&self, from: &str, reference: &str) -> Option<String> {
+        let (uri, fragment) = resolve(self.base(from), reference);
+        self.dynamic_anchors.contains(&(uri, fragment.clone())).then_some(fragment)
+    }
+
+    /// Whether the schemas of a URI have a dynamic anchor.
+    pub(super) fn has_dynamic_anchor(&self, uri: &str) -> bool {
+        self.dynamic_anchors.iter().any(|(other, _)| other == uri)
+    }
+
+    /// The place of a dynamic anchor.
+    pub(super) fn dynamic_target(&self, uri: &str, name: &str) -> Option<String> {
+        let key = (uri.to_owned(), name.to_owned());
+        self.dynamic_anchors.contains(&key).then(|| self.anchors.get(&key).cloned()).flatten()
+    }
+}
+
+/// The absolute URI of a reference without its fragment, and the fragment, decoded.
+fn resolve(base: &str, reference: &str) -> (String, String) {
+    let (reference, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let fragment = decode_percent(fragment);
+    if reference.is_empty() {
+        return (base.to_owned(), fragment);
+    }
+    let resolved = UriRef::parse(reference).ok().and_then(|reference| {
+        let base = Uri::parse(base).ok()?;
+        reference.resolve_against(&base).ok()
+    });
+    let uri = resolved.map_or_else(|| reference.to_owned(), |uri| uri.as_str().to_owned());
+    (uri, fragment)
+}
+
+/// The schemas in a schema, each with the pointer to it.
+fn subschemas(schema: &Value, draft: Draft) -> Vec<(String, &Value)> {
+    let Some(keywords) = schema.as_object() else { return Vec::new() };
+    let mut found = Vec::new();
+    for (keyword, value) in keywords {
+        let place = child("", keyword);
+        match (keyword.as_str(), value) {
+            ("items" | "dependencies", Value::Array(_)) if draft >= Draft::Draft2020 => {}
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                let schemas = schemas.iter().enumerate();
+                found.extend(schemas.map(|(index, value)| (format!("{place}/{index}"), value)));
+            }
+            (
+                "$defs" | "definitions" | "properties" | "patternProperties" | "dependentSchemas"
+                | "dependencies",
+                Value::Object(schemas),
+            ) => {
+                let schemas = schemas.iter().filter(|(_, value)| !value.is_array());
+                found.extend(schemas.map(|(name, value)| (child(&place, name), value)));
+            }
+            (
+                "additionalItems"
+                | "additionalProperties"
+                | "contains"
+                | "contentSchema"
+                | "else"
+                | "if"
+                | "items"
+                | "not"
+                | "propertyNames"
+                | "then"
+                | "unevaluatedItems"
+                | "unevaluatedProperties",
+                Value::Object(_) | Value::Bool(_),
+            ) => found.push((place, value)),
+            _ => {}
+        }
+    }
+    found
+}
