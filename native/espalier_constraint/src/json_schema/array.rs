@@ -141,12 +141,16 @@ impl Goals {
     }
 
     fn possible_array_leaf(&mut self, atoms: &[Atom]) -> Option<ArrayLeaf> {
+        let (unevaluated, some_unevaluated) = self.unevaluated_items(atoms);
         let mut equal = Equal::Any;
         let (mut min, mut max) = (0, None::<u32>);
         let mut reduce = |to: u32| max = Some(max.map_or(to, |max| max.min(to)));
         let mut items: Vec<(&[Literal], Option<Literal>)> = Vec::new();
         let mut single: Vec<(u32, Literal)> = Vec::new();
         let mut counters: Vec<Counter> = Vec::new();
+        for counter in some_unevaluated {
+            add_counter(&mut counters, &counter)?;
+        }
         for atom in atoms {
             match atom {
                 Atom::Is(literal) => match (self.schema.kind(*literal), literal.is_negated()) {
@@ -171,7 +175,10 @@ impl Goals {
                 &Atom::Count { from, item, min, max } => {
                     add_counter(&mut counters, &Counter { from, item, min, max })?;
                 }
-                Atom::Clause(_) => {}
+                Atom::UnevaluatedItems(..)
+                | Atom::SomeUnevaluatedItem(..)
+                | Atom::UnevaluatedProperties(..)
+                | Atom::Clause(_) => {}
             }
         }
         if max.is_some_and(|max| max < min) {
@@ -186,7 +193,8 @@ impl Goals {
                 items.iter().filter_map(|(prefix, rest)| prefix.get(index).copied().or(*rest));
             let of_one =
                 single.iter().filter(|(at, _)| *at as usize == index).map(|(_, item)| *item);
-            of_all.chain(of_one).collect()
+            let of_rest = unevaluated.iter().filter(|(from, _)| index >= *from as usize);
+            of_all.chain(of_one).chain(of_rest.map(|(_, item)| *item)).collect()
         };
         let prefix: Vec<Vec<Literal>> = (0..n_prefix).map(literals).collect();
         let rest = literals(usize::MAX);
@@ -199,6 +207,27 @@ impl Goals {
         }
         let is_possible = max.is_none_or(|max| min <= max);
         is_possible.then_some(ArrayLeaf { prefix, rest, min, max, counters, equal })
+    }
+
+    /// What items are asked that are not spoken of, each from an index on, and how many of them. What
+    /// speaks of items by what they are allows those, too.
+    fn unevaluated_items(&mut self, atoms: &[Atom]) -> (Vec<(u32, Literal)>, Vec<Counter>) {
+        let (mut each, mut some) = (Vec::new(), Vec::new());
+        for atom in atoms {
+            let (Atom::UnevaluatedItems(evaluated, item)
+            | Atom::SomeUnevaluatedItem(evaluated, item)) = atom
+            else {
+                continue;
+            };
+            let allowed = [evaluated.items.as_slice(), &[*item]].concat();
+            let (from, item) = (evaluated.n_items, self.schema.nodes.any_of(&allowed));
+            if let Atom::UnevaluatedItems(..) = atom {
+                each.push((from, item));
+            } else {
+                some.push(Counter { from, item: item.negated(), min: 1, max: None });
+            }
+        }
+        (each, some)
     }
 
     /// Whether there are still as many different values as items are needed. `values` are those read.
@@ -340,7 +369,7 @@ impl Goals {
         let after = leaf.after_item(progress, &[]);
         let mut next = Vec::new();
         if !values.is_empty() {
-            let one_of_them = self.schema.nodes.one_of_values(values);
+            let one_of_them = self.schema.nodes.any_of(values);
             let after = ArrayProgress { has_equal: true, ..after.clone() };
             next.push((self.goal_and(goal, &[one_of_them]), after));
         }
@@ -364,7 +393,7 @@ impl Goals {
     ) -> Result<Option<(Option<u32>, u32)>, Error> {
         let end = leaf.end_of_different(first);
         if !values.is_empty() {
-            let one_of_them = self.schema.nodes.one_of_values(values);
+            let one_of_them = self.schema.nodes.any_of(values);
             for index in first..end {
                 let goal = self.goal_and(leaf.item(index), &[one_of_them]);
                 if self.is_possible(goal)? {

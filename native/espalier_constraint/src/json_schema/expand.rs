@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::evaluated::{self, Evaluated};
 use super::goals::JsonType;
 use super::schema::{Kind, Literal, NodeId, Schema};
 use crate::error::Error;
@@ -25,6 +26,12 @@ pub(crate) enum Atom {
     Item { index: u32, item: Literal },
     /// How many items from an index on satisfy this.
     Count { from: u32, item: Literal, min: u32, max: Option<u32> },
+    /// Each item that is not spoken of satisfies this.
+    UnevaluatedItems(Evaluated, Literal),
+    /// Some item that is not spoken of doesn't satisfy this.
+    SomeUnevaluatedItem(Evaluated, Literal),
+    /// The value of each member that is not spoken of satisfies this.
+    UnevaluatedProperties(Evaluated, Literal),
     /// One of the conditions on an object is met.
     Clause(Vec<Condition>),
 }
@@ -55,17 +62,19 @@ pub(crate) enum Condition {
 }
 
 /// Keys, by what a statement on members says of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Selector {
     /// Those that match a pattern, by index.
     Pattern(NodeId, u32),
     /// Those that have no name and match no pattern.
     Rest(NodeId),
+    /// Those that are not spoken of.
+    Unevaluated(Evaluated),
 }
 
 /// What must hold together in one branch of a choice.
 #[derive(Clone, Debug)]
-enum Part {
+pub(super) enum Part {
     Literal(Literal),
     Atom(Atom),
 }
@@ -106,7 +115,7 @@ impl<'a> Expansion<'a> {
         let mut open = vec![Partial { todo, ..Partial::default() }];
         let mut closed: Vec<Vec<Atom>> = Vec::new();
         while let Some(mut partial) = open.pop() {
-            if !self.take_what_must_hold(&mut partial) {
+            if !self.take_what_must_hold(&mut partial)? {
                 continue;
             }
             if let Some(choice) = partial.choices.pop() {
@@ -131,23 +140,35 @@ impl<'a> Expansion<'a> {
     }
 
     /// Answers false when no value of the type satisfies it.
-    fn take_what_must_hold(&mut self, partial: &mut Partial) -> bool {
+    fn take_what_must_hold(&mut self, partial: &mut Partial) -> Result<bool, Error> {
         while let Some(part) = partial.todo.pop() {
             match part {
                 Part::Atom(atom) => partial.atoms.push(atom),
                 Part::Literal(literal) if partial.seen.contains(&literal) => {}
                 Part::Literal(literal) if partial.seen.contains(&literal.negated()) => {
-                    return false;
+                    return Ok(false);
                 }
                 Part::Literal(literal) => {
                     partial.seen.push(literal);
-                    if !self.take(literal, partial) {
-                        return false;
+                    let kind = self.schema.kind(literal);
+                    let is_unevaluated = self.truth(literal).is_none()
+                        && matches!(
+                            kind,
+                            Kind::UnevaluatedItems { .. } | Kind::UnevaluatedProperties { .. }
+                        );
+                    let is_possible = if is_unevaluated {
+                        let branches = self.unevaluated(literal, kind)?;
+                        self.choose(branches, partial)
+                    } else {
+                        self.take(literal, partial)
+                    };
+                    if !is_possible {
+                        return Ok(false);
                     }
                 }
             }
         }
-        true
+        Ok(true)
     }
 
     fn take(&mut self, literal: Literal, partial: &mut Partial) -> bool {
@@ -216,10 +237,10 @@ impl<'a> Expansion<'a> {
                 });
                 Some(items.chain(rest).collect())
             }
-            (&Kind::Contains { item, min, max }, false) => {
+            (&Kind::Contains { item, min, max, .. }, false) => {
                 Some(vec![atom(Atom::Count { from: 0, item, min, max })])
             }
-            (&Kind::Contains { item, min, max }, true) => {
+            (&Kind::Contains { item, min, max, .. }, true) => {
                 let fewer = min.checked_sub(1).map(|max| (0, Some(max)));
                 let more = max.map(|max| (max + 1, None));
                 let ranges = fewer.into_iter().chain(more);
@@ -243,6 +264,39 @@ impl<'a> Expansion<'a> {
             }
             _ => None,
         }
+    }
+
+    /// One branch for each choice among schemas that speak of something.
+    fn unevaluated(&self, literal: Literal, kind: &Kind) -> Result<Choice, Error> {
+        let (statements, value) = match kind {
+            Kind::UnevaluatedItems { statements, item } => (statements, *item),
+            Kind::UnevaluatedProperties { statements, value } => (statements, *value),
+            _ => return Ok(Choice::new()),
+        };
+        let choices =
+            evaluated::choices(self.schema, self.json_type, statements).ok_or_else(|| {
+                let (limit, value) = ("unevaluated_choices", evaluated::MAX_CHOICES);
+                let pointer = Some(self.schema.pointer(literal).to_string());
+                Error::LimitExceeded { limit, value, pointer }
+            })?;
+        let is_items = self.json_type == JsonType::Array;
+        let mut branches = Choice::new();
+        for (mut parts, evaluated) in choices {
+            let is_all = evaluated.all;
+            let atom = match (literal.is_negated(), is_items) {
+                (true, _) if is_all => continue,
+                (true, true) => Atom::SomeUnevaluatedItem(evaluated, value),
+                (true, false) => {
+                    let selector = Selector::Unevaluated(evaluated);
+                    Atom::Clause(vec![Condition::Some(selector, value.negated())])
+                }
+                (false, true) => Atom::UnevaluatedItems(evaluated, value),
+                (false, false) => Atom::UnevaluatedProperties(evaluated, value),
+            };
+            parts.extend((!is_all).then_some(Part::Atom(atom)));
+            branches.push(parts);
+        }
+        Ok(branches)
     }
 
     /// Adds a choice, as clauses where that is possible. Answers false if no branch can hold.

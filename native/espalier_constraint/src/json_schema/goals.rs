@@ -73,12 +73,14 @@ impl Kind {
             | Self::MaxItems(_)
             | Self::Items { .. }
             | Self::Contains { .. }
+            | Self::UnevaluatedItems { .. }
             | Self::Unique => JsonType::Array,
             Self::Required(_)
             | Self::MinProperties(_)
             | Self::MaxProperties(_)
             | Self::Members(_)
             | Self::Names(_)
+            | Self::UnevaluatedProperties { .. }
             | Self::Dependent(..) => JsonType::Object,
             Self::All(_)
             | Self::Any(_)

@@ -5,7 +5,7 @@
 //! - `parse`, `schema`, `nodes`: the text, checked and laid out as nodes, one for each statement
 //! - `draft`, `resources`, `place`: the versions of JSON Schema, and what references lead to
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
-//! - `expand`, `clauses`, `contradiction`: how a goal falls apart into alternatives
+//! - `expand`, `clauses`, `contradiction`, `evaluated`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
 //! - `cost`, `plan`: which goals some value satisfies, and how short its text can be
 //! - `number_range`, `number`, `decimal`: ranges of exact numbers, read digit by digit
@@ -21,6 +21,7 @@ mod contradiction;
 mod cost;
 mod decimal;
 mod draft;
+mod evaluated;
 mod expand;
 mod frame;
 mod goals;

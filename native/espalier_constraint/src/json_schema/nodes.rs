@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use super::decimal::Decimal;
 use super::parse;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::error::Error;
@@ -12,8 +13,10 @@ pub(crate) struct Nodes {
     all: Vec<Node>,
     /// Values that were met while reading, in canonical spelling, each with what only it satisfies.
     values: FxHashMap<String, Literal>,
-    /// What one of some of those satisfies.
+    /// What satisfies one of some literals.
     lists: FxHashMap<Vec<Literal>, Literal>,
+    /// Whether a value is added that was met while reading.
+    is_reading: bool,
     /// How many nodes there were before the first of those.
     n_own: usize,
 }
@@ -42,17 +45,20 @@ impl Nodes {
             self.n_own = self.all.len();
         }
         let mut spelling = String::new();
-        spell(value, &mut spelling)?;
+        spell(value, &mut spelling);
         if let Some(&literal) = self.values.get(&spelling) {
             return Ok(literal);
         }
-        let literal = self.constant(value, "")?;
+        self.is_reading = true;
+        let literal = self.constant(value, "");
+        self.is_reading = false;
+        let literal = literal?;
         self.values.insert(spelling, literal);
         Ok(literal)
     }
 
-    /// What only values equal to one of those satisfy.
-    pub(super) fn one_of_values(&mut self, values: &[Literal]) -> Literal {
+    /// What satisfies one of those.
+    pub(super) fn any_of(&mut self, values: &[Literal]) -> Literal {
         if let Some(&literal) = self.lists.get(values) {
             return literal;
         }
@@ -81,6 +87,10 @@ impl Nodes {
             match value {
                 Value::Null => constants.null = true,
                 Value::Bool(value) => constants.booleans[usize::from(*value)] = true,
+                // What a text has is as long as it is.
+                Value::Number(number) if self.is_reading => {
+                    constants.numbers.push(Decimal::parse(number.as_str()));
+                }
                 Value::Number(_) => constants.numbers.push(parse::decimal_of(value, pointer)?),
                 Value::String(text) => constants.strings.push(text.as_bytes().into()),
                 Value::Array(_) | Value::Object(_) => {
@@ -132,10 +142,10 @@ impl Nodes {
 }
 
 /// Appends a spelling that equal values share.
-fn spell(value: &Value, out: &mut String) -> Result<(), Error> {
+fn spell(value: &Value, out: &mut String) {
     match value {
-        Value::Number(_) => {
-            let decimal = parse::decimal_of(value, "")?;
+        Value::Number(number) => {
+            let decimal = Decimal::parse(number.as_str());
             let digits = decimal.digits.iter().map(|digit| char::from(b'0' + digit));
             out.extend(decimal.is_negative.then_some('-'));
             out.extend(digits);
@@ -145,7 +155,7 @@ fn spell(value: &Value, out: &mut String) -> Result<(), Error> {
         Value::Array(items) => {
             out.push('[');
             for item in items {
-                spell(item, out)?;
+                spell(item, out);
                 out.push(',');
             }
             out.push(']');
@@ -157,12 +167,11 @@ fn spell(value: &Value, out: &mut String) -> Result<(), Error> {
             for (name, value) in members {
                 out.push_str(&Value::from(name.as_str()).to_string());
                 out.push(':');
-                spell(value, out)?;
+                spell(value, out);
                 out.push(',');
             }
             out.push('}');
         }
         other => out.push_str(&other.to_string()),
     }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::evaluated::Evaluated;
 use super::expand::{Atom, Condition, Selector};
 use super::goals::{GoalId, Goals, JsonType, Leaf};
 use super::key_classes::{
@@ -139,6 +140,7 @@ impl ObjectLeaf {
 #[derive(Default)]
 struct Facts {
     members: Vec<NodeId>,
+    unevaluated: Vec<(Evaluated, Literal)>,
     names: Vec<Literal>,
     required: Vec<Arc<str>>,
     forbidden: Vec<Arc<str>>,
@@ -150,6 +152,14 @@ struct Facts {
 }
 
 impl Facts {
+    fn all_evaluated(&self) -> impl Iterator<Item = &Evaluated> {
+        let of_selectors = self.clauses.iter().flatten().filter_map(|condition| match condition {
+            Condition::Some(Selector::Unevaluated(evaluated), _) => Some(evaluated),
+            _ => None,
+        });
+        self.unevaluated.iter().map(|(evaluated, _)| evaluated).chain(of_selectors)
+    }
+
     fn require(&mut self, name: &Arc<str>) {
         if !self.required.contains(name) {
             self.required.push(name.clone());
@@ -297,6 +307,9 @@ impl Goals {
                     [condition] => facts.add(condition.clone()),
                     _ => facts.clauses.push(clause.clone()),
                 },
+                Atom::UnevaluatedProperties(evaluated, value) => {
+                    facts.unevaluated.push((evaluated.clone(), *value));
+                }
                 _ => {}
             }
         }
@@ -308,6 +321,18 @@ impl Goals {
             Kind::Members(members) => members,
             _ => unreachable!("facts name statements on members"),
         }
+    }
+
+    /// A pattern of a statement on members.
+    fn pattern(&self, (node, index): (NodeId, u32)) -> &Arc<Dfa> {
+        &self.members(node).patterns[index as usize].0
+    }
+
+    /// Whether a key is not spoken of.
+    fn is_unevaluated(&self, name: &str, evaluated: &Evaluated) -> bool {
+        let mut patterns = evaluated.patterns.iter();
+        evaluated.names.iter().all(|other| **other != *name)
+            && !patterns.any(|&at| self.pattern(at).accepts(name.as_bytes()))
     }
 
     /// The names in the order in which they are written: as the schema has them, then required ones
@@ -330,6 +355,7 @@ impl Goals {
             .chain(&facts.required)
             .chain(spoken_of)
             .chain(of_selectors.flatten().map(|(name, _)| name))
+            .chain(facts.all_evaluated().flat_map(|evaluated| &evaluated.names))
             .chain(&facts.forbidden);
         let mut seen = rustc_hash::FxHashSet::default();
         all.filter(|name| seen.insert(*name)).cloned().collect()
@@ -342,7 +368,9 @@ impl Goals {
             Condition::Some(Selector::Pattern(node, _) | Selector::Rest(node), _) => Some(*node),
             _ => None,
         });
-        for node in facts.members.iter().copied().chain(of_selectors) {
+        let of_unevaluated = facts.all_evaluated().flat_map(|evaluated| &evaluated.patterns);
+        let of_unevaluated = of_unevaluated.map(|(node, _)| *node);
+        for node in facts.members.iter().copied().chain(of_selectors).chain(of_unevaluated) {
             self.members(node).patterns.iter().for_each(|(dfa, _)| patterns.add(dfa));
         }
         for condition in facts.clauses.iter().flatten() {
@@ -390,6 +418,9 @@ impl Goals {
         for &node in &facts.members {
             literals.extend(self.members(node).literals_of(name));
         }
+        for (evaluated, value) in &facts.unevaluated {
+            literals.extend(self.is_unevaluated(name, evaluated).then_some(*value));
+        }
         literals.extend(
             facts.values.iter().filter(|(other, _)| other == name).map(|(_, value)| *value),
         );
@@ -402,7 +433,7 @@ impl Goals {
     fn other_goals(
         &mut self,
         facts: &Facts,
-        patterns: &KeyPatterns,
+        keys: &KeyPatterns,
         others: &KeyClasses,
     ) -> Vec<GoalId> {
         let classes = others.matched.iter();
@@ -413,11 +444,16 @@ impl Goals {
                     let members = self.members(node);
                     let before = literals.len();
                     let hit =
-                        members.patterns.iter().filter(|(dfa, _)| matched[patterns.index_of(dfa)]);
+                        members.patterns.iter().filter(|(dfa, _)| matched[keys.index_of(dfa)]);
                     literals.extend(hit.clone().map(|(_, value)| *value));
                     if literals.len() == before && hit.count() == 0 {
                         literals.extend(members.rest);
                     }
+                }
+                for (evaluated, value) in &facts.unevaluated {
+                    let mut patterns = evaluated.patterns.iter();
+                    let is_matched = patterns.any(|at| matched[keys.index_of(self.pattern(*at))]);
+                    literals.extend((!is_matched).then_some(*value));
                 }
                 literals
             })
@@ -459,6 +495,14 @@ impl Goals {
                 let at: Vec<usize> =
                     members.patterns.iter().map(|(dfa, _)| patterns.index_of(dfa)).collect();
                 let selection = select(&|name| members.is_rest(name), &|matched| {
+                    at.iter().all(|&at| !matched[at])
+                });
+                KeyCondition::Some(selection, *value)
+            }
+            Condition::Some(Selector::Unevaluated(evaluated), value) => {
+                let at = evaluated.patterns.iter().map(|&at| patterns.index_of(self.pattern(at)));
+                let at: Vec<usize> = at.collect();
+                let selection = select(&|name| self.is_unevaluated(name, evaluated), &|matched| {
                     at.iter().all(|&at| !matched[at])
                 });
                 KeyCondition::Some(selection, *value)

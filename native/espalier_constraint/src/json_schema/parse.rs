@@ -166,7 +166,35 @@ impl<'a> Parser<'a> {
             let at = At { value, pointer: &pointer };
             statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
+        if self.draft >= Draft::Draft2019 {
+            self.add_unevaluated(pointer, keywords, &mut statements);
+        }
         Ok(Kind::All(statements))
+    }
+
+    /// These two depend on all keywords beside them.
+    fn add_unevaluated(
+        &mut self,
+        pointer: &str,
+        keywords: Siblings<'a>,
+        statements: &mut Vec<Literal>,
+    ) {
+        let mut schema_of = |keyword: &str| {
+            let pointer = child(pointer, keyword);
+            let schema = keywords.get(keyword).map(|value| self.schema_at(pointer.clone(), value));
+            schema.map(|schema| (pointer, schema))
+        };
+        let (items, properties) =
+            (schema_of("unevaluatedItems"), schema_of("unevaluatedProperties"));
+        let beside = statements.clone();
+        statements.extend(items.map(|(pointer, item)| {
+            let statements = beside.clone();
+            self.nodes.add(&pointer, Kind::UnevaluatedItems { statements, item })
+        }));
+        statements.extend(properties.map(|(pointer, value)| {
+            let statements = beside.clone();
+            self.nodes.add(&pointer, Kind::UnevaluatedProperties { statements, value })
+        }));
     }
 
     /// What a keyword states; nothing if it is an annotation, or is read with another one.
@@ -237,7 +265,12 @@ impl<'a> Parser<'a> {
             "dependencies" | "dependentRequired" | "dependentSchemas" => {
                 Kind::All(self.dependencies(at)?)
             }
-            "then" | "else" | "minContains" | "maxContains" => return Ok(None),
+            "then"
+            | "else"
+            | "minContains"
+            | "maxContains"
+            | "unevaluatedItems"
+            | "unevaluatedProperties" => return Ok(None),
             "$defs" | "definitions" if !at.value.is_object() => {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
             }
@@ -350,6 +383,7 @@ impl<'a> Parser<'a> {
             item,
             min: bound("minContains")?.unwrap_or(1),
             max: bound("maxContains")?,
+            is_evaluated: self.draft >= Draft::Draft2020,
         })
     }
 

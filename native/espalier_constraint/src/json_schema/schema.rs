@@ -82,6 +82,13 @@ pub(crate) enum Kind {
         item: Literal,
         min: u32,
         max: Option<u32>,
+        /// Whether such an item counts as evaluated.
+        is_evaluated: bool,
+    },
+    /// Each item that the statements don't speak of.
+    UnevaluatedItems {
+        statements: Vec<Literal>,
+        item: Literal,
     },
     /// No two items are equal.
     Unique,
@@ -91,6 +98,11 @@ pub(crate) enum Kind {
     Members(Members),
     /// What each key, as a string, satisfies.
     Names(Literal),
+    /// The value of each member that the statements don't speak of.
+    UnevaluatedProperties {
+        statements: Vec<Literal>,
+        value: Literal,
+    },
     /// If the property is there, the object satisfies this, too.
     Dependent(Arc<str>, Literal),
 }
@@ -257,6 +269,8 @@ impl Kind {
             Self::If { condition, then, otherwise } => {
                 [*condition, *then, *otherwise].get(index).copied()
             }
+            Self::UnevaluatedItems { statements, .. }
+            | Self::UnevaluatedProperties { statements, .. } => statements.get(index).copied(),
             Self::Dependent(_, literal) => (index == 0).then_some(*literal),
             _ => None,
         }

@@ -257,6 +257,9 @@ impl Generator<'_> {
         if self.random.one_in(2) {
             members.insert("items".to_owned(), self.child(depth));
         }
+        if self.random.one_in(8) {
+            members.insert("unevaluatedItems".to_owned(), self.child(depth));
+        }
         if self.random.one_in(6) {
             members.insert("uniqueItems".to_owned(), true.into());
         } else if self.random.one_in(5) {
@@ -289,6 +292,9 @@ impl Generator<'_> {
             let patterns = (0..n).map(|_| (pattern(self.random), self.child(depth)));
             let patterns = Value::Object(patterns.collect());
             members.insert("patternProperties".to_owned(), patterns);
+        }
+        if self.random.one_in(8) {
+            members.insert("unevaluatedProperties".to_owned(), self.child(depth));
         }
         if self.random.one_in(8) {
             members.insert("propertyNames".to_owned(), self.typed("string", 0));
