@@ -98,6 +98,95 @@ impl Dfa {
         )
     }
 
+    /// The automaton of the texts that one of both accepts.
+    pub(crate) fn union(&self, other: &Self, max_states: usize) -> Result<Self, TooManyStates> {
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
+        Self::explore(
+            (self.start, other.start),
+            (classes, &representatives),
+            max_states,
+            |&(a, b), byte| {
+                let (a, b) = (self.step(a, byte), other.step(b, byte));
+                (a.is_some() || b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
+            },
+            |&(a, b)| self.is_accepting(a) || other.is_accepting(b),
+        )
+    }
+
+    /// The automaton of the texts that are one of this one and then one of the other.
+    pub(crate) fn followed_by(
+        &self,
+        other: &Self,
+        max_states: usize,
+    ) -> Result<Self, TooManyStates> {
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
+        // The second text may have begun in several places.
+        let state = |first: u32, mut second: Vec<u32>| {
+            second.extend(self.is_accepting(first).then_some(other.start));
+            second.sort_unstable();
+            second.dedup();
+            (first, second)
+        };
+        Self::explore(
+            state(self.start, Vec::new()),
+            (classes, &representatives),
+            max_states,
+            |(first, second), byte| {
+                let first = self.step(*first, byte);
+                let second = second.iter().filter_map(|&second| other.step(second, byte)).collect();
+                let next = state(first.unwrap_or(DEAD), second);
+                (first.is_some() || !next.1.is_empty()).then_some(next)
+            },
+            |(_, second)| second.iter().any(|&second| other.is_accepting(second)),
+        )
+    }
+
+    /// The smallest automaton of the same texts.
+    pub(crate) fn minimized(&self) -> Self {
+        // Bytes that lead to the same states from everywhere become one class.
+        let columns: Vec<Vec<u32>> = (0..self.n_classes)
+            .map(|class| self.next.iter().skip(class).step_by(self.n_classes).copied().collect())
+            .collect();
+        let (classes, representatives) =
+            classes_of(|byte| &columns[usize::from(self.class(byte))]);
+        // States are told apart by how far they are from an end, then by where they lead.
+        let mut blocks = self.distance.clone();
+        let mut n_blocks = 0;
+        let block_of = |blocks: &[u32], state: u32| blocks.get(state as usize).map_or(DEAD, |&b| b);
+        loop {
+            let mut ids: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
+            let refined = (0..).zip(&blocks).map(|(state, &block)| {
+                let targets = representatives.iter().map(|&byte| {
+                    self.step(state, byte).map_or(DEAD, |target| block_of(&blocks, target))
+                });
+                let n_ids = ids.len() as u32;
+                *ids.entry([block].into_iter().chain(targets).collect()).or_insert(n_ids)
+            });
+            let refined: Vec<u32> = refined.collect();
+            let n_refined = ids.len();
+            blocks = refined;
+            if n_refined == n_blocks {
+                break;
+            }
+            n_blocks = n_refined;
+        }
+        let mut members = vec![DEAD; n_blocks];
+        for (state, &block) in (0..).zip(&blocks) {
+            members[block as usize] = state;
+        }
+        let explored = Self::explore(
+            block_of(&blocks, self.start),
+            (classes, &representatives),
+            n_blocks + 1,
+            |&block, byte| {
+                let member = *members.get(block as usize)?;
+                self.step(member, byte).map(|target| block_of(&blocks, target))
+            },
+            |&block| members.get(block as usize).is_some_and(|&member| self.is_accepting(member)),
+        );
+        explored.unwrap_or_else(|_| unreachable!("no more states than before"))
+    }
+
     /// The automaton of all texts in UTF-8.
     pub(crate) fn any_text() -> &'static Self {
         static ANY: LazyLock<Dfa> = LazyLock::new(|| {
@@ -148,6 +237,11 @@ impl Dfa {
     /// How many bytes, at least, lead from the state to an accepting one.
     pub(crate) fn distance(&self, state: u32) -> u32 {
         self.distance[state as usize]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn n_classes(&self) -> usize {
+        self.n_classes
     }
 
     pub(crate) fn n_states(&self) -> usize {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, JsonSchemaOptions, Matcher, NumberStyle, PropertyOrder,
+    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, Matcher, NumberStyle, PropertyOrder,
     TokenMask, Vocabulary, Whitespace,
 };
 use serde_json::Value;
@@ -550,6 +550,7 @@ fn random_options(random: &mut Random) -> JsonSchemaOptions {
         property_order: *random.pick(&[PropertyOrder::Schema, PropertyOrder::Any]),
         numbers: *random.pick(&[NumberStyle::Plain, NumberStyle::Any]),
         escapes: *random.pick(&[EscapeStyle::Minimal, EscapeStyle::Any]),
+        format: FormatMode::Assert,
     }
 }
 

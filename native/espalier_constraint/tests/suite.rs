@@ -41,6 +41,7 @@ topics!(
     combine,
     drafts,
     errors,
+    formats,
     masks,
     numbers,
     objects,

@@ -3,6 +3,7 @@
 //! The way from the text of a schema to a state, by file:
 //!
 //! - `parse`, `schema`: the text, checked and laid out as nodes, one for each statement
+//! - `format`: the languages of the keyword `format`
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
@@ -20,6 +21,7 @@ mod contradiction;
 mod cost;
 mod decimal;
 mod expand;
+mod format;
 mod frame;
 mod goals;
 mod key_classes;
@@ -45,11 +47,12 @@ pub(crate) use machine::JsonMachine;
 /// # Errors
 /// Those of the schema's text, and [`Error::Unsatisfiable`].
 pub(crate) fn compile(schema: &str, options: JsonSchemaOptions) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema)?;
+    let schema = schema::Schema::parse(schema, options)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 
-/// How the text of a value may look; which values are valid is the schema's matter alone.
+/// How the text of a value may look. Which values are valid is the schema's matter alone, but for
+/// [`FormatMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JsonSchemaOptions {
     /// White space between the parts of a value.
@@ -60,6 +63,8 @@ pub struct JsonSchemaOptions {
     pub numbers: NumberStyle,
     /// How characters of strings are spelled.
     pub escapes: EscapeStyle,
+    /// Whether strings have the format that the schema names.
+    pub format: FormatMode,
 }
 
 /// White space between the parts of a value.
@@ -103,6 +108,15 @@ pub enum EscapeStyle {
     Any,
 }
 
+/// Whether strings have the format that the schema names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatMode {
+    /// They do, in every draft. A format that is not known says nothing.
+    Assert,
+    /// The keyword is an annotation.
+    Ignore,
+}
+
 impl JsonSchemaOptions {
     /// For text that a model writes: one spelling for each value, in the schema's order.
     #[must_use]
@@ -112,6 +126,7 @@ impl JsonSchemaOptions {
             property_order: PropertyOrder::Schema,
             numbers: NumberStyle::Plain,
             escapes: EscapeStyle::Minimal,
+            format: FormatMode::Assert,
         }
     }
 
@@ -123,6 +138,7 @@ impl JsonSchemaOptions {
             property_order: PropertyOrder::Any,
             numbers: NumberStyle::Any,
             escapes: EscapeStyle::Any,
+            format: FormatMode::Assert,
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use super::FormatMode;
 use super::decimal::{Decimal, MAX_PLACES};
+use super::format;
 use super::number_range::Bound;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::dfa::Dfa;
@@ -19,7 +21,7 @@ const MAX_SCHEMA_BYTES: usize = 16 << 20;
 const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// The nodes of a schema and of all schemas that it refers to; the first is the whole schema's.
-pub(super) fn read_nodes(text: &str) -> Result<Vec<Node>, Error> {
+pub(super) fn read_nodes(text: &str, format: FormatMode) -> Result<Vec<Node>, Error> {
     if text.len() > MAX_SCHEMA_BYTES {
         return Err(Error::LimitExceeded {
             limit: "schema_bytes",
@@ -32,7 +34,7 @@ pub(super) fn read_nodes(text: &str) -> Result<Vec<Node>, Error> {
         line: error.line(),
         column: error.column(),
     })?;
-    let mut parser = Parser::new(&document)?;
+    let mut parser = Parser::new(&document, format)?;
     parser.schema_at(String::new(), &document);
     while let Some((id, pointer, value)) = parser.queue.pop_front() {
         parser.nodes[id as usize].kind = parser.read_schema(&pointer, value)?;
@@ -53,6 +55,7 @@ enum Draft {
 struct Parser<'a> {
     document: &'a Value,
     draft: Draft,
+    format: FormatMode,
     nodes: Vec<Node>,
     by_pointer: FxHashMap<String, NodeId>,
     queue: VecDeque<(NodeId, String, &'a Value)>,
@@ -70,10 +73,11 @@ struct At<'a, 'p> {
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
 impl<'a> Parser<'a> {
-    fn new(document: &'a Value) -> Result<Self, Error> {
+    fn new(document: &'a Value, format: FormatMode) -> Result<Self, Error> {
         Ok(Self {
             document,
             draft: draft_of(document)?,
+            format,
             nodes: Vec::new(),
             by_pointer: FxHashMap::default(),
             queue: VecDeque::new(),
@@ -163,6 +167,7 @@ impl<'a> Parser<'a> {
             "minLength" => Kind::MinLength(count(at)?),
             "maxLength" => Kind::MaxLength(count(at)?),
             "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
+            "format" => return Ok(self.format(at)?.map(Kind::Pattern)),
             "exclusiveMinimum" | "exclusiveMaximum" if self.draft == Draft::Draft4 => {
                 // A boolean beside the bound, which is read there.
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
@@ -195,6 +200,16 @@ impl<'a> Parser<'a> {
             _ if ANNOTATIONS.contains(&keyword) => return Ok(None),
             _ => return Err(unsupported(at.pointer, keyword)),
         }))
+    }
+
+    /// The strings of a format that is known, if formats are asserted.
+    fn format(&self, at: At<'_, '_>) -> Result<Option<Arc<Dfa>>, Error> {
+        let name = at.value.as_str();
+        let name = name.ok_or_else(|| invalid(at.pointer, "the name of a format", at.value))?;
+        Ok(match self.format {
+            FormatMode::Assert => format::automaton(name),
+            FormatMode::Ignore => None,
+        })
     }
 
     fn schema(&mut self, at: At<'a, '_>) -> Literal {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::JsonSchemaOptions;
 use super::decimal::Decimal;
 use super::number_range::Bound;
 use super::parse;
@@ -174,8 +175,8 @@ impl Schema {
     /// # Errors
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`] and those
     /// of patterns, each with the place.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let mut nodes = parse::read_nodes(text)?;
+    pub(crate) fn parse(text: &str, options: JsonSchemaOptions) -> Result<Self, Error> {
+        let mut nodes = parse::read_nodes(text, options.format)?;
         let anything = Literal::of(nodes.len() as NodeId);
         nodes.push(Node { pointer: "".into(), kind: Kind::All(Vec::new()) });
         let schema = Self { nodes, anything };
