@@ -147,40 +147,35 @@ impl Dfa {
         let columns: Vec<Vec<u32>> = (0..self.n_classes)
             .map(|class| self.next.iter().skip(class).step_by(self.n_classes).copied().collect())
             .collect();
-        let (classes, representatives) =
-            classes_of(|byte| &columns[usize::from(self.class(byte))]);
+        let (classes, representatives) = classes_of(|byte| &columns[usize::from(self.class(byte))]);
         // States are told apart by how far they are from an end, then by where they lead.
-        let mut blocks = self.distance.clone();
-        let mut n_blocks = 0;
-        let block_of = |blocks: &[u32], state: u32| blocks.get(state as usize).map_or(DEAD, |&b| b);
+        let mut blocks = Blocks::new(self.distance.iter().map(|&distance| (distance, Vec::new())));
         loop {
-            let mut ids: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
-            let refined = (0..).zip(&blocks).map(|(state, &block)| {
-                let targets = representatives.iter().map(|&byte| {
-                    self.step(state, byte).map_or(DEAD, |target| block_of(&blocks, target))
-                });
-                let n_ids = ids.len() as u32;
-                *ids.entry([block].into_iter().chain(targets).collect()).or_insert(n_ids)
+            let refined = (0..self.n_states()).map(|state| {
+                let block = blocks.of[state];
+                let is_alone = blocks.sizes[block as usize] == 1;
+                let told_by = if is_alone { &[][..] } else { &representatives };
+                let target = |&byte| Some(blocks.of[self.step(state as u32, byte)? as usize]);
+                (block, told_by.iter().map(target).collect())
             });
-            let refined: Vec<u32> = refined.collect();
-            let n_refined = ids.len();
+            let refined = Blocks::new(refined);
+            let is_done = refined.sizes.len() == blocks.sizes.len();
             blocks = refined;
-            if n_refined == n_blocks {
+            if is_done {
                 break;
             }
-            n_blocks = n_refined;
         }
-        let mut members = vec![DEAD; n_blocks];
-        for (state, &block) in (0..).zip(&blocks) {
+        let mut members = vec![0; blocks.sizes.len()];
+        for (state, &block) in (0..).zip(&blocks.of) {
             members[block as usize] = state;
         }
         let explored = Self::explore(
-            block_of(&blocks, self.start),
+            blocks.of.get(self.start as usize).copied().unwrap_or(DEAD),
             (classes, &representatives),
-            n_blocks + 1,
+            members.len() + 1,
             |&block, byte| {
-                let member = *members.get(block as usize)?;
-                self.step(member, byte).map(|target| block_of(&blocks, target))
+                let target = self.step(*members.get(block as usize)?, byte)?;
+                Some(blocks.of[target as usize])
             },
             |&block| members.get(block as usize).is_some_and(|&member| self.is_accepting(member)),
         );
@@ -269,6 +264,28 @@ impl Dfa {
             self.next.iter().map(|&state| if is_dead(state) { DEAD } else { state }).collect();
         self.start = if is_dead(self.start) { DEAD } else { self.start };
         self.next = next;
+    }
+}
+
+/// States in blocks by a key.
+struct Blocks {
+    of: Vec<u32>,
+    sizes: Vec<usize>,
+}
+
+impl Blocks {
+    fn new(keys: impl Iterator<Item = (u32, Vec<Option<u32>>)>) -> Self {
+        let mut ids = FxHashMap::default();
+        let mut sizes = Vec::new();
+        let of = keys.map(|key| {
+            let id = *ids.entry(key).or_insert_with(|| {
+                sizes.push(0);
+                sizes.len() as u32 - 1
+            });
+            sizes[id as usize] += 1;
+            id
+        });
+        Self { of: of.collect(), sizes }
     }
 }
 

@@ -5,7 +5,7 @@
 //! of [`UNICODE_LABELS`] or [`RIGHT_TO_LEFT`] and of ASCII, upper case, and more characters than surely
 //! fit into 62 octets of Punycode; other separators than the full stop.
 
-use super::{MAX_STATES, compile, known, one_of};
+use super::{MAX_STATES, compile, one_of, small};
 use crate::dfa::{Dfa, classes_of};
 
 pub(super) fn ipv4() -> String {
@@ -39,8 +39,8 @@ pub(super) fn ipv6(least_left_out: usize) -> String {
 /// A host name by the rules of RFC 1123, with labels of 63 octets, of so many [`STEP`]s in all.
 pub(super) fn hostname(n_steps: usize) -> Dfa {
     let names = compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*");
-    let names = known(names.intersection(&labels_within(n_steps), MAX_STATES));
-    known(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
+    let names = small(names.intersection(&labels_within(n_steps), MAX_STATES));
+    small(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
 }
 
 /// A hyphen at the start or the end of a label, or two in third and fourth place.
@@ -71,7 +71,7 @@ fn labels_within(n_steps: usize) -> Dfa {
         },
         |_| true,
     );
-    known(result)
+    small(result)
 }
 
 pub(super) fn email() -> Dfa {
@@ -79,7 +79,7 @@ pub(super) fn email() -> Dfa {
 }
 
 pub(super) fn idn_email() -> Dfa {
-    let domain = known(hostname(DOMAIN_STEPS).union(&unicode_names(3), MAX_STATES));
+    let domain = small(hostname(DOMAIN_STEPS).union(&unicode_names(3), MAX_STATES));
     mailbox(r"\u{80}-\u{10FFFF}", &domain)
 }
 
@@ -88,18 +88,18 @@ fn mailbox(more: &str, domain: &Dfa) -> Dfa {
     let atom = format!("[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+");
     let quoted = format!(r#""(?:[ !#-\[\]-~{more}]|\\[ -~])*""#);
     let local = compile(&format!(r"(?:{atom}(?:\.{atom})*|{quoted})@"));
-    let local = known(local.intersection(&octets_within(64 + 1), MAX_STATES));
+    let local = small(local.intersection(&octets_within(64 + 1), MAX_STATES));
     let address = compile(&format!(r"\[(?:{}|(?i:IPv6:){})\]", ipv4(), ipv6(2)));
-    known(local.followed_by(&known(domain.union(&address, MAX_STATES)), MAX_STATES))
+    small(local.followed_by(&small(domain.union(&address, MAX_STATES)), MAX_STATES))
 }
 
 fn octets_within(max: usize) -> Dfa {
     let step = |&length: &usize, _| (length < max).then_some(length + 1);
-    known(Dfa::explore(0, ([0; 256], &[0]), MAX_STATES, step, |_| true))
+    small(Dfa::explore(0, ([0; 256], &[0]), MAX_STATES, step, |_| true))
 }
 
 pub(super) fn idn_hostname() -> Dfa {
-    known(hostname(NAME_STEPS).union(&unicode_names(4), MAX_STATES))
+    small(hostname(NAME_STEPS).union(&unicode_names(4), MAX_STATES))
 }
 
 /// Names of so many labels, in which some are not ASCII.
@@ -111,7 +111,7 @@ fn unicode_names(n_labels: usize) -> Dfa {
     let left_to_right = one_of(UNICODE_LABELS.into_iter().chain([ASCII]));
     let right_to_left = one_of(RIGHT_TO_LEFT.into_iter().chain([ASCII_LETTER_FIRST]));
     let names = compile(&one_of([names(&left_to_right), names(&right_to_left)]));
-    known(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
+    small(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
 }
 
 /// Labels that are written from left to right, by script.

@@ -60,10 +60,10 @@ static FORMATS: [Format; 19] = [
     ("date", LazyLock::new(|| matches(&dates::full_date()))),
     ("time", LazyLock::new(|| matches(&dates::full_time()))),
     ("duration", LazyLock::new(|| matches(&dates::duration()))),
-    ("email", LazyLock::new(|| Arc::new(hosts::email()))),
-    ("idn-email", LazyLock::new(|| Arc::new(hosts::idn_email()))),
-    ("hostname", LazyLock::new(|| Arc::new(hosts::hostname(hosts::NAME_STEPS)))),
-    ("idn-hostname", LazyLock::new(|| Arc::new(hosts::idn_hostname()))),
+    ("email", LazyLock::new(|| minimal(&hosts::email()))),
+    ("idn-email", LazyLock::new(|| minimal(&hosts::idn_email()))),
+    ("hostname", LazyLock::new(|| minimal(&hosts::hostname(hosts::NAME_STEPS)))),
+    ("idn-hostname", LazyLock::new(|| minimal(&hosts::idn_hostname()))),
     ("ipv4", LazyLock::new(|| matches(&hosts::ipv4()))),
     ("ipv6", LazyLock::new(|| matches(&hosts::ipv6(1)))),
     ("uri", LazyLock::new(|| matches(&uris::URI.absolute()))),
@@ -74,7 +74,7 @@ static FORMATS: [Format; 19] = [
     ("uuid", LazyLock::new(|| matches(UUID))),
     ("json-pointer", LazyLock::new(|| matches(JSON_POINTER))),
     ("relative-json-pointer", LazyLock::new(|| matches(&relative_json_pointer()))),
-    ("regex", LazyLock::new(|| Arc::new(patterns::pattern()))),
+    ("regex", LazyLock::new(|| minimal(&patterns::pattern()))),
 ];
 
 const UUID: &str = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
@@ -88,14 +88,18 @@ fn matches(expression: &str) -> Arc<Dfa> {
     Arc::new(compile(expression))
 }
 
+fn minimal(dfa: &Dfa) -> Arc<Dfa> {
+    Arc::new(dfa.minimized())
+}
+
 fn compile(expression: &str) -> Dfa {
     let dfa = regex::compile(expression);
     dfa.unwrap_or_else(|_| unreachable!("a valid expression")).minimized()
 }
 
-/// What an operation on automata gave; the sizes here are known.
-fn known(result: Result<Dfa, TooManyStates>) -> Dfa {
-    result.unwrap_or_else(|_| unreachable!("a small automaton")).minimized()
+/// What an operation on automata gave; how large these get is known.
+fn small(result: Result<Dfa, TooManyStates>) -> Dfa {
+    result.unwrap_or_else(|_| unreachable!("a small automaton"))
 }
 
 /// More states than any automaton here has.
