@@ -234,11 +234,6 @@ impl Dfa {
         self.distance[state as usize]
     }
 
-    #[cfg(test)]
-    pub(crate) fn n_classes(&self) -> usize {
-        self.n_classes
-    }
-
     pub(crate) fn n_states(&self) -> usize {
         self.accepting.len()
     }
@@ -325,4 +320,49 @@ fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
         }
     }
     distance
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::regex::compile;
+
+    const MAX_STATES: usize = 1000;
+
+    fn texts() -> impl Iterator<Item = Vec<u8>> {
+        let letters = |index: u32| (0..6).map(move |place| b"ab"[(index >> place) as usize & 1]);
+        (0..64)
+            .flat_map(move |index| (0..=6).map(move |length| letters(index).take(length).collect()))
+    }
+
+    #[test]
+    fn operations_accept_what_they_say() {
+        let expressions =
+            ["a*", "(?:ab)*", "b|ab?|bab", "[ab]*a[ab]{2}", "", "[^\\x00-\\u{10FFFF}]"];
+        let automata = expressions.map(|expression| compile(expression).unwrap());
+        for (a, b) in automata.iter().flat_map(|a| automata.iter().map(move |b| (a, b))) {
+            let union = a.union(b, MAX_STATES).unwrap();
+            let both = a.intersection(b, MAX_STATES).unwrap();
+            let only = a.difference(b, MAX_STATES).unwrap();
+            let chain = a.followed_by(b, MAX_STATES).unwrap();
+            for text in texts() {
+                let (in_a, in_b) = (a.accepts(&text), b.accepts(&text));
+                assert_eq!(union.accepts(&text), in_a || in_b);
+                assert_eq!(both.accepts(&text), in_a && in_b);
+                assert_eq!(only.accepts(&text), in_a && !in_b);
+                let is_cut = |at| a.accepts(&text[..at]) && b.accepts(&text[at..]);
+                assert_eq!(chain.accepts(&text), (0..=text.len()).any(is_cut));
+                for dfa in [union.minimized(), chain.minimized()].iter().zip([&union, &chain]) {
+                    assert_eq!(dfa.0.accepts(&text), dfa.1.accepts(&text));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_states_become_one() {
+        let dfa = compile("abc|xbc|(?:a|x)bd").unwrap().minimized();
+        assert_eq!(dfa.n_states(), 4);
+        assert_eq!(dfa.minimized().n_states(), 4);
+        assert_eq!(dfa.shortest_suffix(dfa.start()).len(), 3);
+    }
 }

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, Matcher, NumberStyle, PropertyOrder,
-    TokenMask, Vocabulary, Whitespace,
+    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, Matcher, NumberStyle,
+    PropertyOrder, TokenMask, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 use support::data;

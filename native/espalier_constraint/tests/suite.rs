@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use espalier_constraint::{Constraint, Error, FormatMode, JsonSchemaOptions, TokenMask, Vocabulary};
+use espalier_constraint::{
+    Constraint, Error, FormatMode, JsonSchemaOptions, TokenMask, Vocabulary,
+};
 use serde_json::Value;
 use support::data::{self, ExpectedError, Group, Input, Mask, RejectedAt, Source, Test};
 use support::following::{self, Verdict};

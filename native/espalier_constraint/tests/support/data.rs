@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Vocabulary,
-    Whitespace,
+    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder,
+    Vocabulary, Whitespace,
 };
 use serde_json::Value;
 

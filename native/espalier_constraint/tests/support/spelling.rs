@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use espalier_constraint::{EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace};
+use espalier_constraint::{
+    EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+};
 use serde_json::Value;
 
 /// A way to write a value.

@@ -27,8 +27,7 @@ pub(super) fn full_date() -> String {
 }
 
 pub(super) fn full_time() -> String {
-    let ordinary =
-        format!("{HOUR}:{MINUTE}:[0-5][0-9]{FRACTION}(?:[Zz]|[+-]{HOUR}:{MINUTE})");
+    let ordinary = format!("{HOUR}:{MINUTE}:[0-5][0-9]{FRACTION}(?:[Zz]|[+-]{HOUR}:{MINUTE})");
     one_of([ordinary, leap_second()])
 }
 

@@ -29,7 +29,9 @@ pub(super) fn ipv6(least_left_out: usize) -> String {
         let after = match n_spelled - n_before {
             0 => String::new(),
             1 => format!("(?:{GROUP})?"),
-            n => format!("(?:(?:{GROUP}:){{0,{}}}{GROUP}|(?:{GROUP}:){{0,{}}}{ipv4})?", n - 1, n - 2),
+            n => {
+                format!("(?:(?:{GROUP}:){{0,{}}}{GROUP}|(?:{GROUP}:){{0,{}}}{ipv4})?", n - 1, n - 2)
+            }
         };
         format!("{before}::{after}")
     });

@@ -44,11 +44,10 @@ fn escape() -> String {
 const CHARACTER_OR_SET: &str = r"[dDsSwWfnrtv]|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[pP]\{(?:L[ulmot]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfson]?)\}";
 
 fn class() -> String {
-    let range = one_of(
-        [('0', '9'), ('A', 'Z'), ('a', 'z')]
-            .into_iter()
-            .flat_map(|(first, last)| (first..=last).map(move |from| format!("{from}-[{from}-{last}]"))),
-    );
+    let range =
+        one_of([('0', '9'), ('A', 'Z'), ('a', 'z')].into_iter().flat_map(|(first, last)| {
+            (first..=last).map(move |from| format!("{from}-[{from}-{last}]"))
+        }));
     let escape = format!(r"\\(?:[\\^$.*+?()\[\]{{}}|/b-]|{CHARACTER_OR_SET})");
     format!(r"\[\^?-?(?:{range}|[^\\\]-]|{escape})*-?\]")
 }

@@ -70,8 +70,7 @@ impl Identifiers {
 }
 
 pub(super) fn template() -> String {
-    let literal =
-        format!(r"[!#$&-;=?-\[\]_a-z~{UCSCHAR}{IPRIVATE}]|{PERCENT_ENCODED}");
+    let literal = format!(r"[!#$&-;=?-\[\]_a-z~{UCSCHAR}{IPRIVATE}]|{PERCENT_ENCODED}");
     let varchar = format!("(?:[A-Za-z0-9_]|{PERCENT_ENCODED})");
     let varspec = format!(r"{varchar}(?:\.?{varchar})*(?:\*|:[1-9][0-9]{{0,3}})?");
     let expression = format!(r"\{{[+#./;?&]?{varspec}(?:,{varspec})*\}}");
