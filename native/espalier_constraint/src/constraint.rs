@@ -20,6 +20,7 @@ use crate::vocabulary::Vocabulary;
 pub struct Constraint {
     automaton: Arc<Mutex<dyn Automaton>>,
     vocabulary: Arc<Vocabulary>,
+    unknown_keywords: Arc<[String]>,
 }
 
 impl Constraint {
@@ -41,7 +42,9 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Ok(Self::new(json_schema::compile(schema, *options)?, vocabulary))
+        let machine = json_schema::compile(schema, *options)?;
+        let unknown_keywords = machine.unknown_keywords().into();
+        Ok(Self { unknown_keywords, ..Self::new(machine, vocabulary) })
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
@@ -84,8 +87,16 @@ impl Constraint {
         &self.vocabulary
     }
 
+    /// The places, as JSON Pointers, of keywords in the schema that JSON Schema doesn't know. It takes
+    /// them as annotations, so they state nothing; a misspelt keyword is among them.
+    #[must_use]
+    pub fn unknown_keywords(&self) -> &[String] {
+        &self.unknown_keywords
+    }
+
     fn new<M: Machine + 'static>(machine: M, vocabulary: &Arc<Vocabulary>) -> Self {
         let automaton = LazyAutomaton::new(machine, vocabulary.clone());
-        Self { automaton: Arc::new(Mutex::new(automaton)), vocabulary: vocabulary.clone() }
+        let automaton = Arc::new(Mutex::new(automaton));
+        Self { automaton, vocabulary: vocabulary.clone(), unknown_keywords: Arc::new([]) }
     }
 }

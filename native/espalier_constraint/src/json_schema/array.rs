@@ -2,9 +2,11 @@
 
 use super::cost::Costing;
 use super::expand::Atom;
-use super::goals::{GoalId, Goals};
+use super::goals::{GoalId, Goals, JsonType, Leaf};
+use super::language::Language;
 use super::schema::{Kind, Literal};
 use crate::error::Error;
+use rustc_hash::FxHashSet;
 
 /// The arrays of one alternative.
 #[derive(Debug)]
@@ -16,6 +18,17 @@ pub(crate) struct ArrayLeaf {
     pub(crate) min: u32,
     pub(crate) max: Option<u32>,
     pub(crate) counters: Vec<Counter>,
+    pub(crate) equal: Equal,
+}
+
+/// Whether items may be equal to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Equal {
+    Any,
+    /// No two are.
+    None,
+    /// At least two are.
+    Some,
 }
 
 /// So many of the items from an index on satisfy a literal.
@@ -33,6 +46,8 @@ pub(crate) struct ArrayProgress {
     pub(crate) n_items: u32,
     /// By counter.
     pub(crate) counts: Box<[u32]>,
+    /// Whether two equal items were read, where that is asked.
+    pub(crate) has_equal: bool,
 }
 
 /// Counters that can go either way at one item, at most.
@@ -44,12 +59,33 @@ impl ArrayLeaf {
     }
 
     pub(crate) fn start(&self) -> ArrayProgress {
-        ArrayProgress { n_items: 0, counts: vec![0; self.counters.len()].into() }
+        let counts = vec![0; self.counters.len()].into();
+        ArrayProgress { n_items: 0, counts, has_equal: false }
+    }
+
+    /// The end of the indices from one on that are worth a look: beyond the prefix all are alike, and
+    /// two of them are enough.
+    fn end_of_different(&self, first: u32) -> u32 {
+        let end = first.max(self.prefix.len() as u32) + 2;
+        self.max.map_or(end, |max| max.min(end))
+    }
+
+    /// Whether it matters which items were read.
+    pub(super) fn knows_items(&self) -> bool {
+        self.equal != Equal::Any
+    }
+
+    /// That an item equals none of those read, where that is asked.
+    fn excluded(&self, values: &[Literal]) -> Vec<Literal> {
+        let values = values.iter().filter(|_| self.equal == Equal::None);
+        values.map(|value| value.negated()).collect()
     }
 
     /// Whether the array may end.
     pub(crate) fn is_complete(&self, progress: &ArrayProgress) -> bool {
-        progress.n_items >= self.min && self.has_counts(progress)
+        progress.n_items >= self.min
+            && self.has_counts(progress)
+            && (self.equal != Equal::Some || progress.has_equal)
     }
 
     /// Whether there are enough items of each counter.
@@ -89,7 +125,23 @@ impl Goals {
     }
 
     /// The arrays that satisfy the atoms; none when their bounds contradict each other.
-    pub(super) fn array_leaf(&mut self, atoms: &[Atom]) -> Option<ArrayLeaf> {
+    pub(super) fn array_leaf(&mut self, atoms: &[Atom]) -> Result<Option<ArrayLeaf>, Error> {
+        let leaf = self.possible_array_leaf(atoms);
+        if leaf.as_ref().is_some_and(|leaf| leaf.equal == Equal::Some && !leaf.counters.is_empty())
+        {
+            let is_unique = |literal: &Literal| matches!(self.schema.kind(*literal), Kind::Unique);
+            let unique = atoms.iter().filter_map(Atom::literal).find(is_unique);
+            return Err(Error::UnsupportedKeyword {
+                keyword: "uniqueItems".to_owned(),
+                pointer: unique.map_or(String::new(), |it| self.schema.pointer(it).to_string()),
+                reason: "it can't be denied together with \"contains\"".to_owned(),
+            });
+        }
+        Ok(leaf)
+    }
+
+    fn possible_array_leaf(&mut self, atoms: &[Atom]) -> Option<ArrayLeaf> {
+        let mut equal = Equal::Any;
         let (mut min, mut max) = (0, None::<u32>);
         let mut reduce = |to: u32| max = Some(max.map_or(to, |max| max.min(to)));
         let mut items: Vec<(&[Literal], Option<Literal>)> = Vec::new();
@@ -103,6 +155,13 @@ impl Goals {
                     (Kind::MaxItems(n), false) => reduce(*n),
                     (Kind::MinItems(n), true) => reduce(n.checked_sub(1)?),
                     (Kind::Items { prefix, rest }, false) => items.push((prefix, *rest)),
+                    (Kind::Unique, is_negated) => {
+                        let other = if is_negated { Equal::Some } else { Equal::None };
+                        if equal != Equal::Any && equal != other {
+                            return None;
+                        }
+                        equal = other;
+                    }
                     _ => {}
                 },
                 Atom::Item { index, item } => {
@@ -133,7 +192,78 @@ impl Goals {
         let rest = literals(usize::MAX);
         let prefix = prefix.into_iter().map(|literals| self.goal(literals)).collect();
         let rest = self.goal(rest);
-        Some(ArrayLeaf { prefix, rest, min, max, counters })
+        match equal {
+            Equal::None if max.is_some_and(|max| max < 2) => equal = Equal::Any,
+            Equal::Some => min = min.max(2),
+            _ => {}
+        }
+        let is_possible = max.is_none_or(|max| min <= max);
+        is_possible.then_some(ArrayLeaf { prefix, rest, min, max, counters, equal })
+    }
+
+    /// Whether there are still as many different values as items are needed. `values` are those read.
+    ///
+    /// Only lists of values and ranges of integers are counted: all else counts as many.
+    pub(crate) fn has_enough_values(
+        &mut self,
+        leaf: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: &[Literal],
+    ) -> Result<bool, Error> {
+        let n_needed = leaf.min.saturating_sub(progress.n_items) as usize;
+        if leaf.equal != Equal::None || n_needed < 2 && values.is_empty() {
+            return Ok(true);
+        }
+        let excluded = leaf.excluded(values);
+        let end = leaf.min.min(leaf.prefix.len() as u32 + 1);
+        let mut different = FxHashSet::default();
+        for index in progress.n_items.min(end.saturating_sub(1))..end {
+            let goal = self.goal_and(leaf.item(index), &excluded);
+            match self.values_if_fewer(goal, n_needed)? {
+                Some(values) => different.extend(values),
+                None => return Ok(true),
+            }
+        }
+        Ok(different.len() >= n_needed)
+    }
+
+    /// The texts of all values of the goal, if they are fewer.
+    fn values_if_fewer(
+        &mut self,
+        goal: GoalId,
+        n: usize,
+    ) -> Result<Option<FxHashSet<Vec<u8>>>, Error> {
+        let mut values = FxHashSet::default();
+        for json_type in JsonType::ALL {
+            for &leaf in self.alternatives(goal, json_type)?.iter() {
+                match &**self.leaf(leaf) {
+                    Leaf::Word(word) => drop(values.insert(word.to_vec())),
+                    Leaf::String(Language::Literals(texts)) => {
+                        values.extend(texts.iter().map(|text| [b"\"", text].concat()));
+                    }
+                    Leaf::Number(range) => match range.values_if_fewer(n) {
+                        Some(numbers) => values.extend(numbers.into_iter().map(String::into_bytes)),
+                        None => return Ok(None),
+                    },
+                    _ => return Ok(None),
+                }
+                if values.len() >= n {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(values))
+    }
+
+    /// What only values equal to that of the text satisfy.
+    pub(super) fn value_of(&mut self, text: &[u8]) -> Result<Literal, Error> {
+        const MAX_DEPTH: usize = 127;
+        let value = serde_json::from_slice(text).map_err(|_| Error::LimitExceeded {
+            limit: "depth_of_unique_items",
+            value: MAX_DEPTH,
+            pointer: None,
+        })?;
+        self.schema.nodes.value(&value)
     }
 
     /// What the next item may be: its goal, and the progress after it. A counter that needs more is
@@ -142,12 +272,25 @@ impl Goals {
         &mut self,
         leaf: &ArrayLeaf,
         progress: &ArrayProgress,
+        values: &[Literal],
+    ) -> Result<Vec<(GoalId, ArrayProgress)>, Error> {
+        if leaf.equal == Equal::Some && !progress.has_equal {
+            return self.next_items_before_equal(leaf, progress, values);
+        }
+        self.next_items_by_counters(leaf, progress, values)
+    }
+
+    pub(super) fn next_items_by_counters(
+        &mut self,
+        leaf: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: &[Literal],
     ) -> Result<Vec<(GoalId, ArrayProgress)>, Error> {
         if leaf.max.is_some_and(|max| progress.n_items >= max) {
             return Ok(Vec::new());
         }
         let goal = leaf.item(progress.n_items);
-        let mut forced = Vec::new();
+        let mut forced = leaf.excluded(values);
         let mut open = Vec::new();
         for (index, counter) in leaf.counters.iter().enumerate() {
             let count = progress.counts[index];
@@ -163,23 +306,103 @@ impl Goals {
             let pointer = Some(self.schema.pointer(leaf.counters[0].item).to_string());
             return Err(Error::LimitExceeded { limit, value, pointer });
         }
-        let choices = (0..1usize << open.len()).rev();
-        Ok(choices
-            .map(|bits| {
-                let counted: Vec<usize> =
-                    (0..open.len()).filter(|at| bits >> at & 1 == 1).map(|at| open[at]).collect();
-                let mut literals = forced.clone();
-                for &index in &open {
-                    let Counter { item, max, .. } = leaf.counters[index];
-                    if counted.contains(&index) {
-                        literals.push(item);
-                    } else if max.is_some() {
-                        literals.push(item.negated());
-                    }
+        let mut next = Vec::new();
+        for bits in (0..1usize << open.len()).rev() {
+            let counted: Vec<usize> =
+                (0..open.len()).filter(|at| bits >> at & 1 == 1).map(|at| open[at]).collect();
+            let mut literals = forced.clone();
+            for &index in &open {
+                let Counter { item, max, .. } = leaf.counters[index];
+                if counted.contains(&index) {
+                    literals.push(item);
+                } else if max.is_some() {
+                    literals.push(item.negated());
                 }
-                (self.goal_and(goal, &literals), leaf.after_item(progress, &counted))
-            })
-            .collect())
+            }
+            next.push((self.goal_and(goal, &literals), leaf.after_item(progress, &counted)));
+        }
+        Ok(next)
+    }
+
+    /// As [`next_items`](Self::next_items), for an array in which two items have to be equal and none
+    /// are: this one equals one that was read, or will equal a later one, or has no part in it.
+    fn next_items_before_equal(
+        &mut self,
+        leaf: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: &[Literal],
+    ) -> Result<Vec<(GoalId, ArrayProgress)>, Error> {
+        if leaf.max.is_some_and(|max| progress.n_items >= max) {
+            return Ok(Vec::new());
+        }
+        let index = progress.n_items;
+        let goal = leaf.item(index);
+        let after = leaf.after_item(progress, &[]);
+        let mut next = Vec::new();
+        if !values.is_empty() {
+            let one_of_them = self.schema.nodes.one_of_values(values);
+            let after = ArrayProgress { has_equal: true, ..after.clone() };
+            next.push((self.goal_and(goal, &[one_of_them]), after));
+        }
+        if self.equal_items(leaf, index + 1, values)?.is_some() {
+            next.push((goal, after));
+            return Ok(next);
+        }
+        for later in index + 1..leaf.end_of_different(index + 1) {
+            next.push((self.both(goal, leaf.item(later)), after.clone()));
+        }
+        Ok(next)
+    }
+
+    /// For an array in which two items have to be equal: the indices of two, from an index on, that can
+    /// be, or that of one that can equal an item read. None if there are none.
+    pub(super) fn equal_items(
+        &mut self,
+        leaf: &ArrayLeaf,
+        first: u32,
+        values: &[Literal],
+    ) -> Result<Option<(Option<u32>, u32)>, Error> {
+        let end = leaf.end_of_different(first);
+        if !values.is_empty() {
+            let one_of_them = self.schema.nodes.one_of_values(values);
+            for index in first..end {
+                let goal = self.goal_and(leaf.item(index), &[one_of_them]);
+                if self.is_possible(goal)? {
+                    return Ok(Some((None, index)));
+                }
+            }
+        }
+        for second in first..end {
+            for index in first..second {
+                let both = self.both(leaf.item(index), leaf.item(second));
+                if self.is_possible(both)? {
+                    return Ok(Some((Some(index), second)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The cheapest value that two items can share; none if there is none.
+    pub(super) fn equal_cost(
+        &mut self,
+        leaf: &ArrayLeaf,
+        costing: &mut Costing<'_>,
+    ) -> Result<Option<u64>, Error> {
+        let mut best = None;
+        for second in 0..leaf.end_of_different(0) {
+            for first in 0..second {
+                let both = self.both(leaf.item(first), leaf.item(second));
+                best = [best, costing.cost(self, both)?].into_iter().flatten().min();
+            }
+        }
+        Ok(best)
+    }
+
+    /// What satisfies both goals.
+    pub(super) fn both(&mut self, one: GoalId, other: GoalId) -> GoalId {
+        let literals = self.literals_of(other).to_vec();
+        self.goal_and(one, &literals)
     }
 }
 

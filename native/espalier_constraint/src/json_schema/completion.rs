@@ -2,7 +2,7 @@
 
 use super::Whitespace;
 use super::cost::{Costing, check_length, item_tasks};
-use super::frame::{Alternative, Progress};
+use super::frame::{Alternative, ArrayFrame, Frame, Progress};
 use super::goals::Leaf;
 use super::key_classes::KeyClasses;
 use super::keys::Keys;
@@ -25,17 +25,18 @@ impl JsonMachine {
     pub(super) fn complete(&mut self, state: &State) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         let state = self.finish_character(state, &mut out)?;
+        let mut read = state.record.map_or(Vec::new(), |record| self.texts.bytes(record.text));
         match &state.place {
             Place::NextKey { space } => {
-                out.extend(self.space_due(*space));
-                out.push(b'"');
-                let rest = self.complete_key(state.stack, None)?;
-                out.extend(rest);
+                let quote = [self.space_due(*space), b"\""].concat();
+                read.extend(&quote);
+                out.extend(quote);
+                out.extend(self.complete_key(state.stack, None, &read)?);
             }
-            Place::Key(key) => out.extend(self.complete_key(state.stack, Some(key))?),
+            Place::Key(key) => out.extend(self.complete_key(state.stack, Some(key), &read)?),
             _ => {
                 let (options, stack) = self.options_at(&state)?;
-                out.extend(self.enclose(options, stack)?);
+                out.extend(self.enclose(options, stack, &read)?);
             }
         }
         Ok(out)
@@ -105,7 +106,7 @@ impl JsonMachine {
                 if let Some(node) = self.stack(state.stack).cloned() {
                     for alternative in node.frame.alternatives() {
                         let mut text = Vec::new();
-                        self.write_rest(&node, alternative, is_first, &mut text)?;
+                        self.write_rest(&node, alternative, is_first, None, &mut text)?;
                         options.push((alternative.serves, text));
                     }
                     return Ok((shortest(options), node.parent));
@@ -134,16 +135,27 @@ impl JsonMachine {
     }
 
     /// Closes all containers around a value that the options complete.
-    fn enclose(&mut self, mut options: Options, mut stack: StackId) -> Result<Vec<u8>, Error> {
+    /// `read` is what was recorded before them.
+    fn enclose(
+        &mut self,
+        mut options: Options,
+        mut stack: StackId,
+        read: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         while let Some(node) = self.stack(stack).cloned() {
-            options = self.enclose_once(&node, &options)?;
+            options = self.enclose_once(&node, &options, read)?;
             stack = node.parent;
         }
         let shortest = options.into_iter().map(|(_, text)| text).min_by_key(Vec::len);
         Ok(shortest.unwrap_or_default())
     }
 
-    fn enclose_once(&mut self, node: &StackNode, values: &Options) -> Result<Options, Error> {
+    fn enclose_once(
+        &mut self,
+        node: &StackNode,
+        values: &Options,
+        read: &[u8],
+    ) -> Result<Options, Error> {
         let mut options = Options::new();
         for alternative in node.frame.alternatives() {
             let Some((_, value)) = values.iter().find(|(index, _)| *index == alternative.waits_for)
@@ -151,22 +163,35 @@ impl JsonMachine {
                 continue;
             };
             let mut text = value.clone();
-            self.write_rest(node, alternative, false, &mut text)?;
+            let read = [read, value].concat();
+            self.write_rest(node, alternative, false, Some(&read), &mut text)?;
             options.push((alternative.serves, text));
         }
         Ok(shortest(options))
     }
 
-    /// Appends what a container can't do without, and its end.
+    /// Appends what a container can't do without, and its end. `item` is what was recorded up to the
+    /// end of an item that is not closed yet.
     fn write_rest(
         &mut self,
         node: &StackNode,
         alternative: &Alternative,
         is_first: bool,
+        item: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let leaf = self.goals.leaf(alternative.leaf).clone();
         let tasks = match (&*leaf, &alternative.progress) {
+            (Leaf::Array(array), Progress::Array(progress)) if array.knows_items() => {
+                let Frame::Array(ArrayFrame { read: Some(read), .. }) = &node.frame else {
+                    unreachable!("such arrays know their items")
+                };
+                let mut values = read.values.clone();
+                if let Some(item) = item {
+                    values.push(self.goals.value_of(&item[read.item_start as usize..])?);
+                }
+                return self.goals.write_items(array, progress, values, is_first, out);
+            }
             (Leaf::Array(array), Progress::Array(progress)) => {
                 let plan = self.goals.plan_array(array, progress, &mut Costing::Settled)?;
                 item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
@@ -182,7 +207,12 @@ impl JsonMachine {
     }
 
     /// The shortest way on from the inside of a key, which may have been begun.
-    fn complete_key(&mut self, stack: StackId, key: Option<&KeyReading>) -> Result<Vec<u8>, Error> {
+    fn complete_key(
+        &mut self,
+        stack: StackId,
+        key: Option<&KeyReading>,
+        read: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let keys = self.keys(stack)?;
         let prefix = match key {
             Some(key) => key.prefix,
@@ -199,7 +229,8 @@ impl JsonMachine {
             escape_into(&name.as_bytes()[n_begun..], &mut text);
             text.push(b'"');
             let options = self.shortest_values(goals, self.goals.colon())?;
-            text.extend(self.enclose(options, stack)?);
+            let read = [read, &text].concat();
+            text.extend(self.enclose(options, stack, &read)?);
             if best.as_ref().is_none_or(|best| text.len() < best.len()) {
                 best = Some(text);
             }

@@ -8,7 +8,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Whitespace;
-use super::array::ArrayLeaf;
+use super::array::{ArrayLeaf, ArrayProgress, Equal};
 use super::frame::ObjectProgress;
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::number::{NumberPrefix, shortest_suffix};
@@ -162,8 +162,16 @@ impl Goals {
         array: &ArrayLeaf,
         costing: &mut Costing<'_>,
     ) -> Result<Option<u64>, Error> {
-        let plan = self.plan_array(array, &array.start(), costing)?;
-        Ok(plan.map(|plan| plan.cost))
+        let start = array.start();
+        if !self.has_enough_values(array, &start, &[])? {
+            return Ok(None);
+        }
+        let plan = self.plan_array(array, &start, costing)?.map(|plan| plan.cost);
+        if array.equal != Equal::Some {
+            return Ok(plan);
+        }
+        let equal = self.equal_cost(array, costing)?;
+        Ok(plan.zip(equal).map(|(plan, equal)| plan.saturating_add(2 * equal)))
     }
 
     fn object_cost(
@@ -247,6 +255,10 @@ impl Goals {
                     };
                     let leaf = self.leaf(leaf).clone();
                     match &*leaf {
+                        Leaf::Array(array) if array.knows_items() && array.min > 1 => {
+                            out.push(b'[');
+                            self.write_items(array, &array.start(), Vec::new(), true, out)?;
+                        }
                         Leaf::Array(array) => {
                             out.push(b'[');
                             let plan =
@@ -269,6 +281,53 @@ impl Goals {
             }
         }
         Ok(())
+    }
+
+    /// Appends the items that an array can't do without, and its end, one by one, as it matters which
+    /// they are. `values` are those that are there.
+    pub(super) fn write_items(
+        &mut self,
+        array: &ArrayLeaf,
+        progress: &ArrayProgress,
+        mut values: Vec<Literal>,
+        mut is_first: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut progress = progress.clone();
+        while !array.is_complete(&progress) {
+            check_length(out.len() as u64)?;
+            let Some((goal, next)) = self.cheapest_item(array, &progress, &values)? else { break };
+            if !std::mem::take(&mut is_first) {
+                out.extend(self.comma());
+            }
+            let start = out.len();
+            self.write_shortest(goal, out)?;
+            values.push(self.value_of(&out[start..])?);
+            progress = next;
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    fn cheapest_item(
+        &mut self,
+        array: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: &[Literal],
+    ) -> Result<Option<(GoalId, ArrayProgress)>, Error> {
+        let mut best: Option<(u64, GoalId, ArrayProgress)> = None;
+        for (goal, next) in self.next_items(array, progress, values)? {
+            let Some(cost) = self.cost(goal)? else { continue };
+            let has_plan = self.plan_array(array, &next, &mut Costing::Settled)?.is_some();
+            // Equal items come as soon as they can.
+            let is_better = best
+                .as_ref()
+                .is_none_or(|(other, _, best)| (!next.has_equal, cost) < (!best.has_equal, *other));
+            if has_plan && is_better {
+                best = Some((cost, goal, next));
+            }
+        }
+        Ok(best.map(|(_, goal, next)| (goal, next)))
     }
 
     /// Appends what completes an open array, and its end.

@@ -29,6 +29,16 @@ pub(crate) enum Atom {
     Clause(Vec<Condition>),
 }
 
+impl Atom {
+    /// The statement of the schema, if it is one.
+    pub(super) fn literal(&self) -> Option<Literal> {
+        match self {
+            Self::Is(literal) => Some(*literal),
+            _ => None,
+        }
+    }
+}
+
 /// A condition on an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Condition {

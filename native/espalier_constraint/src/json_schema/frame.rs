@@ -4,13 +4,31 @@ use super::PropertyOrder;
 use super::array::ArrayProgress;
 use super::goals::{Goals, Leaf, LeafId};
 use super::object::{KeyCondition, ObjectLeaf};
+use super::schema::Literal;
 use super::texts::TextId;
 
 /// An open object or array.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Frame {
     Object(ObjectFrame),
-    Array { alternatives: Vec<Alternative> },
+    Array(ArrayFrame),
+}
+
+/// An open array.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ArrayFrame {
+    pub(crate) alternatives: Vec<Alternative>,
+    /// Where some alternative has to know them: the items so far.
+    pub(crate) read: Option<ReadItems>,
+}
+
+/// The items of an array that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ReadItems {
+    /// Where the last one begins in what is recorded.
+    pub(crate) item_start: u32,
+    /// What only those before it satisfy, ascending.
+    pub(crate) values: Vec<Literal>,
 }
 
 /// An open object.
@@ -65,7 +83,7 @@ impl Frame {
     pub(crate) fn alternatives(&self) -> &[Alternative] {
         match self {
             Self::Object(object) => &object.alternatives,
-            Self::Array { alternatives } => alternatives,
+            Self::Array(array) => &array.alternatives,
         }
     }
 }

@@ -69,9 +69,11 @@ impl Kind {
         Some(match self {
             Self::Lower(_) | Self::Upper(_) | Self::SpelledWhole => JsonType::Number,
             Self::MinLength(_) | Self::MaxLength(_) | Self::Pattern(_) => JsonType::String,
-            Self::MinItems(_) | Self::MaxItems(_) | Self::Items { .. } | Self::Contains { .. } => {
-                JsonType::Array
-            }
+            Self::MinItems(_)
+            | Self::MaxItems(_)
+            | Self::Items { .. }
+            | Self::Contains { .. }
+            | Self::Unique => JsonType::Array,
             Self::Required(_)
             | Self::MinProperties(_)
             | Self::MaxProperties(_)
@@ -143,6 +145,10 @@ impl Goals {
         self.literals.intern(literals.into())
     }
 
+    pub(super) fn literals_of(&self, goal: GoalId) -> &[Literal] {
+        self.literals.get(goal)
+    }
+
     /// The goal with more literals.
     pub(crate) fn goal_and(&mut self, goal: GoalId, more: &[Literal]) -> GoalId {
         if more.is_empty() {
@@ -150,6 +156,25 @@ impl Goals {
         }
         let literals = self.literals.get(goal).iter().chain(more).copied().collect();
         self.goal(literals)
+    }
+
+    /// About how many bytes all of it takes.
+    pub(crate) fn memory(&self) -> usize {
+        const GOAL_BYTES: usize = 150;
+        const LEAF_BYTES: usize = 600;
+        self.literals.len() * GOAL_BYTES + self.leaves.len() * LEAF_BYTES
+    }
+
+    /// Forgets all goals and leaves, and values that were met while reading.
+    pub(crate) fn forget(&mut self) {
+        self.schema.nodes.forget_values();
+        self.literals.clear();
+        self.leaves.clear();
+        self.alternatives.clear();
+        self.products.clear();
+        self.ways.clear();
+        self.costs = Costs::default();
+        self.disjoint.clear();
     }
 
     pub(crate) fn leaf(&self, leaf: LeafId) -> &Arc<Leaf> {
@@ -181,13 +206,7 @@ impl Goals {
     }
 
     fn leaves_of(&mut self, atoms: &[Atom], json_type: JsonType) -> Result<Vec<Leaf>, Error> {
-        let literals = || {
-            let literals = atoms.iter().filter_map(|atom| match atom {
-                Atom::Is(literal) => Some(*literal),
-                _ => None,
-            });
-            literals.collect::<Vec<_>>()
-        };
+        let literals = || atoms.iter().filter_map(Atom::literal).collect::<Vec<_>>();
         Ok(match json_type {
             JsonType::Null => vec![Leaf::Word(b"null")],
             JsonType::Boolean => {
@@ -202,7 +221,7 @@ impl Goals {
                 let language = scalar::strings(&self.schema, &literals(), &mut self.products)?;
                 language.into_iter().map(Leaf::String).collect()
             }
-            JsonType::Array => self.array_leaf(atoms).into_iter().map(Leaf::Array).collect(),
+            JsonType::Array => self.array_leaf(atoms)?.into_iter().map(Leaf::Array).collect(),
             JsonType::Object => {
                 let leaf = self.object_leaf(atoms)?;
                 leaf.map(|leaf| Leaf::Object(Box::new(leaf))).into_iter().collect()

@@ -10,7 +10,7 @@ use super::machine::{JsonMachine, Step, at, index_of};
 use super::object::{KeyCondition, ObjectLeaf};
 use super::plan::{OpenObject, Wanted};
 use super::schema::Literal;
-use super::state::{KeyReading, Place, StackId, StackNode, State};
+use super::state::{KeyReading, Place, StackId, StackNode};
 use super::string::{Content, Decoder};
 use super::texts::Texts;
 use crate::error::Error;
@@ -273,7 +273,7 @@ impl JsonMachine {
             Frame::Object(object) => {
                 object.unnamed.iter().map(|&text| self.texts.bytes(text)).collect()
             }
-            Frame::Array { .. } => Vec::new(),
+            Frame::Array(_) => Vec::new(),
         }
     }
 
@@ -338,7 +338,10 @@ impl JsonMachine {
 
     fn close_key(&mut self, stack: StackId, name: &str) -> Step {
         let place = self.after_key(stack, name)?;
-        Ok(place.map(|(stack, goals)| State { stack, place: Place::Colon { goals, space: 0 } }))
+        match place {
+            Some((stack, goals)) => at(stack, Place::Colon { goals, space: 0 }),
+            None => Ok(None),
+        }
     }
 
     /// The object with its alternatives waiting for the value of the key, and the goals of that.
@@ -376,7 +379,7 @@ impl JsonMachine {
             unnamed.insert(index, text);
         }
         let frame = Frame::Object(ObjectFrame { alternatives, unnamed });
-        let stack = self.stacks.intern(StackNode { parent: node.parent, frame });
+        let stack = self.push(node.parent, frame);
         Ok(Some((stack, self.goal_lists.intern(goals))))
     }
 }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::{Alternative, Frame, ObjectFrame, Progress};
+use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::keys::Keys;
 use super::language::Language;
 use super::number::NumberPrefix;
 use super::schema::Schema;
-use super::state::{EMPTY_STACK, NumberReading, Place, StackId, StackNode, State, StringReading};
+use super::state::{
+    EMPTY_STACK, NumberReading, Place, Record, StackId, StackNode, State, StringReading,
+};
 use super::string::{Content, Decoder};
 use super::texts::Texts;
 use super::{JsonSchemaOptions, Whitespace};
@@ -31,6 +33,11 @@ pub(crate) struct JsonMachine {
     pub(super) goal_lists: Interner<Vec<GoalId>>,
     pub(super) keys_by_stack: FxHashMap<StackId, Arc<Keys>>,
     pub(super) texts: Texts,
+    /// The text of the item that ends with this step, in an array without equal items.
+    item: Option<Record>,
+    /// What was recorded before and with the byte of this step.
+    before: Option<Record>,
+    with: Option<Record>,
 }
 
 /// What a byte is where white space may stand.
@@ -53,6 +60,9 @@ impl JsonMachine {
             goal_lists: Interner::default(),
             keys_by_stack: FxHashMap::default(),
             texts: Texts::default(),
+            item: None,
+            before: None,
+            with: None,
         }
     }
 
@@ -60,11 +70,17 @@ impl JsonMachine {
     /// [`Error::Unsatisfiable`] when no value satisfies the schema, with the place.
     pub(crate) fn check_satisfiable(mut self) -> Result<Self, Error> {
         if self.goals.is_possible(self.root)? {
-            self.forget_states();
+            // The start state refers to the list of the root's goal.
+            self.goal_lists.intern(vec![self.root]);
             return Ok(self);
         }
         let pointer = self.goals.unsatisfiable_place(Schema::ROOT)?;
         Err(Error::Unsatisfiable { pointer })
+    }
+
+    /// The places of keywords that JSON Schema doesn't know.
+    pub(crate) fn unknown_keywords(&self) -> &[String] {
+        self.goals.schema.unknown_keywords()
     }
 
     pub(super) fn options(&self) -> JsonSchemaOptions {
@@ -248,7 +264,9 @@ impl JsonMachine {
             return Ok(None);
         }
         // The number ended before this byte.
+        self.item = self.before;
         let after = self.close(stack, &served)?;
+        self.item = self.with;
         after.map_or(Ok(None), |after| self.step_place(&after, byte))
     }
 
@@ -283,19 +301,25 @@ impl JsonMachine {
             return Ok(None);
         }
         let frame = match json_type {
-            JsonType::Array => Frame::Array { alternatives },
+            JsonType::Array => {
+                let is_unique = alternatives.iter().any(|alternative| {
+                    matches!(&**self.goals.leaf(alternative.leaf), Leaf::Array(array) if array.knows_items())
+                });
+                let read = is_unique.then(ReadItems::default);
+                Frame::Array(ArrayFrame { alternatives, read })
+            }
             _ => Frame::Object(ObjectFrame { alternatives, unnamed: Vec::new() }),
         };
-        let stack = self.stacks.intern(StackNode { parent: stack, frame });
+        let stack = self.push(stack, frame);
         at(stack, Place::Open { space: 0 })
     }
 
     fn step_open(&mut self, stack: StackId, byte: u8) -> Step {
         let node = self.stacks.get(stack).clone();
         match (&node.frame, byte) {
-            (Frame::Object(_), b'}') | (Frame::Array { .. }, b']') => self.close_container(&node),
+            (Frame::Object(_), b'}') | (Frame::Array(_), b']') => self.close_container(&node),
             (Frame::Object(_), b'"') => self.begin_key(stack),
-            (Frame::Array { .. }, _) => match self.next_item(&node)? {
+            (Frame::Array(_), _) => match self.next_item(&node, self.before)? {
                 Some((stack, goals)) => self.begin_value(stack, goals, byte),
                 None => Ok(None),
             },
@@ -306,16 +330,18 @@ impl JsonMachine {
     fn step_after(&mut self, stack: StackId, byte: u8) -> Step {
         let node = self.stacks.get(stack).clone();
         match (&node.frame, byte) {
-            (Frame::Object(_), b'}') | (Frame::Array { .. }, b']') => self.close_container(&node),
+            (Frame::Object(_), b'}') | (Frame::Array(_), b']') => self.close_container(&node),
             (Frame::Object(_), b',') => {
                 let keys = self.keys(stack)?;
                 let space = self.space_after_separator();
                 if keys.is_empty() { Ok(None) } else { at(stack, Place::NextKey { space }) }
             }
-            (Frame::Array { .. }, b',') => {
+            (Frame::Array(_), b',') => {
                 let space = self.space_after_separator();
-                let item = self.next_item(&node)?;
-                Ok(item.map(|(stack, goals)| State { stack, place: Place::Value { goals, space } }))
+                match self.next_item(&node, self.with)? {
+                    Some((stack, goals)) => at(stack, Place::Value { goals, space }),
+                    None => Ok(None),
+                }
             }
             _ => Ok(None),
         }
@@ -348,37 +374,69 @@ impl JsonMachine {
         if survivors.is_empty() {
             return Ok(None);
         }
-        let stack = self.replace_alternatives(&node, survivors);
+        let read = self.read_items(&node)?;
+        let stack = self.replace_alternatives(&node, survivors, read);
         at(stack, Place::After { space: 0 })
+    }
+
+    /// The items of an array without equal items, with the one that has just ended.
+    fn read_items(&mut self, node: &StackNode) -> Result<Option<ReadItems>, Error> {
+        let Frame::Array(ArrayFrame { read: Some(read), .. }) = &node.frame else {
+            return Ok(None);
+        };
+        let text = self.item.map_or(Vec::new(), |record| self.texts.bytes(record.text));
+        let mut read = read.clone();
+        let value = self.goals.value_of(&text[read.item_start as usize..])?;
+        if let Err(index) = read.values.binary_search(&value) {
+            read.values.insert(index, value);
+        }
+        Ok(Some(read))
     }
 
     fn replace_alternatives(
         &mut self,
         node: &StackNode,
         mut alternatives: Vec<Alternative>,
+        read: Option<ReadItems>,
     ) -> StackId {
         let mut seen = rustc_hash::FxHashSet::default();
         alternatives.retain(|alternative| seen.insert(alternative.clone()));
         let frame = match &node.frame {
-            Frame::Array { .. } => Frame::Array { alternatives },
+            Frame::Array(_) => Frame::Array(ArrayFrame { alternatives, read }),
             Frame::Object(object) => {
                 Frame::Object(ObjectFrame { alternatives, unnamed: object.unnamed.clone() })
             }
         };
-        self.stacks.intern(StackNode { parent: node.parent, frame })
+        self.push(node.parent, frame)
+    }
+
+    /// A container on top of the stack.
+    pub(super) fn push(&mut self, parent: StackId, frame: Frame) -> StackId {
+        let is_unique = matches!(&frame, Frame::Array(array) if array.read.is_some());
+        let is_recorded = is_unique || self.stack(parent).is_some_and(|parent| parent.is_recorded);
+        self.stacks.intern(StackNode { parent, frame, is_recorded })
     }
 
     /// The array with its alternatives waiting for one more item, and the goals of that.
-    fn next_item(&mut self, node: &StackNode) -> Result<Option<(StackId, u32)>, Error> {
+    fn next_item(
+        &mut self,
+        node: &StackNode,
+        record: Option<Record>,
+    ) -> Result<Option<(StackId, u32)>, Error> {
         let mut goals = Vec::new();
         let mut waiting = Vec::new();
-        for alternative in node.frame.alternatives() {
+        let Frame::Array(frame) = &node.frame else { return Ok(None) };
+        let values = frame.read.as_ref().map_or(&[][..], |read| &read.values);
+        for alternative in &frame.alternatives {
             let leaf = self.goals.leaf(alternative.leaf).clone();
             let (Leaf::Array(array), Progress::Array(progress)) = (&*leaf, &alternative.progress)
             else {
                 continue;
             };
-            for (goal, progress) in self.goals.next_items(array, progress)? {
+            if !self.goals.has_enough_values(array, progress, values)? {
+                continue;
+            }
+            for (goal, progress) in self.goals.next_items(array, progress, values)? {
                 let is_possible = self.goals.is_possible(goal)?
                     && self.goals.array_can_be_completed(array, &progress)?;
                 if is_possible {
@@ -391,7 +449,9 @@ impl JsonMachine {
         if waiting.is_empty() {
             return Ok(None);
         }
-        let stack = self.replace_alternatives(node, waiting);
+        let item_start = record.map_or(0, |record| record.length);
+        let read = frame.read.clone().map(|read| ReadItems { item_start, ..read });
+        let stack = self.replace_alternatives(node, waiting, read);
         Ok(Some((stack, self.goal_lists.intern(goals))))
     }
 
@@ -404,11 +464,23 @@ impl Machine for JsonMachine {
     type State = State;
 
     fn start(&self) -> State {
-        State { stack: EMPTY_STACK, place: Place::Value { goals: 0, space: 0 } }
+        let place = Place::Value { goals: 0, space: 0 };
+        State { stack: EMPTY_STACK, place, record: None }
     }
 
     fn step(&mut self, state: &State, byte: u8) -> Step {
-        self.step_place(state, byte)
+        self.before = state.record;
+        self.with = state.record.map(|record| Record {
+            text: self.texts.extended(record.text, byte),
+            length: record.length + 1,
+        });
+        self.item = self.with;
+        let next = self.step_place(state, byte)?;
+        Ok(next.map(|next| {
+            let is_recorded = self.stack(next.stack).is_some_and(|node| node.is_recorded);
+            let record = is_recorded.then(|| self.with.unwrap_or_default());
+            State { record, ..next }
+        }))
     }
 
     fn is_accepting(&self, state: &State) -> bool {
@@ -445,7 +517,9 @@ impl Machine for JsonMachine {
     fn memory(&self) -> usize {
         const STACK_BYTES: usize = 200;
         const TEXT_BYTES: usize = 32;
-        (self.stacks.len() + self.goal_lists.len()) * STACK_BYTES + self.texts.len() * TEXT_BYTES
+        (self.stacks.len() + self.goal_lists.len()) * STACK_BYTES
+            + self.texts.len() * TEXT_BYTES
+            + self.goals.memory()
     }
 
     fn forget_states(&mut self) {
@@ -453,7 +527,8 @@ impl Machine for JsonMachine {
         self.goal_lists.clear();
         self.keys_by_stack.clear();
         self.texts.clear();
-        // The start state refers to the list of the root's goal.
+        self.goals.forget();
+        self.root = self.goals.goal(vec![Schema::ROOT]);
         self.goal_lists.intern(vec![self.root]);
     }
 }
@@ -485,7 +560,7 @@ fn language(goals: &Goals, leaf: LeafId) -> &Language {
 
 #[expect(clippy::unnecessary_wraps, reason = "it ends the steps, which all may fail")]
 pub(super) fn at(stack: StackId, place: Place) -> Step {
-    Ok(Some(State { stack, place }))
+    Ok(Some(State { stack, place, record: None }))
 }
 
 /// The place of the goal in the list, at its end if it is new.

@@ -28,6 +28,7 @@ mod key_classes;
 mod keys;
 mod language;
 mod machine;
+mod nodes;
 mod number;
 mod number_range;
 mod object;

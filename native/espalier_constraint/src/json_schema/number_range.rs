@@ -78,6 +78,24 @@ impl NumberRange {
             && (!self.is_fraction || !value.is_integer())
     }
 
+    /// All numbers in their plain spelling, if they are fewer than `n`.
+    pub(super) fn values_if_fewer(&self, n: usize) -> Option<Vec<String>> {
+        let (lower, upper) = (&self.lower.as_ref()?.value, &self.upper.as_ref()?.value);
+        if lower == upper {
+            return Some(vec![lower.to_plain()?]);
+        }
+        let mut values = Vec::new();
+        let mut value = self.is_integer.then(|| lower.clone())?;
+        while value <= *upper {
+            values.push(value.to_plain()?);
+            if values.len() >= n {
+                return None;
+            }
+            value = value.next_integer(true, true);
+        }
+        Some(values)
+    }
+
     /// The same numbers with inclusive integer bounds where only integers count.
     ///
     /// `None` when no number is left.

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::FormatMode;
 use super::decimal::{Decimal, MAX_PLACES};
 use super::format;
+use super::nodes::Nodes;
 use super::number_range::Bound;
-use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
+use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::regex;
@@ -21,7 +22,7 @@ const MAX_SCHEMA_BYTES: usize = 16 << 20;
 const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// The nodes of a schema and of all schemas that it refers to; the first is the whole schema's.
-pub(super) fn read_nodes(text: &str, format: FormatMode) -> Result<Vec<Node>, Error> {
+pub(super) fn read_nodes(text: &str, format: FormatMode) -> Result<Document, Error> {
     if text.len() > MAX_SCHEMA_BYTES {
         return Err(Error::LimitExceeded {
             limit: "schema_bytes",
@@ -37,9 +38,17 @@ pub(super) fn read_nodes(text: &str, format: FormatMode) -> Result<Vec<Node>, Er
     let mut parser = Parser::new(&document, format)?;
     parser.schema_at(String::new(), &document);
     while let Some((id, pointer, value)) = parser.queue.pop_front() {
-        parser.nodes[id as usize].kind = parser.read_schema(&pointer, value)?;
+        let kind = parser.read_schema(&pointer, value)?;
+        parser.nodes.replace(id, kind);
     }
-    Ok(parser.nodes)
+    Ok(Document { nodes: parser.nodes, unknown: parser.unknown })
+}
+
+/// What was read of a schema.
+pub(super) struct Document {
+    pub(super) nodes: Nodes,
+    /// The places of keywords that JSON Schema doesn't know.
+    pub(super) unknown: Vec<String>,
 }
 
 /// Which of the rules that changed between drafts hold.
@@ -56,11 +65,12 @@ struct Parser<'a> {
     document: &'a Value,
     draft: Draft,
     format: FormatMode,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     by_pointer: FxHashMap<String, NodeId>,
     queue: VecDeque<(NodeId, String, &'a Value)>,
     /// A statement that always holds.
     anything: Option<Literal>,
+    unknown: Vec<String>,
 }
 
 /// A value in the schema, with its place.
@@ -78,10 +88,11 @@ impl<'a> Parser<'a> {
             document,
             draft: draft_of(document)?,
             format,
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             by_pointer: FxHashMap::default(),
             queue: VecDeque::new(),
             anything: None,
+            unknown: Vec::new(),
         })
     }
 
@@ -97,8 +108,7 @@ impl<'a> Parser<'a> {
     }
 
     fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
-        self.nodes.push(Node { pointer: pointer.into(), kind });
-        Literal::of(self.nodes.len() as NodeId - 1)
+        self.nodes.add(pointer, kind)
     }
 
     fn anything(&mut self) -> Literal {
@@ -144,9 +154,9 @@ impl<'a> Parser<'a> {
             "not" => Kind::All(vec![self.schema(at).negated()]),
             "if" if self.draft >= Draft::Draft7 => self.conditional(at, siblings),
             "type" => return self.types(at).map(Some),
-            "enum" => Kind::Constants(self.constants(list(at)?, at.pointer)?),
+            "enum" => Kind::Constants(self.nodes.constants(list(at)?, at.pointer)?),
             "const" if self.draft >= Draft::Draft6 => {
-                Kind::Constants(self.constants(std::slice::from_ref(at.value), at.pointer)?)
+                Kind::Constants(self.nodes.constants(std::slice::from_ref(at.value), at.pointer)?)
             }
             _ => match self.read_assertion(keyword, at, siblings)? {
                 Some(kind) => kind,
@@ -197,8 +207,18 @@ impl<'a> Parser<'a> {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
             }
             "$id" | "id" if at.pointer.matches('/').count() == 1 => return Ok(None),
+            "uniqueItems" => match at.value.as_bool() {
+                Some(true) => Kind::Unique,
+                Some(false) => return Ok(None),
+                None => return Err(invalid(at.pointer, "a boolean", at.value)),
+            },
             _ if ANNOTATIONS.contains(&keyword) => return Ok(None),
-            _ => return Err(unsupported(at.pointer, keyword)),
+            _ if NOT_ENFORCED.contains(&keyword) => return Err(unsupported(at.pointer, keyword)),
+            _ => {
+                // JSON Schema has such keywords as annotations.
+                self.unknown.push(at.pointer.to_owned());
+                return Ok(None);
+            }
         }))
     }
 
@@ -251,59 +271,6 @@ impl<'a> Parser<'a> {
         }
         let spelling = self.add(at.pointer, Kind::SpelledWhole);
         Ok(self.add(at.pointer, Kind::All(vec![statement, spelling])))
-    }
-
-    fn constants(&mut self, values: &[Value], pointer: &str) -> Result<Constants, Error> {
-        let mut constants = Constants::default();
-        for value in values {
-            match value {
-                Value::Null => constants.null = true,
-                Value::Bool(value) => constants.booleans[usize::from(*value)] = true,
-                Value::Number(_) => constants.numbers.push(decimal(At { value, pointer })?),
-                Value::String(text) => constants.strings.push(text.as_bytes().into()),
-                Value::Array(_) | Value::Object(_) => {
-                    constants.containers.push(self.container(value, pointer)?);
-                }
-            }
-        }
-        constants.numbers.sort_unstable();
-        constants.numbers.dedup();
-        constants.strings.sort_unstable();
-        constants.strings.dedup();
-        Ok(constants)
-    }
-
-    /// What only an array or an object equal to the value satisfies.
-    fn container(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
-        let mut statements = Vec::new();
-        match value {
-            Value::Array(items) => {
-                statements.push(Kind::Types(Types::ARRAY));
-                statements.push(Kind::MinItems(items.len() as u32));
-                statements.push(Kind::MaxItems(items.len() as u32));
-                let prefix = items.iter().map(|item| self.constant(item, pointer));
-                statements
-                    .push(Kind::Items { prefix: prefix.collect::<Result<_, _>>()?, rest: None });
-            }
-            Value::Object(members) => {
-                statements.push(Kind::Types(Types::OBJECT));
-                statements.push(Kind::MaxProperties(members.len() as u32));
-                let mut properties = Vec::new();
-                for (name, value) in members {
-                    statements.push(Kind::Required(name.as_str().into()));
-                    properties.push((name.as_str().into(), self.constant(value, pointer)?));
-                }
-                statements.push(Kind::Members(Members { properties, ..Members::default() }));
-            }
-            _ => {}
-        }
-        let statements = statements.into_iter().map(|kind| self.add(pointer, kind)).collect();
-        Ok(self.add(pointer, Kind::All(statements)))
-    }
-
-    fn constant(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
-        let constants = self.constants(std::slice::from_ref(value), pointer)?;
-        Ok(self.add(pointer, Kind::Constants(constants)))
     }
 
     fn bound(
@@ -444,6 +411,17 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Keywords that change which values are valid, and that can't be enforced yet.
+const NOT_ENFORCED: [&str; 7] = [
+    "$anchor",
+    "$dynamicRef",
+    "$recursiveRef",
+    "$id",
+    "multipleOf",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+
 const ANNOTATIONS: [&str; 12] = [
     "$schema",
     "$comment",
@@ -505,12 +483,17 @@ fn count(at: At<'_, '_>) -> Result<u32, Error> {
 }
 
 fn decimal(at: At<'_, '_>) -> Result<Decimal, Error> {
-    let number = at.value.as_number().ok_or_else(|| invalid(at.pointer, "a number", at.value))?;
+    decimal_of(at.value, at.pointer)
+}
+
+/// A number that can be written out.
+pub(super) fn decimal_of(value: &Value, pointer: &str) -> Result<Decimal, Error> {
+    let number = value.as_number().ok_or_else(|| invalid(pointer, "a number", value))?;
     let decimal = Decimal::parse(number.as_str());
     if decimal.is_of_reasonable_length() {
         return Ok(decimal);
     }
-    let pointer = Some(at.pointer.to_owned());
+    let pointer = Some(pointer.to_owned());
     Err(Error::LimitExceeded { limit: "number_places", value: MAX_PLACES as usize, pointer })
 }
 

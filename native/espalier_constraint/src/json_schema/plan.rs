@@ -433,7 +433,7 @@ impl Goals {
             {
                 return Ok(Some(trace(&seen, at, cost, fill)));
             }
-            for (goal, next) in self.next_items(leaf, &at)? {
+            for (goal, next) in self.next_items_by_counters(leaf, &at, &[])? {
                 let Some(item) = costing.cost(self, goal)? else { continue };
                 let total = cost.saturating_add(item).saturating_add(1);
                 if seen.get(&next).is_none_or(|(known, _)| total < *known) {
@@ -464,7 +464,7 @@ impl Goals {
         let mut n_missing = leaf.min.saturating_sub(at.n_items);
         while n_missing > 0 {
             let mut best: Option<(u64, GoalId, ArrayProgress)> = None;
-            for (goal, next) in self.next_items(leaf, &at)? {
+            for (goal, next) in self.next_items_by_counters(leaf, &at, &[])? {
                 if let Some(cost) = costing.cost(self, goal)?
                     && best.as_ref().is_none_or(|(other, ..)| cost < *other)
                 {

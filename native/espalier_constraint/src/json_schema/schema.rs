@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
 use super::decimal::Decimal;
+use super::nodes::Nodes;
 use super::number_range::Bound;
 use super::parse;
 use crate::dfa::Dfa;
@@ -83,6 +84,8 @@ pub(crate) enum Kind {
         min: u32,
         max: Option<u32>,
     },
+    /// No two items are equal.
+    Unique,
     Required(Arc<str>),
     MinProperties(u32),
     MaxProperties(u32),
@@ -165,8 +168,9 @@ impl Types {
 /// A schema and all schemas that it refers to.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    nodes: Vec<Node>,
+    pub(super) nodes: Nodes,
     anything: Literal,
+    unknown: Vec<String>,
 }
 
 impl Schema {
@@ -176,16 +180,20 @@ impl Schema {
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`] and those
     /// of patterns, each with the place.
     pub(crate) fn parse(text: &str, options: JsonSchemaOptions) -> Result<Self, Error> {
-        let mut nodes = parse::read_nodes(text, options.format)?;
-        let anything = Literal::of(nodes.len() as NodeId);
-        nodes.push(Node { pointer: "".into(), kind: Kind::All(Vec::new()) });
-        let schema = Self { nodes, anything };
+        let parse::Document { mut nodes, unknown } = parse::read_nodes(text, options.format)?;
+        let anything = nodes.add("", Kind::All(Vec::new()));
+        let schema = Self { nodes, anything, unknown };
         schema.refuse_loops()?;
         Ok(schema)
     }
 
     /// The whole schema holds.
     pub(crate) const ROOT: Literal = Literal(0);
+
+    /// The places of keywords that JSON Schema doesn't know, and that therefore state nothing.
+    pub(crate) fn unknown_keywords(&self) -> &[String] {
+        &self.unknown
+    }
 
     /// What every value satisfies.
     pub(crate) fn anything(&self) -> Literal {
@@ -198,7 +206,7 @@ impl Schema {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id as usize]
+        self.nodes.get(id)
     }
 
     pub(crate) fn kind(&self, literal: Literal) -> &Kind {

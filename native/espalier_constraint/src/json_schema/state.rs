@@ -18,12 +18,24 @@ pub(super) const EMPTY_STACK: StackId = u32::MAX;
 pub(crate) struct StackNode {
     pub(super) parent: StackId,
     pub(super) frame: Frame,
+    /// Whether this or what encloses it has to know its items.
+    pub(super) is_recorded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(super) stack: StackId,
     pub(super) place: Place,
+    /// What was read since the outermost array was opened that has to know its items.
+    pub(super) record: Option<Record>,
+}
+
+/// Text that was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    pub(super) text: TextId,
+    /// How many bytes it has.
+    pub(super) length: u32,
 }
 
 /// Where the text stands. `space` counts white space, see [`JsonMachine::skip_space`].

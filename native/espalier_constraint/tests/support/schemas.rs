@@ -257,7 +257,9 @@ impl Generator<'_> {
         if self.random.one_in(2) {
             members.insert("items".to_owned(), self.child(depth));
         }
-        if self.random.one_in(5) {
+        if self.random.one_in(6) {
+            members.insert("uniqueItems".to_owned(), true.into());
+        } else if self.random.one_in(5) {
             members.insert("contains".to_owned(), self.child(depth));
             self.count(members, "minContains", 3);
             self.count(members, "maxContains", 3);
