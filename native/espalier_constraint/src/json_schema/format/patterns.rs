@@ -1,10 +1,10 @@
 //! Regular expressions of ECMA 262 that are valid with the flag `u` and without it.
 //!
-//! Left out: groups in more than three others, lookaround in groups, more than one named group,
+//! Left out: groups in more than three others, lookaround in groups or in lookaround, more than one named group,
 //! modifiers of flags, references to groups, `\0`, properties of characters other than general
 //! categories by their short names, repetition more than 9999 times or with two bounds of which
-//! the lower one has more than two digits, and in classes ranges but those from one digit or letter of
-//! ASCII to another of the same kind.
+//! the lower one has more than two digits, and in classes ranges but those from one digit or letter
+//! of ASCII to another of the same kind.
 
 use super::{MAX_STATES, compile, one_of, small};
 use crate::dfa::Dfa;
