@@ -77,11 +77,30 @@ defmodule Espalier.Constraint do
                            escapes: [
                              type: {:in, [:minimal, :any]},
                              doc: "Whether characters of strings may be escaped without need."
+                           ],
+                           format: [
+                             type: {:in, [:assert, :ignore]},
+                             doc: """
+                             Whether strings have the format that the schema names, `:assert` in both \
+                             styles. A format that is not known says nothing.\
+                             """
                            ]
                          ]
 
-  @generating %{whitespace: :compact, property_order: :schema, numbers: :plain, escapes: :minimal}
-  @matching %{whitespace: :any, property_order: :any, numbers: :any, escapes: :any}
+  @generating %{
+    whitespace: :compact,
+    property_order: :schema,
+    numbers: :plain,
+    escapes: :minimal,
+    format: :assert
+  }
+  @matching %{
+    whitespace: :any,
+    property_order: :any,
+    numbers: :any,
+    escapes: :any,
+    format: :assert
+  }
 
   @doc """
   Compiles a JSON Schema, given as its text or as a term.

@@ -33,6 +33,10 @@ defmodule Espalier.Request do
     escapes: [
       type: {:in, [:minimal, :any]},
       doc: "How characters of JSON strings are spelled, as in `Espalier.Constraint`."
+    ],
+    format: [
+      type: {:in, [:assert, :ignore]},
+      doc: "Whether strings have the format that the schema names, as in `Espalier.Constraint`."
     ]
   ]
 

@@ -61,6 +61,15 @@ defmodule Espalier.ConstraintTest do
       refute accepts.("[ 1]", style: :matching, whitespace: :compact)
     end
 
+    test "asserts formats unless told to ignore them", %{vocabulary: vocabulary} do
+      schema = ~S({"type": "string", "format": "date"})
+      accepts = &accepts?(Constraint.json_schema!(schema, [vocabulary: vocabulary] ++ &1), &2)
+      assert accepts.([], ~S("2024-02-29"))
+      refute accepts.([], ~S("2023-02-29"))
+      refute accepts.([style: :matching], ~S("2023-02-29"))
+      assert accepts.([format: :ignore], ~S("2023-02-29"))
+    end
+
     test "says what is wrong with a schema", %{vocabulary: vocabulary} do
       refused = fn schema ->
         {:error, %SchemaError{} = error} = Constraint.json_schema(schema, vocabulary: vocabulary)

@@ -29,8 +29,9 @@ impl Constraint {
     /// `schema` is the text of a JSON Schema; the order of its properties matters with
     /// [`PropertyOrder::Schema`](crate::PropertyOrder::Schema). Keywords: `type`, `enum`, `const`,
     /// `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
-    /// `maxItems`, `minLength`, `maxLength`, `pattern`, `minimum`, `maximum`, `exclusiveMinimum`,
-    /// `exclusiveMaximum`, `anyOf`, `allOf`, `$ref` within the document, and annotations.
+    /// `maxItems`, `minLength`, `maxLength`, `pattern`, `format`, `minimum`, `maximum`,
+    /// `exclusiveMinimum`, `exclusiveMaximum`, `anyOf`, `allOf`, `$ref` within the document, and
+    /// annotations.
     ///
     /// # Errors
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`],

@@ -98,6 +98,90 @@ impl Dfa {
         )
     }
 
+    /// The automaton of the texts that one of both accepts.
+    pub(crate) fn union(&self, other: &Self, max_states: usize) -> Result<Self, TooManyStates> {
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
+        Self::explore(
+            (self.start, other.start),
+            (classes, &representatives),
+            max_states,
+            |&(a, b), byte| {
+                let (a, b) = (self.step(a, byte), other.step(b, byte));
+                (a.is_some() || b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
+            },
+            |&(a, b)| self.is_accepting(a) || other.is_accepting(b),
+        )
+    }
+
+    /// The automaton of the texts that are one of this one and then one of the other.
+    pub(crate) fn followed_by(
+        &self,
+        other: &Self,
+        max_states: usize,
+    ) -> Result<Self, TooManyStates> {
+        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
+        // The second text may have begun in several places.
+        let state = |first: u32, mut second: Vec<u32>| {
+            second.extend(self.is_accepting(first).then_some(other.start));
+            second.sort_unstable();
+            second.dedup();
+            (first, second)
+        };
+        Self::explore(
+            state(self.start, Vec::new()),
+            (classes, &representatives),
+            max_states,
+            |(first, second), byte| {
+                let first = self.step(*first, byte);
+                let second = second.iter().filter_map(|&second| other.step(second, byte)).collect();
+                let next = state(first.unwrap_or(DEAD), second);
+                (first.is_some() || !next.1.is_empty()).then_some(next)
+            },
+            |(_, second)| second.iter().any(|&second| other.is_accepting(second)),
+        )
+    }
+
+    /// The smallest automaton of the same texts.
+    pub(crate) fn minimized(&self) -> Self {
+        // Bytes that lead to the same states from everywhere become one class.
+        let columns: Vec<Vec<u32>> = (0..self.n_classes)
+            .map(|class| self.next.iter().skip(class).step_by(self.n_classes).copied().collect())
+            .collect();
+        let (classes, representatives) = classes_of(|byte| &columns[usize::from(self.class(byte))]);
+        // States are told apart by how far they are from an end, then by where they lead.
+        let mut blocks = Blocks::new(self.distance.iter().map(|&distance| (distance, Vec::new())));
+        loop {
+            let refined = (0..self.n_states()).map(|state| {
+                let block = blocks.of[state];
+                let is_alone = blocks.sizes[block as usize] == 1;
+                let told_by = if is_alone { &[][..] } else { &representatives };
+                let target = |&byte| Some(blocks.of[self.step(state as u32, byte)? as usize]);
+                (block, told_by.iter().map(target).collect())
+            });
+            let refined = Blocks::new(refined);
+            let is_done = refined.sizes.len() == blocks.sizes.len();
+            blocks = refined;
+            if is_done {
+                break;
+            }
+        }
+        let mut members = vec![0; blocks.sizes.len()];
+        for (state, &block) in (0..).zip(&blocks.of) {
+            members[block as usize] = state;
+        }
+        let explored = Self::explore(
+            blocks.of.get(self.start as usize).copied().unwrap_or(DEAD),
+            (classes, &representatives),
+            members.len() + 1,
+            |&block, byte| {
+                let target = self.step(*members.get(block as usize)?, byte)?;
+                Some(blocks.of[target as usize])
+            },
+            |&block| members.get(block as usize).is_some_and(|&member| self.is_accepting(member)),
+        );
+        explored.unwrap_or_else(|_| unreachable!("no more states than before"))
+    }
+
     /// The automaton of all texts in UTF-8.
     pub(crate) fn any_text() -> &'static Self {
         static ANY: LazyLock<Dfa> = LazyLock::new(|| {
@@ -178,6 +262,28 @@ impl Dfa {
     }
 }
 
+/// States in blocks by a key.
+struct Blocks {
+    of: Vec<u32>,
+    sizes: Vec<usize>,
+}
+
+impl Blocks {
+    fn new(keys: impl Iterator<Item = (u32, Vec<Option<u32>>)>) -> Self {
+        let mut ids = FxHashMap::default();
+        let mut sizes = Vec::new();
+        let of = keys.map(|key| {
+            let id = *ids.entry(key).or_insert_with(|| {
+                sizes.push(0);
+                sizes.len() as u32 - 1
+            });
+            sizes[id as usize] += 1;
+            id
+        });
+        Self { of: of.collect(), sizes }
+    }
+}
+
 /// Groups the bytes by a key: the class of each byte, and a byte of each class.
 pub(crate) fn classes_of<K: Eq + std::hash::Hash>(key: impl Fn(u8) -> K) -> ([u8; 256], Vec<u8>) {
     let mut class_by_key = FxHashMap::default();
@@ -214,4 +320,49 @@ fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
         }
     }
     distance
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::regex::compile;
+
+    const MAX_STATES: usize = 1000;
+
+    fn texts() -> impl Iterator<Item = Vec<u8>> {
+        let letters = |index: u32| (0..6).map(move |place| b"ab"[(index >> place) as usize & 1]);
+        (0..64)
+            .flat_map(move |index| (0..=6).map(move |length| letters(index).take(length).collect()))
+    }
+
+    #[test]
+    fn operations_accept_what_they_say() {
+        let expressions =
+            ["a*", "(?:ab)*", "b|ab?|bab", "[ab]*a[ab]{2}", "", "[^\\x00-\\u{10FFFF}]"];
+        let automata = expressions.map(|expression| compile(expression).unwrap());
+        for (a, b) in automata.iter().flat_map(|a| automata.iter().map(move |b| (a, b))) {
+            let union = a.union(b, MAX_STATES).unwrap();
+            let both = a.intersection(b, MAX_STATES).unwrap();
+            let only = a.difference(b, MAX_STATES).unwrap();
+            let chain = a.followed_by(b, MAX_STATES).unwrap();
+            for text in texts() {
+                let (in_a, in_b) = (a.accepts(&text), b.accepts(&text));
+                assert_eq!(union.accepts(&text), in_a || in_b);
+                assert_eq!(both.accepts(&text), in_a && in_b);
+                assert_eq!(only.accepts(&text), in_a && !in_b);
+                let is_cut = |at| a.accepts(&text[..at]) && b.accepts(&text[at..]);
+                assert_eq!(chain.accepts(&text), (0..=text.len()).any(is_cut));
+                for dfa in [union.minimized(), chain.minimized()].iter().zip([&union, &chain]) {
+                    assert_eq!(dfa.0.accepts(&text), dfa.1.accepts(&text));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_states_become_one() {
+        let dfa = compile("abc|xbc|(?:a|x)bd").unwrap().minimized();
+        assert_eq!(dfa.n_states(), 4);
+        assert_eq!(dfa.minimized().n_states(), 4);
+        assert_eq!(dfa.shortest_suffix(dfa.start()).len(), 3);
+    }
 }

@@ -44,7 +44,9 @@ mod vocabulary;
 
 pub use constraint::Constraint;
 pub use error::Error;
-pub use json_schema::{EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace};
+pub use json_schema::{
+    EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+};
 pub use matcher::Matcher;
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

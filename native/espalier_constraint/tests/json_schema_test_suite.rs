@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use espalier_constraint::{Constraint, Error, JsonSchemaOptions};
+use espalier_constraint::{Constraint, Error, FormatMode, JsonSchemaOptions};
 use serde_json::Value;
 use support::data;
 use support::following;
@@ -23,6 +23,72 @@ const DRAFTS: [(&str, &str); 5] = [
     ("draft2020-12", "https://json-schema.org/draft/2020-12/schema"),
 ];
 
+/// The tests that are judged otherwise knowingly, in all drafts that have them: why, and in which
+/// file. All of them are valid strings that are refused.
+const KNOWN: [(&str, &str, &[&str]); 7] = [
+    (
+        "Punycode is not regular, so labels with two hyphens in third and fourth place are left out",
+        "format/hostname.json",
+        &[
+            "hostname with consecutive hyphens (RFC1123)",
+            "a valid punycoded IDN hostname",
+            "a valid host name (example.test in Hangul)",
+            "Exceptions that are PVALID, left-to-right chars",
+            "Exceptions that are PVALID, right-to-left chars",
+            "MIDDLE DOT with surrounding 'l's",
+            "Greek KERAIA followed by Greek",
+            "Hebrew GERESH preceded by Hebrew",
+            "Hebrew GERSHAYIM preceded by Hebrew",
+            "KATAKANA MIDDLE DOT with Hiragana",
+            "KATAKANA MIDDLE DOT with Katakana",
+            "KATAKANA MIDDLE DOT with Han",
+            "Arabic-Indic digits not mixed with Extended Arabic-Indic digits",
+            "Extended Arabic-Indic digits not mixed with Arabic-Indic digits",
+            "ZERO WIDTH JOINER preceded by Virama",
+            "ZERO WIDTH NON-JOINER preceded by Virama",
+            "ZERO WIDTH NON-JOINER not preceded by Virama but matches regexp",
+        ],
+    ),
+    ("the same", "format/idn-hostname.json", &["valid Chinese Punycode"]),
+    (
+        "scripts are not mixed, and these digits are left out",
+        "format/idn-hostname.json",
+        &[
+            "Exceptions that are PVALID, left-to-right chars",
+            "Extended Arabic-Indic digits not mixed with Arabic-Indic digits",
+        ],
+    ),
+    (
+        "since RFC 5890 labels are separated by the full stop alone",
+        "format/idn-hostname.json",
+        &[
+            "ideographic full stop as label separator",
+            "fullwidth full stop as label separator",
+            "halfwidth ideographic full stop as label separator",
+        ],
+    ),
+    (
+        "a label of 52 letters is valid for what they become in Punycode; here they are counted",
+        "format/idn-hostname.json",
+        &[
+            "label too long if separator ignored (full stop)",
+            "label too long if separator ignored (ideographic full stop)",
+            "label too long if separator ignored (fullwidth full stop)",
+            "label too long if separator ignored (halfwidth ideographic full stop)",
+        ],
+    ),
+    (
+        "RFC 5890 wants labels in normalization form C",
+        "format/idn-email.json",
+        &["a domain label that is not in Unicode NFC is valid"],
+    ),
+    (
+        "that the name is one that was given to a group is not regular",
+        "format/ecmascript-regex.json",
+        &["an ECMA 262 named backreference \\k<name>"],
+    ),
+];
+
 #[test]
 #[ignore = "needs the suite"]
 fn verdicts_are_right() {
@@ -31,19 +97,38 @@ fn verdicts_are_right() {
     for (draft, metaschema) in DRAFTS {
         let folder = Path::new(&root).join("tests").join(draft);
         let remotes = remotes(&Path::new(&root).join("remotes"), draft);
-        let (mut n_judged, mut n_refused) = (0, 0);
+        let (mut n_judged, mut n_formats, mut n_refused) = (0, 0, 0);
         for (file, group) in groups(&folder) {
-            match verdicts(&group, metaschema, &remotes) {
+            match verdicts(&group, metaschema, mode_of(&file), &remotes) {
                 Some(verdicts) => {
                     n_judged += verdicts.len();
+                    n_formats += if file.starts_with("format/") { verdicts.len() } else { 0 };
                     let wrong_ones = verdicts.into_iter().filter(|(_, is_right)| !is_right);
-                    wrong.extend(wrong_ones.map(|(test, _)| format!("{draft} {file}: {test}")));
+                    wrong.extend(wrong_ones.map(|(test, _)| (draft, file.clone(), test)));
                 }
                 None => n_refused += 1,
             }
         }
-        println!("{draft}: {n_judged} tests judged, {n_refused} schemas refused");
+        println!(
+            "{draft}: {n_judged} tests judged ({n_formats} of formats), {n_refused} schemas refused"
+        );
     }
+    let is_known = |(_, file, test): &(&str, String, String)| {
+        let is_named = |name: &&str| test.ends_with(&format!(": {name}"));
+        KNOWN.iter().any(|(_, known, tests)| known == file && tests.iter().any(is_named))
+    };
+    let (known, wrong): (Vec<_>, Vec<_>) = wrong.into_iter().partition(is_known);
+    println!("{} tests judged otherwise knowingly", known.len());
+    for (reason, file, tests) in KNOWN {
+        for test in tests {
+            let is_met = known
+                .iter()
+                .any(|(_, of, name)| of == file && name.ends_with(&format!(": {test}")));
+            assert!(is_met, "listed as judged otherwise ({reason}), but is not: {file}: {test}");
+        }
+    }
+    let wrong: Vec<String> =
+        wrong.into_iter().map(|(draft, file, test)| format!("{draft} {file}: {test}")).collect();
     assert!(wrong.is_empty(), "{} verdicts are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -65,19 +150,28 @@ fn remotes(folder: &Path, draft: &str) -> Vec<(String, String)> {
     remotes
 }
 
-/// The groups of all files in the folder and in its folder `optional`, with the file's name.
+/// The suite's own tests of `format` take it for an annotation, the optional ones for an assertion.
+fn mode_of(file: &str) -> FormatMode {
+    if file == "format.json" { FormatMode::Ignore } else { FormatMode::Assert }
+}
+
+/// The groups of all files in the folder and in its folders `optional` and `optional/format`, with
+/// the file's name there.
 fn groups(folder: &Path) -> Vec<(String, Value)> {
     let files_of = |folder: PathBuf| {
         let files = fs::read_dir(folder).expect("a folder of the suite");
         files.map(|file| file.expect("a file").path()).filter(|path| path.is_file())
     };
-    let files = files_of(folder.to_owned()).chain(files_of(folder.join("optional")));
+    let folders = ["", "optional", "optional/format"];
+    let files = folders.into_iter().flat_map(|inner| files_of(folder.join(inner)));
     // Encodings and media types of strings are annotations here, as the specification has them.
-    let files = files.filter(|path| !path.ends_with("content.json"));
+    let files = files.filter(|path| !path.ends_with("optional/content.json"));
     let groups_of = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a file of the suite");
         let groups: Vec<Value> = serde_json::from_str(&text).expect("JSON");
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let is_format = path.parent().is_some_and(|folder| folder.ends_with("optional/format"));
+        let name = if is_format { format!("format/{name}") } else { name };
         groups.into_iter().map(move |group| (name.clone(), group))
     };
     files.flat_map(groups_of).collect()
@@ -87,6 +181,7 @@ fn groups(folder: &Path) -> Vec<(String, Value)> {
 fn verdicts(
     group: &Value,
     metaschema: &str,
+    format: FormatMode,
     remotes: &[(String, String)],
 ) -> Option<Vec<(String, bool)>> {
     let mut schema = group["schema"].clone();
@@ -94,7 +189,7 @@ fn verdicts(
         keywords.entry("$schema").or_insert_with(|| metaschema.into());
     }
     let vocabulary = data::read_vocabulary("bytes");
-    let options = JsonSchemaOptions::matching();
+    let options = JsonSchemaOptions { format, ..JsonSchemaOptions::matching() };
     let remotes: Vec<(&str, &str)> =
         remotes.iter().map(|(uri, text)| (uri.as_str(), text.as_str())).collect();
     let schema = schema.to_string();
@@ -108,7 +203,8 @@ fn verdicts(
         let text = Spelling::Python.write(&test["data"]);
         let accepted = (constraint.as_ref())
             .is_some_and(|constraint| following::by_text(constraint, text.as_bytes()).is_ok());
-        let named = format!("{}: {}", group["description"], test["description"]);
+        let named =
+            [group, test].map(|at| at["description"].as_str().unwrap_or_default()).join(": ");
         (named, accepted == (test["valid"] == true))
     };
     Some(tests.map(verdict).collect())

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, JsonSchemaOptions, Matcher, NumberStyle, PropertyOrder,
-    TokenMask, Vocabulary, Whitespace,
+    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, Matcher, NumberStyle,
+    PropertyOrder, TokenMask, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 use support::data;
@@ -550,6 +550,7 @@ fn random_options(random: &mut Random) -> JsonSchemaOptions {
         property_order: *random.pick(&[PropertyOrder::Schema, PropertyOrder::Any]),
         numbers: *random.pick(&[NumberStyle::Plain, NumberStyle::Any]),
         escapes: *random.pick(&[EscapeStyle::Minimal, EscapeStyle::Any]),
+        format: FormatMode::Assert,
     }
 }
 

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use espalier_constraint::{Constraint, Error, JsonSchemaOptions, TokenMask, Vocabulary};
+use espalier_constraint::{
+    Constraint, Error, FormatMode, JsonSchemaOptions, TokenMask, Vocabulary,
+};
 use serde_json::Value;
 use support::data::{self, ExpectedError, Group, Input, Mask, RejectedAt, Source, Test};
 use support::following::{self, Verdict};
@@ -41,6 +43,7 @@ topics!(
     combine,
     drafts,
     errors,
+    formats,
     masks,
     numbers,
     objects,
@@ -74,7 +77,9 @@ fn disagreements(group: &Group) -> Vec<(String, String)> {
     let Source::Schema(schema) = &group.source else { return Vec::new() };
     let schema: Value = serde_json::from_str(schema).expect("a schema that is JSON");
     let named = |test: &str| (group.description.clone(), test.to_owned());
-    let Ok(validator) = jsonschema::validator_for(&schema) else { return vec![named("all")] };
+    let is_asserted = group.options.format == FormatMode::Assert;
+    let validator = jsonschema::options().should_validate_formats(is_asserted).build(&schema);
+    let Ok(validator) = validator else { return vec![named("all")] };
     let wrong = group.tests.iter().filter(|test| disagrees(&validator, test));
     wrong.map(|test| named(&test.description)).collect()
 }

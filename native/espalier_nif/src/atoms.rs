@@ -79,8 +79,11 @@ rustler::atoms! {
 
     // Options of a JSON Schema.
     any,
+    assert,
     compact,
     escapes,
+    format,
+    ignore,
     max,
     minimal,
     numbers,

@@ -1,7 +1,7 @@
 //! `Espalier.Constraint`.
 
 use espalier_constraint::{
-    Constraint, EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+    Constraint, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Error, NifResult, ResourceArc, Term};
 
@@ -57,6 +57,10 @@ impl<'a> Decoder<'a> for Options {
             escapes: one_of(
                 option(atoms::escapes())?,
                 [(atoms::minimal(), EscapeStyle::Minimal), (atoms::any(), EscapeStyle::Any)],
+            )?,
+            format: one_of(
+                option(atoms::format())?,
+                [(atoms::assert(), FormatMode::Assert), (atoms::ignore(), FormatMode::Ignore)],
             )?,
         }))
     }

@@ -4,6 +4,7 @@
 //!
 //! - `parse`, `schema`, `nodes`: the text, checked and laid out as nodes, one for each statement
 //! - `draft`, `resources`, `place`: the versions of JSON Schema, and what references lead to
+//! - `format`: the languages of the keyword `format`
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`, `evaluated`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
@@ -23,6 +24,7 @@ mod decimal;
 mod draft;
 mod evaluated;
 mod expand;
+mod format;
 mod frame;
 mod goals;
 mod key_classes;
@@ -55,11 +57,12 @@ pub(crate) fn compile(
     others: &[(&str, &str)],
     options: JsonSchemaOptions,
 ) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema, others)?;
+    let schema = schema::Schema::parse(schema, others, options)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 
-/// How the text of a value may look; which values are valid is the schema's matter alone.
+/// How the text of a value may look. Which values are valid is the schema's matter alone, but for
+/// [`FormatMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JsonSchemaOptions {
     /// White space between the parts of a value.
@@ -70,6 +73,8 @@ pub struct JsonSchemaOptions {
     pub numbers: NumberStyle,
     /// How characters of strings are spelled.
     pub escapes: EscapeStyle,
+    /// Whether strings have the format that the schema names.
+    pub format: FormatMode,
 }
 
 /// White space between the parts of a value.
@@ -113,6 +118,15 @@ pub enum EscapeStyle {
     Any,
 }
 
+/// Whether strings have the format that the schema names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatMode {
+    /// They do, in every draft. A format that is not known says nothing.
+    Assert,
+    /// The keyword is an annotation.
+    Ignore,
+}
+
 impl JsonSchemaOptions {
     /// For text that a model writes: one spelling for each value, in the schema's order.
     #[must_use]
@@ -122,6 +136,7 @@ impl JsonSchemaOptions {
             property_order: PropertyOrder::Schema,
             numbers: NumberStyle::Plain,
             escapes: EscapeStyle::Minimal,
+            format: FormatMode::Assert,
         }
     }
 
@@ -133,6 +148,7 @@ impl JsonSchemaOptions {
             property_order: PropertyOrder::Any,
             numbers: NumberStyle::Any,
             escapes: EscapeStyle::Any,
+            format: FormatMode::Assert,
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use super::FormatMode;
 use super::decimal::{Decimal, MAX_PLACES};
 use super::draft::Draft;
+use super::format;
 use super::nodes::Nodes;
 use super::number_range::Bound;
 use super::place::{child, parent};
@@ -24,7 +26,11 @@ const MAX_COUNT: u32 = u32::MAX / 2;
 
 /// The nodes of a schema and of all schemas that it refers to; the first is the whole schema's.
 /// `others` are the texts of documents that it may refer to, by URI.
-pub(super) fn read_nodes(text: &str, others: &[(&str, &str)]) -> Result<Parsed, Error> {
+pub(super) fn read_nodes(
+    text: &str,
+    others: &[(&str, &str)],
+    format: FormatMode,
+) -> Result<Parsed, Error> {
     let document = read_json(text)?;
     let draft = draft_of(&document)?.unwrap_or(Draft::Draft2020);
     let mut documents = Vec::new();
@@ -34,7 +40,7 @@ pub(super) fn read_nodes(text: &str, others: &[(&str, &str)]) -> Result<Parsed, 
         documents.push(((*uri).to_owned(), other, draft));
     }
     let resources = Resources::new((&document, draft), &documents);
-    let mut parser = Parser::new(resources);
+    let mut parser = Parser::new(resources, format);
     parser.schema_at(String::new(), &document);
     while let Some(Unread { node, place, scope, value }) = parser.queue.pop_front() {
         parser.draft = parser.resources.draft(&place);
@@ -69,6 +75,7 @@ pub(super) struct Parsed {
 
 struct Parser<'a> {
     resources: Resources<'a>,
+    format: FormatMode,
     nodes: Nodes,
     by_place: FxHashMap<(String, Scope), NodeId>,
     queue: VecDeque<Unread<'a>>,
@@ -101,9 +108,10 @@ struct At<'a, 'p> {
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
 impl<'a> Parser<'a> {
-    fn new(resources: Resources<'a>) -> Self {
+    fn new(resources: Resources<'a>, format: FormatMode) -> Self {
         Self {
             resources,
+            format,
             nodes: Nodes::default(),
             by_place: FxHashMap::default(),
             queue: VecDeque::new(),
@@ -241,6 +249,7 @@ impl<'a> Parser<'a> {
             "minLength" => Kind::MinLength(count(at)?),
             "maxLength" => Kind::MaxLength(count(at)?),
             "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
+            "format" => return Ok(self.format(at)?.map(Kind::Pattern)),
             "exclusiveMinimum" | "exclusiveMaximum" if self.draft == Draft::Draft4 => {
                 // A boolean beside the bound, which is read there.
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
@@ -287,6 +296,16 @@ impl<'a> Parser<'a> {
                 return Ok(None);
             }
         }))
+    }
+
+    /// The strings of a format that is known, if formats are asserted.
+    fn format(&self, at: At<'_, '_>) -> Result<Option<Arc<Dfa>>, Error> {
+        let name = at.value.as_str();
+        let name = name.ok_or_else(|| invalid(at.pointer, "the name of a format", at.value))?;
+        Ok(match self.format {
+            FormatMode::Assert => format::automaton(name),
+            FormatMode::Ignore => None,
+        })
     }
 
     fn schema(&mut self, at: At<'a, '_>) -> Literal {
@@ -472,8 +491,7 @@ impl<'a> Parser<'a> {
 const METASCHEMAS: [&str; 2] = ["http://json-schema.org/draft", "https://json-schema.org/draft"];
 
 /// Keywords that change which values are valid, and that can't be enforced yet.
-const NOT_ENFORCED: [&str; 4] =
-    ["format", "multipleOf", "unevaluatedItems", "unevaluatedProperties"];
+const NOT_ENFORCED: [&str; 1] = ["multipleOf"];
 
 const ANNOTATIONS: [&str; 20] = [
     "$anchor",

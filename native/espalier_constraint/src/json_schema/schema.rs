@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::JsonSchemaOptions;
 use super::decimal::Decimal;
 use super::nodes::Nodes;
 use super::number_range::Bound;
@@ -191,8 +192,12 @@ impl Schema {
     /// # Errors
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`] and those
     /// of patterns, each with the place.
-    pub(crate) fn parse(text: &str, others: &[(&str, &str)]) -> Result<Self, Error> {
-        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others)?;
+    pub(crate) fn parse(
+        text: &str,
+        others: &[(&str, &str)],
+        options: JsonSchemaOptions,
+    ) -> Result<Self, Error> {
+        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others, options.format)?;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let schema = Self { nodes, anything, unknown };
         schema.refuse_loops()?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Vocabulary,
-    Whitespace,
+    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder,
+    Vocabulary, Whitespace,
 };
 use serde_json::Value;
 
@@ -170,6 +170,7 @@ fn read_options(options: Option<&Value>) -> JsonSchemaOptions {
         },
         numbers: if is("numbers", "plain") { NumberStyle::Plain } else { NumberStyle::Any },
         escapes: if is("escapes", "minimal") { EscapeStyle::Minimal } else { EscapeStyle::Any },
+        format: if is("format", "ignore") { FormatMode::Ignore } else { FormatMode::Assert },
     }
 }
 

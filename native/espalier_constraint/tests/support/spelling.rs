@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use espalier_constraint::{EscapeStyle, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace};
+use espalier_constraint::{
+    EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+};
 use serde_json::Value;
 
 /// A way to write a value.
@@ -32,6 +34,7 @@ impl Spelling {
             property_order: PropertyOrder::Any,
             numbers: NumberStyle::Plain,
             escapes: EscapeStyle::Minimal,
+            format: FormatMode::Assert,
         };
         let mut options = vec![JsonSchemaOptions::matching()];
         options.extend(match self {
