@@ -73,11 +73,11 @@ struct Place {
     behind: Vec<u32>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Thread {
     node: u32,
-    /// What has to hold of the rest of the text, in order.
-    pledges: Vec<Pledge>,
+    /// What has to hold of the rest of the text: the number of a set of pledges.
+    pledges: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +96,10 @@ enum Claim {
     Threads(u32),
 }
 
-/// Pledges of which all have to hold.
+/// Nothing has to hold.
+const NO_PLEDGES: u32 = 0;
+
+/// Pledges of which all have to hold, in order.
 type All = Vec<Pledge>;
 /// Of which one has to hold.
 type Any<T> = Vec<T>;
@@ -105,6 +108,7 @@ struct Determiniser<'a> {
     nfa: &'a Nfa,
     /// Sets of threads, in order and without those that another one makes needless.
     threads: Interner<Vec<Thread>>,
+    pledges: Interner<All>,
     /// What became of sets of threads in the current step.
     moved: FxHashMap<u32, u32>,
     n_moves: usize,
@@ -114,8 +118,10 @@ impl<'a> Determiniser<'a> {
     fn new(nfa: &'a Nfa) -> Self {
         let mut threads = Interner::default();
         threads.intern(Vec::new());
-        threads.intern(vec![Thread { node: MATCHED, pledges: Vec::new() }]);
-        Self { nfa, threads, moved: FxHashMap::default(), n_moves: 0 }
+        threads.intern(vec![Thread { node: MATCHED, pledges: NO_PLEDGES }]);
+        let mut pledges = Interner::default();
+        pledges.intern(Vec::new());
+        Self { nfa, threads, pledges, moved: FxHashMap::default(), n_moves: 0 }
     }
 
     fn start(&mut self) -> Result<State, Error> {
@@ -151,7 +157,7 @@ impl<'a> Determiniser<'a> {
     fn holds_at_end(&self, threads: u32) -> bool {
         self.threads.get(threads).iter().any(|thread| {
             thread.node == MATCHED
-                && thread.pledges.iter().all(|pledge| {
+                && self.pledges.get(thread.pledges).iter().all(|pledge| {
                     let holds = match pledge.claim {
                         Claim::End => true,
                         Claim::Word => false,
@@ -163,7 +169,7 @@ impl<'a> Determiniser<'a> {
     }
 
     fn begin(&mut self, node: u32, place: &Place) -> Result<u32, Error> {
-        self.close(vec![Thread { node, pledges: Vec::new() }], place)
+        self.close(vec![Thread { node, pledges: NO_PLEDGES }], place)
     }
 
     /// A set of threads after a letter; the place is the one after it.
@@ -181,7 +187,7 @@ impl<'a> Determiniser<'a> {
                 Node::End if thread.node == MATCHED => MATCHED,
                 _ => continue,
             };
-            if let Some(pledges) = self.advance_pledges(&thread.pledges, letter, place)? {
+            if let Some(pledges) = self.advance_pledges(thread.pledges, letter, place)? {
                 moved.push(Thread { node, pledges });
             }
         }
@@ -193,12 +199,15 @@ impl<'a> Determiniser<'a> {
     /// What the pledges ask of the rest after the letter; `None` when they are broken.
     fn advance_pledges(
         &mut self,
-        pledges: &[Pledge],
+        pledges: u32,
         letter: u32,
         place: &Place,
-    ) -> Result<Option<All>, Error> {
+    ) -> Result<Option<u32>, Error> {
+        if pledges == NO_PLEDGES {
+            return Ok(Some(NO_PLEDGES));
+        }
         let mut all = Vec::new();
-        for pledge in pledges {
+        for pledge in self.pledges.get(pledges).clone().iter() {
             let threads = match pledge.claim {
                 Claim::End => FALSE,
                 Claim::Word if self.is_word(letter) => TRUE,
@@ -211,42 +220,79 @@ impl<'a> Determiniser<'a> {
                 Verdict::Depends(pledge) => all.push(pledge),
             }
         }
-        Ok(in_order(all))
+        Ok(in_order(all).map(|all| self.pledges.intern(all)))
     }
 
     /// Follows what takes no letter, and assertions as far as they hold here.
     fn close(&mut self, mut open: Vec<Thread>, place: &Place) -> Result<u32, Error> {
         let nfa = self.nfa;
-        let mut seen: FxHashSet<Thread> = open.iter().cloned().collect();
+        let mut seen: FxHashSet<Thread> = open.iter().copied().collect();
         let mut closed = Vec::new();
         while let Some(thread) = open.pop() {
-            self.n_moves += 1 + thread.pledges.len();
-            if self.n_moves > MAX_MOVES {
-                return Err(limit("regex_moves", MAX_MOVES));
-            }
-            let mut follow = |thread: Thread| {
-                if seen.insert(thread.clone()) {
+            self.count(1)?;
+            let mut follow = |node, pledges| {
+                let thread = Thread { node, pledges };
+                if seen.insert(thread) {
                     open.push(thread);
                 }
             };
             match &nfa.nodes[thread.node as usize] {
                 Node::End | Node::Letter { .. } => closed.push(thread),
-                Node::Split(nodes) => {
-                    for &node in nodes {
-                        follow(Thread { node, pledges: thread.pledges.clone() });
-                    }
-                }
+                Node::Split(nodes) => nodes.iter().for_each(|&node| follow(node, thread.pledges)),
                 Node::Assert { assertion, next } => {
                     for all in self.assert(*assertion, place)? {
-                        if let Some(pledges) = in_order([thread.pledges.as_slice(), &all].concat())
-                        {
-                            follow(Thread { node: *next, pledges });
+                        let pledges = self.pledges.get(thread.pledges);
+                        if let Some(all) = in_order([pledges.as_slice(), &all].concat()) {
+                            follow(*next, self.pledges.intern(all));
                         }
                     }
                 }
             }
         }
-        Ok(self.threads.intern(without_needless(closed)))
+        let closed = self.without_needless(closed)?;
+        Ok(self.threads.intern(closed))
+    }
+
+    /// The threads in order, without those that can do nothing that another one can't.
+    fn without_needless(&mut self, mut threads: Vec<Thread>) -> Result<Vec<Thread>, Error> {
+        // Once the pattern has matched, nothing else matters.
+        let matched = Thread { node: MATCHED, pledges: NO_PLEDGES };
+        if threads.contains(&matched) {
+            return Ok(vec![matched]);
+        }
+        let twin_of = |thread: &Thread| self.nfa.twins[thread.node as usize];
+        threads.sort_unstable_by_key(|thread| (twin_of(thread), *thread));
+        let mut needed: Vec<Thread> = Vec::with_capacity(threads.len());
+        let mut n_compared = 0;
+        for same in threads.chunk_by(|a, b| twin_of(a).original == twin_of(b).original) {
+            let first = needed.len();
+            // Those with the highest ranks come last.
+            for thread in same.iter().rev() {
+                n_compared += needed.len() - first;
+                if !needed[first..].iter().any(|other| self.covers(*other, *thread)) {
+                    needed.push(*thread);
+                }
+            }
+        }
+        self.count(n_compared)?;
+        Ok(needed)
+    }
+
+    /// Whether the first thread gets wherever the other one gets, and asks for no more.
+    fn covers(&self, thread: Thread, other: Thread) -> bool {
+        let [ranks, other_ranks] =
+            [thread, other].map(|thread| self.nfa.twins[thread.node as usize].ranks);
+        let covers_pledges = || {
+            let pledges = self.pledges.get(other.pledges);
+            self.pledges.get(thread.pledges).iter().all(|pledge| pledges.contains(pledge))
+        };
+        ranks.iter().zip(other_ranks).all(|(rank, other)| *rank >= other)
+            && (thread.pledges == other.pledges || thread.pledges == NO_PLEDGES || covers_pledges())
+    }
+
+    fn count(&mut self, n_moves: usize) -> Result<(), Error> {
+        self.n_moves += n_moves;
+        if self.n_moves > MAX_MOVES { Err(limit("regex_moves", MAX_MOVES)) } else { Ok(()) }
     }
 
     /// What has to hold of the rest of the text for the assertion to hold here.
@@ -273,7 +319,8 @@ impl<'a> Determiniser<'a> {
                     Direction::Behind => {
                         let threads = self.threads.get(place.behind[look.n_behind]).clone();
                         let arrived = threads.iter().filter(|thread| thread.node == ARRIVED);
-                        let arrived = arrived.map(|thread| thread.pledges.clone()).collect();
+                        let arrived = arrived.map(|thread| self.pledges.get(thread.pledges));
+                        let arrived = arrived.map(|all| all.to_vec()).collect();
                         if look.is_negated { self.negated(&arrived)? } else { arrived }
                     }
                 }
@@ -294,10 +341,7 @@ impl<'a> Determiniser<'a> {
             }
             longer.sort_unstable();
             longer.dedup();
-            self.n_moves += longer.len();
-            if self.n_moves > MAX_MOVES {
-                return Err(limit("regex_moves", MAX_MOVES));
-            }
+            self.count(longer.len())?;
             negated = longer;
         }
         Ok(negated)
@@ -328,28 +372,6 @@ fn in_order(mut pledges: All) -> Option<All> {
     pledges.dedup();
     let is_contradiction = |pair: &[Pledge]| pair[0].claim == pair[1].claim;
     (!pledges.windows(2).any(is_contradiction)).then_some(pledges)
-}
-
-/// The threads in order, without those that ask for more than another one at the same node.
-fn without_needless(mut threads: Vec<Thread>) -> Vec<Thread> {
-    // Once the pattern has matched, nothing else matters.
-    if threads.iter().any(|thread| thread.node == MATCHED && thread.pledges.is_empty()) {
-        return vec![Thread { node: MATCHED, pledges: Vec::new() }];
-    }
-    threads.sort_unstable();
-    if threads.iter().all(|thread| thread.pledges.is_empty()) {
-        return threads;
-    }
-    let is_needless = |thread: &Thread, others: &[Thread]| {
-        others.iter().any(|other| {
-            other.pledges.len() < thread.pledges.len()
-                && other.pledges.iter().all(|pledge| thread.pledges.contains(pledge))
-        })
-    };
-    threads
-        .chunk_by(|a, b| a.node == b.node)
-        .flat_map(|same| same.iter().filter(|thread| !is_needless(thread, same)).cloned())
-        .collect()
 }
 
 /// The automaton over bytes of an automaton over letters.

@@ -9,6 +9,8 @@ use crate::error::Error;
 
 /// The states that the copies of repeated parts may add up to.
 const MAX_NODES: usize = 1_000_000;
+/// The nested repetitions whose copies are compared.
+const MAX_RANKS: usize = 2;
 
 /// Where a pattern or a lookahead has matched.
 pub(super) const MATCHED: u32 = 0;
@@ -18,6 +20,8 @@ pub(super) const ARRIVED: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Nfa {
     pub(super) nodes: Vec<Node>,
+    /// Each node among its twins.
+    pub(super) twins: Vec<Twin>,
     pub(super) alphabet: Alphabet,
     pub(super) start: u32,
     /// The lookarounds, the inner ones before those around them.
@@ -36,6 +40,19 @@ pub(super) enum Node {
     Split(Vec<u32>),
     /// On if the assertion holds here.
     Assert { assertion: Assertion, next: u32 },
+}
+
+/// A node among its twins, which repetition makes.
+///
+/// Of two twins, the one with the higher ranks gets wherever the other one gets: it has more optional
+/// repetitions before it, or fewer that are required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Twin {
+    /// The node that all of them are copies of.
+    pub(super) original: u32,
+    /// Those in the innermost repetitions around it, as far as these have ranks.
+    pub(super) ranks: [u32; MAX_RANKS],
+    n_ranks: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +76,16 @@ pub(super) struct Lookaround {
 impl Nfa {
     pub(super) fn new(translation: &Translation, source: &str) -> Result<Self, Error> {
         let mut builder = Builder {
-            nodes: vec![Node::End, Node::End],
+            nodes: Vec::new(),
+            twins: Vec::new(),
             classes: Vec::new(),
             ids: FxHashMap::default(),
             word: None,
             source,
         };
+        for _ in [MATCHED, ARRIVED] {
+            builder.push(Node::End)?;
+        }
         let mut looks = Vec::new();
         let mut n_behind = 0;
         for look in &translation.looks {
@@ -79,13 +100,14 @@ impl Nfa {
         }
         let pattern = builder.parse(&translation.expression)?;
         let start = builder.anywhere(&pattern, MATCHED)?;
-        let Builder { nodes, classes, word, .. } = builder;
-        Ok(Self { nodes, alphabet: Alphabet::new(&classes), start, looks, word })
+        let Builder { nodes, twins, classes, word, .. } = builder;
+        Ok(Self { nodes, twins, alphabet: Alphabet::new(&classes), start, looks, word })
     }
 }
 
 struct Builder<'a> {
     nodes: Vec<Node>,
+    twins: Vec<Twin>,
     classes: Vec<ClassUnicode>,
     ids: FxHashMap<Vec<(char, char)>, u32>,
     word: Option<u32>,
@@ -164,22 +186,48 @@ impl Builder<'_> {
         max: Option<u32>,
         next: u32,
     ) -> Result<u32, Error> {
-        let mut n_required = min;
-        let mut start = next;
-        if let Some(max) = max {
-            for _ in min..max {
-                let more = self.build(hir, start)?;
-                start = self.push(Node::Split(vec![more, next]))?;
-            }
-        } else {
+        let mut copies = Copies::default();
+        let Some(max) = max else {
             let again = self.push(Node::Split(Vec::new()))?;
-            let body = self.build(hir, again)?;
-            self.nodes[again as usize] = Node::Split(vec![body, next]);
-            // The first of those that are required can be the one that is repeated.
-            start = if min == 0 { again } else { body };
-            n_required = min.saturating_sub(1);
+            let mut start = self.copy(hir, again, &mut copies)?;
+            self.nodes[again as usize] = Node::Split(vec![start, next]);
+            // The first of those that are required is the one that is repeated.
+            for _ in 1..min {
+                start = self.copy(hir, start, &mut copies)?;
+            }
+            self.rank(&copies, |before| u32::MAX - before);
+            return Ok(if min == 0 { again } else { start });
+        };
+        let mut start = next;
+        for _ in min..max {
+            let more = self.copy(hir, start, &mut copies)?;
+            start = self.push(Node::Split(vec![more, next]))?;
         }
-        (0..n_required).try_fold(start, |start, _| self.build(hir, start))
+        self.rank(&copies, |before| before);
+        (0..min).try_fold(start, |start, _| self.build(hir, start))
+    }
+
+    fn copy(&mut self, hir: &Hir, next: u32, copies: &mut Copies) -> Result<u32, Error> {
+        copies.starts.push(self.nodes.len());
+        let start = self.build(hir, next)?;
+        copies.length = self.nodes.len() - copies.starts[copies.starts.len() - 1];
+        Ok(start)
+    }
+
+    /// Ranks the nodes of copies by how many copies were made before theirs.
+    fn rank(&mut self, copies: &Copies, rank: impl Fn(u32) -> u32) {
+        let Some(&first) = copies.starts.first() else { return };
+        for (before, start) in (0..).zip(&copies.starts) {
+            for offset in 0..copies.length {
+                let original = self.twins[first + offset].original;
+                let twin = &mut self.twins[start + offset];
+                if let Some(free) = twin.ranks.get_mut(twin.n_ranks as usize) {
+                    *free = rank(before);
+                    twin.n_ranks += 1;
+                    twin.original = original;
+                }
+            }
+        }
     }
 
     fn assertion(&mut self, look: Look) -> Result<Assertion, Error> {
@@ -209,7 +257,16 @@ impl Builder<'_> {
         if self.nodes.len() >= MAX_NODES {
             return Err(super::limit("regex_nodes", MAX_NODES));
         }
+        let id = self.nodes.len() as u32;
         self.nodes.push(node);
-        Ok(self.nodes.len() as u32 - 1)
+        self.twins.push(Twin { original: id, ranks: [0; MAX_RANKS], n_ranks: 0 });
+        Ok(id)
     }
+}
+
+/// Where the copies of a repeated part begin, and how many nodes each has.
+#[derive(Default)]
+struct Copies {
+    starts: Vec<usize>,
+    length: usize,
 }
