@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::interner::Interner;
 
 /// The threads that may be moved, over all states and letters.
-const MAX_MOVES: usize = 20_000_000;
+const MAX_MOVES: usize = 10_000_000;
 /// The entries that the table of an automaton may have.
 const MAX_ENTRIES: usize = 1 << 24;
 

@@ -49,6 +49,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translation, Error> {
         pattern,
         rest: pattern,
         out: String::new(),
+        can_repeat: false,
         open: Vec::new(),
         looks: Vec::new(),
     };
@@ -70,6 +71,8 @@ struct Translator<'a> {
     pattern: &'a str,
     rest: &'a str,
     out: String,
+    /// Whether a quantifier may come next.
+    can_repeat: bool,
     /// The groups that are not closed yet.
     open: Vec<Group>,
     looks: Vec<Lookaround>,
@@ -107,22 +110,44 @@ impl Translator<'_> {
     }
 
     fn term(&mut self, character: char) -> Result<(), Error> {
+        let could_repeat = std::mem::replace(&mut self.can_repeat, true);
         match character {
             '\\' => self.escape()?,
             '[' => self.class()?,
             '(' => self.group()?,
             ')' => self.close()?,
             '.' => self.out.push_str(r"[^\n\r\u{2028}\u{2029}]"),
-            '^' => self.out.push_str(r"\A"),
-            '$' => self.out.push_str(r"\z"),
-            '{' => self.quantifier(),
-            '*' | '+' | '?' | '|' => self.out.push(character),
+            '^' => self.assertion(r"\A"),
+            '$' => self.assertion(r"\z"),
+            '|' => self.assertion("|"),
+            '*' | '+' | '?' => self.repeat(could_repeat, &character.to_string())?,
+            '{' => match self.bounds() {
+                Some(bounds) => self.repeat(could_repeat, &bounds)?,
+                None => self.literal('{'),
+            },
             literal => self.literal(literal),
         }
         Ok(())
     }
 
+    /// What can't be repeated.
+    fn assertion(&mut self, translated: &str) {
+        self.out.push_str(translated);
+        self.can_repeat = false;
+    }
+
+    fn repeat(&mut self, could_repeat: bool, quantifier: &str) -> Result<(), Error> {
+        if !could_repeat {
+            return Err(self.invalid(&format!("nothing to repeat before {quantifier}")));
+        }
+        self.assertion(quantifier);
+        // How often is tried first makes no difference to what matches.
+        self.take("?");
+        Ok(())
+    }
+
     fn group(&mut self) -> Result<(), Error> {
+        self.can_repeat = false;
         use Direction::{Ahead, Behind};
         let looks =
             [("?=", Ahead, false), ("?!", Ahead, true), ("?<=", Behind, false), ("?<!", Behind, true)];
@@ -159,6 +184,8 @@ impl Translator<'_> {
                 }
                 self.push_format(format_args!("(?P<{LOOKAROUND}{}>)", self.looks.len()));
                 self.looks.push(Lookaround { direction, is_negated, expression });
+                // As browsers have it, and only they.
+                self.can_repeat = direction == Direction::Ahead;
             }
         }
         Ok(())
@@ -169,8 +196,8 @@ impl Translator<'_> {
             return Err(self.invalid("nothing follows the backslash"));
         };
         match character {
-            'b' => self.out.push_str(r"(?-u:\b)"),
-            'B' => self.out.push_str(r"(?-u:\B)"),
+            'b' => self.assertion(r"(?-u:\b)"),
+            'B' => self.assertion(r"(?-u:\B)"),
             '1'..='9' | 'k' => {
                 return Err(self.unsupported(&format!("the backreference \\{character}")));
             }
@@ -358,19 +385,21 @@ impl Translator<'_> {
     }
 
     /// `{2}`, `{2,}` and `{2,3}` repeat; any other brace stands for itself.
-    fn quantifier(&mut self) {
+    fn bounds(&mut self) -> Option<String> {
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let bounds = self.rest.split_once('}').filter(|(bounds, _)| {
-            let (least, most) = bounds.split_once(',').unwrap_or((bounds, ""));
-            !least.is_empty() && is_number(least) && is_number(most)
-        });
-        match bounds {
-            Some((bounds, rest)) => {
-                self.rest = rest;
-                self.push_format(format_args!("{{{bounds}}}"));
-            }
-            None => self.literal('{'),
+        let (bounds, rest) = self.rest.split_once('}')?;
+        let (least, most) = bounds.split_once(',').unwrap_or((bounds, bounds));
+        if least.is_empty() || !is_number(least) || !is_number(most) {
+            return None;
         }
+        self.rest = rest;
+        // Nothing is repeated as often as those that are too large to be read.
+        let least = least.parse().unwrap_or(u32::MAX);
+        let most = if bounds.ends_with(',') { None } else { most.parse::<u32>().ok() };
+        Some(match most {
+            Some(most) => format!("{{{least},{most}}}"),
+            None => format!("{{{least},}}"),
+        })
     }
 
     fn invalid(&self, message: &str) -> Error {
@@ -403,7 +432,7 @@ mod tests {
             (r"\/", r"\x{2F}"),
             (r"[\w-]", r"[[^\x00-\u{10FFFF}][0-9A-Za-z_]\x{2D}]"),
             (r"[a-z-]", r"[[^\x00-\u{10FFFF}]\x{61}-\x{7A}\x{2D}]"),
-            (r"a{2,3}{x}", r"a{2,3}\x{7B}x\x{7D}"),
+            (r"a{2}?{x}", r"a{2,2}\x{7B}x\x{7D}"),
             (r"[^]", r"[^[^\x00-\u{10FFFF}]]"),
             (r"[\ud800-\uffff]", r"[[^\x00-\u{10FFFF}]\x{E000}-\x{FFFF}]"),
             (r"\07[\101]", r"\x{7}[[^\x00-\u{10FFFF}]\x{41}]"),
@@ -428,7 +457,7 @@ mod tests {
 
     #[test]
     fn tells_what_is_refused() {
-        for pattern in [r"(a)\1", "(?=a", "a)", "(?i)a", r"\", "[a", "[b-a]", r"\u12", r"\A"] {
+        for pattern in [r"(a)\1", "(?=a", "a)", "(?i)a", r"\", "[a", "[b-a]", r"\u12", r"\A", "a**", "(^*)"] {
             assert!(translate(pattern).is_err(), "{pattern}");
         }
     }
