@@ -91,7 +91,8 @@ impl Dfa {
         let mut next = vec![DEAD; edges.len() * n_classes];
         for (row, edges) in next.chunks_mut(n_classes).zip(edges) {
             for &(first, last, target) in edges {
-                let [first, last] = [first, last].map(|byte| usize::from(classes[usize::from(byte)]));
+                let [first, last] =
+                    [first, last].map(|byte| usize::from(classes[usize::from(byte)]));
                 row[first..=last].fill(target);
             }
         }
@@ -231,7 +232,10 @@ pub(crate) fn classes_of<K: Eq + std::hash::Hash>(key: impl Fn(u8) -> K) -> ([u8
 fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
     let mut sources: Vec<Vec<u32>> = vec![Vec::new(); accepting.len()];
     for (index, &target) in next.iter().enumerate().filter(|(_, target)| **target != DEAD) {
-        sources[target as usize].push((index / n_classes) as u32);
+        let (sources, source) = (&mut sources[target as usize], (index / n_classes) as u32);
+        if sources.last() != Some(&source) {
+            sources.push(source);
+        }
     }
     let mut distance: Vec<u32> =
         accepting.iter().map(|&accepting| if accepting { 0 } else { u32::MAX }).collect();

@@ -12,11 +12,14 @@ use rustc_hash::FxHashMap;
 /// of states when it is spelled in bytes.
 #[derive(Debug)]
 pub(super) struct Alphabet {
-    /// Which letters each class has.
-    members: Vec<Vec<bool>>,
-    n_letters: usize,
+    /// The classes of each letter.
+    holders: Vec<Classes>,
     trie: Vec<TrieNode>,
 }
+
+/// A set of classes, a bit for each.
+#[derive(Clone, Debug)]
+pub(super) struct Classes(Vec<u64>);
 
 /// How characters are spelled in bytes: ranges of bytes in order, each with what follows.
 pub(super) type TrieNode = Vec<(u8, u8, Spelled)>;
@@ -63,26 +66,36 @@ impl Alphabet {
             }
             first = end;
         }
-        let mut members = vec![vec![false; letters.len()]; classes.len()];
-        for (holding, letter) in &letters {
-            holding.iter().for_each(|&class| members[class][*letter as usize] = true);
+        let mut holders = vec![Classes(vec![0; classes.len() / 64 + 1]); letters.len()];
+        for (holding, letter) in letters {
+            holding.into_iter().for_each(|class| holders[letter as usize].insert(class));
         }
-        Self { members, n_letters: letters.len(), trie: trie(&spans) }
+        Self { holders, trie: trie(&spans) }
     }
 
     pub(super) fn n_letters(&self) -> usize {
-        self.n_letters
+        self.holders.len()
     }
 
-    /// Whether the letter belongs to the class with this number.
-    pub(super) fn contains(&self, class: u32, letter: u32) -> bool {
-        self.members[class as usize][letter as usize]
+    /// The classes that the letter belongs to, by their numbers.
+    pub(super) fn classes_of(&self, letter: u32) -> &Classes {
+        &self.holders[letter as usize]
     }
 
     /// The spelling of all characters; the last node is the root, and nodes only lead to earlier
     /// ones.
     pub(super) fn trie(&self) -> &[TrieNode] {
         &self.trie
+    }
+}
+
+impl Classes {
+    pub(super) fn contains(&self, class: u32) -> bool {
+        self.0[class as usize / 64] >> (class % 64) & 1 == 1
+    }
+
+    fn insert(&mut self, class: usize) {
+        self.0[class / 64] |= 1 << (class % 64);
     }
 }
 
@@ -174,7 +187,11 @@ mod tests {
             for (id, class) in (0..).zip(&classes) {
                 let is_member =
                     class.ranges().iter().any(|r| (r.start()..=r.end()).contains(&character));
-                assert_eq!(alphabet.contains(id, letter), is_member, "{character:?} in {class:?}");
+                assert_eq!(
+                    alphabet.classes_of(letter).contains(id),
+                    is_member,
+                    "{character:?} in {class:?}"
+                );
             }
         }
     }

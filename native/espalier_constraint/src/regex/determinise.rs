@@ -21,8 +21,10 @@ use crate::dfa::{DEAD, Dfa, TooManyStates};
 use crate::error::Error;
 use crate::interner::Interner;
 
-/// The threads that may be moved, over all states and letters.
-const MAX_MOVES: usize = 10_000_000;
+/// How much may be done: threads looked at, with [`MOVE`] for each that moves.
+const MAX_WORK: usize = 100_000_000;
+/// What it takes to follow a thread, compared to looking at it.
+const MOVE: usize = 10;
 /// The entries that the table of an automaton may have.
 const MAX_ENTRIES: usize = 1 << 24;
 
@@ -111,7 +113,7 @@ struct Determiniser<'a> {
     pledges: Interner<All>,
     /// What became of sets of threads in the current step.
     moved: FxHashMap<u32, u32>,
-    n_moves: usize,
+    done: usize,
 }
 
 impl<'a> Determiniser<'a> {
@@ -121,7 +123,7 @@ impl<'a> Determiniser<'a> {
         threads.intern(vec![Thread { node: MATCHED, pledges: NO_PLEDGES }]);
         let mut pledges = Interner::default();
         pledges.intern(Vec::new());
-        Self { nfa, threads, pledges, moved: FxHashMap::default(), n_moves: 0 }
+        Self { nfa, threads, pledges, moved: FxHashMap::default(), done: 0 }
     }
 
     fn start(&mut self) -> Result<State, Error> {
@@ -181,9 +183,11 @@ impl<'a> Determiniser<'a> {
             return Ok(moved);
         }
         let mut moved = Vec::new();
+        let classes = self.nfa.alphabet.classes_of(letter);
+        self.work(self.threads.get(threads).len())?;
         for thread in self.threads.get(threads).clone().iter() {
             let node = match self.nfa.nodes[thread.node as usize] {
-                Node::Letter { class, next } if self.nfa.alphabet.contains(class, letter) => next,
+                Node::Letter { class, next } if classes.contains(class) => next,
                 Node::End if thread.node == MATCHED => MATCHED,
                 _ => continue,
             };
@@ -229,7 +233,7 @@ impl<'a> Determiniser<'a> {
         let mut seen: FxHashSet<Thread> = open.iter().copied().collect();
         let mut closed = Vec::new();
         while let Some(thread) = open.pop() {
-            self.count(1)?;
+            self.work(MOVE)?;
             let mut follow = |node, pledges| {
                 let thread = Thread { node, pledges };
                 if seen.insert(thread) {
@@ -274,7 +278,7 @@ impl<'a> Determiniser<'a> {
                 }
             }
         }
-        self.count(n_compared)?;
+        self.work(n_compared)?;
         Ok(needed)
     }
 
@@ -290,9 +294,9 @@ impl<'a> Determiniser<'a> {
             && (thread.pledges == other.pledges || thread.pledges == NO_PLEDGES || covers_pledges())
     }
 
-    fn count(&mut self, n_moves: usize) -> Result<(), Error> {
-        self.n_moves += n_moves;
-        if self.n_moves > MAX_MOVES { Err(limit("regex_moves", MAX_MOVES)) } else { Ok(()) }
+    fn work(&mut self, amount: usize) -> Result<(), Error> {
+        self.done += amount;
+        if self.done > MAX_WORK { Err(limit("regex_work", MAX_WORK)) } else { Ok(()) }
     }
 
     /// What has to hold of the rest of the text for the assertion to hold here.
@@ -341,14 +345,14 @@ impl<'a> Determiniser<'a> {
             }
             longer.sort_unstable();
             longer.dedup();
-            self.count(longer.len())?;
+            self.work(MOVE * longer.len())?;
             negated = longer;
         }
         Ok(negated)
     }
 
     fn is_word(&self, letter: u32) -> bool {
-        self.nfa.word.is_some_and(|word| self.nfa.alphabet.contains(word, letter))
+        self.nfa.word.is_some_and(|word| self.nfa.alphabet.classes_of(letter).contains(word))
     }
 }
 
