@@ -68,7 +68,9 @@ impl Alphabet {
         }
         let mut holders = vec![Classes(vec![0; classes.len() / 64 + 1]); letters.len()];
         for (holding, letter) in letters {
-            holding.into_iter().for_each(|class| holders[letter as usize].insert(class));
+            for class in holding {
+                holders[letter as usize].insert(class);
+            }
         }
         Self { holders, trie: trie(&spans) }
     }

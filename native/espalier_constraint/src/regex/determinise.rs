@@ -213,9 +213,8 @@ impl<'a> Determiniser<'a> {
         let mut all = Vec::new();
         for pledge in self.pledges.get(pledges).clone().iter() {
             let threads = match pledge.claim {
-                Claim::End => FALSE,
                 Claim::Word if self.is_word(letter) => TRUE,
-                Claim::Word => FALSE,
+                Claim::Word | Claim::End => FALSE,
                 Claim::Threads(threads) => self.advance(threads, letter, place)?,
             };
             match pledge_of(threads, pledge.is_negated) {

@@ -2,7 +2,8 @@
 //!
 //! The two differ in a few places: `\d` and `\w` are ASCII, `\s` is ECMA's list of white space,
 //! `$` is the end of the text, `.` stops at four line terminators, `\/` and other identity escapes
-//! are allowed, as are `[^]`, `\cX`, `\uXXXX` and a bracket or brace that stands for itself.
+//! are allowed, as are `[^]`, `\cX`, `\uXXXX` and a bracket or brace that stands for itself. What
+//! only browsers allow is taken as they take it where that is clear.
 
 use crate::error::Error;
 
@@ -16,6 +17,14 @@ const NOTHING: &str = r"[^\x00-\u{10FFFF}]";
 const MAX_LOOKAROUNDS: usize = 500;
 /// Begins the name of the empty group that stands for a lookaround.
 const LOOKAROUND: &str = "look";
+
+/// How lookarounds begin, and whether they are negated.
+const LOOKS: [(&str, Direction, bool); 4] = [
+    ("?=", Direction::Ahead, false),
+    ("?!", Direction::Ahead, true),
+    ("?<=", Direction::Behind, false),
+    ("?<!", Direction::Behind, true),
+];
 
 /// A pattern in the syntax of the `regex` crate, which has no lookaround: each of those is an empty
 /// group with a name of its own, and stands in a list.
@@ -152,14 +161,7 @@ impl Translator<'_> {
 
     fn group(&mut self) -> Result<(), Error> {
         self.can_repeat = false;
-        use Direction::{Ahead, Behind};
-        let looks = [
-            ("?=", Ahead, false),
-            ("?!", Ahead, true),
-            ("?<=", Behind, false),
-            ("?<!", Behind, true),
-        ];
-        if let Some((_, direction, is_negated)) = looks.into_iter().find(|look| self.take(look.0)) {
+        if let Some((_, direction, is_negated)) = LOOKS.into_iter().find(|look| self.take(look.0)) {
             let before = std::mem::take(&mut self.out);
             self.open.push(Group::Look { direction, is_negated, before });
             return Ok(());
