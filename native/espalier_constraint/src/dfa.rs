@@ -66,6 +66,42 @@ impl Dfa {
         Ok(dfa)
     }
 
+    /// The automaton whose states have these edges: ranges of bytes, in order, and where they lead.
+    /// The first state is the start.
+    pub(crate) fn from_edges(
+        edges: &[Vec<(u8, u8, u32)>],
+        accepting: Vec<bool>,
+        max_entries: usize,
+    ) -> Result<Self, TooManyStates> {
+        let mut begins = [false; 257];
+        for &(first, last, _) in edges.iter().flatten() {
+            begins[usize::from(first)] = true;
+            begins[usize::from(last) + 1] = true;
+        }
+        begins[0] = false;
+        let mut class = 0;
+        let classes = std::array::from_fn(|byte| {
+            class += u8::from(begins[byte]);
+            class
+        });
+        let n_classes = usize::from(class) + 1;
+        if edges.len() * n_classes > max_entries {
+            return Err(TooManyStates);
+        }
+        let mut next = vec![DEAD; edges.len() * n_classes];
+        for (row, edges) in next.chunks_mut(n_classes).zip(edges) {
+            for &(first, last, target) in edges {
+                let [first, last] =
+                    [first, last].map(|byte| usize::from(classes[usize::from(byte)]));
+                row[first..=last].fill(target);
+            }
+        }
+        let distance = distances(&next, n_classes, &accepting);
+        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0 };
+        dfa.trim();
+        Ok(dfa)
+    }
+
     /// The automaton of the texts that both accept.
     pub(crate) fn intersection(
         &self,
@@ -302,7 +338,10 @@ pub(crate) fn classes_of<K: Eq + std::hash::Hash>(key: impl Fn(u8) -> K) -> ([u8
 fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
     let mut sources: Vec<Vec<u32>> = vec![Vec::new(); accepting.len()];
     for (index, &target) in next.iter().enumerate().filter(|(_, target)| **target != DEAD) {
-        sources[target as usize].push((index / n_classes) as u32);
+        let (sources, source) = (&mut sources[target as usize], (index / n_classes) as u32);
+        if sources.last() != Some(&source) {
+            sources.push(source);
+        }
     }
     let mut distance: Vec<u32> =
         accepting.iter().map(|&accepting| if accepting { 0 } else { u32::MAX }).collect();

@@ -164,6 +164,44 @@ fn patterns_match_as_elsewhere() {
     assert!(wrong.is_empty());
 }
 
+/// How long each pattern takes, those of keys included.
+#[test]
+#[ignore = "needs the data set"]
+fn patterns_compile_quickly() {
+    let mut patterns = BTreeSet::new();
+    for case in cases() {
+        collect_patterns(&case["schema"], &mut patterns);
+        collect_keys(&case["schema"], &mut patterns);
+    }
+    let mut times = Vec::new();
+    let mut refused = Vec::new();
+    for pattern in patterns {
+        let schema = json!({"type": "string", "pattern": pattern}).to_string();
+        let started = Instant::now();
+        match Constraint::json_schema(&schema, &JsonSchemaOptions::generating(), &VOCABULARY) {
+            Ok(_) | Err(Error::Unsatisfiable { .. }) => times.push((started.elapsed(), pattern)),
+            Err(error) => refused.push(format!("{pattern}: {}", kind(&error))),
+        }
+    }
+    times.sort_unstable();
+    for part in [50, 90, 99, 100] {
+        println!("{part} %: {:?}", times[(times.len() - 1) * part / 100]);
+    }
+    println!("{} compile, {} refused:\n{}", times.len(), refused.len(), refused.join("\n"));
+}
+
+fn collect_keys(schema: &Value, patterns: &mut BTreeSet<String>) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| collect_keys(item, patterns)),
+        Value::Object(members) => {
+            let keys = members.get("patternProperties").and_then(Value::as_object);
+            patterns.extend(keys.into_iter().flat_map(|keys| keys.keys().cloned()));
+            members.values().for_each(|value| collect_keys(value, patterns));
+        }
+        _ => {}
+    }
+}
+
 fn collect_patterns(schema: &Value, patterns: &mut BTreeSet<String>) {
     match schema {
         Value::Array(items) => items.iter().for_each(|item| collect_patterns(item, patterns)),

@@ -12,7 +12,7 @@ use espalier_constraint::{
     Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, Matcher, NumberStyle,
     PropertyOrder, TokenMask, Vocabulary, Whitespace,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::data;
 use support::following;
 use support::instances::{mutated, random_instance};
@@ -496,6 +496,116 @@ fn random_pattern(depth: usize, random: &mut Random) -> String {
 fn random_text(random: &mut Random) -> String {
     let length = random.below(6);
     (0..length).map(|_| *random.pick(&['a', 'b', 'c', 'é', '€', '😀', '1', '\n'])).collect()
+}
+
+#[test]
+fn patterns_with_lookaround_match_as_elsewhere() {
+    let mut failures = Vec::new();
+    let mut n_compared = 0;
+    for seed in seeds(400) {
+        let mut random = Random::new(seed);
+        let [pattern, oracle] = random_lookaround(3, Width::Any, &mut random);
+        // The other engine does not know lookbehinds of every kind.
+        let Ok(oracle) = fancy_regex::Regex::new(&oracle) else { continue };
+        n_compared += 1;
+        if let Err(problem) = quietly(|| check_lookaround(&pattern, &oracle, &mut random)) {
+            failures.push(format!("seed {seed}, {pattern:?}: {problem}"));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(n_compared * 2 > seeds(400).count(), "{n_compared} patterns were compared");
+}
+
+fn check_lookaround(pattern: &str, oracle: &fancy_regex::Regex, random: &mut Random) -> Outcome {
+    let texts: Vec<String> = (0..30).map(|_| random_text(random)).collect();
+    let schema = json!({"type": "string", "pattern": pattern}).to_string();
+    let compiled =
+        Constraint::json_schema(&schema, &JsonSchemaOptions::generating(), &VOCABULARIES[0]);
+    let constraint = match compiled {
+        Ok(constraint) => constraint,
+        Err(Error::Unsatisfiable { .. }) => {
+            let matched = texts.iter().find(|text| matches!(oracle.is_match(text), Ok(true)));
+            ensure!(matched.is_none(), "does not compile, but {matched:?} matches");
+            return Ok(());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    for text in &texts {
+        // Where the other engine gives up, nothing is known.
+        let Ok(expected) = oracle.is_match(text) else { continue };
+        let json = Spelling::Compact.write(&Value::from(text.as_str()));
+        let accepted = following::by_text(&constraint, json.as_bytes()).is_ok();
+        ensure!(accepted == expected, "{text:?} is accepted: {accepted}");
+    }
+    for n_steps in [0, 3, 8] {
+        let mut walk = Walk::random(&constraint, n_steps, random);
+        let mut text = walk.text(&constraint);
+        let completion = walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
+        text.extend(following::bytes_of(constraint.vocabulary(), &completion));
+        let value: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        let text = value.as_str().unwrap_or_default();
+        ensure!(!matches!(oracle.is_match(text), Ok(false)), "{text:?} was generated");
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Fixed,
+    Any,
+}
+
+/// A pattern of ECMA 262, and the same for another engine.
+///
+/// The other engine goes wrong where lookarounds stand in a lookbehind of several widths.
+fn random_lookaround(depth: usize, width: Width, random: &mut Random) -> [String; 2] {
+    const BORDER: &str = r"(?:(?<=[0-9A-Za-z_])(?![0-9A-Za-z_])|(?<![0-9A-Za-z_])(?=[0-9A-Za-z_]))";
+    const INSIDE: &str = r"(?:(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<![0-9A-Za-z_])(?![0-9A-Za-z_]))";
+    const ASSERTIONS: [[&str; 2]; 4] =
+        [["^", r"\A"], ["$", r"\z"], [r"\b", BORDER], [r"\B", INSIDE]];
+    const ATOMS: [[&str; 2]; 12] = [
+        ["a", "a"],
+        ["b", "b"],
+        ["é", "é"],
+        ["€", "€"],
+        [r"\u{1F600}", "😀"],
+        [".", r"[^\n\r\u2028\u2029]"],
+        ["[ab]", "[ab]"],
+        ["[^a]", "[^a]"],
+        [r"\d", "[0-9]"],
+        ["[a-cé]", "[a-cé]"],
+        [r"\w", "[0-9A-Za-z_]"],
+        [r"[^]", r"(?s:.)"],
+    ];
+    const SUFFIXES: [&str; 8] = ["", "", "*", "+", "?", "{2}", "{1,3}", "{2,}"];
+    const LOOKS: [&str; 4] = ["(?=", "(?!", "(?<=", "(?<!"];
+    if depth == 0 || random.one_in(5) {
+        if random.one_in(5) {
+            return random.pick(&ASSERTIONS).map(str::to_owned);
+        }
+        let suffix = if width == Width::Fixed { "{2}" } else { *random.pick(&SUFFIXES) };
+        return random.pick(&ATOMS).map(|atom| format!("{atom}{suffix}"));
+    }
+    let look = *random.pick(&LOOKS);
+    let body = match (look.starts_with("(?<"), random.one_in(2)) {
+        (true, true) => random_lookaround(0, Width::Any, random),
+        (true, false) => random_lookaround(depth - 1, Width::Fixed, random),
+        (false, _) => random_lookaround(depth - 1, Width::Any, random),
+    };
+    let left = random_lookaround(depth - 1, width, random);
+    let right = random_lookaround(depth - 1, width, random);
+    let suffix = *random.pick(&SUFFIXES);
+    let kind = random.below(5);
+    [0, 1].map(|engine| {
+        let (left, right, body) = (&left[engine], &right[engine], &body[engine]);
+        match kind {
+            0 if width == Width::Any => format!("(?:{left}|{right}){suffix}"),
+            1 if width == Width::Any => format!("(?:{left}{right}){suffix}"),
+            2 => format!("{left}{look}{body})"),
+            3 => format!("{look}{body}){right}"),
+            _ => format!("{left}{right}"),
+        }
+    })
 }
 
 /// Runs the property on random schemas; what fails is shown with its seed and made smaller.

@@ -57,9 +57,19 @@ topics!(
 );
 
 /// What the independent validator gets wrong, as `(group, test)`.
-const ORACLE_IS_WRONG: [(&str, &str); 1] = [
+const ORACLE_IS_WRONG: [(&str, &str); 8] = [
     // It does not know these escapes of ECMA 262.
     ("control escapes", "all"),
+    // Its borders of words are not those of ASCII.
+    ("borders of words are ASCII", "two borders"),
+    ("borders of words are ASCII", "before a letter beyond ASCII"),
+    // It does not know this syntax.
+    ("octal escapes of old", "all"),
+    ("surrogates in a class are no characters", "all"),
+    ("a pair of surrogates in a class", "all"),
+    ("a class of nothing", "all"),
+    // It is too large there.
+    ("many repetitions of large classes", "all"),
 ];
 
 #[test]

@@ -1,6 +1,14 @@
-//! Regular expressions as automata, by way of `regex-automata`.
+//! Regular expressions as automata.
+//!
+//! Those in the syntax of the `regex` crate go by way of `regex-automata`. Patterns of ECMA 262, which
+//! have lookaround, are translated ([`ecma`]), become automata over letters, which are sets of
+//! characters ([`alphabet`], [`nfa`]), and are determinised before they are spelled in bytes
+//! ([`determinise`]).
 
+mod alphabet;
+mod determinise;
 mod ecma;
+mod nfa;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
@@ -30,8 +38,8 @@ pub(crate) fn compile(pattern: &str) -> Result<Dfa, Error> {
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
-    let translated = ecma::translate(pattern)?;
-    build(&format!("(?s:.)*(?:{translated})(?s:.)*"), pattern)
+    let translation = ecma::translate(pattern)?;
+    determinise::determinise(&nfa::Nfa::new(&translation, pattern)?)
 }
 
 fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
@@ -84,11 +92,11 @@ fn refused(source: &str, message: &str) -> Error {
 }
 
 fn too_large() -> Error {
-    Error::LimitExceeded {
-        limit: "regex_automaton_bytes",
-        value: MAX_AUTOMATON_BYTES,
-        pointer: None,
-    }
+    limit("regex_automaton_bytes", MAX_AUTOMATON_BYTES)
+}
+
+fn limit(limit: &'static str, value: usize) -> Error {
+    Error::LimitExceeded { limit, value, pointer: None }
 }
 
 fn not_parsed(error: &regex_syntax::Error, source: &str) -> Error {
@@ -136,6 +144,36 @@ mod tests {
     }
 
     #[test]
+    fn assertions_hold_where_they_stand() {
+        for (pattern, accepted, refused) in [
+            (r"^(?=.*\d)(?=.*[a-z]).{3,}$", vec!["a1b", "1😀z"], vec!["abc", "a1"]),
+            ("^(?:(?!--).)*$", vec!["a-b-", ""], vec!["a--b"]),
+            ("(?<=a|é)b", vec!["xéb", "ab"], vec!["b", "cb"]),
+            ("(?<!a(?=b))b", vec!["b", "abb"], vec!["ab", "a"]),
+            ("^(?=(?=a(?!b))ac?)..$", vec!["ac", "ad"], vec!["ab", "ca"]),
+            ("(?<=(?<!b)a)c", vec!["ac", "cac"], vec!["bac", "c"]),
+            (r"\ba\B", vec!["ab", "éab"], vec!["a", "bab", "aé"]),
+        ] {
+            let dfa = compile_ecma(pattern).unwrap();
+            let wrong = |text: &&str| accepts(&dfa, text) != accepted.contains(text);
+            assert_eq!(accepted.iter().chain(&refused).find(|text| wrong(text)), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn counts_and_large_classes_take_few_states() {
+        for (pattern, most) in [
+            ("^.{1,2000}$", 21_000),
+            (r"^(\p{L}| ){1,500}$", 150_000),
+            ("a.{0,300}b", 4_000),
+            ("^(?=.{1,300}$).*$", 4_000),
+        ] {
+            let n_states = compile_ecma(pattern).unwrap().n_states();
+            assert!(n_states <= most, "{pattern} has {n_states} states");
+        }
+    }
+
+    #[test]
     fn steps_are_refused_when_nothing_can_follow() {
         let dfa = compile("ab").unwrap();
         assert!(dfa.step(dfa.start(), b'b').is_none());
@@ -144,8 +182,15 @@ mod tests {
 
     #[test]
     fn too_large_expressions_are_refused() {
-        let error = compile("(?:a|b)*a(?:a|b){40}").unwrap_err();
-        assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+        for error in [
+            compile("(?:a|b)*a(?:a|b){40}").unwrap_err(),
+            compile_ecma("a[ab]{40}$").unwrap_err(),
+            compile_ecma("(?:.{1000}){1,1001}").unwrap_err(),
+            compile_ecma("a{99999999999}").unwrap_err(),
+            compile_ecma(&"(?=a)".repeat(501)).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+        }
     }
 
     #[test]
