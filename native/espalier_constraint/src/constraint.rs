@@ -27,11 +27,10 @@ impl Constraint {
     /// The JSON text of a value that satisfies the schema.
     ///
     /// `schema` is the text of a JSON Schema; the order of its properties matters with
-    /// [`PropertyOrder::Schema`](crate::PropertyOrder::Schema). Keywords: `type`, `enum`, `const`,
-    /// `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `minItems`,
-    /// `maxItems`, `minLength`, `maxLength`, `pattern`, `format`, `minimum`, `maximum`,
-    /// `exclusiveMinimum`, `exclusiveMaximum`, `anyOf`, `allOf`, `$ref` within the document, and
-    /// annotations.
+    /// [`PropertyOrder::Schema`](crate::PropertyOrder::Schema). All keywords of drafts 4 to 2020-12
+    /// are enforced but `multipleOf`, which is refused; `$schema` names the draft, 2020-12 otherwise.
+    /// Keywords that JSON Schema doesn't know are annotations, see
+    /// [`unknown_keywords`](Self::unknown_keywords).
     ///
     /// # Errors
     /// [`Error::InvalidJson`], [`Error::InvalidSchema`], [`Error::UnsupportedKeyword`],
