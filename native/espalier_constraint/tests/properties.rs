@@ -677,16 +677,8 @@ fn compile(
     }
 }
 
-/// What is refused with an error that says so, in whatever schema it turns up.
-const REFUSED: &str = "can't be denied together";
-
 /// A panic is a failure like others.
 fn quietly(check: impl FnOnce() -> Outcome) -> Outcome {
-    let outcome = caught(check);
-    if outcome.as_ref().is_err_and(|problem| problem.contains(REFUSED)) { Ok(()) } else { outcome }
-}
-
-fn caught(check: impl FnOnce() -> Outcome) -> Outcome {
     catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));

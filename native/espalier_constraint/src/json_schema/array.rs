@@ -125,22 +125,7 @@ impl Goals {
     }
 
     /// The arrays that satisfy the atoms; none when their bounds contradict each other.
-    pub(super) fn array_leaf(&mut self, atoms: &[Atom]) -> Result<Option<ArrayLeaf>, Error> {
-        let leaf = self.possible_array_leaf(atoms);
-        if leaf.as_ref().is_some_and(|leaf| leaf.equal == Equal::Some && !leaf.counters.is_empty())
-        {
-            let is_unique = |literal: &Literal| matches!(self.schema.kind(*literal), Kind::Unique);
-            let unique = atoms.iter().filter_map(Atom::literal).find(is_unique);
-            return Err(Error::UnsupportedKeyword {
-                keyword: "uniqueItems".to_owned(),
-                pointer: unique.map_or(String::new(), |it| self.schema.pointer(it).to_string()),
-                reason: "it can't be denied together with \"contains\"".to_owned(),
-            });
-        }
-        Ok(leaf)
-    }
-
-    fn possible_array_leaf(&mut self, atoms: &[Atom]) -> Option<ArrayLeaf> {
+    pub(super) fn array_leaf(&mut self, atoms: &[Atom]) -> Option<ArrayLeaf> {
         let (unevaluated, some_unevaluated) = self.unevaluated_items(atoms);
         let mut equal = Equal::Any;
         let (mut min, mut max) = (0, None::<u32>);
@@ -365,20 +350,21 @@ impl Goals {
             return Ok(Vec::new());
         }
         let index = progress.n_items;
-        let goal = leaf.item(index);
-        let after = leaf.after_item(progress, &[]);
+        let may_be_later = self.equal_items(leaf, index + 1, values)?.is_some();
         let mut next = Vec::new();
-        if !values.is_empty() {
-            let one_of_them = self.schema.nodes.any_of(values);
-            let after = ArrayProgress { has_equal: true, ..after.clone() };
-            next.push((self.goal_and(goal, &[one_of_them]), after));
-        }
-        if self.equal_items(leaf, index + 1, values)?.is_some() {
-            next.push((goal, after));
-            return Ok(next);
-        }
-        for later in index + 1..leaf.end_of_different(index + 1) {
-            next.push((self.both(goal, leaf.item(later)), after.clone()));
+        for (goal, after) in self.next_items_by_counters(leaf, progress, values)? {
+            if !values.is_empty() {
+                let one_of_them = self.schema.nodes.any_of(values);
+                let after = ArrayProgress { has_equal: true, ..after.clone() };
+                next.push((self.goal_and(goal, &[one_of_them]), after));
+            }
+            if may_be_later {
+                next.push((goal, after));
+                continue;
+            }
+            for later in index + 1..leaf.end_of_different(index + 1) {
+                next.push((self.both(goal, leaf.item(later)), after.clone()));
+            }
         }
         Ok(next)
     }

@@ -223,7 +223,7 @@ impl Goals {
                 let language = scalar::strings(&self.schema, &literals(), &mut self.products)?;
                 language.into_iter().map(Leaf::String).collect()
             }
-            JsonType::Array => self.array_leaf(atoms)?.into_iter().map(Leaf::Array).collect(),
+            JsonType::Array => self.array_leaf(atoms).into_iter().map(Leaf::Array).collect(),
             JsonType::Object => {
                 let leaf = self.object_leaf(atoms)?;
                 leaf.map(|leaf| Leaf::Object(Box::new(leaf))).into_iter().collect()
