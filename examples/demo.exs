@@ -34,7 +34,7 @@ defmodule Demo.Order do
 
   schema do
     field :customer, :string
-    field :items, {:array, Demo.Item}, min_items: 1
+    field :items, {:array, Demo.Item}, min_items: 1, max_items: 2
     field :currency, :string, pattern: "^[A-Z]{3}$"
     field :address, :string
     field :city, :string
@@ -56,7 +56,6 @@ defmodule Demo.Event do
     field :guests, :integer, min: 1
     field :price, :float, min: 0
     field :tags, {:array, :string}, max_items: 6
-    field :email, :string
   end
 end
 
@@ -64,9 +63,9 @@ defmodule Demo do
   @ticket """
   Hello support team,
 
-  my name is Ingrid Solheim and I work for Nordlys Foods in Bergen. Since Monday the export crashes \
+  my name is Ingrid Solheim and I work for Nordlys Labs in Bergen. Since Monday the export crashes \
   every time, and it blocks our whole work. My order number is NF-20417. Please answer right away, \
-  you can reach me at ingrid@nordlysfoods.no.
+  you can reach me at ingrid@nordlys.com.
 
   Many thanks
   Ingrid\
@@ -82,8 +81,8 @@ defmodule Demo do
   Dear friends,
 
   you are invited to the Harvest Poetry Night on 2026-10-09 at 19:30. We meet in the Alder Library, \
-  Ghent. Your host is Lotte Vermeulen, and the topics are autumn, rivers and tea. There is room for \
-  40 guests and tickets cost €8. Please sign up at poetry@alderlibrary.example.\
+  Ghent. Your host is Lotte Vermeulen, and the topics are poems, rivers and tea. There is room for \
+  40 guests and tickets cost €8. Please sign up at poetry@alder.org.\
   """
 
   @texts [
