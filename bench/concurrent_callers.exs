@@ -1,6 +1,6 @@
 # Do eight callers of one model wait for each other, or does it advance them together?
 #
-#     mix run bench/concurrent_callers.exs [--model PATH] [--rounds N] [--temperature X]
+#     mix run bench/concurrent_callers.exs [--model PATH] [--rounds N] [--temperature X] [--threads N]
 #
 # The same eight requests run one after another and all at once, several rounds in turn; the medians
 # are compared. Each request has a seed of its own, so its text must be the same either way.
@@ -27,10 +27,11 @@ defmodule Bench.ConcurrentCallers do
   ]
 
   def run(arguments) do
-    switches = [model: :string, rounds: :integer, temperature: :float]
+    switches = [model: :string, rounds: :integer, temperature: :float, threads: :integer]
     {options, [], []} = OptionParser.parse(arguments, strict: switches)
     path = options[:model] || Espalier.Model.tiny_path()
-    {:ok, model} = Espalier.Model.start_link(path: path)
+    threads = if options[:threads], do: [n_threads: options[:threads]], else: []
+    {:ok, model} = Espalier.Model.start_link([path: path] ++ threads)
     generate = &generate(&1, model, options[:temperature] || 0.7)
 
     IO.puts(Bench.Machine.describe())

@@ -13,9 +13,9 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Products with fewer multiplications than this (some 30 µs) stay on one thread: sharing them
+/// Products with fewer multiplications than this (some 8 µs) stay on one thread: sharing them
 /// would cost more than it gains.
-const MIN_PARALLEL_WORK: usize = 1 << 19;
+const MIN_PARALLEL_WORK: usize = 1 << 17;
 
 /// `x[row] · w[out]` for all rows and outputs: `y[row * n_out + out]`.
 ///
