@@ -100,8 +100,10 @@ impl Constraint {
         &self.vocabulary
     }
 
-    /// The places, as JSON Pointers, of keywords in the schema that JSON Schema doesn't know. It takes
-    /// them as annotations, so they state nothing; a misspelt keyword is among them.
+    /// The places, as JSON Pointers, of keywords in the schema that its draft of JSON Schema doesn't
+    /// know, of those that mean nothing without another one that is missing, and of unknown formats.
+    /// JSON Schema takes them as annotations, so they state nothing; a misspelt keyword is among
+    /// them.
     #[must_use]
     pub fn unknown_keywords(&self) -> &[String] {
         &self.unknown_keywords

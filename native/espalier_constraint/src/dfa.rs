@@ -108,14 +108,7 @@ impl Dfa {
         other: &Self,
         max_states: usize,
     ) -> Result<Self, TooManyStates> {
-        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
-        Self::explore(
-            (self.start, other.start),
-            (classes, &representatives),
-            max_states,
-            |&(a, b), byte| Some((self.step(a, byte)?, other.step(b, byte)?)),
-            |&(a, b)| self.is_accepting(a) && other.is_accepting(b),
-        )
+        self.product(other, max_states, |a, b| a && b, |a, b| a && b)
     }
 
     /// The automaton of the texts that this one accepts and the other doesn't.
@@ -124,18 +117,23 @@ impl Dfa {
         other: &Self,
         max_states: usize,
     ) -> Result<Self, TooManyStates> {
-        let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
-        Self::explore(
-            (self.start, other.start),
-            (classes, &representatives),
-            max_states,
-            |&(a, b), byte| Some((self.step(a, byte)?, other.step(b, byte).unwrap_or(DEAD))),
-            |&(a, b)| self.is_accepting(a) && !other.is_accepting(b),
-        )
+        self.product(other, max_states, |a, _| a, |a, b| a && !b)
     }
 
     /// The automaton of the texts that one of both accepts.
     pub(crate) fn union(&self, other: &Self, max_states: usize) -> Result<Self, TooManyStates> {
+        self.product(other, max_states, |a, b| a || b, |a, b| a || b)
+    }
+
+    /// Runs both side by side. `goes_on` says by which of them are not dead whether a step is taken,
+    /// `accepts` by which of them accept whether both together do.
+    fn product(
+        &self,
+        other: &Self,
+        max_states: usize,
+        goes_on: impl Fn(bool, bool) -> bool,
+        accepts: impl Fn(bool, bool) -> bool,
+    ) -> Result<Self, TooManyStates> {
         let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
         Self::explore(
             (self.start, other.start),
@@ -143,9 +141,9 @@ impl Dfa {
             max_states,
             |&(a, b), byte| {
                 let (a, b) = (self.step(a, byte), other.step(b, byte));
-                (a.is_some() || b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
+                goes_on(a.is_some(), b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
             },
-            |&(a, b)| self.is_accepting(a) || other.is_accepting(b),
+            |&(a, b)| accepts(self.is_accepting(a), other.is_accepting(b)),
         )
     }
 

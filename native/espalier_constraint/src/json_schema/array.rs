@@ -346,9 +346,6 @@ impl Goals {
         progress: &ArrayProgress,
         values: &[Literal],
     ) -> Result<Vec<(GoalId, ArrayProgress)>, Error> {
-        if leaf.max.is_some_and(|max| progress.n_items >= max) {
-            return Ok(Vec::new());
-        }
         let index = progress.n_items;
         let may_be_later = self.equal_items(leaf, index + 1, values)?.is_some();
         let mut next = Vec::new();

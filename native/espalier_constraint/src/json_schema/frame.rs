@@ -70,12 +70,11 @@ pub(crate) struct ObjectProgress {
 /// Which named properties are behind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Named {
-    /// In the schema's order: so many of them, and which of the last were passed over matters only
-    /// to clauses, which know it as [`Self::Seen`] does.
+    /// In the schema's order: the first so many, there or passed over.
     Behind(u32),
-    /// One bit each.
+    /// In any order: those that are there, one bit each.
     Seen(Box<[u64]>),
-    /// Both: in the schema's order, where clauses ask which were passed over.
+    /// In the schema's order, where clauses ask which of those behind are there.
     BehindSeen(u32, Box<[u64]>),
 }
 

@@ -213,13 +213,7 @@ impl<'a> Parser<'a> {
         siblings: Siblings<'a>,
     ) -> Result<Option<Literal>, Error> {
         let kind = match keyword {
-            "$ref" => return self.reference(keyword, at).map(Some),
-            "$recursiveRef" if self.draft == Draft::Draft2019 => {
-                return self.reference(keyword, at).map(Some);
-            }
-            "$dynamicRef" if self.draft >= Draft::Draft2020 => {
-                return self.reference(keyword, at).map(Some);
-            }
+            _ if self.is_reference(keyword) => return self.reference(keyword, at).map(Some),
             "allOf" => Kind::All(self.schemas(at)?),
             "anyOf" => Kind::Any(self.schemas(at)?),
             "oneOf" => Kind::One(self.schemas(at)?),
@@ -236,6 +230,27 @@ impl<'a> Parser<'a> {
             },
         };
         Ok(Some(self.add(at.pointer, kind)))
+    }
+
+    fn is_reference(&self, keyword: &str) -> bool {
+        match keyword {
+            "$ref" => true,
+            "$recursiveRef" => self.draft == Draft::Draft2019,
+            "$dynamicRef" => self.draft >= Draft::Draft2020,
+            _ => false,
+        }
+    }
+
+    /// Whether a keyword is read with another one, which is there.
+    fn is_read_elsewhere(&self, keyword: &str, siblings: Siblings<'a>) -> bool {
+        match keyword {
+            "then" | "else" => self.draft >= Draft::Draft7 && siblings.contains_key("if"),
+            "minContains" | "maxContains" => {
+                self.draft >= Draft::Draft2019 && siblings.contains_key("contains")
+            }
+            "unevaluatedItems" | "unevaluatedProperties" => self.draft >= Draft::Draft2019,
+            _ => false,
+        }
     }
 
     /// What a keyword states of values of one type.
@@ -274,12 +289,7 @@ impl<'a> Parser<'a> {
             "dependencies" | "dependentRequired" | "dependentSchemas" => {
                 Kind::All(self.dependencies(at)?)
             }
-            "then"
-            | "else"
-            | "minContains"
-            | "maxContains"
-            | "unevaluatedItems"
-            | "unevaluatedProperties" => return Ok(None),
+            _ if self.is_read_elsewhere(keyword, siblings) => return Ok(None),
             "$defs" | "definitions" if !at.value.is_object() => {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
             }
@@ -299,13 +309,17 @@ impl<'a> Parser<'a> {
     }
 
     /// The strings of a format that is known, if formats are asserted.
-    fn format(&self, at: At<'_, '_>) -> Result<Option<Arc<Dfa>>, Error> {
+    fn format(&mut self, at: At<'_, '_>) -> Result<Option<Arc<Dfa>>, Error> {
         let name = at.value.as_str();
         let name = name.ok_or_else(|| invalid(at.pointer, "the name of a format", at.value))?;
-        Ok(match self.format {
-            FormatMode::Assert => format::automaton(name),
-            FormatMode::Ignore => None,
-        })
+        if self.format == FormatMode::Ignore {
+            return Ok(None);
+        }
+        let automaton = format::automaton(name);
+        if automaton.is_none() {
+            self.unknown.push(at.pointer.to_owned());
+        }
+        Ok(automaton)
     }
 
     fn schema(&mut self, at: At<'a, '_>) -> Literal {
