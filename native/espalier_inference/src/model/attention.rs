@@ -8,7 +8,7 @@ use super::linear::Linear;
 use super::llama::Rows;
 use super::norm::Norm;
 use super::rotary::Angles;
-use super::slices::with_slices;
+use super::slices::with_slice;
 use super::weights::Weights;
 use crate::error::Error;
 
@@ -64,7 +64,7 @@ impl Attention {
         }
         angles.rotate(&queries)?;
         angles.rotate(&keys)?;
-        with_slices(&keys, &values, |keys, values| self.append(keys, values, batch))?;
+        with_slice(&keys, |keys| with_slice(&values, |values| self.append(keys, values, batch)))??;
         let caches: Vec<_> = batch.iter().map(|rows| &*rows.cache).collect();
         let attended = CachedAttention { layer: self.layer, places, caches: &caches };
         self.output.apply(&queries.apply_op1_no_bwd(&attended)?)

@@ -5,12 +5,13 @@
 //! candle's custom ones: each checks the shapes that it is given and calls one of our kernels, whose
 //! results don't depend on what else is in the batch.
 
-use candle_core::{Tensor, bail};
+use candle_core::{Device, Tensor, bail};
 
 use super::cached_attention::Place;
 use super::config::Config;
 use super::layer::Layer;
 use super::linear::Linear;
+use super::matrix::Matrix;
 use super::norm::Norm;
 use super::rotary::Rotary;
 use super::weights::Weights;
@@ -28,7 +29,7 @@ pub(crate) struct Rows<'a> {
 /// The weights of a model and its forward pass.
 pub(crate) struct Llama {
     config: Config,
-    embedding: Tensor,
+    embedding: Matrix,
     layers: Vec<Layer>,
     norm: Norm,
     /// The embedding's own weights, if the model ties them.
@@ -37,9 +38,9 @@ pub(crate) struct Llama {
 }
 
 impl Llama {
-    pub(crate) fn load(config: Config, weights: &Weights) -> Result<Self, Error> {
+    pub(super) fn load(config: Config, weights: &Weights) -> Result<Self, Error> {
         let Config { n_ids, hidden_size, .. } = config;
-        let embedding = weights.tensor("model.embed_tokens.weight", &[n_ids, hidden_size])?;
+        let embedding = weights.matrix("model.embed_tokens.weight", n_ids, hidden_size)?;
         let layers = (0..config.n_layers).map(|index| Layer::load(index, &config, weights));
         let layers = layers.collect::<Result<_, _>>()?;
         let norm = Norm::load("model.norm", hidden_size, config.norm_epsilon, weights)?;
@@ -59,7 +60,7 @@ impl Llama {
     /// The number of weights; a tied embedding counts once.
     pub(crate) fn n_parameters(&self) -> usize {
         let output = if self.config.tied_embedding { 0 } else { self.output.n_parameters() };
-        let ends = self.embedding.elem_count() + self.norm.n_parameters() + output;
+        let ends = self.embedding.n_weights() + self.norm.n_parameters() + output;
         ends + self.layers.iter().map(Layer::n_parameters).sum::<usize>()
     }
 
@@ -77,12 +78,10 @@ impl Llama {
 
     fn hidden_states(&self, batch: &mut [Rows<'_>]) -> candle_core::Result<Tensor> {
         self.check(batch)?;
-        let device = self.embedding.device();
         let places = places(batch);
-        let angles = self.rotary.angles(places.iter().map(|place| place.position), device)?;
+        let angles = self.rotary.angles(places.iter().map(|place| place.position), &Device::Cpu)?;
         let ids: Vec<u32> = batch.iter().flat_map(|rows| rows.tokens).copied().collect();
-        let ids = Tensor::from_vec(ids, places.len(), device)?;
-        let x = self.embedding.index_select(&ids, 0)?;
+        let x = self.embedding.rows(&ids)?;
         for layer in &self.layers {
             layer.apply(&x, &angles, &places, batch)?;
         }

@@ -11,6 +11,7 @@ mod json_file;
 mod layer;
 mod linear;
 pub(crate) mod llama;
+mod matrix;
 mod mlp;
 mod norm;
 mod rotary;

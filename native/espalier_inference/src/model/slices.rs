@@ -17,17 +17,11 @@ pub(super) fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Res
     }
 }
 
-/// Gives the numbers of two tensors on the CPU to a function.
-pub(super) fn with_slices<T>(
-    a: &Tensor,
-    b: &Tensor,
-    function: impl FnOnce(&[f32], &[f32]) -> T,
-) -> Result<T> {
-    let ((a, a_layout), (b, b_layout)) = (a.storage_and_layout(), b.storage_and_layout());
-    let (Storage::Cpu(a), Storage::Cpu(b)) = (&*a, &*b) else {
-        bail!("expected tensors on the CPU");
-    };
-    Ok(function(slice(a, a_layout)?, slice(b, b_layout)?))
+/// Gives the numbers of a tensor on the CPU to a function.
+pub(super) fn with_slice<T>(tensor: &Tensor, function: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("expected a tensor on the CPU") };
+    Ok(function(slice(storage, layout)?))
 }
 
 /// The error for two tensors whose shapes don't fit each other.

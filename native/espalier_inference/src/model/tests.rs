@@ -11,6 +11,7 @@ use super::add::add;
 use super::cached_attention::{CachedAttention, Place};
 use super::linear::Linear;
 use super::llama::Rows;
+use super::matrix::Matrix;
 use super::rotary::{Rope, Rotary};
 use super::*;
 use crate::kv_cache::KvCache;
@@ -139,7 +140,7 @@ fn a_batch_that_does_not_fit_is_an_error() {
 #[test]
 fn shapes_that_do_not_fit_are_errors() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-    let linear = Linear::without_bias(zeros(&[3, 8]));
+    let linear = Linear::without_bias(Matrix::pack(&zeros(&[3, 8])).unwrap());
     assert_eq!(linear.apply(&zeros(&[5, 8])).unwrap().dims(), [5, 3]);
     for shape in [&[5, 7][..], &[8], &[5, 2, 8]] {
         assert!(linear.apply(&zeros(shape)).is_err(), "{shape:?}");

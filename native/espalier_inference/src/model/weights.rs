@@ -8,10 +8,11 @@ use candle_core::{DType, Device, Tensor};
 
 use super::files;
 use super::json_file::JsonFile;
+use super::matrix::Matrix;
 use crate::error::Error;
 
 /// One `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
-pub(crate) struct Weights {
+pub(super) struct Weights {
     files: Vec<WeightFile>,
     device: Device,
 }
@@ -23,7 +24,7 @@ struct WeightFile {
 
 impl Weights {
     /// Reads the files of a model directory; no tensor is on the device yet.
-    pub(crate) fn read(directory: &Path, device: &Device) -> Result<Self, Error> {
+    pub(super) fn read(directory: &Path, device: &Device) -> Result<Self, Error> {
         let index = directory.join("model.safetensors.index.json");
         let names = if index.exists() {
             shard_names(&JsonFile::read(&index)?)?
@@ -35,9 +36,16 @@ impl Weights {
     }
 
     /// A tensor of the given shape, on the device.
-    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+    pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let file = self.files.iter().find(|file| file.tensors.get(name).is_ok());
         file.unwrap_or(&self.files[0]).tensor(name, shape, &self.device)
+    }
+
+    /// A matrix with a row of `n_in` weights for each of `n_out` outputs.
+    pub(super) fn matrix(&self, name: &str, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
+        let weights = self.tensor(name, &[n_out, n_in])?;
+        let packed = Matrix::pack(&weights);
+        packed.map_err(|error| Error::ComputationFailed { detail: error.to_string() })
     }
 }
 
