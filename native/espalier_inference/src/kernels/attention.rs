@@ -2,22 +2,23 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::dots;
+use super::exp::exp;
+use super::panel::{PANEL, Panel, numbers, registers, sums};
 
-/// Scores computed together, to hide the latency of each addition.
-const N_SCORES: usize = 8;
+/// Panels of scores that are computed together, and positions whose values are added up apart: to
+/// hide the latency of each addition.
+const N_TOGETHER: usize = 4;
 
-/// One query against the keys and values of all positions up to its own.
-///
-/// `keys` and `values` hold a row of `stride` numbers for each position; the head's part starts at
-/// `offset` in each. `scores` is scratch space with one number for each position.
+/// One query of a head against the keys and values of all positions up to its own.
 pub(crate) struct Attention<'a> {
     pub(crate) query: &'a [f32],
-    pub(crate) keys: &'a [f32],
-    pub(crate) values: &'a [f32],
-    pub(crate) stride: usize,
-    pub(crate) offset: usize,
-    pub(crate) scores: &'a mut [f32],
+    /// The keys in blocks of [`PANEL`] positions: for each number of a key, a panel of positions.
+    pub(crate) keys: &'a [Panel],
+    /// The values, position by position, each of as many panels as it fills.
+    pub(crate) values: &'a [Panel],
+    pub(crate) n_positions: usize,
+    /// Scratch space for a panel of each block.
+    pub(crate) scores: &'a mut [Panel],
     pub(crate) output: &'a mut [f32],
 }
 
@@ -33,40 +34,103 @@ impl WithSimd for Attention<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { query, keys, values, stride, offset, scores, output } = self;
-        let size = query.len();
-        let scale = (size as f32).sqrt().recip();
-        let key = |position: usize| &keys[position * stride + offset..][..size];
-        let (groups, rest) = scores.as_chunks_mut::<N_SCORES>();
-        let grouped = groups.len() * N_SCORES;
-        for (group, scores) in groups.iter_mut().enumerate() {
-            let keys = std::array::from_fn(|i| key(group * N_SCORES + i));
-            *scores = dots(simd, query, keys).map(|score| score * scale);
-        }
-        for (i, score) in rest.iter_mut().enumerate() {
-            let [dot] = dots(simd, query, [key(grouped + i)]);
-            *score = dot * scale;
-        }
-        softmax(scores);
-        output.fill(0.0);
-        for (&weight, value) in scores.iter().zip(values.chunks_exact(stride)) {
-            for (sum, &value) in output.iter_mut().zip(&value[offset..][..size]) {
-                *sum += weight * value;
-            }
+        match S::F32_LANES {
+            16 => self.attend::<S, 1>(simd),
+            8 => self.attend::<S, 2>(simd),
+            4 => self.attend::<S, 4>(simd),
+            _ => self.attend::<S, PANEL>(simd),
         }
     }
 }
 
+impl Attention<'_> {
+    /// `N` is the number of registers that hold a panel.
+    #[inline(always)]
+    fn attend<S: Simd, const N: usize>(mut self, simd: S) {
+        self.score::<S, N>(simd);
+        let scale = (self.query.len() as f32).sqrt().recip();
+        let factor = softmax(self.scores, self.n_positions, scale);
+        let weights = &self.scores.as_flattened()[..self.n_positions];
+        let n_panels = self.output.len().div_ceil(PANEL);
+        for (panel, output) in self.output.chunks_mut(PANEL).enumerate() {
+            let sums = weighted_sum::<S, N>(simd, weights, self.values, panel, n_panels);
+            for (output, sum) in output.iter_mut().zip(sums) {
+                *output = sum * factor;
+            }
+        }
+    }
+
+    /// The product of the query with each key.
+    #[inline(always)]
+    fn score<S: Simd, const N: usize>(&mut self, simd: S) {
+        let size = self.query.len();
+        let block = |index: usize| &self.keys[index * size..][..size];
+        let (groups, rest) = self.scores.as_chunks_mut::<N_TOGETHER>();
+        let n_grouped = groups.len() * N_TOGETHER;
+        for (group, scores) in groups.iter_mut().enumerate() {
+            let blocks = std::array::from_fn(|i| block(group * N_TOGETHER + i));
+            [*scores] = sums::<S, N, 1, N_TOGETHER>(simd, [self.query], blocks);
+        }
+        for (i, scores) in rest.iter_mut().enumerate() {
+            [[*scores]] = sums::<S, N, 1, 1>(simd, [self.query], [block(n_grouped + i)]);
+        }
+    }
+}
+
+/// The exponentials of the first `n` scores after scaling, relative to the highest; returns the
+/// factor that makes their sum one.
 #[inline(always)]
-fn softmax(scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = (*score - max).exp();
-        sum += *score;
+fn softmax(scores: &mut [Panel], n: usize, scale: f32) -> f32 {
+    scores.as_flattened_mut()[n..].fill(f32::NEG_INFINITY);
+    let mut highest = [f32::NEG_INFINITY; PANEL];
+    for scores in &*scores {
+        for (highest, &score) in highest.iter_mut().zip(scores) {
+            *highest = if score > *highest { score } else { *highest };
+        }
     }
-    let scale = 1.0 / sum;
-    for score in scores {
-        *score *= scale;
+    let highest = highest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0.0; PANEL];
+    for scores in scores {
+        for (sum, score) in sums.iter_mut().zip(scores) {
+            *score = exp((*score - highest) * scale);
+            *sum += *score;
+        }
     }
+    sums.into_iter().sum::<f32>().recip()
+}
+
+/// One of the `n_panels` of each position's value, weighted and added up.
+#[inline(always)]
+fn weighted_sum<S: Simd, const N: usize>(
+    simd: S,
+    weights: &[f32],
+    values: &[Panel],
+    panel: usize,
+    n_panels: usize,
+) -> Panel {
+    let mut sums = [[simd.splat_f32s(0.0); N]; N_TOGETHER];
+    let mut add = |i: usize, weight: f32, value: &Panel| {
+        let weight = simd.splat_f32s(weight);
+        for (sum, value) in sums[i].iter_mut().zip(registers::<S, N>(value)) {
+            *sum = simd.mul_add_f32s(weight, value, *sum);
+        }
+    };
+    let (groups, rest) = weights.as_chunks::<N_TOGETHER>();
+    let values = &values[..weights.len() * n_panels];
+    let (grouped, rest_values) = values.split_at(groups.len() * N_TOGETHER * n_panels);
+    for (weights, values) in groups.iter().zip(grouped.chunks_exact(N_TOGETHER * n_panels)) {
+        for (i, &weight) in weights.iter().enumerate() {
+            add(i, weight, &values[i * n_panels + panel]);
+        }
+    }
+    for (i, (&weight, value)) in rest.iter().zip(rest_values.chunks_exact(n_panels)).enumerate() {
+        add(i, weight, &value[panel]);
+    }
+    let [mut total, others @ ..] = sums;
+    for sums in others {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total = simd.add_f32s(*total, sum);
+        }
+    }
+    numbers::<S, N>(total)
 }

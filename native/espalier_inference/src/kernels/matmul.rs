@@ -1,26 +1,24 @@
 //! The product of rows with a matrix of weights, most of the work of a forward pass.
 //!
-//! Weights are packed once, when a model is loaded: [`PANEL`] outputs lie side by side for each
+//! Panel are packed once, when a model is loaded: [`PANEL`] outputs lie side by side for each
 //! input, so that the product reads them in order and every lane of a register is an output of its
 //! own (the layout of the inner kernel in Goto and van de Geijn, "Anatomy of High-Performance
 //! Matrix Multiplication", 2008). An output adds its terms from the first input to the last,
 //! however many rows are computed together.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// The outputs that lie side by side in packed weights.
-pub(crate) const PANEL: usize = 16;
-
-/// The weights of [`PANEL`] outputs for one input.
-type Weights = [f32; PANEL];
+use super::panel::{PANEL, Panel, sums};
 
 /// Products with fewer multiplications than this (some 4 µs) stay on one thread: sharing them
 /// would cost more than it gains.
 const MIN_PARALLEL_WORK: usize = 1 << 17;
 
-/// Rows that one tile computes: with two registers for each, they fill those that a CPU has.
-const MAX_ROWS: usize = 6;
+/// The panels whose weights are read once for all rows.
+const GROUP: usize = 4;
 
 /// Packs a row of `n_in` weights for each output. The last panel is filled with zeros.
 pub(crate) fn pack(weights: &[f32], n_in: usize) -> Vec<f32> {
@@ -69,13 +67,13 @@ pub(crate) fn matmul(x: &[f32], packed: &[f32], n_in: usize, n_out: usize, y: &m
     }
 }
 
-fn matmul_on_this_thread(x: &[f32], weights: &[Weights], n_in: usize, n_out: usize, y: &mut [f32]) {
+fn matmul_on_this_thread(x: &[f32], weights: &[Panel], n_in: usize, n_out: usize, y: &mut [f32]) {
     Arch::new().dispatch(Matmul { x, weights, n_in, n_out, y });
 }
 
 struct Matmul<'a> {
     x: &'a [f32],
-    weights: &'a [Weights],
+    weights: &'a [Panel],
     n_in: usize,
     n_out: usize,
     y: &'a mut [f32],
@@ -86,54 +84,63 @@ impl WithSimd for Matmul<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        // As many sums as the registers hold beside the weights and one number of a row.
         match S::F32_LANES {
-            8 => self.tiles::<S, 2>(simd),
-            4 => self.tiles::<S, 4>(simd),
-            16 => self.tiles::<S, 1>(simd),
-            _ => self.tiles::<S, PANEL>(simd),
+            16 => self.groups::<S, 1, 8, 2>(simd),
+            8 => self.groups::<S, 2, 6, 1>(simd),
+            4 => self.groups::<S, 4, 6, 1>(simd),
+            _ => self.groups::<S, PANEL, 1, 1>(simd),
         }
     }
 }
 
 impl Matmul<'_> {
-    /// `N` is the number of registers that hold a panel's outputs. The fewer rows are left, the
-    /// more panels are computed together: enough sums must be under way to hide the latency of
-    /// each addition.
+    /// Goes over the weights once, a group of panels at a time that stays in the cache, and over
+    /// all rows for each, in tiles of `ROWS` rows and `PANELS` panels of `N` registers.
+    ///
+    /// The fewer rows are left, the more panels are computed together: enough sums must be under
+    /// way to hide the latency of each addition.
     #[inline(always)]
-    fn tiles<S: Simd, const N: usize>(mut self, simd: S) {
-        let n_rows = self.x.len() / self.n_in;
-        let full = n_rows - n_rows % MAX_ROWS;
-        self.rows::<S, N, MAX_ROWS, 1>(simd, 0, full);
-        match n_rows - full {
-            0 => {}
-            1 => self.rows::<S, N, 1, 4>(simd, full, n_rows),
-            2 => self.rows::<S, N, 2, 2>(simd, full, n_rows),
-            3 => self.rows::<S, N, 3, 2>(simd, full, n_rows),
-            4 => self.rows::<S, N, 4, 1>(simd, full, n_rows),
-            _ => self.rows::<S, N, 5, 1>(simd, full, n_rows),
+    fn groups<S: Simd, const N: usize, const ROWS: usize, const PANELS: usize>(mut self, simd: S) {
+        let (n_rows, n_panels) = (self.x.len() / self.n_in, self.weights.len() / self.n_in);
+        for start in (0..n_panels).step_by(GROUP) {
+            let panels = start..n_panels.min(start + GROUP);
+            let mut row = 0;
+            while row + ROWS <= n_rows {
+                self.tiles::<S, N, ROWS, PANELS>(simd, row, panels.clone());
+                row += ROWS;
+            }
+            while row + 4 <= n_rows {
+                self.tiles::<S, N, 4, PANELS>(simd, row, panels.clone());
+                row += 4;
+            }
+            while row + 2 <= n_rows {
+                self.tiles::<S, N, 2, 2>(simd, row, panels.clone());
+                row += 2;
+            }
+            while row < n_rows {
+                self.tiles::<S, N, 1, GROUP>(simd, row, panels.clone());
+                row += 1;
+            }
         }
     }
 
-    /// Computes the rows from `start` on, `ROWS` at a time: goes over the weights once, and over
-    /// all these rows for each group of panels.
+    /// The outputs of some panels for `ROWS` rows from `row` on.
     #[inline(always)]
-    fn rows<S: Simd, const N: usize, const ROWS: usize, const PANELS: usize>(
+    fn tiles<S: Simd, const N: usize, const ROWS: usize, const PANELS: usize>(
         &mut self,
         simd: S,
-        start: usize,
-        end: usize,
+        row: usize,
+        panels: Range<usize>,
     ) {
-        let panels = self.weights.chunks_exact(self.n_in);
-        let grouped = panels.len() - panels.len() % PANELS;
-        for panel in (0..grouped).step_by(PANELS) {
-            for row in (start..end).step_by(ROWS) {
-                self.tile::<S, N, ROWS, PANELS>(simd, row, panel);
-            }
+        let mut panel = panels.start;
+        while panel + PANELS <= panels.end {
+            self.tile::<S, N, ROWS, PANELS>(simd, row, panel);
+            panel += PANELS;
         }
-        for panel in grouped..panels.len() {
-            for row in (start..end).step_by(ROWS) {
-                self.tile::<S, N, ROWS, 1>(simd, row, panel);
-            }
+        while panel < panels.end {
+            self.tile::<S, N, ROWS, 1>(simd, row, panel);
+            panel += 1;
         }
     }
 
@@ -155,41 +162,6 @@ impl Matmul<'_> {
             self.y[(row + i) * n_out + start..][..width].copy_from_slice(&sums[..width]);
         }
     }
-}
-
-/// The outputs of each row for each panel, summed up in registers.
-#[inline(always)]
-fn sums<S: Simd, const N: usize, const ROWS: usize, const PANELS: usize>(
-    simd: S,
-    rows: [&[f32]; ROWS],
-    panels: [&[Weights]; PANELS],
-) -> [[[f32; PANEL]; PANELS]; ROWS] {
-    let n_in = rows[0].len();
-    let (rows, panels) = (rows.map(|row| &row[..n_in]), panels.map(|panel| &panel[..n_in]));
-    let mut sums = [[[simd.splat_f32s(0.0); N]; PANELS]; ROWS];
-    for input in 0..n_in {
-        let weights = panels.map(|panel| registers::<S, N>(&panel[input]));
-        for (row, sums) in rows.iter().zip(&mut sums) {
-            let x = simd.splat_f32s(row[input]);
-            for (sums, weights) in sums.as_flattened_mut().iter_mut().zip(weights.as_flattened()) {
-                *sums = simd.mul_add_f32s(x, *weights, *sums);
-            }
-        }
-    }
-    sums.map(|sums| sums.map(|sums| numbers::<S, N>(sums)))
-}
-
-#[inline(always)]
-fn registers<S: Simd, const N: usize>(numbers: &[f32; PANEL]) -> [S::f32s; N] {
-    let (registers, _) = S::as_simd_f32s(numbers);
-    std::array::from_fn(|i| registers[i])
-}
-
-#[inline(always)]
-fn numbers<S: Simd, const N: usize>(registers: [S::f32s; N]) -> [f32; PANEL] {
-    let mut numbers = [0.0; PANEL];
-    S::as_mut_simd_f32s(&mut numbers).0.copy_from_slice(&registers);
-    numbers
 }
 
 #[cfg(test)]

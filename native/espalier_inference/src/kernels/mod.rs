@@ -11,12 +11,16 @@
 )]
 
 mod attention;
+mod exp;
 mod matmul;
+mod panel;
 
 use pulp::{Arch, Simd, WithSimd};
 
 pub(crate) use self::attention::Attention;
-pub(crate) use self::matmul::{PANEL, matmul, pack, unpack_row};
+use self::exp::exp;
+pub(crate) use self::matmul::{matmul, pack, unpack_row};
+pub(crate) use self::panel::{PANEL, Panel};
 
 /// `x / sqrt(mean(x²) + epsilon) * weight` for each row, into `y`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32]) {
@@ -37,8 +41,8 @@ impl WithSimd for RmsNorm<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let size = self.weight.len();
         for (x, y) in self.x.chunks_exact(size).zip(self.y.chunks_exact_mut(size)) {
-            let [sum] = dots(simd, x, [x]);
-            let scale = (sum / size as f32 + self.epsilon).sqrt().recip();
+            let mean = sum_of_squares(simd, x) / size as f32;
+            let scale = (mean + self.epsilon).sqrt().recip();
             for ((y, &x), &weight) in y.iter_mut().zip(x).zip(self.weight) {
                 *y = x * scale * weight;
             }
@@ -48,8 +52,22 @@ impl WithSimd for RmsNorm<'_> {
 
 /// `silu(gate) * up`, into `gate`.
 pub(crate) fn swiglu(gate: &mut [f32], up: &[f32]) {
-    for (gate, &up) in gate.iter_mut().zip(up) {
-        *gate = *gate / (1.0 + (-*gate).exp()) * up;
+    Arch::new().dispatch(SwiGlu { gate, up });
+}
+
+struct SwiGlu<'a> {
+    gate: &'a mut [f32],
+    up: &'a [f32],
+}
+
+impl WithSimd for SwiGlu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for (gate, &up) in self.gate.iter_mut().zip(self.up) {
+            *gate = *gate / (1.0 + exp(-*gate)) * up;
+        }
     }
 }
 
@@ -60,22 +78,15 @@ pub(crate) fn add(x: &mut [f32], y: &[f32]) {
     }
 }
 
-/// The dot products of a slice with others of the same length.
+/// The sum of all squares.
 #[inline(always)]
-fn dots<S: Simd, const N: usize>(simd: S, x: &[f32], others: [&[f32]; N]) -> [f32; N] {
-    let (x, x_rest) = S::as_simd_f32s(x);
-    let others = others.map(|other| S::as_simd_f32s(other));
-    let others_whole = others.map(|(whole, _)| &whole[..x.len()]);
-    let mut sums = [simd.splat_f32s(0.0); N];
-    for (i, &x) in x.iter().enumerate() {
-        for (sum, other) in sums.iter_mut().zip(others_whole) {
-            *sum = simd.mul_add_f32s(x, other[i], *sum);
-        }
+fn sum_of_squares<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    let (whole, rest) = S::as_simd_f32s(x);
+    let mut sum = simd.splat_f32s(0.0);
+    for &x in whole {
+        sum = simd.mul_add_f32s(x, x, sum);
     }
-    std::array::from_fn(|n| {
-        let rest = x_rest.iter().zip(others[n].1).map(|(x, y)| x * y);
-        simd.reduce_sum_f32s(sums[n]) + rest.sum::<f32>()
-    })
+    simd.reduce_sum_f32s(sum) + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 #[cfg(test)]

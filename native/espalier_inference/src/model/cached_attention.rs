@@ -7,11 +7,14 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use rayon::prelude::*;
 
 use super::slices::slice;
-use crate::kernels;
+use crate::kernels::{self, PANEL};
 use crate::kv_cache::KvCache;
 
 /// Score computations (tokens × positions × query size) below which attention stays on a thread.
 const MIN_PARALLEL_WORK: usize = 1 << 18;
+
+/// The most rows of a block.
+const BLOCK: usize = 16;
 
 /// Where a row of the flattened matrix belongs.
 pub(super) struct Place {
@@ -37,49 +40,80 @@ impl CustomOp1 for CachedAttention<'_> {
     fn cpu_fwd(&self, queries: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n_rows, n_heads, head_size) = layout.shape().dims3()?;
         let size = n_heads * head_size;
-        let fit = self.places.iter().all(|place| self.fits(place, size, head_size));
+        let fit = self.places.iter().all(|place| self.fits(place, n_heads, head_size));
         if !fit || n_rows != self.places.len() || size == 0 {
             bail!("{}: queries of shape {:?} do not fit the caches", self.name(), layout.shape());
         }
         let queries = slice(queries, layout)?;
         let mut output = vec![0.0; queries.len()];
-        let run = |((output, query), place): ((&mut [f32], &[f32]), &Place)| {
-            self.attend(place, query, head_size, output);
-        };
+        let blocks = self.blocks(size, queries, &mut output);
         let work: usize = self.places.iter().map(|place| (place.position + 1) * size).sum();
         if rayon::current_num_threads() == 1 || work < MIN_PARALLEL_WORK {
-            let rows = output.chunks_exact_mut(size).zip(queries.chunks_exact(size));
-            rows.zip(self.places).for_each(run);
+            blocks.into_iter().for_each(|block| self.attend(block, n_heads, head_size));
         } else {
-            let rows = output.par_chunks_exact_mut(size).zip(queries.par_chunks_exact(size));
-            rows.zip(self.places).for_each(run);
+            blocks.into_par_iter().for_each(|block| self.attend(block, n_heads, head_size));
         }
         Ok((CpuStorage::F32(output), Shape::from((n_rows, size))))
     }
 }
 
+/// Rows of one sequence that attend one after the other, head by head: so what they read of a head
+/// stays in the cache of the CPU.
+struct Block<'a> {
+    places: &'a [Place],
+    queries: &'a [f32],
+    output: &'a mut [f32],
+}
+
 impl CachedAttention<'_> {
     /// Whether the cache of a row has all it attends to, in heads that its queries can share.
-    fn fits(&self, place: &Place, size: usize, head_size: usize) -> bool {
-        let cache = self.caches.get(place.sequence).filter(|cache| cache.row_size() > 0);
-        cache.is_some_and(|cache| {
-            cache.row_size().is_multiple_of(head_size)
-                && size.is_multiple_of(cache.row_size())
-                && cache.n_rows(self.layer) > place.position
+    fn fits(&self, place: &Place, n_heads: usize, head_size: usize) -> bool {
+        self.caches.get(place.sequence).is_some_and(|cache| {
+            let (_, n_kv_heads, kv_head_size) = cache.shape();
+            head_size == kv_head_size
+                && n_heads.checked_rem(n_kv_heads) == Some(0)
+                && cache.n_positions(self.layer) > place.position
         })
     }
 
-    /// All heads of one row: each group of query heads shares a head of keys and values.
-    fn attend(&self, place: &Place, query: &[f32], head_size: usize, output: &mut [f32]) {
-        let cache = self.caches[place.sequence];
-        let (keys, values) = cache.rows(self.layer, place.position + 1);
-        let mut scores = vec![0.0; place.position + 1];
-        let (stride, n_shared) = (cache.row_size(), query.len() / cache.row_size());
-        let heads = query.chunks_exact(head_size).zip(output.chunks_exact_mut(head_size));
-        for (head, (query, output)) in heads.enumerate() {
-            let offset = head / n_shared * head_size;
-            let scores = &mut scores[..];
-            kernels::Attention { query, keys, values, stride, offset, scores, output }.run();
+    fn blocks<'a>(
+        &'a self,
+        size: usize,
+        mut queries: &'a [f32],
+        mut output: &'a mut [f32],
+    ) -> Vec<Block<'a>> {
+        let runs = self.places.chunk_by(|a, b| a.sequence == b.sequence);
+        let blocks = runs.flat_map(|run| run.chunks(BLOCK)).map(|places| {
+            let (block_queries, block_output);
+            (block_queries, queries) = queries.split_at(places.len() * size);
+            (block_output, output) = std::mem::take(&mut output).split_at_mut(places.len() * size);
+            Block { places, queries: block_queries, output: block_output }
+        });
+        blocks.collect()
+    }
+
+    /// Each group of query heads shares a head of keys and values.
+    fn attend(&self, block: Block<'_>, n_heads: usize, head_size: usize) {
+        let Block { places, queries, output } = block;
+        let cache = self.caches[places[0].sequence];
+        let (_, n_kv_heads, _) = cache.shape();
+        let mut scores = Vec::new();
+        for head in 0..n_heads {
+            let shared = cache.head(self.layer, head / (n_heads / n_kv_heads));
+            for (row, place) in places.iter().enumerate() {
+                let part = (row * n_heads + head) * head_size;
+                let n_positions = place.position + 1;
+                scores.resize(n_positions.div_ceil(PANEL), [0.0; PANEL]);
+                let attention = kernels::Attention {
+                    query: &queries[part..][..head_size],
+                    keys: shared.keys(n_positions),
+                    values: shared.values(n_positions),
+                    n_positions,
+                    scores: &mut scores,
+                    output: &mut output[part..][..head_size],
+                };
+                attention.run();
+            }
         }
     }
 }

@@ -66,7 +66,8 @@ impl Llama {
 
     /// An empty cache for a new sequence.
     pub(crate) fn new_cache(&self) -> KvCache {
-        KvCache::new(self.config.n_layers, self.config.kv_size())
+        let Config { n_layers, n_kv_heads, head_size, .. } = self.config;
+        KvCache::new(n_layers, n_kv_heads, head_size)
     }
 
     /// Adds the tokens of all sequences to their caches, and returns the logits asked for, row by
@@ -105,8 +106,9 @@ impl Llama {
 
     /// Whether the batch is one for this model.
     fn check(&self, batch: &[Rows<'_>]) -> candle_core::Result<()> {
+        let Config { n_layers, n_kv_heads, head_size, .. } = self.config;
         let fits = |rows: &Rows<'_>| {
-            rows.cache.has_shape(self.config.n_layers, self.config.kv_size())
+            rows.cache.shape() == (n_layers, n_kv_heads, head_size)
                 && rows.n_logits <= rows.tokens.len()
         };
         if !batch.iter().all(fits) {

@@ -128,13 +128,12 @@ fn a_batch_that_does_not_fit_is_an_error() {
         let result = llama.forward(&mut [Rows { tokens, cache: &mut cache, n_logits }]);
         assert!(matches!(result, Err(Error::ComputationFailed { .. })), "{result:?}");
     };
-    let Config { n_ids, n_layers, .. } = *llama.config();
-    let row_size = llama.config().kv_size();
+    let Config { n_ids, n_layers, n_kv_heads, head_size, .. } = *llama.config();
     fails(&[0, n_ids as u32], llama.new_cache(), 1);
     fails(&[0], llama.new_cache(), 2);
     fails(&[0], KvCache::default(), 1);
-    fails(&[0], KvCache::new(n_layers, row_size + 1), 1);
-    fails(&[0], KvCache::new(n_layers + 1, row_size), 1);
+    fails(&[0], KvCache::new(n_layers, n_kv_heads, head_size + 1), 1);
+    fails(&[0], KvCache::new(n_layers + 1, n_kv_heads, head_size), 1);
 }
 
 #[test]
@@ -159,7 +158,7 @@ fn shapes_that_do_not_fit_are_errors() {
 
 #[test]
 fn attention_beyond_a_cache_is_an_error() {
-    let mut cache = KvCache::new(1, 8);
+    let mut cache = KvCache::new(1, 2, 4);
     cache.append(0, &[1.0; 16], &[2.0; 16]);
     let attend = |shape: (usize, usize, usize), sequence, position| {
         let queries = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
