@@ -3,7 +3,8 @@
 #     mix run bench/concurrent_callers.exs [--model PATH] [--rounds N] [--temperature X] [--threads N]
 #
 # The same eight requests run one after another and all at once, several rounds in turn; the medians
-# are compared. Each request has a seed of its own, so its text must be the same either way.
+# are compared. Each request has a seed of its own, so its text must be the same either way. The schema
+# is compiled once, before.
 
 Code.require_file("support/machine.exs", __DIR__)
 
@@ -32,7 +33,9 @@ defmodule Bench.ConcurrentCallers do
     path = options[:model] || Espalier.Model.tiny_path()
     threads = if options[:threads], do: [n_threads: options[:threads]], else: []
     {:ok, model} = Espalier.Model.start_link([path: path] ++ threads)
-    generate = &generate(&1, model, options[:temperature] || 0.7)
+    {:ok, %{vocabulary: vocabulary}} = Espalier.Model.fetch(model)
+    {:ok, constraint} = Espalier.Schema.to_constraint(@schema, vocabulary: vocabulary)
+    generate = &generate(&1, constraint, model, options[:temperature] || 0.7)
 
     IO.puts(Bench.Machine.describe())
     one_by_one(generate)
@@ -44,9 +47,9 @@ defmodule Bench.ConcurrentCallers do
     report(rounds)
   end
 
-  defp generate({text, seed}, model, temperature) do
+  defp generate({text, seed}, constraint, model, temperature) do
     options = [model: model, seed: seed, temperature: temperature]
-    {:ok, result} = Espalier.generate_result(@schema, text, options)
+    {:ok, result} = Espalier.generate_result(constraint, text, options)
     {result.text, result.usage.completion_tokens}
   end
 

@@ -162,7 +162,7 @@ defmodule Espalier do
   def stream(schema, prompt, options \\ []) do
     with {:ok, options} <- Request.validate(options),
          {:ok, request} <- Request.new(schema, prompt, options) do
-      request |> Run.events() |> Stream.map(&raise_error/1)
+      %{request | streamed: true} |> Run.events() |> Stream.map(&raise_error/1)
     else
       {:error, error} -> raise error
     end

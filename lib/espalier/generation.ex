@@ -17,15 +17,19 @@ defmodule Espalier.Generation do
   @last_message_timeout 5_000
 
   @enforce_keys [:ref, :native, :monitor, :timeout, :deadline]
-  defstruct [:ref, :native, :monitor, :timeout, :deadline, ended?: false]
+  defstruct [:ref, :native, :monitor, :timeout, :deadline, late?: false, ended?: false]
 
-  @typedoc "`ended?` says that the model has sent its last message."
+  @typedoc """
+  `late?` says that the generation was cancelled at its deadline, and `ended?` that the model has sent
+  its last message.
+  """
   @type t :: %__MODULE__{
           ref: reference,
           native: reference,
           monitor: reference,
           timeout: timeout,
           deadline: integer | :infinity,
+          late?: boolean,
           ended?: boolean
         }
 
@@ -58,14 +62,22 @@ defmodule Espalier.Generation do
         {{:tokens, Packed.unpack(packed), bytes, forced?}, generation}
 
       {:espalier, ^ref, last} ->
-        {last(last), %{generation | ended?: true}}
+        {last(last, generation), %{generation | ended?: true}}
 
       {:DOWN, ^monitor, :process, _pid, _reason} ->
         {{:error, stopped()}, generation}
     after
-      remaining(generation.deadline) -> {{:error, timeout(generation.timeout)}, generation}
+      remaining(generation.deadline) -> expire(generation)
     end
   end
+
+  # What the text was so far comes with the last message.
+  defp expire(%{late?: false} = generation) do
+    Native.generation_cancel(generation.native)
+    next(%{generation | late?: true, deadline: deadline(@last_message_timeout)})
+  end
+
+  defp expire(generation), do: {{:error, timeout(generation.timeout)}, generation}
 
   @doc "Lets go of a generation; one that has not ended is cancelled."
   @spec stop(t) :: :ok
@@ -88,13 +100,14 @@ defmodule Espalier.Generation do
   defp remaining(:infinity), do: :infinity
   defp remaining(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 
-  defp last({:error, error}), do: {:error, Error.from_native(error)}
+  defp last(_message, %{late?: true, timeout: timeout}), do: {:error, timeout(timeout)}
+  defp last({:error, error}, _generation), do: {:error, Error.from_native(error)}
 
-  defp last({:done, %{finish_reason: :cancelled}}) do
+  defp last({:done, %{finish_reason: :cancelled}}, _generation) do
     {:error, %GenerationError{kind: :cancelled, message: "the generation was cancelled"}}
   end
 
-  defp last({:done, info}) do
+  defp last({:done, info}, _generation) do
     usage = %{
       prompt_tokens: info.prompt_tokens,
       completion_tokens: info.tokens,

@@ -67,7 +67,9 @@ defmodule Espalier.Model do
     n_threads: [
       type: :pos_integer,
       doc: """
-      Threads that share the arithmetic of a step: by default one for each core but one, and at most 8.\
+      Threads that share the arithmetic of a step: by default one for each core, and at most 8. They \
+      have work while several generations run or a prompt is read; the steps of a single text are too \
+      small to share, except in large models. Give fewer where the VM has other work to do.\
       """
     ]
   ]

@@ -8,6 +8,7 @@ defmodule Espalier.Request do
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
     * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`
+    * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
   """
 
   alias Espalier.Backends.Local
@@ -68,7 +69,7 @@ defmodule Espalier.Request do
            ] ++ Sampling.options() ++ @text_options
 
   @enforce_keys [:schema, :prompt, :backend, :sampling, :max_tokens, :timeout, :template]
-  defstruct @enforce_keys ++ [:model, backend_options: [], text_options: []]
+  defstruct @enforce_keys ++ [:model, backend_options: [], text_options: [], streamed: false]
 
   @type t :: %__MODULE__{
           schema: Espalier.Schema.t() | Form.t(),
@@ -80,7 +81,8 @@ defmodule Espalier.Request do
           max_tokens: pos_integer,
           timeout: timeout,
           template: boolean,
-          text_options: keyword
+          text_options: keyword,
+          streamed: boolean
         }
 
   @doc false

@@ -26,7 +26,8 @@ defmodule Espalier.ModelTest do
         repetition_penalty: 1.0,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
-        seed: 0
+        seed: 0,
+        streamed: true
       },
       Map.new(options[:sampling] || [])
     )
@@ -57,6 +58,26 @@ defmodule Espalier.ModelTest do
 
   # It goes on for as long as the model's context allows, unless the model ends it.
   @long [max_tokens: 100_000, sampling: [temperature: 5.0]]
+
+  test "tokens come at the end where nobody reads them as they come", %{model: model} do
+    [streamed, whole] =
+      for streamed <- [true, false] do
+        options = [max_tokens: 20, sampling: [temperature: 5.0, streamed: streamed]]
+        {:ok, ref, _generation} = generate(model, options)
+        receive_all(ref)
+      end
+
+    assert {"" <> _text, {:done, %{tokens: 20}}} = streamed
+    assert whole == streamed
+
+    {:ok, ref, generation} =
+      generate(model, max_tokens: 100_000, sampling: [temperature: 5.0, streamed: false])
+
+    refute_receive {:espalier, ^ref, _message}, 20
+    Native.generation_cancel(generation)
+    assert {text, {:done, _info}} = receive_all(ref)
+    assert text != ""
+  end
 
   describe "start_link/1" do
     test "tells what is wrong with the files" do

@@ -67,6 +67,7 @@ defmodule Espalier.Backends.Local do
       top_k: clip(request.sampling.top_k || 0),
       prompt: Packed.pack(prompt),
       constraint: constraint.ref,
+      streamed: request.streamed,
       max_tokens: clip(request.max_tokens)
     })
   end

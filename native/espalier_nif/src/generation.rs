@@ -29,6 +29,8 @@ struct RequestMap {
     presence_penalty: f64,
     frequency_penalty: f64,
     seed: u64,
+    /// Whether tokens are sent as they come, or all at once at the end.
+    streamed: bool,
 }
 
 /// Submits a request; its events go to `caller` as `{:espalier, reference, event}`.
@@ -44,7 +46,7 @@ fn model_generate(
     if env.monitor(&generation, &caller).is_none() {
         generation.cancel();
     }
-    let mut mailbox = Mailbox::new(caller, reference, generation.clone());
+    let mut mailbox = Mailbox::new(caller, reference, generation.clone(), request.streamed);
     guard::catch(|| {
         generation.set(model.0.submit(request.into(), move |event| mailbox.deliver(event))?);
         Ok(())
@@ -85,17 +87,35 @@ struct Mailbox {
     kept: OwnedEnv,
     reference: SavedTerm,
     generation: ResourceArc<GenerationRef>,
+    streamed: bool,
+    /// The tokens that were not sent yet.
+    held_back: Vec<Event>,
 }
 
 impl Mailbox {
-    fn new(caller: LocalPid, reference: Term, generation: ResourceArc<GenerationRef>) -> Self {
+    fn new(
+        caller: LocalPid,
+        reference: Term,
+        generation: ResourceArc<GenerationRef>,
+        streamed: bool,
+    ) -> Self {
         let kept = OwnedEnv::new();
         let reference = kept.save(reference);
-        Self { caller, kept, reference, generation }
+        Self { caller, kept, reference, generation, streamed, held_back: Vec::new() }
+    }
+
+    /// Sends the event, or holds it back for the last one.
+    fn deliver(&mut self, event: Event) {
+        if !self.streamed && matches!(event, Event::Tokens { .. }) {
+            return self.held_back.push(event);
+        }
+        for event in std::mem::take(&mut self.held_back).into_iter().chain([event]) {
+            self.deliver_now(event);
+        }
     }
 
     /// Sends the event. A caller that is not there any more cancels the generation.
-    fn deliver(&mut self, event: Event) {
+    fn deliver_now(&mut self, event: Event) {
         // Only a thread of our own may send like this. The one exception to the model's thread is a
         // request that comes just when that ends, and fails on the scheduler that submits it.
         if is_scheduler_thread() {

@@ -35,7 +35,7 @@ struct Info {
 fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
     let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
     let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads };
-    let model = guard::with_large_stack(|| Ok(Model::load(Path::new(path), &options)?))?;
+    let model = guard::with_own_thread(|| Ok(Model::load(Path::new(path), &options)?))?;
     let model = ResourceArc::new(ModelRef(model));
     if env.monitor(&model, &env.pid()).is_none() {
         model.0.stop();

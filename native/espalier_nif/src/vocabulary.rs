@@ -28,7 +28,7 @@ fn vocabulary_from_tokenizer_json(
     eos_tokens: Vec<String>,
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     let text = text.as_slice();
-    guard::with_large_stack(|| {
+    guard::with_own_thread(|| {
         let tokenizer = Tokenizer::from_json(text)?;
         Ok(resource(Arc::new(tokenizer.vocabulary(&eos_tokens)?)))
     })

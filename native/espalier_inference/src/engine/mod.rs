@@ -32,15 +32,16 @@ use crate::tokenizer::Tokenizer;
 pub struct ModelOptions {
     /// How many requests advance together; further ones wait in order. 8 by default.
     pub max_batch_size: usize,
-    /// Threads that share the arithmetic of a step. By default one for each core but one, and at
-    /// most 8: a core stays free for whoever consumes the tokens.
+    /// Threads that share the arithmetic of a step: by default one for each core, and at most 8. They
+    /// have work while several requests run or a prompt is read; the steps of a single text are too
+    /// small to share, except in large models.
     pub n_threads: usize,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
         let n_cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { max_batch_size: 8, n_threads: (n_cores - 1).clamp(1, 8) }
+        Self { max_batch_size: 8, n_threads: n_cores.min(8) }
     }
 }
 

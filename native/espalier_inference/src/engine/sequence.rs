@@ -84,6 +84,11 @@ impl Sequence {
         self.n_reading
     }
 
+    /// How many tokens the current step reads.
+    pub(crate) fn n_reading(&self) -> usize {
+        self.n_reading
+    }
+
     /// The parts of a step that run side by side: the rows for the model, and the guide if a token
     /// will be sampled after them.
     pub(crate) fn split(&mut self) -> (Rows<'_>, Option<&mut Guide>) {

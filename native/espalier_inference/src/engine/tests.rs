@@ -100,11 +100,17 @@ fn same_seed_gives_the_same_text_alone_and_in_a_batch() {
 #[test]
 fn more_threads_give_the_same_text() {
     let directory = TestModel::random();
-    let options = ModelOptions { max_batch_size: 2, n_threads: 3 };
-    let model = Model::load(directory.path(), &options).unwrap();
+    let options = ModelOptions { max_batch_size: 8, n_threads: 3 };
+    let (model, single) = (Model::load(directory.path(), &options).unwrap(), load(1));
     // Long enough that attention is shared among them.
     let long = || request(&"long ".repeat(80), 10);
-    assert_eq!(run(&model, long()), run(&load(1), long()));
+    assert_eq!(run(&model, long()), run(&single, long()));
+    // Sequences of different lengths, divided among them.
+    let together: Vec<Running> = (0..8).map(|seed| start(&model, seeded(seed))).collect();
+    assert_eq!(run(&model, long()), run(&single, long()));
+    for (seed, running) in (0..8).zip(together) {
+        assert_eq!(running.outcome().text, run(&single, seeded(seed)).text, "seed {seed}");
+    }
 }
 
 #[test]

@@ -9,17 +9,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::guide::Guide;
 use super::sequence::Sequence;
 use super::{ModelOptions, Stopped};
-use crate::error::Error;
 use crate::model::llama::{Llama, Rows};
 
 /// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
 /// doesn't hold up the sequences that decode beside it.
 const MAX_ROWS: usize = 256;
+
+/// Parameters that the caches of a CPU may hold from step to step: 32 MiB of them.
+const MAX_CACHED_PARAMETERS: usize = 1 << 23;
+
+/// Rows that make reading all the weights little beside the work with them.
+const MIN_OWN_ROWS: usize = 64;
 
 /// What the handle tells the thread.
 pub(crate) enum Command {
@@ -31,6 +37,7 @@ pub(crate) enum Command {
 /// Owns the weights and all requests.
 pub(crate) struct Worker {
     llama: Llama,
+    n_parameters: usize,
     max_batch_size: usize,
     n_threads: usize,
     commands: Receiver<Command>,
@@ -48,7 +55,8 @@ impl Worker {
     ) -> Self {
         let ModelOptions { max_batch_size, n_threads } = *options;
         let (waiting, running) = (VecDeque::new(), Vec::new());
-        Self { llama, max_batch_size, n_threads, commands, stopped, waiting, running }
+        let n_parameters = llama.n_parameters();
+        Self { llama, n_parameters, max_batch_size, n_threads, commands, stopped, waiting, running }
     }
 
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
@@ -100,31 +108,22 @@ impl Worker {
         for sequence in &mut self.running {
             n_rows_left = n_rows_left.saturating_sub(sequence.plan(n_rows_left));
         }
-        let (mut rows, mut guides): (Vec<Rows<'_>>, Vec<Option<&mut Guide>>) =
-            self.running.iter_mut().map(Sequence::split).unzip();
-        let (logits, masks) = rayon::join(
-            || self.llama.forward(&mut rows),
-            || -> Vec<_> {
-                let guides = guides.iter_mut().map(Option::as_mut);
-                guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
-            },
-        );
-        let logits = match logits {
-            Ok(logits) => logits,
-            Err(error) => return self.fail(&error),
-        };
-        let mut logits = logits.chunks_exact(self.llama.config().n_ids);
-        for (sequence, mask) in self.running.iter_mut().zip(masks) {
-            sequence.read();
-            if let Some((mask, logits)) = mask.and_then(|mask| Some((mask, logits.next()?))) {
-                sequence.sample(logits, mask);
-            }
-        }
+        let n_groups = self.n_groups();
+        groups(&mut self.running, n_groups)
+            .into_par_iter()
+            .for_each(|group| advance(&self.llama, group));
     }
 
-    /// Ends all running sequences.
-    fn fail(&mut self, error: &Error) {
-        self.running.iter_mut().for_each(|sequence| sequence.fail(error.clone()));
+    /// In how many groups the sequences of a step are advanced side by side.
+    ///
+    /// Threads with sequences of their own wait for each other once a step, and threads that share
+    /// the products of all sequences many times; but each reads all the weights. So they have
+    /// their own where that reading is little, beside the work or because a cache holds them.
+    fn n_groups(&self) -> usize {
+        let n_rows: usize = self.running.iter().map(Sequence::n_reading).sum();
+        let n_threads = rayon::current_num_threads();
+        let own = self.n_parameters <= MAX_CACHED_PARAMETERS || n_rows >= n_threads * MIN_OWN_ROWS;
+        if own { n_threads } else { 1 }
     }
 
     /// Lets finished and cancelled sequences leave and waiting ones join.
@@ -141,6 +140,53 @@ impl Worker {
                 new.start(self.llama.new_cache());
             }
             self.running.retain(|sequence| !sequence.is_finished());
+        }
+    }
+}
+
+/// Divides sequences into at most `n` groups whose rows are about as many.
+fn groups(sequences: &mut [Sequence], n: usize) -> Vec<&mut [Sequence]> {
+    let n_rows: usize = sequences.iter().map(Sequence::n_reading).sum();
+    let mut n_before = 0;
+    let in_group = |sequence: &Sequence| {
+        // The group that the middle of its rows falls into.
+        let middle = 2 * n_before + sequence.n_reading();
+        n_before += sequence.n_reading();
+        middle * n / (2 * n_rows)
+    };
+    let indices: Vec<usize> = sequences.iter().map(in_group).collect();
+    let mut rest = sequences;
+    let mut groups = Vec::new();
+    for same in indices.chunk_by(|a, b| a == b) {
+        let (first, others) = std::mem::take(&mut rest).split_at_mut(same.len());
+        groups.push(first);
+        rest = others;
+    }
+    groups
+}
+
+/// One forward pass over some sequences, and a token for each that has read its prompt.
+fn advance(llama: &Llama, sequences: &mut [Sequence]) {
+    let (mut rows, mut guides): (Vec<Rows<'_>>, Vec<Option<&mut Guide>>) =
+        sequences.iter_mut().map(Sequence::split).unzip();
+    let (logits, masks) = rayon::join(
+        || llama.forward(&mut rows),
+        || -> Vec<_> {
+            let guides = guides.iter_mut().map(Option::as_mut);
+            guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
+        },
+    );
+    let logits = match logits {
+        Ok(logits) => logits,
+        Err(error) => {
+            return sequences.iter_mut().for_each(|sequence| sequence.fail(error.clone()));
+        }
+    };
+    let mut logits = logits.chunks_exact(llama.config().n_ids);
+    for (sequence, mask) in sequences.iter_mut().zip(masks) {
+        sequence.read();
+        if let Some((mask, logits)) = mask.and_then(|mask| Some((mask, logits.next()?))) {
+            sequence.sample(logits, mask);
         }
     }
 }
@@ -167,6 +213,7 @@ mod tests {
     use super::*;
     use crate::engine::sink::Sink;
     use crate::engine::{Event, Generation, Request};
+    use crate::error::Error;
     use crate::model::LoadedModel;
     use crate::sampling::Sampling;
     use crate::test_model::TestModel;

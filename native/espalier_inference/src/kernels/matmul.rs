@@ -15,7 +15,7 @@ use super::panel::{PANEL, Panel, sums};
 
 /// Products with fewer multiplications than this (some 4 µs) stay on one thread: sharing them
 /// would cost more than it gains.
-const MIN_PARALLEL_WORK: usize = 1 << 17;
+const MIN_PARALLEL_WORK: usize = 1 << 20;
 
 /// The panels whose weights are read once for all rows.
 const GROUP: usize = 4;

@@ -49,7 +49,9 @@ impl CustomOp1 for CachedAttention<'_> {
         let blocks = self.blocks(size, queries, &mut output);
         let work: usize = self.places.iter().map(|place| (place.position + 1) * size).sum();
         if rayon::current_num_threads() == 1 || work < MIN_PARALLEL_WORK {
-            blocks.into_iter().for_each(|block| self.attend(block, n_heads, head_size));
+            for block in blocks {
+                self.attend(block, n_heads, head_size);
+            }
         } else {
             blocks.into_par_iter().for_each(|block| self.attend(block, n_heads, head_size));
         }
