@@ -28,7 +28,7 @@ impl Constraint {
     ///
     /// `schema` is the text of a JSON Schema; the order of its properties matters with
     /// [`PropertyOrder::Schema`](crate::PropertyOrder::Schema). All keywords of drafts 4 to 2020-12
-    /// are enforced but `multipleOf`, which is refused; `$schema` names the draft, 2020-12 otherwise.
+    /// are enforced; `$schema` names the draft, 2020-12 otherwise.
     /// Keywords that JSON Schema doesn't know are annotations, see
     /// [`unknown_keywords`](Self::unknown_keywords).
     ///

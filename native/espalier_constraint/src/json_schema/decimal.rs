@@ -22,6 +22,10 @@ impl Decimal {
         Self { is_negative: false, digits: Vec::new(), exponent: 0 }
     }
 
+    pub(crate) fn one() -> Self {
+        Self { is_negative: false, digits: vec![1], exponent: 1 }
+    }
+
     /// Reads the spelling of a JSON number.
     pub(crate) fn parse(text: &str) -> Self {
         let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -38,7 +42,7 @@ impl Decimal {
         self.exponent.abs() <= MAX_PLACES && self.digits.len() as i64 <= MAX_PLACES
     }
 
-    fn normalised(is_negative: bool, mut digits: Vec<u8>, exponent: i64) -> Self {
+    pub(super) fn normalised(is_negative: bool, mut digits: Vec<u8>, exponent: i64) -> Self {
         let n_leading = digits.iter().take_while(|&&digit| digit == 0).count();
         digits.drain(..n_leading);
         while digits.last() == Some(&0) {
@@ -56,6 +60,11 @@ impl Decimal {
 
     pub(crate) fn is_integer(&self) -> bool {
         self.digits.len() as i64 <= self.exponent.max(0)
+    }
+
+    /// The decimal places that it takes to write it out.
+    pub(super) fn n_places(&self) -> i64 {
+        if self.is_zero() { 0 } else { (self.digits.len() as i64 - self.exponent).max(0) }
     }
 
     pub(crate) fn negated(&self) -> Self {

@@ -67,7 +67,9 @@ impl Kind {
     /// The type that it says something of, if that is one.
     pub(super) fn json_type(&self) -> Option<JsonType> {
         Some(match self {
-            Self::Lower(_) | Self::Upper(_) | Self::SpelledWhole => JsonType::Number,
+            Self::Lower(_) | Self::Upper(_) | Self::MultipleOf(_) | Self::SpelledWhole => {
+                JsonType::Number
+            }
             Self::MinLength(_) | Self::MaxLength(_) | Self::Pattern(_) => JsonType::String,
             Self::MinItems(_)
             | Self::MaxItems(_)

@@ -7,30 +7,33 @@
 use std::cmp::Ordering;
 
 use super::NumberStyle;
+use super::number_multiples::Residue;
 use super::number_range::{Bound, Magnitudes, NumberRange};
 
 /// A number that is being read, for one range.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NumberPrefix {
-    phase: Phase,
-    is_negative: bool,
+    pub(super) phase: Phase,
+    pub(super) is_negative: bool,
     /// How many significant digits were read.
-    n_digits: u32,
+    pub(super) n_digits: u32,
     /// How many of them up to the last that is not zero.
-    n_nonzero: u32,
+    pub(super) n_nonzero: u32,
     /// Whether a digit other than zero was read after the point, where it matters.
-    has_part: bool,
+    pub(super) has_part: bool,
     /// `0.d₁d₂… × 10^exponent` is the value so far, but for an exponent that was read.
-    exponent: i64,
+    pub(super) exponent: i64,
     /// The exponent that was read, with its sign.
     read_exponent: i64,
     /// How the significant digits compare with those of the least and greatest magnitude.
-    to_least: Ordering,
-    to_greatest: Ordering,
+    pub(super) to_least: Ordering,
+    pub(super) to_greatest: Ordering,
+    /// What multiples of the range the digits so far belong to.
+    pub(super) residue: Residue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Phase {
+pub(super) enum Phase {
     Start,
     Minus,
     Zero,
@@ -44,14 +47,14 @@ enum Phase {
 
 /// What the spelling of a number may have.
 #[derive(Clone, Copy)]
-struct Spelling {
-    has_fraction: bool,
-    has_exponent: bool,
+pub(super) struct Spelling {
+    pub(super) has_fraction: bool,
+    pub(super) has_exponent: bool,
     has_minus_zero: bool,
 }
 
 impl Spelling {
-    fn new(range: &NumberRange, style: NumberStyle) -> Self {
+    pub(super) fn new(range: &NumberRange, style: NumberStyle) -> Self {
         let is_any = style == NumberStyle::Any;
         Self {
             has_fraction: range.is_spelled_whole != Some(true) && (is_any || !range.is_integer),
@@ -76,6 +79,7 @@ impl NumberPrefix {
             read_exponent: 0,
             to_least: Ordering::Equal,
             to_greatest: Ordering::Equal,
+            residue: Residue::default(),
         }
     }
 
@@ -86,7 +90,7 @@ impl NumberPrefix {
         next.phase = next_phase(self.phase, byte, spelling)?;
         match next.phase {
             Phase::Minus => next.is_negative = true,
-            Phase::Whole | Phase::Fraction => next.read_digit(byte - b'0', range)?,
+            Phase::Whole | Phase::Fraction => next.read_digit(byte - b'0', range, spelling)?,
             Phase::Exponent { is_negative } => {
                 let digit = i64::from(byte - b'0');
                 let signed = if is_negative { -digit } else { digit };
@@ -125,9 +129,12 @@ impl NumberPrefix {
             && self.is_value_in(range, Spelling::new(range, style))
     }
 
-    fn read_digit(&mut self, digit: u8, range: &NumberRange) -> Option<()> {
+    fn read_digit(&mut self, digit: u8, range: &NumberRange, spelling: Spelling) -> Option<()> {
         let within = range.magnitudes(self.is_negative)?;
         let is_fraction = self.phase == Phase::Fraction;
+        if let Some(multiples) = &range.multiples {
+            self.read_residue(digit, multiples, spelling)?;
+        }
         if self.n_digits == 0 && digit == 0 {
             self.exponent -= i64::from(is_fraction);
             return Some(());
@@ -142,7 +149,7 @@ impl NumberPrefix {
         self.exponent += i64::from(!is_fraction);
         if digit != 0 {
             self.n_nonzero = self.n_digits;
-            self.has_part = is_fraction && range.is_fraction;
+            self.has_part |= is_fraction && range.is_fraction;
         }
         Some(())
     }
@@ -150,7 +157,7 @@ impl NumberPrefix {
     /// Makes prefixes equal that are alike in what can follow.
     fn forget_what_does_not_matter(&mut self, range: &NumberRange, spelling: Spelling) {
         let point_moves = spelling.has_exponent;
-        let depends_on_point = range.is_integer || range.is_fraction;
+        let depends_on_point = range.is_integer || range.is_fraction || range.multiples.is_some();
         if range.is_unbounded() && !(depends_on_point && point_moves) {
             let has_digits = u32::from(self.n_digits > 0);
             *self = Self {
@@ -159,6 +166,7 @@ impl NumberPrefix {
                 n_digits: has_digits,
                 n_nonzero: has_digits,
                 has_part: self.has_part,
+                residue: std::mem::take(&mut self.residue),
                 ..Self::start()
             };
         }
@@ -181,21 +189,41 @@ impl NumberPrefix {
         self.n_nonzero = u32::from(self.n_nonzero > 0);
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.n_nonzero == 0
     }
 
     fn is_value_in(&self, range: &NumberRange, spelling: Spelling) -> bool {
         let Some(within) = range.magnitudes(self.is_negative) else { return false };
         if self.is_zero() {
-            let may_be_zero = within.least.is_none() && !range.is_fraction;
-            return may_be_zero && (!self.is_negative || spelling.has_minus_zero);
+            return self.may_be_zero(&within, range, spelling);
         }
-        if range.is_fraction && !spelling.has_exponent && !self.has_part {
+        let is_of_kind = match &range.multiples {
+            Some(multiples) => self.is_multiple(multiples),
+            None => !range.is_fraction || self.has_part,
+        };
+        if !spelling.has_exponent && !is_of_kind {
             return false;
         }
         let (from, to) = self.exact_exponents(&within, range, spelling);
         let exponent = self.exponent + self.read_exponent;
+        from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
+    }
+
+    /// Whether zero, with the sign that was read, is in the range.
+    pub(super) fn may_be_zero(
+        &self,
+        within: &Magnitudes,
+        range: &NumberRange,
+        spelling: Spelling,
+    ) -> bool {
+        let may_have_sign = !self.is_negative || spelling.has_minus_zero;
+        within.least.is_none() && range.kind_has_zero() && may_have_sign
+    }
+
+    /// Whether the digits are within the bounds with an exponent.
+    pub(super) fn is_within_at(&self, exponent: i64, within: &Magnitudes) -> bool {
+        let (from, to) = self.exponents_within(within);
         from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
     }
 
@@ -206,6 +234,21 @@ impl NumberPrefix {
         range: &NumberRange,
         spelling: Spelling,
     ) -> (Option<i64>, Option<i64>) {
+        let (from, to) = self.exponents_within(within);
+        if !spelling.has_exponent {
+            return (from, to);
+        }
+        if let Some(multiples) = &range.multiples {
+            let (least, most) = self.exponents_of_multiples(multiples);
+            return (from.max(Some(least)), [to, most].into_iter().flatten().min());
+        }
+        let whole = range.is_integer.then_some(i64::from(self.n_nonzero));
+        let part = range.is_fraction.then_some(i64::from(self.n_nonzero) - 1);
+        (from.max(whole), [to, part].into_iter().flatten().min())
+    }
+
+    /// The exponents with which the digits are within the bounds.
+    fn exponents_within(&self, within: &Magnitudes) -> (Option<i64>, Option<i64>) {
         let n_digits = self.n_digits as usize;
         let from = within.least.as_ref().map(|bound| {
             let is_at_least = match self.to_least {
@@ -232,15 +275,19 @@ impl NumberPrefix {
                 bound.value.exponent - i64::from(!is_at_most)
             }
         });
-        let whole =
-            (range.is_integer && spelling.has_exponent).then_some(i64::from(self.n_nonzero));
-        let part =
-            (range.is_fraction && spelling.has_exponent).then_some(i64::from(self.n_nonzero) - 1);
-        (from.max(whole), [to, part].into_iter().flatten().min())
+        (from, to)
     }
 
     fn can_be_completed(&self, range: &NumberRange, spelling: Spelling) -> bool {
         let Some(within) = range.magnitudes(self.is_negative) else { return false };
+        if let Some(multiples) = range.multiples_of_one()
+            && matches!(self.phase, Phase::Zero | Phase::Whole | Phase::Point | Phase::Fraction)
+        {
+            let needs_place = self.phase == Phase::Point && !spelling.has_exponent;
+            return (!needs_place || multiples.n_places > 0)
+                && (self.next_multiple(&within, multiples, spelling).is_some()
+                    || self.is_zero() && self.may_be_zero(&within, range, spelling));
+        }
         match self.phase {
             Phase::Start => true,
             Phase::E | Phase::ExponentSign { .. } | Phase::Exponent { .. } => {
@@ -262,9 +309,7 @@ impl NumberPrefix {
             // Digits and an exponent can still make any number of this sign.
             return true;
         }
-        let may_be_zero = within.least.is_none()
-            && !range.is_fraction
-            && (!self.is_negative || spelling.has_minus_zero);
+        let may_be_zero = self.may_be_zero(within, range, spelling);
         let may_be_positive = within.greatest.as_ref().is_none_or(|bound| !bound.value.is_zero());
         match self.phase {
             Phase::Minus => may_be_positive || may_be_zero,
@@ -344,7 +389,7 @@ impl NumberPrefix {
         spelling: Spelling,
     ) -> bool {
         if self.is_zero() {
-            return within.least.is_none() && !range.is_fraction;
+            return within.least.is_none() && range.kind_has_zero();
         }
         let (from, to) = self.exact_exponents(within, range, spelling);
         let relative = |exponent: i64| {
@@ -403,6 +448,9 @@ pub(crate) fn shortest_suffix(
     range: &NumberRange,
     style: NumberStyle,
 ) -> Vec<u8> {
+    if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
+        return suffix;
+    }
     let mut seen = rustc_hash::FxHashMap::from_iter([(prefix.clone(), None)]);
     let mut queue = std::collections::VecDeque::from([prefix.clone()]);
     while let Some(state) = queue.pop_front() {
@@ -434,15 +482,19 @@ fn retrace(origins: &Origins, mut state: NumberPrefix) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::json_schema::decimal::Decimal;
+    use crate::json_schema::multiples::Multiples;
+
+    fn bound(text: &str) -> Option<Bound> {
+        let (text, is_exclusive) =
+            text.strip_suffix('!').map_or((text, false), |text| (text, true));
+        (!text.is_empty()).then(|| Bound { value: Decimal::parse(text), is_exclusive })
+    }
 
     fn range(lower: &str, upper: &str, is_integer: bool) -> NumberRange {
-        let bound = |text: &str| {
-            let (text, is_exclusive) =
-                text.strip_suffix('!').map_or((text, false), |text| (text, true));
-            (!text.is_empty()).then(|| Bound { value: Decimal::parse(text), is_exclusive })
-        };
         let range = NumberRange {
             lower: bound(lower),
             upper: bound(upper),
@@ -462,7 +514,7 @@ mod tests {
                 range.single().is_none_or(|value| value.to_plain().as_ref() == Some(&text));
             let is_spelled = style == NumberStyle::Any
                 || is_short
-                    && !(text.contains(['e', 'E']) || range.is_integer && text.contains('.'))
+                    && is_plain(&text, range)
                     && !(text.starts_with('-') && Decimal::parse(&text).is_zero());
             let expected = is_number && is_spelled && range.contains(&Decimal::parse(&text));
             assert_eq!(prefix.is_complete(range, style), expected, "{text} in {range:?} {style:?}");
@@ -483,6 +535,17 @@ mod tests {
         }
     }
 
+    /// Whether the spelling has no exponent and no more places than the plain style.
+    fn is_plain(text: &str, range: &NumberRange) -> bool {
+        let n_places = text.split_once('.').map_or(0, |(_, places)| places.len());
+        let most_places = match range.multiples_of_one() {
+            _ if range.is_integer => 0,
+            Some(multiples) => multiples.n_places as usize,
+            None => usize::MAX,
+        };
+        !text.contains(['e', 'E']) && n_places <= most_places
+    }
+
     /// Tries a few ways to go on; none may be a number of the range.
     fn assert_nothing_begins_with(text: &str, range: &NumberRange, style: NumberStyle) {
         let suffixes = [
@@ -495,10 +558,7 @@ mod tests {
             let is_number = serde_json::from_str::<serde_json::Number>(&longer).is_ok();
             let is_short =
                 range.single().is_none_or(|value| value.to_plain().as_ref() == Some(&longer));
-            let is_spelled = style == NumberStyle::Any
-                || is_short
-                    && !longer.contains(['e', 'E'])
-                    && !(range.is_integer && longer.contains('.'));
+            let is_spelled = style == NumberStyle::Any || is_short && is_plain(&longer, range);
             if is_number && is_spelled {
                 let value = Decimal::parse(&longer);
                 let is_minus_zero = value.is_zero() && longer.starts_with('-');
@@ -550,6 +610,73 @@ mod tests {
                 check_all(&range, NumberStyle::Any, b"-015.e", 5);
             }
         }
+    }
+
+    #[test]
+    fn every_prefix_of_multiples_is_judged_rightly() {
+        let multiples: [(&[&str], &[&str]); 13] = [
+            (&["3"], &[]),
+            (&["0.5"], &[]),
+            (&["0.05", "0.3"], &[]),
+            (&["25"], &[]),
+            (&["7"], &["21"]),
+            (&["1"], &["2", "3"]),
+            (&["0.1"], &["1"]),
+            (&[], &["1"]),
+            (&[], &["0.5"]),
+            (&[], &["2", "0.3"]),
+            (&["120"], &[]),
+            (&["1e3"], &[]),
+            (&["1.5"], &["1"]),
+        ];
+        let bounds = [
+            ("", ""),
+            ("0", ""),
+            ("", "0!"),
+            ("-12", "30"),
+            ("0!", "100!"),
+            ("100", "201!"),
+            ("0.05", "1.5"),
+            ("-21!", "-2.5!"),
+            ("9", "9.5"),
+        ];
+        for (of, not_of) in multiples {
+            for (lower, upper) in bounds {
+                let Some(range) = multiples_in(lower, upper, of, not_of) else { continue };
+                check_all(&range, NumberStyle::Plain, b"-0125.9", 5);
+                check_all(&range, NumberStyle::Any, b"-015.e", 4);
+            }
+        }
+    }
+
+    #[test]
+    fn multiples_are_exact_however_long() {
+        let range = multiples_in("", "", &["123456789012345678901234567890.5"], &[]).unwrap();
+        let read = |text: &str| {
+            let mut bytes = text.bytes();
+            bytes.try_fold(NumberPrefix::start(), |prefix, byte| {
+                prefix.step(byte, &range, NumberStyle::Plain)
+            })
+        };
+        let is_complete =
+            |text| read(text).is_some_and(|it| it.is_complete(&range, NumberStyle::Plain));
+        assert!(is_complete("123456789012345678901234567890.5"));
+        assert!(is_complete("-246913578024691357802469135781"));
+        assert!(!is_complete("246913578024691357802469135780"));
+        let prefix = read("9.").is_none() && read("9").is_some();
+        assert!(prefix, "9 goes on to a multiple before the point, but not behind it");
+    }
+
+    fn multiples_in(lower: &str, upper: &str, of: &[&str], not_of: &[&str]) -> Option<NumberRange> {
+        let decimals = |list: &[&str]| list.iter().map(|it| Decimal::parse(it)).collect::<Vec<_>>();
+        let multiples = Multiples::new(&decimals(of), &decimals(not_of)).ok()?;
+        NumberRange {
+            multiples: Some(Arc::new(multiples)),
+            lower: bound(lower),
+            upper: bound(upper),
+            ..NumberRange::default()
+        }
+        .normalised()
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! [`NumberRange`]: which numbers satisfy a schema.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::decimal::Decimal;
+use super::multiples::Multiples;
 
-/// The numbers between two bounds, all or only the integers.
+/// The numbers between two bounds, all or only some.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct NumberRange {
     pub(crate) lower: Option<Bound>,
@@ -12,6 +14,8 @@ pub(crate) struct NumberRange {
     pub(crate) is_integer: bool,
     /// No integers.
     pub(crate) is_fraction: bool,
+    /// Which multiples the numbers are. Then integers, or their exclusion, are among these.
+    pub(crate) multiples: Option<Arc<Multiples>>,
     /// Whether it must be spelled without a fraction and an exponent, or must not: in draft 4 `1.0`
     /// is no integer.
     pub(crate) is_spelled_whole: Option<bool>,
@@ -33,7 +37,7 @@ impl NumberRange {
     /// The same kind of number with one value.
     pub(crate) fn exactly(&self, value: Decimal) -> Self {
         let bound = Some(Bound { value, is_exclusive: false });
-        Self { lower: bound.clone(), upper: bound, ..*self }
+        Self { lower: bound.clone(), upper: bound, ..self.clone() }
     }
 
     /// The value, if it is the only one.
@@ -76,6 +80,7 @@ impl NumberRange {
             && below
             && (!self.is_integer || value.is_integer())
             && (!self.is_fraction || !value.is_integer())
+            && self.multiples.as_ref().is_none_or(|multiples| multiples.contains(value))
     }
 
     /// All numbers in their plain spelling, if they are fewer than `n`.
@@ -85,22 +90,41 @@ impl NumberRange {
             return Some(vec![lower.to_plain()?]);
         }
         let mut values = Vec::new();
-        let mut value = self.is_integer.then(|| lower.clone())?;
+        let next = |value: &Decimal| match self.multiples_of_one() {
+            Some(multiples) => multiples.next(value, true, true),
+            None => self.is_integer.then(|| value.next_integer(true, true)),
+        };
+        let mut value = lower.clone();
         while value <= *upper {
             values.push(value.to_plain()?);
             if values.len() >= n {
                 return None;
             }
-            value = value.next_integer(true, true);
+            value = next(&value)?;
         }
         Some(values)
     }
 
-    /// The same numbers with inclusive integer bounds where only integers count.
+    /// Which multiples of some number they are, if they all are.
+    pub(super) fn multiples_of_one(&self) -> Option<&Multiples> {
+        self.multiples.as_deref().filter(|multiples| multiples.of.is_some())
+    }
+
+    /// Whether zero is of the right kind, whatever the bounds.
+    pub(super) fn kind_has_zero(&self) -> bool {
+        !self.is_fraction && self.multiples.as_ref().is_none_or(|multiples| multiples.allows_zero())
+    }
+
+    /// The same numbers with inclusive bounds that are numbers of the range, where only integers or
+    /// multiples of a number count.
     ///
     /// `None` when no number is left.
     pub(crate) fn normalised(mut self) -> Option<Self> {
-        if self.is_integer {
+        if let Some(multiples) = self.multiples.clone() {
+            let rounded = |bound: Bound, upwards| bound.rounded_to(&multiples, upwards);
+            self.lower = self.lower.map(|bound| rounded(bound, true));
+            self.upper = self.upper.map(|bound| rounded(bound, false));
+        } else if self.is_integer {
             self.lower = self.lower.map(|bound| bound.rounded(true));
             self.upper = self.upper.map(|bound| bound.rounded(false));
         }
@@ -160,6 +184,15 @@ impl Bound {
 
     fn rounded(&self, upwards: bool) -> Self {
         Self { value: self.value.next_integer(upwards, self.is_exclusive), is_exclusive: false }
+    }
+
+    /// At the next of the multiples; where they are not discrete, a number that is none is left out.
+    fn rounded_to(mut self, multiples: &Multiples, upwards: bool) -> Self {
+        if let Some(value) = multiples.next(&self.value, upwards, self.is_exclusive) {
+            return Self { value, is_exclusive: false };
+        }
+        self.is_exclusive |= !multiples.contains(&self.value);
+        self
     }
 
     /// How the first `n` digits compare with the bound's, given how those before did.

@@ -119,9 +119,10 @@ impl ObjectLeaf {
             }
             let mut at = state;
             for n in 0..=suffix.len() {
-                for byte in (b'a'..=b'z').chain(0..=255) {
+                for byte in (b'a'..=b'z').chain(0..b'a').chain(b'{'..=255) {
                     if suffix.get(n) != Some(&byte)
                         && let Some(next) = self.others.step(at, byte)
+                        && self.others.n_keys(next, classes) > 0
                     {
                         let mut other = prefix.clone();
                         other.extend(&suffix[..n]);

@@ -270,6 +270,7 @@ impl<'a> Parser<'a> {
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
                 return Ok(None);
             }
+            "multipleOf" => Kind::MultipleOf(divisor(at)?),
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 self.bound(keyword, at, siblings)?
             }
@@ -299,7 +300,6 @@ impl<'a> Parser<'a> {
                 None => return Err(invalid(at.pointer, "a boolean", at.value)),
             },
             _ if ANNOTATIONS.contains(&keyword) => return Ok(None),
-            _ if NOT_ENFORCED.contains(&keyword) => return Err(unsupported(at.pointer, keyword)),
             _ => {
                 // JSON Schema has such keywords as annotations.
                 self.unknown.push(at.pointer.to_owned());
@@ -484,7 +484,7 @@ impl<'a> Parser<'a> {
         });
         let Some(mut place) = target else {
             let reason = "it leads to a document or an anchor that is not known";
-            return Err(unsupported_because(at.pointer, keyword, reason));
+            return Err(unsupported(at.pointer, keyword, reason));
         };
         if keyword != "$ref"
             && let Some(name) = self.resources.dynamic_name(at.pointer, reference)
@@ -503,9 +503,6 @@ impl<'a> Parser<'a> {
 
 /// What the URIs of the schemas of schemas begin with.
 const METASCHEMAS: [&str; 2] = ["http://json-schema.org/draft", "https://json-schema.org/draft"];
-
-/// Keywords that change which values are valid, and that can't be enforced yet.
-const NOT_ENFORCED: [&str; 1] = ["multipleOf"];
 
 const ANNOTATIONS: [&str; 20] = [
     "$anchor",
@@ -568,6 +565,15 @@ fn decimal(at: At<'_, '_>) -> Result<Decimal, Error> {
     decimal_of(at.value, at.pointer)
 }
 
+/// A number above zero that can be written out.
+fn divisor(at: At<'_, '_>) -> Result<Decimal, Error> {
+    let divisor = decimal(at)?;
+    if divisor.is_zero() || divisor.is_negative {
+        return Err(invalid(at.pointer, "a number above zero", at.value));
+    }
+    Ok(divisor)
+}
+
 /// A number that can be written out.
 pub(super) fn decimal_of(value: &Value, pointer: &str) -> Result<Decimal, Error> {
     let number = value.as_number().ok_or_else(|| invalid(pointer, "a number", value))?;
@@ -618,11 +624,7 @@ pub(super) fn loop_at(pointer: &str) -> Error {
     }
 }
 
-fn unsupported(pointer: &str, keyword: &str) -> Error {
-    unsupported_because(pointer, keyword, "it is not enforced yet, and no keyword is ignored")
-}
-
-fn unsupported_because(pointer: &str, keyword: &str, reason: &str) -> Error {
+fn unsupported(pointer: &str, keyword: &str, reason: &str) -> Error {
     let (pointer, keyword, reason) = (pointer.to_owned(), keyword.to_owned(), reason.to_owned());
     Error::UnsupportedKeyword { keyword, pointer, reason }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::NumberStyle;
+use super::decimal::Decimal;
 use super::language::{Language, Length, MAX_PATTERN_LENGTH};
+use super::multiples::{Multiples, NoMultiples};
 use super::number_range::{Bound, NumberRange};
 use super::schema::{Constants, Kind, Literal, Schema, Types};
 use crate::dfa::{DEAD, Dfa};
@@ -47,9 +49,7 @@ pub(super) fn numbers(
     literals: &[Literal],
     style: NumberStyle,
 ) -> Result<Vec<NumberRange>, Error> {
-    let mut range = range(schema, literals);
-    // In the plain style integers are spelled as such.
-    range.is_fraction |= range.is_spelled_whole == Some(false) && style == NumberStyle::Plain;
+    let Some(mut range) = range(schema, literals, style)? else { return Ok(Vec::new()) };
     let all = || constants(schema, literals);
     if let Some((first, _)) = all().find(|(_, is_negated)| !is_negated) {
         let values = first.numbers.iter().filter(|value| {
@@ -81,8 +81,14 @@ pub(super) fn numbers(
     Ok(ranges)
 }
 
-fn range(schema: &Schema, literals: &[Literal]) -> NumberRange {
+/// The numbers that satisfy all but constants; `None` where none can.
+fn range(
+    schema: &Schema,
+    literals: &[Literal],
+    style: NumberStyle,
+) -> Result<Option<NumberRange>, Error> {
     let mut range = NumberRange::default();
+    let (mut of, mut not_of) = (Vec::new(), Vec::new());
     for literal in literals {
         match (schema.kind(*literal), literal.is_negated()) {
             (Kind::Lower(bound), false) => range.raise_lower(bound.clone()),
@@ -101,10 +107,27 @@ fn range(schema: &Schema, literals: &[Literal]) -> NumberRange {
                 range.is_fraction |= is_both;
                 range.is_spelled_whole = Some(!is_negated);
             }
+            (Kind::MultipleOf(number), false) => of.push(number.clone()),
+            (Kind::MultipleOf(number), true) => not_of.push(number.clone()),
             _ => {}
         }
     }
-    range
+    // In the plain style integers are spelled as such.
+    range.is_fraction |= range.is_spelled_whole == Some(false) && style == NumberStyle::Plain;
+    if of.is_empty() && not_of.is_empty() {
+        return Ok(Some(range));
+    }
+    if range.is_integer || range.is_spelled_whole == Some(true) {
+        of.push(Decimal::one());
+    }
+    if std::mem::take(&mut range.is_fraction) {
+        not_of.push(Decimal::one());
+    }
+    match Multiples::new(&of, &not_of) {
+        Ok(multiples) => Ok(Some(NumberRange { multiples: Some(Arc::new(multiples)), ..range })),
+        Err(NoMultiples::Unsatisfiable) => Ok(None),
+        Err(NoMultiples::Limit(name, value)) => Err(limit(schema, name, value, literals)),
+    }
 }
 
 /// Whether constants are given, of which none satisfies the rest.
@@ -115,7 +138,8 @@ pub(super) fn has_no_constant_number(schema: &Schema, literals: &[Literal]) -> b
     if is_given {
         is_known(numbers(schema, literals, NumberStyle::Any))
     } else {
-        range(schema, literals).normalised().is_none()
+        range(schema, literals, NumberStyle::Any)
+            .is_ok_and(|range| range.and_then(NumberRange::normalised).is_none())
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) enum Kind {
     Types(Types),
     /// One of some values.
     Constants(Constants),
+    MultipleOf(Decimal),
     Lower(Bound),
     Upper(Bound),
     /// An integer has no fraction and no exponent: in draft 4 `1.0` is none.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::random::Random;
 
 const KEYS: [&str; 6] = ["a", "b", "ab", "é", "c\"", ""];
+const DIVISORS: [&str; 10] = ["1", "2", "3", "0.5", "0.1", "0.25", "1.5", "10", "7", "33"];
 const PATTERNS: [&str; 16] = [
     "a",
     "^a",
@@ -243,6 +244,9 @@ impl Generator<'_> {
             if self.random.one_in(4) {
                 members.insert(keyword.to_owned(), random_bound(self.random));
             }
+        }
+        if self.random.one_in(4) {
+            members.insert("multipleOf".to_owned(), parse(self.random.pick::<&str>(&DIVISORS)));
         }
     }
 

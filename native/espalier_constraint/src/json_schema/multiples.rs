@@ -1,0 +1,181 @@
+//! [`Multiples`]: numbers that are multiples of some numbers and not of others.
+
+use num_bigint::{BigInt, BigUint, Sign};
+use num_integer::Integer;
+
+use super::decimal::Decimal;
+
+/// How many numbers a value may be required to be no multiple of: the search for one tries up to
+/// two to this power.
+const MAX_EXCLUDED: usize = 8;
+/// The bits of a number that every value is a multiple of.
+const MAX_BITS: u64 = 1 << 17;
+
+/// Which multiples a value is and isn't, counted in units of `10^-n_places`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Multiples {
+    pub(super) n_places: u32,
+    /// What every value is a multiple of; without it values needn't be whole units.
+    pub(super) of: Option<BigUint>,
+    /// What no value is a multiple of: multiples of `of`, none of which is another's multiple.
+    not_of: Vec<BigUint>,
+    /// A multiple of all of these: remainders by it tell everything.
+    pub(super) modulus: BigUint,
+}
+
+/// Why there are no [`Multiples`] of some numbers.
+pub(crate) enum NoMultiples {
+    /// No number satisfies them.
+    Unsatisfiable,
+    /// A limit was exceeded: its name and value.
+    Limit(&'static str, usize),
+}
+
+impl Multiples {
+    /// The multiples of all numbers of a list that are multiples of none of another.
+    pub(crate) fn new(of: &[Decimal], not_of: &[Decimal]) -> Result<Self, NoMultiples> {
+        let places = of.iter().chain(not_of).map(Decimal::n_places);
+        let n_places = places.max().unwrap_or(0) as u32;
+        let unit = |number: &Decimal| magnitude_in_units(number, n_places);
+        let of = of.iter().map(unit).reduce(|a, b| a.lcm(&b));
+        let mut not_of: Vec<BigUint> = not_of.iter().map(unit).collect();
+        if let Some(of) = &of {
+            for excluded in &mut not_of {
+                *excluded = excluded.lcm(of);
+            }
+        }
+        if of.as_ref().is_some_and(|of| not_of.contains(of)) {
+            return Err(NoMultiples::Unsatisfiable);
+        }
+        not_of.sort_unstable();
+        not_of.dedup();
+        let all = not_of.clone();
+        not_of.retain(|a| !all.iter().any(|b| a != b && a.is_multiple_of(b)));
+        if not_of.len() > MAX_EXCLUDED {
+            return Err(NoMultiples::Limit("excluded_multiples", MAX_EXCLUDED));
+        }
+        let modulus = of.iter().chain(&not_of).fold(BigUint::from(1u8), |a, b| a.lcm(b));
+        if modulus.bits() > MAX_BITS {
+            return Err(NoMultiples::Limit("multiple_bits", MAX_BITS as usize));
+        }
+        Ok(Self { n_places, of, not_of, modulus })
+    }
+
+    /// Zero is a multiple of every number.
+    pub(super) fn allows_zero(&self) -> bool {
+        self.not_of.is_empty()
+    }
+
+    pub(crate) fn contains(&self, value: &Decimal) -> bool {
+        if value.n_places() > i64::from(self.n_places) {
+            return self.of.is_none();
+        }
+        self.contains_units(&magnitude_in_units(value, self.n_places))
+    }
+
+    /// A number, whatever its sign, in units; it has no more places than they have.
+    pub(super) fn units(&self, number: &Decimal) -> BigUint {
+        magnitude_in_units(number, self.n_places)
+    }
+
+    /// Whether a number of units, or its remainder by the modulus, is one of them.
+    pub(super) fn contains_units(&self, units: &BigUint) -> bool {
+        self.of.as_ref().is_none_or(|of| units.is_multiple_of(of))
+            && !self.not_of.iter().any(|excluded| units.is_multiple_of(excluded))
+    }
+
+    /// The next of them from a number on, or behind it when `is_strict`; only where all are multiples
+    /// of a number.
+    pub(crate) fn next(&self, from: &Decimal, upwards: bool, is_strict: bool) -> Option<Decimal> {
+        let of = BigInt::from(self.of.clone()?);
+        let n_beyond = (from.n_places() - i64::from(self.n_places)).max(0) as u32;
+        let magnitude = magnitude_in_units(from, self.n_places + n_beyond);
+        let sign = if from.is_negative { Sign::Minus } else { Sign::Plus };
+        let step = &of * BigInt::from(10u8).pow(n_beyond);
+        let (index, rest) = BigInt::from_biguint(sign, magnitude).div_mod_floor(&step);
+        let is_exact = rest == BigInt::ZERO;
+        let mut index = match (upwards, is_exact, is_strict) {
+            (_, true, false) | (false, false, _) => index,
+            (true, ..) => index + 1,
+            (false, ..) => index - 1,
+        };
+        loop {
+            let (sign, units) = (&index * &of).into_parts();
+            if self.contains_units(&units) {
+                return Some(self.decimal(sign == Sign::Minus, &units));
+            }
+            index += if upwards { 1 } else { -1 };
+        }
+    }
+
+    fn decimal(&self, is_negative: bool, units: &BigUint) -> Decimal {
+        let digits = units.to_radix_be(10);
+        let exponent = digits.len() as i64 - i64::from(self.n_places);
+        Decimal::normalised(is_negative, digits, exponent)
+    }
+
+    /// The least number up to `most` that makes one of them when it is added to `base`; only where
+    /// all are multiples of a number.
+    ///
+    /// Both are counted in `10^n_zeros` units, and `base` may be a remainder by the modulus.
+    pub(super) fn least_addend(
+        &self,
+        base: &BigUint,
+        most: &BigUint,
+        n_zeros: u32,
+    ) -> Option<BigUint> {
+        let (of, scale) = (self.of.as_ref()?, power_of_ten(n_zeros));
+        let step = of / of.gcd(&scale);
+        let rest = base % &step;
+        let mut addend = if rest == BigUint::ZERO { rest } else { &step - rest };
+        // Where some of these many multiples in a row are excluded each time, all are.
+        for _ in 0..1u32 << self.not_of.len() {
+            if addend > *most {
+                return None;
+            }
+            if self.contains_units(&((base + &addend) * &scale)) {
+                return Some(addend);
+            }
+            addend += &step;
+        }
+        None
+    }
+
+    /// From which power of ten on a number times it is a multiple of what all are, and from which
+    /// on of something excluded.
+    ///
+    /// The number is given by its remainder by the modulus, and isn't a multiple of ten, so that
+    /// no lower power than the zeroth makes it a multiple. `None` where no power does.
+    pub(super) fn powers(&self, remainder: &BigUint) -> (Option<u32>, Option<u32>) {
+        let from = self.of.as_ref().map_or(Some(0), |of| least_power(of, remainder));
+        let excluded = self.not_of.iter().filter_map(|number| least_power(number, remainder));
+        (from, excluded.min())
+    }
+}
+
+/// The least power of ten that makes a number, given by a remainder, a multiple of another.
+fn least_power(of: &BigUint, remainder: &BigUint) -> Option<u32> {
+    let mut missing = of / of.gcd(remainder);
+    let mut n_factors = |factor: u8| {
+        let factor = BigUint::from(factor);
+        let mut n = 0;
+        while missing.is_multiple_of(&factor) {
+            missing /= &factor;
+            n += 1;
+        }
+        n
+    };
+    let power = n_factors(2).max(n_factors(5));
+    (missing == BigUint::from(1u8)).then_some(power)
+}
+
+pub(super) fn power_of_ten(exponent: u32) -> BigUint {
+    BigUint::from(10u8).pow(exponent)
+}
+
+/// A number, whatever its sign, in units of `10^-n_places`, of which it is a whole number.
+fn magnitude_in_units(number: &Decimal, n_places: u32) -> BigUint {
+    let digits = BigUint::from_radix_be(&number.digits, 10).unwrap_or_default();
+    let n_zeros = number.exponent - number.digits.len() as i64 + i64::from(n_places);
+    if number.is_zero() { digits } else { digits * power_of_ten(n_zeros as u32) }
+}
