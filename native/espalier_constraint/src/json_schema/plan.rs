@@ -324,39 +324,49 @@ impl Search<'_, '_> {
         Ok(true)
     }
 
-    /// Adds so many more members, whichever are possible.
+    /// Adds so many more members, the cheapest that are possible: a value that holds others of its
+    /// own kind is never cheaper than what it ends with.
     fn fill(&mut self, plan: &mut Plan, draft: &Draft, mut n: u32) -> Result<bool, Error> {
-        let leaf = self.object.leaf;
-        for class in 0..leaf.other_goals.len() as Class {
-            let key = PlannedKey::Other(class);
-            let n_planned = plan.members.iter().filter(|(other, _)| *other == key).count() as u32;
-            let n_free = self.object.n_free(class).saturating_sub(n_planned).min(n);
-            let goal = self.object.goal_of(key);
-            if n_free == 0 {
-                continue;
-            }
-            let Some(cost) = self.costing.cost(self.goals, goal)? else { continue };
-            for _ in 0..n_free {
+        let mut fillers = self.fillers(plan, draft)?;
+        fillers.sort_by_key(|filler| filler.0);
+        for (cost, key, goal, n_free) in fillers {
+            for _ in 0..n_free.min(n) {
                 super::cost::check_length(plan.cost)?;
-                plan.add(key, goal, self.object.key_cost(key) + cost);
+                plan.add(key, goal, cost);
             }
-            n -= n_free;
-        }
-        for index in 0..leaf.properties.len() as u32 {
-            let key = PlannedKey::Named(index);
-            let is_free = self.object.progress.may_come(index)
-                && !draft.lacking.contains(&index)
-                && !plan.members.iter().any(|(other, _)| *other == key);
-            if n == 0 || !is_free {
-                continue;
-            }
-            let goal = self.object.goal_of(key);
-            if let Some(cost) = self.costing.cost(self.goals, goal)? {
-                plan.add(key, goal, self.object.key_cost(key) + cost);
-                n -= 1;
-            }
+            n -= n_free.min(n);
         }
         Ok(n == 0)
+    }
+
+    /// Members that can be added to a plan: what one costs, its key and goal, and how many there are.
+    fn fillers(
+        &mut self,
+        plan: &Plan,
+        draft: &Draft,
+    ) -> Result<Vec<(u64, PlannedKey, GoalId, u32)>, Error> {
+        let leaf = self.object.leaf;
+        let n_planned =
+            |key: PlannedKey| plan.members.iter().filter(|(other, _)| *other == key).count() as u32;
+        let others = (0..leaf.other_goals.len() as Class).map(PlannedKey::Other);
+        let named = (0..leaf.properties.len() as u32).map(PlannedKey::Named);
+        let mut fillers = Vec::new();
+        for key in others.chain(named) {
+            let n_keys = match key {
+                PlannedKey::Other(class) => self.object.n_free(class),
+                PlannedKey::Named(index) => u32::from(
+                    self.object.progress.may_come(index) && !draft.lacking.contains(&index),
+                ),
+            };
+            let n_free = n_keys.saturating_sub(n_planned(key));
+            let goal = self.object.goal_of(key);
+            if n_free > 0
+                && let Some(cost) = self.costing.cost(self.goals, goal)?
+            {
+                fillers.push((self.object.key_cost(key) + cost, key, goal, n_free));
+            }
+        }
+        Ok(fillers)
     }
 }
 
