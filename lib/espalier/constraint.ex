@@ -84,6 +84,15 @@ defmodule Espalier.Constraint do
                              Whether strings have the format that the schema names, `:assert` in both \
                              styles. A format that is not known says nothing.\
                              """
+                           ],
+                           documents: [
+                             type:
+                               {:custom, "a map of JSON Schemas by URI", &__MODULE__.documents?/1},
+                             default: %{},
+                             doc: """
+                             Other schemas that this one refers to with `$ref`, by their URIs. The \
+                             schemas of JSON Schema itself are known.\
+                             """
                            ]
                          ]
 
@@ -109,7 +118,10 @@ defmodule Espalier.Constraint do
   its keys are taken in alphabetical order. `Espalier.JSON.Object` keeps the order.
 
   Every keyword is enforced, or the error says which one is not. The draft is the one that `$schema`
-  names, 2020-12 by default. Nothing is fetched.
+  names, 2020-12 by default. Nothing is fetched. `unknown_keywords/1` tells which keywords JSON Schema
+  does not have, and takes as comments.
+
+  The [guide](json_schema.html) has a table of all keywords.
 
   ## Options
 
@@ -131,11 +143,12 @@ defmodule Espalier.Constraint do
           {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def json_schema(schema, options) do
     with {:ok, options} <- Options.validate(options, @json_schema_options),
-         {:ok, text} <- schema_text(schema) do
+         {:ok, text} <- schema_text(schema),
+         {:ok, documents} <- document_texts(options[:documents]) do
       compile(
         :json_schema,
         options,
-        &Native.constraint_json_schema(&1, text, text_style(options))
+        &Native.constraint_json_schema(&1, text, documents, text_style(options))
       )
     end
   end
@@ -143,6 +156,21 @@ defmodule Espalier.Constraint do
   @doc "Like `json_schema/2`, but returns the constraint and raises the error."
   @spec json_schema!(json_schema, keyword) :: t
   def json_schema!(schema, options), do: schema |> json_schema(options) |> Error.bang!()
+
+  @doc """
+  The places, as JSON Pointers, of keywords that say nothing: those that the schema's draft of JSON
+  Schema does not have, those without another keyword that they belong to, and unknown formats.
+
+  JSON Schema takes them as comments. A keyword that is misspelt is among them.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", ""], eos_ids: [1])
+      iex> schema = %{type: :integer, maximun: 3}
+      iex> constraint = Espalier.Constraint.json_schema!(schema, vocabulary: vocabulary)
+      iex> Espalier.Constraint.unknown_keywords(constraint)
+      ["/maximun"]
+  """
+  @spec unknown_keywords(t) :: [String.t()]
+  def unknown_keywords(%__MODULE__{ref: ref}), do: Native.constraint_unknown_keywords(ref)
 
   @doc """
   Compiles a regular expression, which the whole text has to match.
@@ -196,6 +224,21 @@ defmodule Espalier.Constraint do
     with {:ok, ref} <- vocabulary.ref |> function.() |> Error.wrap() do
       {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
     end
+  end
+
+  @doc false
+  def documents?(documents) do
+    is_map(documents) and not is_struct(documents) and
+      Enum.all?(documents, fn {uri, _schema} -> is_binary(uri) and String.valid?(uri) end)
+  end
+
+  defp document_texts(documents) do
+    Enum.reduce_while(documents, {:ok, []}, fn {uri, schema}, {:ok, texts} ->
+      case schema_text(schema) do
+        {:ok, text} -> {:cont, {:ok, [{uri, text} | texts]}}
+        {:error, error} -> {:halt, {:error, error}}
+      end
+    end)
   end
 
   defp schema_text(text) when is_binary(text), do: {:ok, text}

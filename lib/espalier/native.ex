@@ -26,7 +26,8 @@ defmodule Espalier.Native do
   def vocabulary_info(_vocabulary), do: not_loaded()
   def vocabulary_token_bytes(_vocabulary, _id), do: not_loaded()
 
-  def constraint_json_schema(_vocabulary, _schema, _options), do: not_loaded()
+  def constraint_json_schema(_vocabulary, _schema, _documents, _options), do: not_loaded()
+  def constraint_unknown_keywords(_constraint), do: not_loaded()
   def constraint_regex(_vocabulary, _pattern), do: not_loaded()
   def constraint_choice(_vocabulary, _choices), do: not_loaded()
 

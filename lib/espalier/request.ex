@@ -12,6 +12,7 @@ defmodule Espalier.Request do
   """
 
   alias Espalier.Backends.Local
+  alias Espalier.Constraint
   alias Espalier.Options
   alias Espalier.Prompt
   alias Espalier.Sampling
@@ -38,6 +39,10 @@ defmodule Espalier.Request do
     format: [
       type: {:in, [:assert, :ignore]},
       doc: "Whether strings have the format that the schema names, as in `Espalier.Constraint`."
+    ],
+    documents: [
+      type: {:custom, "a map of JSON Schemas by URI", &Constraint.documents?/1},
+      doc: "Other schemas that a JSON Schema refers to, as in `Espalier.Constraint`."
     ]
   ]
 

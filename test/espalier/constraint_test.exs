@@ -91,6 +91,43 @@ defmodule Espalier.ConstraintTest do
                refused.(%{"$dynamicRef" => "#node"})
     end
 
+    test "knows other documents that it is given", %{vocabulary: vocabulary} do
+      schema = %{items: %{"$ref": "https://example.com/defs.json#/$defs/digit"}}
+      digit = %{"$defs" => %{"digit" => %{"pattern" => "^[0-9]$"}}}
+
+      for document <- [digit, ~s({"$defs": {"digit": {"pattern": "^[0-9]$"}}})] do
+        options = [
+          vocabulary: vocabulary,
+          documents: %{"https://example.com/defs.json" => document}
+        ]
+
+        constraint = Constraint.json_schema!(schema, options)
+        assert accepts?(constraint, ~s(["1"]))
+        refute accepts?(constraint, ~s(["a"]))
+      end
+
+      assert {:error, %SchemaError{kind: :unsupported_keyword, pointer: "/items/$ref"}} =
+               Constraint.json_schema(schema, vocabulary: vocabulary)
+
+      for documents <- [[], %{1 => true}, %{<<255>> => true}] do
+        assert {:error, %Espalier.OptionsError{option: :documents}} =
+                 Constraint.json_schema(schema, vocabulary: vocabulary, documents: documents)
+      end
+
+      assert {:error, %SchemaError{kind: :invalid_json}} =
+               Constraint.json_schema(schema, vocabulary: vocabulary, documents: %{"a:b" => "{"})
+    end
+
+    test "tells which keywords say nothing", %{vocabulary: vocabulary} do
+      schema = %{properties: %{a: %{minimun: 1, format: "no-such", title: "A"}}, then: true}
+      constraint = Constraint.json_schema!(schema, vocabulary: vocabulary)
+
+      assert Enum.sort(Constraint.unknown_keywords(constraint)) ==
+               ["/properties/a/format", "/properties/a/minimun", "/then"]
+
+      assert Constraint.unknown_keywords(Constraint.regex!("a", vocabulary: vocabulary)) == []
+    end
+
     test "gives the error for a term that is not JSON", %{vocabulary: vocabulary} do
       assert {:error, %Espalier.JSONError{kind: :json_term, pointer: "/const"}} =
                Constraint.json_schema(%{const: {1, 2}}, vocabulary: vocabulary)

@@ -16,9 +16,15 @@ type Compiled = Result<ResourceArc<ConstraintRef>, Fault>;
 fn constraint_json_schema(
     vocabulary: ResourceArc<VocabularyRef>,
     schema: &str,
+    documents: Vec<(&str, &str)>,
     options: Options,
 ) -> Compiled {
-    compile(|| Constraint::json_schema(schema, &options.0, &vocabulary.0))
+    compile(|| Constraint::json_schema_with(schema, &documents, &options.0, &vocabulary.0))
+}
+
+#[rustler::nif]
+fn constraint_unknown_keywords(constraint: ResourceArc<ConstraintRef>) -> Vec<String> {
+    constraint.0.unknown_keywords().to_vec()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
