@@ -5,6 +5,8 @@ use serde_json::Value;
 /// Which of the rules that changed between drafts hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Draft {
+    /// Between draft 4 and 6 by its rules, with the keywords of the former and `nullable`.
+    OpenApi30,
     Draft4,
     Draft6,
     Draft7,
@@ -23,7 +25,10 @@ impl Draft {
             "json-schema.org/draft-06/schema" => Self::Draft6,
             "json-schema.org/draft-07/schema" => Self::Draft7,
             "json-schema.org/draft/2019-09/schema" => Self::Draft2019,
-            "json-schema.org/draft/2020-12/schema" | "json-schema.org/schema" => Self::Draft2020,
+            "json-schema.org/draft/2020-12/schema"
+            | "json-schema.org/schema"
+            | "spec.openapis.org/oas/3.1/dialect/base" => Self::Draft2020,
+            _ if rest.starts_with("spec.openapis.org/oas/3.0/") => Self::OpenApi30,
             _ => return Err(value),
         }))
     }

@@ -2,8 +2,10 @@
 
 use num_bigint::{BigInt, BigUint, Sign};
 use num_integer::Integer;
+use num_traits::CheckedSub;
 
 use super::decimal::Decimal;
+use super::number_range::Bound;
 
 /// How many numbers a value may be required to be no multiple of: the search for one tries up to
 /// two to this power.
@@ -61,6 +63,20 @@ impl Multiples {
         Ok(Self { n_places, of, not_of, modulus })
     }
 
+    /// The same numbers in smaller units.
+    pub(super) fn in_units_of(&self, n_places: u32) -> Self {
+        let scale = power_of_ten(n_places - self.n_places);
+        let modulus = &self.modulus * &scale;
+        let of = self.of.as_ref().map(|of| of * &scale);
+        let not_of = self.not_of.iter().map(|excluded| excluded * &scale).collect();
+        Self { n_places, of, not_of, modulus }
+    }
+
+    /// Those that are whole units.
+    pub(super) fn whole(&self) -> Self {
+        Self { of: self.of.clone().or(Some(BigUint::from(1u8))), ..self.clone() }
+    }
+
     /// Zero is a multiple of every number.
     pub(super) fn allows_zero(&self) -> bool {
         self.not_of.is_empty()
@@ -76,6 +92,21 @@ impl Multiples {
     /// A number, whatever its sign, in units; it has no more places than they have.
     pub(super) fn units(&self, number: &Decimal) -> BigUint {
         magnitude_in_units(number, self.n_places)
+    }
+
+    /// The least number of units that an inclusive or exclusive lower bound leaves.
+    pub(super) fn units_from(&self, bound: &Bound) -> BigUint {
+        self.units(&bound.value) + u8::from(bound.is_exclusive)
+    }
+
+    /// The greatest number of units that an upper bound leaves.
+    pub(super) fn units_to(&self, bound: &Bound) -> Option<BigUint> {
+        self.units(&bound.value).checked_sub(&u8::from(bound.is_exclusive).into())
+    }
+
+    /// So many digits behind others make one of them of whatever digits, if all are whole units.
+    pub(super) fn n_enough(&self) -> i64 {
+        (self.modulus.bits() / 3) as i64 + 4
     }
 
     /// Whether a number of units, or its remainder by the modulus, is one of them.

@@ -228,7 +228,7 @@ impl NumberPrefix {
     }
 
     /// The exponents with which the digits, as they are, make a number of the range.
-    fn exact_exponents(
+    pub(super) fn exact_exponents(
         &self,
         within: &Magnitudes,
         range: &NumberRange,

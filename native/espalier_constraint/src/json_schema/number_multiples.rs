@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use num_bigint::BigUint;
+use num_traits::CheckedSub;
 
 use super::NumberStyle;
 use super::decimal::Decimal;
@@ -103,9 +104,7 @@ impl NumberPrefix {
             self.exponent
         };
         from = within.least.as_ref().map_or(from, |least| from.max(least.value.exponent));
-        // As many digits as this behind the others make a multiple, whatever they are.
-        let n_enough = (multiples.modulus.bits() / 3) as i64 + 4;
-        let mut to = (units_at + n_enough).max(from + 1);
+        let mut to = (units_at + multiples.n_enough()).max(from + 1);
         if let Some(greatest) = &within.greatest {
             to = to.min(greatest.value.exponent);
         }
@@ -147,11 +146,11 @@ impl NumberPrefix {
             let digits = self.addend(self.exponent, n, 0, within, multiples, spelling)?;
             return Some(Continuation { exponent: self.exponent, n, digits });
         }
-        let least = within.least.as_ref().map(|bound| multiples.units(&bound.value));
-        let least = least.unwrap_or(BigUint::from(1u8));
+        let least = within.least.as_ref().map(|bound| multiples.units_from(bound));
+        let least = least.unwrap_or_default().max(BigUint::from(1u8));
         let room = match &within.greatest {
             Some(bound) => {
-                let most = multiples.units(&bound.value);
+                let most = multiples.units_to(bound)?;
                 (least <= most).then(|| most - &least)?
             }
             // Among so many there is one.
@@ -199,39 +198,43 @@ impl NumberPrefix {
             false if bound.is_zero() => Ordering::Greater,
             false => exponent.cmp(&bound.exponent).then(so_far),
         };
-        let to_come = |bound: &Decimal| match multiples.units(bound) {
-            units if is_zero => units,
-            units => units % &end,
-        };
+        let to_come = |units: BigUint| if is_zero { units } else { units % &end };
         let mut least = BigUint::from(u8::from(is_zero));
         let mut most = &end - 1u8;
         if let Some(bound) = &within.least {
             match compare(&bound.value, self.to_least) {
                 Ordering::Less => return None,
-                Ordering::Equal => least = least.max(to_come(&bound.value)),
+                Ordering::Equal => {
+                    let from = to_come(multiples.units(&bound.value));
+                    least = least.max(from + u8::from(bound.is_exclusive));
+                }
                 Ordering::Greater => {}
             }
         }
         if let Some(bound) = &within.greatest {
             match compare(&bound.value, self.to_greatest) {
                 Ordering::Less => {}
-                Ordering::Equal => most = most.min(to_come(&bound.value)),
+                Ordering::Equal => {
+                    let to = to_come(multiples.units(&bound.value));
+                    most = most.min(to.checked_sub(&u8::from(bound.is_exclusive).into())?);
+                }
                 Ordering::Greater => return None,
             }
         }
         Some((least, most))
     }
 
-    /// What makes a multiple of the digits so far, where all numbers of the range are multiples of
-    /// one; `None` in an exponent.
+    /// What makes a number of the range of what was read, where multiples count; `None` in an
+    /// exponent.
     ///
-    /// Without an exponent it is one of the shortest. With one there may be a shorter one.
+    /// Without an exponent it is one of the shortest, as far as whole units go. With one there may be
+    /// a shorter one.
     pub(super) fn shortest_suffix_to_multiple(
         &self,
         range: &NumberRange,
         style: NumberStyle,
     ) -> Option<Vec<u8>> {
-        let multiples = range.multiples_of_one()?;
+        let multiples = range.multiples.as_deref()?.whole();
         let spelling = Spelling::new(range, style);
         if self.is_complete(range, style) {
             return Some(Vec::new());
@@ -247,19 +250,26 @@ impl NumberPrefix {
                 .min_by_key(Vec::len),
             Phase::Zero | Phase::Whole | Phase::Point | Phase::Fraction => {
                 let within = range.magnitudes(self.is_negative)?;
-                if spelling.has_exponent {
-                    Some(self.suffix_with_exponent(&within, multiples, spelling))
-                } else if self.phase == Phase::Point
-                    && self.is_zero()
-                    && self.may_be_zero(&within, range, spelling)
-                {
+                let may_be_zero = self.is_zero() && self.may_be_zero(&within, range, spelling);
+                let suffix = if self.phase == Phase::Point && may_be_zero {
                     Some(b"0".to_vec())
+                } else if spelling.has_exponent {
+                    self.suffix_with_exponent(&within, &multiples, range, spelling)
                 } else {
-                    self.plain_suffix(&within, multiples, spelling)
-                }
+                    self.plain_suffix(&within, &multiples, spelling)
+                };
+                suffix.or_else(|| self.suffix_behind_units(range, style))
             }
             _ => None,
         }
+    }
+
+    /// One more digit, behind those that units have: what is no whole unit is no multiple.
+    fn suffix_behind_units(&self, range: &NumberRange, style: NumberStyle) -> Option<Vec<u8>> {
+        let is_suffix = |byte: &u8| {
+            self.step(*byte, range, style).is_some_and(|next| next.is_complete(range, style))
+        };
+        (b'0'..=b'9').find(is_suffix).map(|byte| vec![byte])
     }
 
     /// Digits, a point among them or not.
@@ -271,7 +281,14 @@ impl NumberPrefix {
     ) -> Option<Vec<u8>> {
         let has_point = matches!(self.phase, Phase::Point | Phase::Fraction);
         let n_missing = multiples.n_places - self.residue.n_places;
-        (1u32..).find_map(|length| {
+        if self.has_part {
+            return None;
+        }
+        let exponents = [&within.least, &within.greatest]
+            .map(|bound| bound.as_ref().map_or(0, |bound| bound.value.exponent) - self.exponent);
+        let n_bounds = exponents[0].max(exponents[1]).max(0) as u32;
+        let most = n_missing + n_bounds + multiples.n_enough() as u32 + 2;
+        (1..=most).find_map(|length| {
             let most_whole = if self.phase == Phase::Whole { length } else { 0 };
             (0..=most_whole).find_map(|n_whole| {
                 let n_behind = length - n_whole;
@@ -292,18 +309,22 @@ impl NumberPrefix {
         })
     }
 
-    /// Digits of some multiple, and the exponent that belongs to them.
+    /// An exponent, with digits of some multiple before it or not.
     fn suffix_with_exponent(
         &self,
         within: &Magnitudes,
         multiples: &Multiples,
+        range: &NumberRange,
         spelling: Spelling,
-    ) -> Vec<u8> {
-        let Some(next) = self.next_multiple(within, multiples, spelling) else {
-            // Zero, which can't end here yet.
-            let ending = if self.phase == Phase::Point { "0" } else { "e0" };
-            return ending.into();
-        };
+    ) -> Option<Vec<u8>> {
+        let point = if self.phase == Phase::Point { "0" } else { "" };
+        if self.is_zero() && self.may_be_zero(within, range, spelling) {
+            return Some(format!("{point}e0").into());
+        }
+        if let Some(exponent) = self.exponent_in(within, range, spelling) {
+            return Some(format!("{point}e{}", exponent - self.exponent).into());
+        }
+        let next = self.next_multiple(within, multiples, spelling)?;
         let mut text = padded(&next.digits, next.n);
         let mut exponent = self.exponent;
         match self.phase {
@@ -313,7 +334,23 @@ impl NumberPrefix {
             _ => {}
         }
         text.extend(format!("e{}", next.exponent - exponent).bytes());
-        text
+        Some(text)
+    }
+
+    /// The exponent nearest to their own with which the digits, as they are, are in the range.
+    fn exponent_in(
+        &self,
+        within: &Magnitudes,
+        range: &NumberRange,
+        spelling: Spelling,
+    ) -> Option<i64> {
+        if self.n_digits == 0 {
+            return None;
+        }
+        let (from, to) = self.exact_exponents(within, range, spelling);
+        let exponent = self.exponent.max(from.unwrap_or(i64::MIN)).min(to.unwrap_or(i64::MAX));
+        let is_one = from.is_none_or(|from| from <= exponent) && exponent < i64::MAX;
+        is_one.then_some(exponent)
     }
 }
 

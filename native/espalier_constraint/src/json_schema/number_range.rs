@@ -124,6 +124,9 @@ impl NumberRange {
             let rounded = |bound: Bound, upwards| bound.rounded_to(&multiples, upwards);
             self.lower = self.lower.map(|bound| rounded(bound, true));
             self.upper = self.upper.map(|bound| rounded(bound, false));
+            if multiples.of.is_none() {
+                self.multiples = Some(Arc::new(self.refined(&multiples)));
+            }
         } else if self.is_integer {
             self.lower = self.lower.map(|bound| bound.rounded(true));
             self.upper = self.upper.map(|bound| bound.rounded(false));
@@ -145,6 +148,13 @@ impl NumberRange {
             _ => false,
         };
         (!is_empty && !is_empty_kind).then_some(self)
+    }
+
+    /// The multiples in units of which there is one between any two numbers of the bounds' places.
+    fn refined(&self, multiples: &Multiples) -> Multiples {
+        let of_bound = |bound: &Bound| bound.value.n_places() as u32 + 1;
+        let places = self.lower.iter().chain(&self.upper).map(of_bound);
+        multiples.in_units_of(places.max().unwrap_or(0).max(multiples.n_places + 1))
     }
 
     /// Whether every spelling of a number of the right kind is in the range.

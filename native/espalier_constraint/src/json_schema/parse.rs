@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
             "oneOf" => Kind::One(self.schemas(at)?),
             "not" => Kind::All(vec![self.schema(at).negated()]),
             "if" if self.draft >= Draft::Draft7 => self.conditional(at, siblings),
-            "type" => return self.types(at).map(Some),
+            "type" => return self.types(at, siblings).map(Some),
             "enum" => Kind::Constants(self.nodes.constants(list(at)?, at.pointer)?),
             "const" if self.draft >= Draft::Draft6 => {
                 Kind::Constants(self.nodes.constants(std::slice::from_ref(at.value), at.pointer)?)
@@ -249,6 +249,7 @@ impl<'a> Parser<'a> {
                 self.draft >= Draft::Draft2019 && siblings.contains_key("contains")
             }
             "unevaluatedItems" | "unevaluatedProperties" => self.draft >= Draft::Draft2019,
+            "nullable" => self.draft == Draft::OpenApi30 && siblings.contains_key("type"),
             _ => false,
         }
     }
@@ -265,7 +266,7 @@ impl<'a> Parser<'a> {
             "maxLength" => Kind::MaxLength(count(at)?),
             "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
             "format" => return Ok(self.format(at)?.map(Kind::Pattern)),
-            "exclusiveMinimum" | "exclusiveMaximum" if self.draft == Draft::Draft4 => {
+            "exclusiveMinimum" | "exclusiveMaximum" if self.draft <= Draft::Draft4 => {
                 // A boolean beside the bound, which is read there.
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
                 return Ok(None);
@@ -350,8 +351,18 @@ impl<'a> Parser<'a> {
         Kind::If { condition, then, otherwise }
     }
 
-    fn types(&mut self, at: At<'_, '_>) -> Result<Literal, Error> {
-        let types = types(at)?;
+    fn types(&mut self, at: At<'_, '_>, siblings: Siblings<'_>) -> Result<Literal, Error> {
+        let mut types = types(at)?;
+        if self.draft == Draft::OpenApi30
+            && let Some(nullable) = siblings.get("nullable")
+        {
+            let pointer = child(parent(at.pointer), "nullable");
+            match nullable.as_bool() {
+                Some(true) => types = types.or(Types::NULL),
+                Some(false) => {}
+                None => return Err(invalid(&pointer, "a boolean", nullable)),
+            }
+        }
         let statement = self.add(at.pointer, Kind::Types(types));
         if self.draft > Draft::Draft4
             || types.contains(Types::FRACTION)
@@ -372,7 +383,7 @@ impl<'a> Parser<'a> {
         let is_lower = keyword.ends_with("inimum");
         let beside = if is_lower { "exclusiveMinimum" } else { "exclusiveMaximum" };
         let is_exclusive = keyword.starts_with("exclusive")
-            || self.draft == Draft::Draft4 && siblings.get(beside) == Some(&Value::Bool(true));
+            || self.draft <= Draft::Draft4 && siblings.get(beside) == Some(&Value::Bool(true));
         let bound = Bound { value: decimal(at)?, is_exclusive };
         Ok(if is_lower { Kind::Lower(bound) } else { Kind::Upper(bound) })
     }
@@ -528,7 +539,7 @@ const ANNOTATIONS: [&str; 20] = [
 ];
 
 fn draft_of(document: &Value) -> Result<Option<Draft>, Error> {
-    let expected = "the URI of draft 4, 6, 7, 2019-09 or 2020-12";
+    let expected = "the URI of draft 4, 6, 7, 2019-09 or 2020-12, or of OpenAPI 3.0 or 3.1";
     Draft::of(document).map_err(|value| invalid("/$schema", expected, value))
 }
 
