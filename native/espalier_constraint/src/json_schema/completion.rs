@@ -7,7 +7,7 @@ use super::goals::Leaf;
 use super::key_classes::KeyClasses;
 use super::keys::Keys;
 use super::machine::JsonMachine;
-use super::number;
+use super::number_completion;
 use super::plan::OpenObject;
 use super::state::{KeyReading, Place, StackId, StackNode, State};
 use super::string::{Decoder, escape_into};
@@ -86,7 +86,7 @@ impl JsonMachine {
                         let style = self.options().numbers;
                         options.push((
                             reading.serves,
-                            number::shortest_suffix(&reading.prefix, range, style),
+                            number_completion::shortest_suffix(&reading.prefix, range, style),
                         ));
                     }
                 }

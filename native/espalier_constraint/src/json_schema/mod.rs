@@ -34,6 +34,7 @@ mod machine;
 mod multiples;
 mod nodes;
 mod number;
+mod number_completion;
 mod number_multiples;
 mod number_range;
 mod object;

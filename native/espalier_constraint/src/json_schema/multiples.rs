@@ -83,10 +83,17 @@ impl Multiples {
     }
 
     pub(crate) fn contains(&self, value: &Decimal) -> bool {
-        if value.n_places() > i64::from(self.n_places) {
+        let n_zeros = value.exponent - value.digits.len() as i64 + i64::from(self.n_places);
+        if value.is_zero() {
+            return self.allows_zero();
+        }
+        if n_zeros < 0 {
             return self.of.is_none();
         }
-        self.contains_units(&magnitude_in_units(value, self.n_places))
+        // The remainder is enough, and the number itself may be too long to write out.
+        let digits = BigUint::from_radix_be(&value.digits, 10).unwrap_or_default();
+        let scale = BigUint::from(10u8).modpow(&(n_zeros as u64).into(), &self.modulus);
+        self.contains_units(&(digits * scale % &self.modulus))
     }
 
     /// A number, whatever its sign, in units; it has no more places than they have.

@@ -24,7 +24,7 @@ pub(crate) struct NumberPrefix {
     /// `0.d₁d₂… × 10^exponent` is the value so far, but for an exponent that was read.
     pub(super) exponent: i64,
     /// The exponent that was read, with its sign.
-    read_exponent: i64,
+    pub(super) read_exponent: i64,
     /// How the significant digits compare with those of the least and greatest magnitude.
     pub(super) to_least: Ordering,
     pub(super) to_greatest: Ordering,
@@ -442,48 +442,11 @@ fn next_phase(phase: Phase, byte: u8, spelling: Spelling) -> Option<Phase> {
     })
 }
 
-/// One of the shortest spellings that turn what was read into a number of the range.
-pub(crate) fn shortest_suffix(
-    prefix: &NumberPrefix,
-    range: &NumberRange,
-    style: NumberStyle,
-) -> Vec<u8> {
-    if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
-        return suffix;
-    }
-    let mut seen = rustc_hash::FxHashMap::from_iter([(prefix.clone(), None)]);
-    let mut queue = std::collections::VecDeque::from([prefix.clone()]);
-    while let Some(state) = queue.pop_front() {
-        if state.is_complete(range, style) {
-            return retrace(&seen, state);
-        }
-        for byte in *b"0123456789.-e" {
-            let Some(next) = state.step(byte, range, style) else { continue };
-            if !seen.contains_key(&next) {
-                seen.insert(next.clone(), Some((state.clone(), byte)));
-                queue.push_back(next);
-            }
-        }
-    }
-    unreachable!("every step keeps a completion")
-}
-
-type Origins = rustc_hash::FxHashMap<NumberPrefix, Option<(NumberPrefix, u8)>>;
-
-fn retrace(origins: &Origins, mut state: NumberPrefix) -> Vec<u8> {
-    let mut suffix = Vec::new();
-    while let Some((before, byte)) = origins[&state].clone() {
-        suffix.push(byte);
-        state = before;
-    }
-    suffix.reverse();
-    suffix
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use super::super::number_completion::shortest_suffix;
     use super::*;
     use crate::json_schema::decimal::Decimal;
     use crate::json_schema::multiples::Multiples;

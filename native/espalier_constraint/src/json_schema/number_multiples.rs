@@ -338,7 +338,7 @@ impl NumberPrefix {
     }
 
     /// The exponent nearest to their own with which the digits, as they are, are in the range.
-    fn exponent_in(
+    pub(super) fn exponent_in(
         &self,
         within: &Magnitudes,
         range: &NumberRange,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::NumberStyle;
-use super::decimal::Decimal;
+use super::decimal::{Decimal, MAX_PLACES};
 use super::language::{Language, Length, MAX_PATTERN_LENGTH};
 use super::multiples::{Multiples, NoMultiples};
 use super::number_range::{Bound, NumberRange};
@@ -65,6 +65,11 @@ pub(super) fn numbers(
     excluded.dedup();
     if excluded.len() > MAX_EXCLUDED_NUMBERS {
         return Err(limit(schema, "excluded_numbers", MAX_EXCLUDED_NUMBERS, literals));
+    }
+    let is_long = |value: &&Decimal| !value.is_of_reasonable_length() && range.contains(value);
+    let is_rounded = range.is_integer || range.multiples.is_some();
+    if is_rounded && excluded.iter().copied().any(|value| is_long(&value)) {
+        return Err(limit(schema, "number_places", MAX_PLACES as usize, literals));
     }
     // The range falls apart at each excluded value.
     let mut ranges = Vec::new();

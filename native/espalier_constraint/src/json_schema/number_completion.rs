@@ -1,0 +1,120 @@
+//! How a number that was begun is completed.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::NumberStyle;
+use super::number::{NumberPrefix, Phase, Spelling};
+use super::number_range::NumberRange;
+
+/// States that are searched for the shortest way where an exponent can follow: there they have no
+/// end. Where that isn't enough, a way is made up.
+const MAX_SEARCHED: usize = 5000;
+
+/// One of the shortest spellings that turn what was read into a number of the range. Where an
+/// exponent can follow, a longer one where the shortest isn't short.
+pub(crate) fn shortest_suffix(
+    prefix: &NumberPrefix,
+    range: &NumberRange,
+    style: NumberStyle,
+) -> Vec<u8> {
+    let suffix = prefix.shortest_suffix_to_multiple(range, style);
+    suffix.or_else(|| search(prefix, range, style)).unwrap_or_else(|| make_up(prefix, range, style))
+}
+
+fn search(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Option<Vec<u8>> {
+    let is_endless = Spelling::new(range, style).has_exponent;
+    let mut seen: Origins = FxHashMap::from_iter([(prefix.clone(), None)]);
+    let mut queue = VecDeque::from([prefix.clone()]);
+    while let Some(state) = queue.pop_front() {
+        if state.is_complete(range, style) {
+            return Some(retrace(&seen, state));
+        }
+        if is_endless && seen.len() > MAX_SEARCHED {
+            break;
+        }
+        for byte in *b"0123456789.-e" {
+            let Some(next) = state.step(byte, range, style) else { continue };
+            if !seen.contains_key(&next) {
+                seen.insert(next.clone(), Some((state.clone(), byte)));
+                queue.push_back(next);
+            }
+        }
+    }
+    None
+}
+
+type Origins = FxHashMap<NumberPrefix, Option<(NumberPrefix, u8)>>;
+
+fn retrace(origins: &Origins, mut state: NumberPrefix) -> Vec<u8> {
+    let mut suffix = Vec::new();
+    while let Some((before, byte)) = origins[&state].clone() {
+        suffix.push(byte);
+        state = before;
+    }
+    suffix.reverse();
+    suffix
+}
+
+/// Digits until some exponent makes a number of the range of them, and that exponent.
+///
+/// The greatest digit that is possible comes first: behind the digits of an upper bound, or before,
+/// one is below it and not at a lower bound any more.
+fn make_up(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Vec<u8> {
+    let mut suffix = Vec::new();
+    let mut state = prefix.clone();
+    while !state.is_complete(range, style) {
+        if let Some(exponent) = state.exponent_suffix(range, style) {
+            suffix.extend(exponent.bytes());
+            break;
+        }
+        let next = b"987654321.0-".iter().find_map(|&byte| {
+            let next = state.step(byte, range, style)?;
+            Some((byte, next))
+        });
+        let Some((byte, next)) = next else { unreachable!("every step keeps a completion") };
+        suffix.push(byte);
+        state = next;
+    }
+    suffix
+}
+
+impl NumberPrefix {
+    /// The rest of an exponent, or all of it, that makes a number of the range of the digits.
+    fn exponent_suffix(&self, range: &NumberRange, style: NumberStyle) -> Option<String> {
+        let spelling = Spelling::new(range, style);
+        let within = range.magnitudes(self.is_negative)?;
+        let (is_negative, read) = match self.phase {
+            Phase::Whole | Phase::Fraction => {
+                let exponent = self.exponent_in(&within, range, spelling)?;
+                return Some(format!("e{}", exponent - self.exponent));
+            }
+            Phase::E | Phase::ExponentSign { .. } if self.is_zero() => return Some("0".to_owned()),
+            Phase::E => {
+                let exponent = self.exponent_in(&within, range, spelling)?;
+                return Some((exponent - self.exponent).to_string());
+            }
+            Phase::ExponentSign { is_negative } => (is_negative, None),
+            Phase::Exponent { is_negative } => (is_negative, Some(self.read_exponent.abs())),
+            _ => return None,
+        };
+        let (from, to) = self.exact_exponents(&within, range, spelling);
+        let relative =
+            |exponent: Option<i64>| Some(i128::from(exponent?) - i128::from(self.exponent));
+        let (from, to) = if is_negative {
+            (relative(to).map(|to| -to), relative(from).map(|from| -from))
+        } else {
+            (relative(from), relative(to))
+        };
+        let first = u32::from(read.is_none());
+        (first..20).find_map(|n| {
+            let scale = 10i128.pow(n);
+            let begun = i128::from(read.unwrap_or(0)) * scale;
+            let (least, most) = (begun.max(from.unwrap_or(begun)), begun + scale - 1);
+            let is_one = least <= most && to.is_none_or(|to| least <= to);
+            let rest = || format!("{:0>width$}", least - begun, width = n as usize);
+            is_one.then(|| if n == 0 { String::new() } else { rest() })
+        })
+    }
+}
