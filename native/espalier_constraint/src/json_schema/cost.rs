@@ -316,16 +316,18 @@ impl Goals {
         progress: &ArrayProgress,
         values: &[Literal],
     ) -> Result<Option<(GoalId, ArrayProgress)>, Error> {
-        let mut best: Option<(u64, GoalId, ArrayProgress)> = None;
+        let before = self.plan_array(array, progress, &mut Costing::Settled)?;
+        let before = before.map_or(u64::MAX, |plan| plan.cost);
+        let mut best: Option<((bool, bool, u64), GoalId, ArrayProgress)> = None;
         for (goal, next) in self.next_items(array, progress, values)? {
             let Some(cost) = self.cost(goal)? else { continue };
-            let has_plan = self.plan_array(array, &next, &mut Costing::Settled)?.is_some();
-            // Equal items come as soon as they can.
-            let is_better = best
-                .as_ref()
-                .is_none_or(|(other, _, best)| (!next.has_equal, cost) < (!best.has_equal, *other));
-            if has_plan && is_better {
-                best = Some((cost, goal, next));
+            let rest = self.plan_array(array, &next, &mut Costing::Settled)?;
+            let Some(rest) = rest.map(|plan| plan.cost) else { continue };
+            // Equal items come as soon as they can; and what leaves less to do comes first, as items
+            // that may not be equal get dearer.
+            let rank = (!next.has_equal, rest >= before, cost.saturating_add(rest));
+            if best.as_ref().is_none_or(|(best, ..)| rank < *best) {
+                best = Some((rank, goal, next));
             }
         }
         Ok(best.map(|(_, goal, next)| (goal, next)))
