@@ -25,13 +25,49 @@ use support::walk::Walk;
 static VOCABULARY: LazyLock<Arc<Vocabulary>> =
     LazyLock::new(|| data::read_vocabulary("boundaries"));
 
+/// The cases that do not pass: the kind of the error, and their names. None may be added.
+const NOT_PASSING: [(&str, &[&str]); 5] = [
+    // A schema that refers to itself for the same value.
+    ("invalid schema", &["JsonSchemaStore---cloudify"]),
+    // Objects or items that too many branches describe, none of which requires anything.
+    (
+        "limit clause_choices",
+        &[
+            "Github_hard---o17529",
+            "Github_hard---o36016",
+            "Github_ultra---o358",
+            "JsonSchemaStore---v4-config.schema",
+        ],
+    ),
+    // Patterns whose automata have too many states, together or alone.
+    ("limit product_states", &["Handwritten---allany17", "Handwritten---string5"]),
+    ("limit regex_work", &["JsonSchemaStore---aerleon-definitions.schema"]),
+    // They are: of branches that exclude each other, all hold.
+    (
+        "unsatisfiable",
+        &[
+            "Glaiveai2K---calculate_area_2f92f3ea",
+            "Glaiveai2K---calculate_area_3a8a9f78",
+            "Glaiveai2K---calculate_area_4493ae68",
+            "Glaiveai2K---calculate_area_6fd20e8d",
+            "Glaiveai2K---calculate_area_92ac029d",
+            "Glaiveai2K---calculate_area_d402e1cc",
+            "Glaiveai2K---calculate_area_e6818129",
+            "Glaiveai2K---calculate_area_e8f1513d",
+            "Glaiveai2K---calculate_area_f88fb53c",
+            "Glaiveai2K---calculate_area_f8e04f89",
+        ],
+    ),
+];
+
 /// What was found out about the cases.
 #[derive(Default)]
 struct Figures {
     n_cases: usize,
     n_passing: usize,
     n_instances: usize,
-    /// The names of the cases that do not compile, by the kind of the error.
+    /// The names of the cases that are refused, as a whole or while a value is read, by the kind of
+    /// the error.
     refused: BTreeMap<String, Vec<String>>,
     /// Valid instances that are refused and invalid ones that are accepted.
     wrong: Vec<String>,
@@ -47,6 +83,12 @@ fn verdicts_are_right() {
         figures.run(&case);
     }
     figures.print();
+    for (kind, names) in &figures.refused {
+        let known = NOT_PASSING.iter().find(|(known, _)| known == kind);
+        let known = known.map_or(&[][..], |(_, names)| names);
+        let new: Vec<_> = names.iter().filter(|name| !known.contains(&name.as_str())).collect();
+        assert!(new.is_empty(), "{kind}: {new:?} passed before");
+    }
     assert!(figures.wrong.is_empty(), "{} verdicts are wrong", figures.wrong.len());
 }
 
@@ -265,15 +307,13 @@ impl Figures {
             self.n_instances += 1;
             let text = Spelling::Python.write(&test["data"]);
             let started = Instant::now();
-            let verdict =
-                catch_unwind(AssertUnwindSafe(|| following::by_text(&constraint, text.as_bytes())));
+            let verdict = catch_unwind(AssertUnwindSafe(|| is_valid(&constraint, &text)));
             note_slowest(&mut self.slowest_walk, started, name);
             let valid = test["valid"] == true;
             match verdict {
-                Ok(verdict) if verdict.is_ok() == valid => {}
-                Ok(verdict) => {
-                    self.wrong.push(format!("{name} #{index}: valid {valid}, got {verdict:?}"));
-                }
+                Ok(Ok(verdict)) if verdict == valid => {}
+                Ok(Ok(_)) => self.wrong.push(format!("{name} #{index}: valid is {valid}")),
+                Ok(Err(error)) => return self.refuse(kind(&error), name),
                 Err(_) => self.wrong.push(format!("{name} #{index}: panic")),
             }
         }
@@ -290,13 +330,22 @@ impl Figures {
             self.n_passing, self.n_cases, self.n_instances
         );
         for (kind, names) in &self.refused {
-            println!("{:5} {kind}, such as {:?}", names.len(), &names[..names.len().min(3)]);
+            println!("{:5} {kind}, {:?}", names.len(), names);
         }
         println!("slowest compile {:?}", self.slowest_compile);
         println!("slowest walk {:?}", self.slowest_walk);
         for wrong in &self.wrong {
             println!("wrong: {wrong}");
         }
+    }
+}
+
+fn is_valid(constraint: &Constraint, text: &str) -> Result<bool, Error> {
+    let mut matcher = constraint.matcher();
+    match matcher.accept_text(text.as_bytes()) {
+        Ok(()) => matcher.is_accepting(),
+        Err(Error::TextNotAllowed { .. }) => Ok(false),
+        Err(other) => Err(other),
     }
 }
 
@@ -311,6 +360,7 @@ fn kind(error: &Error) -> String {
     match error {
         Error::UnsupportedKeyword { keyword, .. } => format!("unsupported keyword {keyword}"),
         Error::LimitExceeded { limit, .. } => format!("limit {limit}"),
+        Error::InvalidSchema { .. } => "invalid schema".to_owned(),
         Error::Unsatisfiable { .. } => "unsatisfiable".to_owned(),
         Error::UnsupportedRegex { message, .. } => format!("unsupported regex: {message}"),
         Error::InvalidRegex { message, .. } => format!("invalid regex: {message}"),
