@@ -288,9 +288,11 @@ impl<'a> Parser<'a> {
                 return self.members(keyword, at, siblings);
             }
             "propertyNames" if self.draft >= Draft::Draft6 => Kind::Names(self.schema(at)),
-            "dependencies" | "dependentRequired" | "dependentSchemas" => {
+            "dependencies" => Kind::All(self.dependencies(at)?),
+            "dependentRequired" | "dependentSchemas" if self.draft >= Draft::Draft2019 => {
                 Kind::All(self.dependencies(at)?)
             }
+            "id" if self.draft <= Draft::Draft4 => return Ok(None),
             _ if self.is_read_elsewhere(keyword, siblings) => return Ok(None),
             "$defs" | "definitions" if !at.value.is_object() => {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
