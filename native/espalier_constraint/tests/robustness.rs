@@ -57,6 +57,18 @@ fn is_limit(error: &Error) -> bool {
         || matches!(error, Error::InvalidJson { message, .. } if message.contains("recursion limit"))
 }
 
+#[test]
+fn distinct_numbers_with_huge_exponents() {
+    for items in ["true", r#"{"type":"integer"}"#, r#"{"multipleOf":7}"#, r#"{"minimum":0.5}"#] {
+        let schema = format!(r#"{{"type":"array","items":{items},"uniqueItems":true}}"#);
+        for text in ["[77e98045,", "[7e999999999999,", "[14e4000,"] {
+            let schema = schema.clone();
+            let answer = soon(move || ask(&schema, JsonSchemaOptions::matching(), text));
+            assert!(answer.as_ref().err().is_none_or(is_limit), "{text} {answer:?}");
+        }
+    }
+}
+
 macro_rules! answers {
     ($($(#[$attribute:meta])* $name:ident: $schema:expr, $prefix:expr;)+) => {
         $(
@@ -77,6 +89,13 @@ answers! {
     recursion_ten_thousand_times: LIST, r#"{"next":"#.repeat(10_000);
     long_numbers: r#"{"type":"integer"}"#, "1".repeat(10_000);
     long_strings: r#"{"type":"string","pattern":"^[a-z]*$"}"#, format!("\"{}", "a".repeat(100_000));
+    members_of_the_same_kind_that_fill_up:
+        r##"{"type":"object","properties":{"b":{},"é":{}},"additionalProperties":{"$ref":"#"},"minProperties":2}"##, "{";
+    distinct_items_that_are_dear: r#"{"type":"array","uniqueItems":true,"not":{
+        "items":{"minimum":0,"multipleOf":2},
+        "contains":{"type":"object","additionalProperties":{"type":"boolean"}},"maxContains":2}}"#,
+        "[0,2,4,6,{}";
+    huge_divisors: r#"{"multipleOf":123456789012345678901234567890.5}"#, "9";
     huge_min_length: r#"{"type":"string","minLength":1000000000000}"#, "\"a";
     huge_max_length: r#"{"type":"string","maxLength":1000000000000}"#, "\"a";
     huge_lengths_with_a_pattern:
