@@ -198,11 +198,12 @@ impl NumberPrefix {
         if self.is_zero() {
             return self.may_be_zero(&within, range, spelling);
         }
-        let is_of_kind = match &range.multiples {
+        // With an exponent the kind is a matter of which exponents there may be.
+        let is_of_kind = || match &range.multiples {
             Some(multiples) => self.is_multiple(multiples),
             None => !range.is_fraction || self.has_part,
         };
-        if !spelling.has_exponent && !is_of_kind {
+        if !spelling.has_exponent && !is_of_kind() {
             return false;
         }
         let (from, to) = self.exact_exponents(&within, range, spelling);

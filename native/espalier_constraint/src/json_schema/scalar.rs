@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::NumberStyle;
 use super::decimal::{Decimal, MAX_PLACES};
@@ -242,12 +242,13 @@ fn product(
     products: &mut Products,
 ) -> Result<Option<Arc<Dfa>>, Error> {
     let mut patterns: Vec<(&Arc<Dfa>, bool)> = patterns(schema, literals).collect();
-    // Those that hold come first: what they leave is often small.
-    let key_of = |(dfa, is_negated): &(&Arc<Dfa>, bool)| (*is_negated, Arc::as_ptr(dfa) as usize);
-    patterns.sort_unstable_by_key(key_of);
-    patterns.dedup_by_key(|pattern| key_of(pattern));
-    let key: Vec<(usize, bool)> =
-        patterns.iter().map(|(dfa, is_negated)| (Arc::as_ptr(dfa) as usize, *is_negated)).collect();
+    // Those that hold come first, the small ones before: what they leave is often small. The order
+    // decides whether a limit is reached, so nothing that differs from run to run may be part of it.
+    patterns.sort_by_key(|(dfa, is_negated)| (*is_negated, dfa.n_states()));
+    let key_of = |(dfa, is_negated): &(&Arc<Dfa>, bool)| (Arc::as_ptr(dfa) as usize, *is_negated);
+    let mut seen = FxHashSet::default();
+    patterns.retain(|pattern| seen.insert(key_of(pattern)));
+    let key: Vec<(usize, bool)> = patterns.iter().map(key_of).collect();
     if let Some(product) = products.get(&key) {
         return Ok(Some(product.clone()));
     }

@@ -37,7 +37,6 @@ pub(crate) enum Command {
 /// Owns the weights and all requests.
 pub(crate) struct Worker {
     llama: Llama,
-    n_parameters: usize,
     max_batch_size: usize,
     n_threads: usize,
     commands: Receiver<Command>,
@@ -55,8 +54,7 @@ impl Worker {
     ) -> Self {
         let ModelOptions { max_batch_size, n_threads } = *options;
         let (waiting, running) = (VecDeque::new(), Vec::new());
-        let n_parameters = llama.n_parameters();
-        Self { llama, n_parameters, max_batch_size, n_threads, commands, stopped, waiting, running }
+        Self { llama, max_batch_size, n_threads, commands, stopped, waiting, running }
     }
 
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
@@ -122,7 +120,8 @@ impl Worker {
     fn n_groups(&self) -> usize {
         let n_rows: usize = self.running.iter().map(Sequence::n_reading).sum();
         let n_threads = rayon::current_num_threads();
-        let own = self.n_parameters <= MAX_CACHED_PARAMETERS || n_rows >= n_threads * MIN_OWN_ROWS;
+        let are_cached = self.llama.n_parameters() <= MAX_CACHED_PARAMETERS;
+        let own = are_cached || n_rows >= n_threads * MIN_OWN_ROWS;
         if own { n_threads } else { 1 }
     }
 

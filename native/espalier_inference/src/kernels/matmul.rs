@@ -1,6 +1,6 @@
 //! The product of rows with a matrix of weights, most of the work of a forward pass.
 //!
-//! Panel are packed once, when a model is loaded: [`PANEL`] outputs lie side by side for each
+//! Weights are packed once, when a model is loaded: [`PANEL`] outputs lie side by side for each
 //! input, so that the product reads them in order and every lane of a register is an output of its
 //! own (the layout of the inner kernel in Goto and van de Geijn, "Anatomy of High-Performance
 //! Matrix Multiplication", 2008). An output adds its terms from the first input to the last,
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::panel::{PANEL, Panel, sums};
 
-/// Products with fewer multiplications than this (some 4 µs) stay on one thread: sharing them
+/// Products with fewer multiplications than this (some 10 µs) stay on one thread: sharing them
 /// would cost more than it gains.
 const MIN_PARALLEL_WORK: usize = 1 << 20;
 
