@@ -2,11 +2,9 @@
 
 use super::cost::Costing;
 use super::expand::Atom;
-use super::goals::{GoalId, Goals, JsonType, Leaf};
-use super::language::Language;
+use super::goals::{GoalId, Goals};
 use super::schema::{Kind, Literal};
 use crate::error::Error;
-use rustc_hash::FxHashSet;
 
 /// The arrays of one alternative.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl ArrayLeaf {
     }
 
     /// That an item equals none of those read, where that is asked.
-    fn excluded(&self, values: &[Literal]) -> Vec<Literal> {
+    pub(super) fn excluded(&self, values: &[Literal]) -> Vec<Literal> {
         let values = values.iter().filter(|_| self.equal == Equal::None);
         values.map(|value| value.negated()).collect()
     }
@@ -213,60 +211,6 @@ impl Goals {
             }
         }
         (each, some)
-    }
-
-    /// Whether there are still as many different values as items are needed. `values` are those read.
-    ///
-    /// Only lists of values and ranges of integers are counted: all else counts as many.
-    pub(crate) fn has_enough_values(
-        &mut self,
-        leaf: &ArrayLeaf,
-        progress: &ArrayProgress,
-        values: &[Literal],
-    ) -> Result<bool, Error> {
-        let n_needed = leaf.min.saturating_sub(progress.n_items) as usize;
-        if leaf.equal != Equal::None || n_needed < 2 && values.is_empty() {
-            return Ok(true);
-        }
-        let excluded = leaf.excluded(values);
-        let end = leaf.min.min(leaf.prefix.len() as u32 + 1);
-        let mut different = FxHashSet::default();
-        for index in progress.n_items.min(end.saturating_sub(1))..end {
-            let goal = self.goal_and(leaf.item(index), &excluded);
-            match self.values_if_fewer(goal, n_needed)? {
-                Some(values) => different.extend(values),
-                None => return Ok(true),
-            }
-        }
-        Ok(different.len() >= n_needed)
-    }
-
-    /// The texts of all values of the goal, if they are fewer.
-    fn values_if_fewer(
-        &mut self,
-        goal: GoalId,
-        n: usize,
-    ) -> Result<Option<FxHashSet<Vec<u8>>>, Error> {
-        let mut values = FxHashSet::default();
-        for json_type in JsonType::ALL {
-            for &leaf in self.alternatives(goal, json_type)?.iter() {
-                match &**self.leaf(leaf) {
-                    Leaf::Word(word) => drop(values.insert(word.to_vec())),
-                    Leaf::String(Language::Literals(texts)) => {
-                        values.extend(texts.iter().map(|text| [b"\"", text].concat()));
-                    }
-                    Leaf::Number(range) => match range.values_if_fewer(n) {
-                        Some(numbers) => values.extend(numbers.into_iter().map(String::into_bytes)),
-                        None => return Ok(None),
-                    },
-                    _ => return Ok(None),
-                }
-                if values.len() >= n {
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(Some(values))
     }
 
     /// What only values equal to that of the text satisfy.

@@ -22,6 +22,9 @@ use crate::error::Error;
 /// The texts that are made up to complete a value may have so many bytes.
 pub(crate) const MAX_COMPLETION_BYTES: u64 = 1 << 22;
 
+/// How many arrays whose items are made up one by one may be in each other.
+const MAX_OPEN_ARRAYS: usize = 100;
+
 /// What is known of the goals that were looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Costs {
@@ -164,7 +167,7 @@ impl Goals {
         costing: &mut Costing<'_>,
     ) -> Result<Option<u64>, Error> {
         let start = array.start();
-        if !self.has_enough_values(array, &start, &[])? {
+        if !self.has_enough_values(array, &start, &[], costing)? {
             return Ok(None);
         }
         let plan = self.plan_array(array, &start, costing)?.map(|plan| plan.cost);
@@ -286,7 +289,29 @@ impl Goals {
 
     /// Appends the items that an array can't do without, and its end, one by one, as it matters which
     /// they are. `values` are those that are there.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when too many such arrays are in each other. A schema whose arrays lead
+    /// to themselves may have longer values where the shortest seem to be.
     pub(super) fn write_items(
+        &mut self,
+        array: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: Vec<Literal>,
+        is_first: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if self.n_open_arrays == MAX_OPEN_ARRAYS {
+            let (limit, value) = ("completion_depth", MAX_OPEN_ARRAYS);
+            return Err(Error::LimitExceeded { limit, value, pointer: None });
+        }
+        self.n_open_arrays += 1;
+        let written = self.write_known_items(array, progress, values, is_first, out);
+        self.n_open_arrays -= 1;
+        written
+    }
+
+    fn write_known_items(
         &mut self,
         array: &ArrayLeaf,
         progress: &ArrayProgress,

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 /// The decimal places, before or after the point, that a number in a schema may have.
 pub(crate) const MAX_PLACES: i64 = 4096;
 
-/// Exponents beyond this are as good as infinite.
-const MAX_EXPONENT: i64 = 1 << 40;
+/// Exponents beyond this are as good as infinite: no number of a schema comes near them.
+pub(super) const MAX_EXPONENT: i64 = 1 << 40;
 
 /// A decimal number: `±0.d₁d₂…dₙ × 10^exponent`, with `d₁` and `dₙ` not zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,9 +37,9 @@ impl Decimal {
         Self::normalised(is_negative, digits, whole.len() as i64 + exponent)
     }
 
-    /// Whether it can be written out within [`MAX_PLACES`].
-    pub(crate) fn is_of_reasonable_length(&self) -> bool {
-        self.exponent.abs() <= MAX_PLACES && self.digits.len() as i64 <= MAX_PLACES
+    /// Whether it can be written out within so many places.
+    pub(crate) fn has_places_within(&self, n_places: i64) -> bool {
+        self.exponent.abs() <= n_places && self.digits.len() as i64 <= n_places
     }
 
     pub(super) fn normalised(is_negative: bool, mut digits: Vec<u8>, exponent: i64) -> Self {
@@ -62,9 +62,14 @@ impl Decimal {
         self.digits.len() as i64 <= self.exponent.max(0)
     }
 
+    /// How many zeros end its plain spelling before the point; below zero, how many places it has.
+    pub(super) fn n_trailing_zeros(&self) -> i64 {
+        self.exponent - self.digits.len() as i64
+    }
+
     /// The decimal places that it takes to write it out.
     pub(super) fn n_places(&self) -> i64 {
-        if self.is_zero() { 0 } else { (self.digits.len() as i64 - self.exponent).max(0) }
+        if self.is_zero() { 0 } else { (-self.n_trailing_zeros()).max(0) }
     }
 
     pub(crate) fn negated(&self) -> Self {
@@ -101,7 +106,7 @@ impl Decimal {
     /// The plain spelling, without an exponent; `None` when it would be too long.
     pub(crate) fn to_plain(&self) -> Option<String> {
         let n_digits = self.digits.len() as i64;
-        if !self.is_of_reasonable_length() {
+        if !self.has_places_within(MAX_PLACES) {
             return None;
         }
         let place =

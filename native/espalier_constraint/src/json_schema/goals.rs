@@ -125,6 +125,8 @@ pub(crate) struct Goals {
     /// For a goal and literals, with the clauses that each meets: into which parts its values fall.
     pub(super) ways: FxHashMap<(GoalId, Meeting), Arc<Ways>>,
     pub(super) costs: Costs,
+    /// Arrays, each in the one before, whose items are being made up one by one.
+    pub(super) n_open_arrays: usize,
 }
 
 impl Goals {
@@ -139,6 +141,7 @@ impl Goals {
             products: Products::default(),
             ways: FxHashMap::default(),
             costs: Costs::default(),
+            n_open_arrays: 0,
         }
     }
 

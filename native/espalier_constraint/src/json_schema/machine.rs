@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
+use super::cost::Costing;
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::keys::Keys;
 use super::language::Language;
@@ -433,7 +434,7 @@ impl JsonMachine {
             else {
                 continue;
             };
-            if !self.goals.has_enough_values(array, progress, values)? {
+            if !self.goals.has_enough_values(array, progress, values, &mut Costing::Settled)? {
                 continue;
             }
             for (goal, progress) in self.goals.next_items(array, progress, values)? {

@@ -21,6 +21,7 @@ mod completion;
 mod contradiction;
 mod cost;
 mod decimal;
+mod distinct;
 mod draft;
 mod evaluated;
 mod expand;

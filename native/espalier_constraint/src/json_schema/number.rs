@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use super::NumberStyle;
+use super::decimal::{Decimal, MAX_EXPONENT};
 use super::number_multiples::Residue;
 use super::number_range::{Bound, Magnitudes, NumberRange};
 
@@ -30,6 +31,8 @@ pub(crate) struct NumberPrefix {
     pub(super) to_greatest: Ordering,
     /// What multiples of the range the digits so far belong to.
     pub(super) residue: Residue,
+    /// The significant digits, where the range leaves out single numbers.
+    digits: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,9 +67,6 @@ impl Spelling {
     }
 }
 
-/// An exponent beyond this is as good as infinite: no bound's exponent comes near it.
-const EXPONENT_LIMIT: i64 = 1 << 50;
-
 impl NumberPrefix {
     pub(crate) fn start() -> Self {
         Self {
@@ -80,6 +80,7 @@ impl NumberPrefix {
             to_least: Ordering::Equal,
             to_greatest: Ordering::Equal,
             residue: Residue::default(),
+            digits: Vec::new(),
         }
     }
 
@@ -95,7 +96,7 @@ impl NumberPrefix {
                 let digit = i64::from(byte - b'0');
                 let signed = if is_negative { -digit } else { digit };
                 next.read_exponent =
-                    (self.read_exponent * 10 + signed).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT);
+                    (self.read_exponent * 10 + signed).clamp(-MAX_EXPONENT, MAX_EXPONENT);
             }
             _ => {}
         }
@@ -146,6 +147,7 @@ impl NumberPrefix {
         self.to_least = compare(&within.least, self.to_least);
         self.to_greatest = compare(&within.greatest, self.to_greatest);
         self.n_digits = self.n_digits.checked_add(1)?;
+        self.digits.extend((!range.left_out.is_empty()).then_some(digit));
         self.exponent += i64::from(!is_fraction);
         if digit != 0 {
             self.n_nonzero = self.n_digits;
@@ -208,7 +210,15 @@ impl NumberPrefix {
         }
         let (from, to) = self.exact_exponents(&within, range, spelling);
         let exponent = self.exponent + self.read_exponent;
-        from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to)
+        let is_within =
+            from.is_none_or(|from| from <= exponent) && to.is_none_or(|to| exponent <= to);
+        is_within && !self.is_left_out_at(exponent, range)
+    }
+
+    /// Whether the digits, as they are, make a number with the exponent that the range leaves out.
+    pub(super) fn is_left_out_at(&self, exponent: i64, range: &NumberRange) -> bool {
+        let number = || Decimal::normalised(self.is_negative, self.digits.clone(), exponent);
+        !range.left_out.is_empty() && range.left_out.binary_search(&number()).is_ok()
     }
 
     /// Whether zero, with the sign that was read, is in the range.
@@ -394,17 +404,19 @@ impl NumberPrefix {
         }
         let (from, to) = self.exact_exponents(within, range, spelling);
         let relative = |exponent: i64| {
-            exponent.saturating_sub(self.exponent).clamp(-2 * EXPONENT_LIMIT, 2 * EXPONENT_LIMIT)
+            exponent.saturating_sub(self.exponent).clamp(-2 * MAX_EXPONENT, 2 * MAX_EXPONENT)
         };
-        let from = from.map_or(-EXPONENT_LIMIT, relative).max(-EXPONENT_LIMIT);
-        let to = to.map_or(EXPONENT_LIMIT, relative).min(EXPONENT_LIMIT);
-        match self.phase {
+        let from = from.map_or(-MAX_EXPONENT, relative).max(-MAX_EXPONENT);
+        let to = to.map_or(MAX_EXPONENT, relative).min(MAX_EXPONENT);
+        let reaches = match self.phase {
             Phase::ExponentSign { is_negative: true } => from <= to && from <= 0,
             Phase::ExponentSign { is_negative: false } => from <= to && to >= 0,
             Phase::Exponent { is_negative: true } => extends_into(-self.read_exponent, -to, -from),
             Phase::Exponent { is_negative: false } => extends_into(self.read_exponent, from, to),
             _ => from <= to,
-        }
+        };
+        let is_free = || self.exponent_suffix(range, spelling).is_some();
+        reaches && (range.left_out.is_empty() || is_free())
     }
 }
 
@@ -414,7 +426,7 @@ fn extends_into(value: i64, from: i64, to: i64) -> bool {
         return from <= to && to >= 0;
     }
     let (mut low, mut high) = (value, value);
-    while low <= to.min(EXPONENT_LIMIT) {
+    while low <= to.min(MAX_EXPONENT) {
         if high >= from {
             return true;
         }

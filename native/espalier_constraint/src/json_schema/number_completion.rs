@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::NumberStyle;
+use super::decimal::MAX_EXPONENT;
 use super::number::{NumberPrefix, Phase, Spelling};
 use super::number_range::NumberRange;
 
@@ -65,7 +66,7 @@ fn make_up(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Ve
     let mut suffix = Vec::new();
     let mut state = prefix.clone();
     while !state.is_complete(range, style) {
-        if let Some(exponent) = state.exponent_suffix(range, style) {
+        if let Some(exponent) = state.exponent_suffix(range, Spelling::new(range, style)) {
             suffix.extend(exponent.bytes());
             break;
         }
@@ -82,8 +83,11 @@ fn make_up(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Ve
 
 impl NumberPrefix {
     /// The rest of an exponent, or all of it, that makes a number of the range of the digits.
-    fn exponent_suffix(&self, range: &NumberRange, style: NumberStyle) -> Option<String> {
-        let spelling = Spelling::new(range, style);
+    pub(super) fn exponent_suffix(
+        &self,
+        range: &NumberRange,
+        spelling: Spelling,
+    ) -> Option<String> {
         let within = range.magnitudes(self.is_negative)?;
         let (is_negative, read) = match self.phase {
             Phase::Whole | Phase::Fraction => {
@@ -112,9 +116,14 @@ impl NumberPrefix {
             let scale = 10i128.pow(n);
             let begun = i128::from(read.unwrap_or(0)) * scale;
             let (least, most) = (begun.max(from.unwrap_or(begun)), begun + scale - 1);
-            let is_one = least <= most && to.is_none_or(|to| least <= to);
-            let rest = || format!("{:0>width$}", least - begun, width = n as usize);
-            is_one.then(|| if n == 0 { String::new() } else { rest() })
+            let most = to.map_or(most, |to| most.min(to));
+            let is_free = |read: &i128| {
+                let read = if is_negative { -read } else { *read };
+                let read = read.clamp(-i128::from(MAX_EXPONENT), MAX_EXPONENT.into()) as i64;
+                !self.is_left_out_at(self.exponent + read, range)
+            };
+            let rest = (least..=most).take(range.left_out.len() + 1).find(is_free)? - begun;
+            Some(if n == 0 { String::new() } else { format!("{rest:0>width$}", width = n as usize) })
         })
     }
 }

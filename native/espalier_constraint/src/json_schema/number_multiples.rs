@@ -349,8 +349,14 @@ impl NumberPrefix {
         }
         let (from, to) = self.exact_exponents(within, range, spelling);
         let exponent = self.exponent.max(from.unwrap_or(i64::MIN)).min(to.unwrap_or(i64::MAX));
-        let is_one = from.is_none_or(|from| from <= exponent) && exponent < i64::MAX;
-        is_one.then_some(exponent)
+        let is_free = |exponent: &i64| {
+            from.is_none_or(|from| from <= *exponent)
+                && to.is_none_or(|to| *exponent <= to)
+                && !self.is_left_out_at(*exponent, range)
+        };
+        let n_tried = range.left_out.len() as i64 + 1;
+        let near = (0..n_tried).flat_map(|n| [exponent.checked_add(n), exponent.checked_sub(n)]);
+        (exponent < i64::MAX).then(|| near.flatten().find(is_free))?
     }
 }
 

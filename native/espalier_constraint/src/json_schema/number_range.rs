@@ -19,6 +19,10 @@ pub(crate) struct NumberRange {
     /// Whether it must be spelled without a fraction and an exponent, or must not: in draft 4 `1.0`
     /// is no integer.
     pub(crate) is_spelled_whole: Option<bool>,
+    /// Single numbers that are none of them, ascending, where their neighbours are too long to be
+    /// written out, as those of `1e9000000` are. They are read with an exponent, and with other
+    /// exponents there are endlessly many numbers like each of them.
+    pub(crate) left_out: Vec<Decimal>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,10 +38,12 @@ pub(super) struct Magnitudes {
 }
 
 impl NumberRange {
-    /// The same kind of number with one value.
+    /// One of its numbers alone.
     pub(crate) fn exactly(&self, value: Decimal) -> Self {
+        let is_integer = value.is_integer();
         let bound = Some(Bound { value, is_exclusive: false });
-        Self { lower: bound.clone(), upper: bound, ..self.clone() }
+        let is_spelled_whole = self.is_spelled_whole;
+        Self { lower: bound.clone(), upper: bound, is_integer, is_spelled_whole, ..Self::default() }
     }
 
     /// The value, if it is the only one.
@@ -78,7 +84,7 @@ impl NumberRange {
         });
         above
             && below
-            && (!self.is_integer || value.is_integer())
+            && (!self.is_integer && self.is_spelled_whole != Some(true) || value.is_integer())
             && (!self.is_fraction || !value.is_integer())
             && self.multiples.as_ref().is_none_or(|multiples| multiples.contains(value))
     }

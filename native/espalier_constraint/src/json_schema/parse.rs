@@ -591,7 +591,7 @@ fn divisor(at: At<'_, '_>) -> Result<Decimal, Error> {
 pub(super) fn decimal_of(value: &Value, pointer: &str) -> Result<Decimal, Error> {
     let number = value.as_number().ok_or_else(|| invalid(pointer, "a number", value))?;
     let decimal = Decimal::parse(number.as_str());
-    if decimal.is_of_reasonable_length() {
+    if decimal.has_places_within(MAX_PLACES) {
         return Ok(decimal);
     }
     let pointer = Some(pointer.to_owned());

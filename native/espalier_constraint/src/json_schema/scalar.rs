@@ -16,6 +16,8 @@ use crate::literals::Literals;
 
 /// The states that the automaton of several patterns together may have.
 const MAX_PRODUCT_STATES: usize = 100_000;
+/// The decimal places of a number that the neighbours of an excluded number may have.
+const MAX_PLACES_BESIDE: i64 = 1 << 16;
 /// The numbers that may be excluded from a range.
 const MAX_EXCLUDED_NUMBERS: usize = 4096;
 
@@ -58,7 +60,7 @@ pub(super) fn numbers(
                     constants.numbers.binary_search(value).is_ok() != is_negated
                 })
         });
-        return Ok(values.filter_map(|value| range.exactly(value.clone()).normalised()).collect());
+        return Ok(values.map(|value| range.exactly(value.clone())).collect());
     }
     let mut excluded: Vec<_> = all().flat_map(|(constants, _)| &constants.numbers).collect();
     excluded.sort_unstable();
@@ -66,16 +68,19 @@ pub(super) fn numbers(
     if excluded.len() > MAX_EXCLUDED_NUMBERS {
         return Err(limit(schema, "excluded_numbers", MAX_EXCLUDED_NUMBERS, literals));
     }
-    let is_long = |value: &&Decimal| !value.is_of_reasonable_length() && range.contains(value);
-    let is_rounded = range.is_integer || range.multiples.is_some();
-    if is_rounded && excluded.iter().copied().any(|value| is_long(&value)) {
-        return Err(limit(schema, "number_places", MAX_PLACES as usize, literals));
+    let mut excluded: Vec<Decimal> =
+        excluded.into_iter().filter(|value| range.contains(value)).cloned().collect();
+    if range.is_integer || range.multiples.is_some() {
+        if style == NumberStyle::Any {
+            let is_far = |value: &mut Decimal| value.n_trailing_zeros().abs() > MAX_PLACES;
+            range.left_out = excluded.extract_if(.., is_far).collect();
+        } else if !excluded.iter().all(|value| value.has_places_within(MAX_PLACES_BESIDE)) {
+            return Err(limit(schema, "number_places", MAX_PLACES_BESIDE as usize, literals));
+        }
     }
-    // The range falls apart at each excluded value.
+    // The range falls apart at each of the others.
     let mut ranges = Vec::new();
-    for value in
-        excluded.into_iter().filter(|value| range.contains(value)).cloned().collect::<Vec<_>>()
-    {
+    for value in excluded {
         let bound = Bound { value, is_exclusive: true };
         let mut below = range.clone();
         below.reduce_upper(bound.clone());

@@ -183,6 +183,8 @@ impl Types {
 pub(crate) struct Schema {
     pub(super) nodes: Nodes,
     anything: Literal,
+    arrays: Literal,
+    objects: Literal,
     unknown: Vec<String>,
 }
 
@@ -200,7 +202,9 @@ impl Schema {
     ) -> Result<Self, Error> {
         let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others, options.format)?;
         let anything = nodes.add("", Kind::All(Vec::new()));
-        let schema = Self { nodes, anything, unknown };
+        let arrays = nodes.add("", Kind::Types(Types::ARRAY));
+        let objects = nodes.add("", Kind::Types(Types::OBJECT));
+        let schema = Self { nodes, anything, arrays, objects, unknown };
         schema.refuse_loops()?;
         Ok(schema)
     }
@@ -216,6 +220,16 @@ impl Schema {
     /// What every value satisfies.
     pub(crate) fn anything(&self) -> Literal {
         self.anything
+    }
+
+    /// What all arrays satisfy, and nothing else.
+    pub(super) fn arrays(&self) -> Literal {
+        self.arrays
+    }
+
+    /// What all objects satisfy, and nothing else.
+    pub(super) fn objects(&self) -> Literal {
+        self.objects
     }
 
     /// What no value satisfies.
