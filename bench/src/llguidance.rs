@@ -1,0 +1,90 @@
+//! llguidance as an [`Engine`], set up as its authors do for JSON: its slices for JSON, white space
+//! wherever JSON has it.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use llguidance::api::TopLevelGrammar;
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::toktrie::{
+    ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
+};
+use llguidance::{Matcher, ParserFactory};
+
+use crate::engine::{Compiled, Engine, Sequence};
+use crate::tokenizer::Tokenizer;
+
+/// llguidance with a vocabulary.
+pub struct Llguidance {
+    factory: ParserFactory,
+    eos: u32,
+}
+
+impl Llguidance {
+    /// The engine with the tokenizer's vocabulary.
+    ///
+    /// # Errors
+    /// Those of its factory.
+    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
+        let info = TokRxInfo::new(tokenizer.tokens.len() as u32, tokenizer.eos);
+        let trie = TokTrie::from(&info, &tokenizer.tokens);
+        let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+        let slices = SlicedBiasComputer::json_slices();
+        let mut factory =
+            ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)?;
+        factory.quiet();
+        Ok(Self { factory, eos: tokenizer.eos })
+    }
+}
+
+impl Engine for Llguidance {
+    fn name(&self) -> &'static str {
+        "llguidance 1.9.1"
+    }
+
+    fn compile(&self, schema: &str) -> Result<Box<dyn Compiled>> {
+        let grammar = TopLevelGrammar::from_json_schema(serde_json::from_str(schema)?);
+        let matcher = Matcher::new(self.factory.create_parser(grammar));
+        match matcher.get_error() {
+            Some(error) => Err(anyhow!(error)),
+            None => Ok(Box::new(Start { matcher, eos: self.eos })),
+        }
+    }
+}
+
+struct Start {
+    matcher: Matcher,
+    eos: u32,
+}
+
+impl Compiled for Start {
+    fn sequence(&self) -> Box<dyn Sequence> {
+        let (matcher, eos) = (self.matcher.clone(), self.eos);
+        Box::new(Text { matcher, mask: SimpleVob::new(), eos })
+    }
+}
+
+struct Text {
+    matcher: Matcher,
+    mask: SimpleVob,
+    eos: u32,
+}
+
+impl Sequence for Text {
+    fn compute_mask(&mut self) -> Result<()> {
+        self.mask = self.matcher.compute_mask_or_eos()?;
+        Ok(())
+    }
+
+    fn is_allowed(&self, token: u32) -> bool {
+        self.mask.is_allowed(token)
+    }
+
+    fn may_end(&self) -> bool {
+        self.mask.is_allowed(self.eos)
+    }
+
+    fn accept(&mut self, token: u32) -> Result<()> {
+        self.matcher.consume_token(token)
+    }
+}
