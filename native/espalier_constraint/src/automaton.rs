@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::error::Error;
 use crate::machine::Machine;
 use crate::token_mask::TokenMask;
+use crate::token_walk::compute_mask;
 use crate::vocabulary::Vocabulary;
 
 /// The number of a state, valid within one epoch.
@@ -143,30 +144,38 @@ impl<M: Machine> LazyAutomaton<M> {
         id
     }
 
-    /// Walks the tokens along the transitions; those that a slice of the vocabulary answers for
-    /// all at once are not walked.
-    fn compute_mask(&mut self, state: StateId) -> Result<TokenMask, Error> {
-        let vocabulary = self.vocabulary.clone();
-        let free = self.machine.free_characters(&self.states[state as usize].state);
-        let (plain, trie) = match free {
-            Some(n_characters) => vocabulary.plain_up_to(n_characters),
-            None => (None, vocabulary.trie()),
-        };
-        let mut mask = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
-        let mut path = vec![state];
-        trie.walk(|visit| {
-            path.truncate(visit.depth);
-            let Some(next) = self.step(path[visit.depth - 1], visit.byte)? else {
-                return Ok(false);
-            };
-            path.push(next);
-            visit.ids.iter().for_each(|&id| mask.allow(id));
-            Ok::<_, Error>(true)
-        })?;
-        if self.is_accepting(state) {
-            vocabulary.eos_ids().iter().for_each(|&id| mask.allow(id));
+    pub(crate) fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// The string that the state is inside of, if it is.
+    pub(crate) fn inside(&mut self, state: StateId) -> Result<Option<M::Inside>, Error> {
+        self.machine.inside(&self.states[state as usize].state)
+    }
+
+    pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {
+        self.machine.depends_on_text(&self.states[state as usize].state, byte)
+    }
+
+    /// The state after several bytes; those on the way are not remembered.
+    pub(crate) fn read(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<StateId>, Error> {
+        Ok(self.state_after(state, bytes)?.map(|state| self.intern(state)))
+    }
+
+    /// Whether the bytes may follow.
+    pub(crate) fn accepts(&mut self, state: StateId, bytes: &[u8]) -> Result<bool, Error> {
+        Ok(self.state_after(state, bytes)?.is_some())
+    }
+
+    fn state_after(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<M::State>, Error> {
+        let mut state = (*self.states[state as usize].state).clone();
+        for &byte in bytes {
+            match self.machine.step(&state, byte)? {
+                Some(next) => state = next,
+                None => return Ok(None),
+            }
         }
-        Ok(mask)
+        Ok(Some(state))
     }
 }
 
@@ -216,7 +225,11 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         if let Some(mask) = &self.states[state as usize].mask {
             return Ok(mask.clone());
         }
-        let mask = Arc::new(self.compute_mask(state)?);
+        let mut mask = compute_mask(self, state)?;
+        if self.is_accepting(state) {
+            self.vocabulary.eos_ids().iter().for_each(|&id| mask.allow(id));
+        }
+        let mask = Arc::new(mask);
         self.n_bytes += mask.size_in_bytes();
         self.states[state as usize].mask = Some(mask.clone());
         Ok(mask)

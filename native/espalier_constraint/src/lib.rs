@@ -31,6 +31,7 @@ mod automaton;
 mod constraint;
 mod dfa;
 mod error;
+mod free_text;
 mod interner;
 mod json_schema;
 mod literals;
@@ -40,6 +41,7 @@ mod plain;
 mod regex;
 mod token_mask;
 mod token_trie;
+mod token_walk;
 mod vocabulary;
 
 pub use constraint::Constraint;

@@ -3,10 +3,11 @@
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
-use crate::machine::Machine;
+use crate::machine::{Machine, NoInside};
 
 impl Machine for Dfa {
     type State = u32;
+    type Inside = NoInside;
 
     fn start(&self) -> u32 {
         Self::start(self)
@@ -20,8 +21,12 @@ impl Machine for Dfa {
         Self::is_accepting(self, *state)
     }
 
-    fn free_characters(&self, _state: &u32) -> Option<usize> {
-        None
+    fn inside(&mut self, _state: &u32) -> Result<Option<NoInside>, Error> {
+        Ok(None)
+    }
+
+    fn depends_on_text(&self, _state: &u32, _byte: u8) -> bool {
+        false
     }
 
     fn completion(&mut self, state: &u32) -> Result<Vec<u8>, Error> {
@@ -31,6 +36,7 @@ impl Machine for Dfa {
 
 impl Machine for Literals {
     type State = Prefix;
+    type Inside = NoInside;
 
     fn start(&self) -> Prefix {
         Self::start(self)
@@ -44,8 +50,12 @@ impl Machine for Literals {
         self.is_complete(*state)
     }
 
-    fn free_characters(&self, _state: &Prefix) -> Option<usize> {
-        None
+    fn inside(&mut self, _state: &Prefix) -> Result<Option<NoInside>, Error> {
+        Ok(None)
+    }
+
+    fn depends_on_text(&self, _state: &Prefix, _byte: u8) -> bool {
+        false
     }
 
     fn completion(&mut self, state: &Prefix) -> Result<Vec<u8>, Error> {

@@ -60,6 +60,11 @@ impl TokenMask {
         self.words[token as usize / 32] |= 1 << (token % 32);
     }
 
+    pub(crate) fn set(&mut self, token: u32, is_allowed: bool) {
+        let word = &mut self.words[token as usize / 32];
+        *word = *word & !(1 << (token % 32)) | u32::from(is_allowed) << (token % 32);
+    }
+
     pub(crate) fn size_in_bytes(&self) -> usize {
         self.words.len() * 4 + size_of::<Self>()
     }

@@ -6,6 +6,7 @@ pub(crate) struct TokenTrie {
     nodes: Vec<Node>,
     /// Token ids by node: those of node `i` are `ids[nodes[i].first_id..nodes[i + 1].first_id]`.
     ids: Vec<u32>,
+    depth: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) depth: usize,
     /// The ids whose bytes end here; several when the vocabulary spells the same bytes twice.
     pub(crate) ids: &'a [u32],
+    /// Asked for [`ids_below`](TokenTrie::ids_below).
+    pub(crate) node: usize,
 }
 
 impl TokenTrie {
@@ -48,6 +51,7 @@ impl TokenTrie {
                 });
             }
             trie.ids.push(id);
+            trie.depth = trie.depth.max(bytes.len());
             last = bytes;
         }
         trie.close(&mut open, 0);
@@ -58,6 +62,29 @@ impl TokenTrie {
         let end = self.nodes.len() as u32;
         for index in open.drain(depth..) {
             self.nodes[index].skip = end;
+        }
+    }
+
+    /// How many bytes the longest token has.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The ids of a node's token and of all longer tokens that begin so.
+    pub(crate) fn ids_below(&self, node: usize) -> &[u32] {
+        self.ids_between(node, self.nodes[node].skip as usize)
+    }
+
+    /// Calls with the bytes of each token and its ids.
+    pub(crate) fn for_each_token(&self, mut call: impl FnMut(&[u8], &[u32])) {
+        let mut bytes = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            bytes.truncate(node.depth as usize - 1);
+            bytes.push(node.byte);
+            let ids = self.ids_of(index);
+            if !ids.is_empty() {
+                call(&bytes, ids);
+            }
         }
     }
 
@@ -90,8 +117,12 @@ impl TokenTrie {
     ) -> Result<(), E> {
         while index < end {
             let node = self.nodes[index];
-            let visit =
-                Visit { byte: node.byte, depth: node.depth as usize, ids: self.ids_of(index) };
+            let visit = Visit {
+                byte: node.byte,
+                depth: node.depth as usize,
+                ids: self.ids_of(index),
+                node: index,
+            };
             index = if enter(visit)? { index + 1 } else { node.skip as usize };
         }
         Ok(())
@@ -124,8 +155,13 @@ impl TokenTrie {
     }
 
     fn ids_of(&self, index: usize) -> &[u32] {
-        let end = self.nodes.get(index + 1).map_or(self.ids.len(), |next| next.first_id as usize);
-        &self.ids[self.nodes[index].first_id as usize..end]
+        self.ids_between(index, index + 1)
+    }
+
+    /// The ids of the nodes from one to before another.
+    fn ids_between(&self, first: usize, end: usize) -> &[u32] {
+        let end = self.nodes.get(end).map_or(self.ids.len(), |next| next.first_id as usize);
+        &self.ids[self.nodes[first].first_id as usize..end]
     }
 }
 

@@ -1,10 +1,17 @@
 //! [`Vocabulary`]: the bytes of each token id.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::free_text::{FreeBounds, FreeText};
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
+
+/// The sets of tokens inside of strings that are kept; each takes about a bit for each token.
+const MAX_FREE_TEXTS: usize = 256;
 
 type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
 
@@ -20,6 +27,8 @@ pub struct Vocabulary {
     special_ids: Vec<u32>,
     trie: TokenTrie,
     plain: PlainTokens,
+    /// Tokens inside of strings, by what may follow there; made as they are asked for.
+    free_texts: Mutex<FxHashMap<FreeBounds, Arc<FreeText>>>,
     encode: Option<Box<Encode>>,
 }
 
@@ -67,7 +76,8 @@ impl Vocabulary {
             ends.push(bytes.len());
         }
         let eos_ids = eos_ids.to_vec();
-        Ok(Self { bytes, ends, eos_ids, special_ids, trie, plain, encode: None })
+        let free_texts = Mutex::default();
+        Ok(Self { bytes, ends, eos_ids, special_ids, trie, plain, free_texts, encode: None })
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -120,6 +130,25 @@ impl Vocabulary {
         let after = self.plain.up_to.partition_point(|(length, _)| *length <= n_characters);
         let mask = after.checked_sub(1).map(|index| &self.plain.up_to[index].1);
         (mask, &self.plain.others)
+    }
+
+    /// The tokens that may follow inside of a string.
+    pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<FreeText> {
+        let longest = self.trie.depth();
+        let (min, max) = (bounds.min.min(longest + 1), bounds.max.min(longest));
+        let bounds = FreeBounds { min, max, ..bounds };
+        let mut known = self.free_texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known.get(&bounds) {
+            return text.clone();
+        }
+        let (plain, others) = self.plain_up_to(max);
+        let plain = plain.cloned().unwrap_or_else(|| TokenMask::none(self.n_ids()));
+        let text = Arc::new(FreeText::new(bounds, plain, others));
+        if known.len() >= MAX_FREE_TEXTS {
+            known.clear();
+        }
+        known.insert(bounds, text.clone());
+        text
     }
 
     /// Spells the text in tokens; `None` where some byte has no token.

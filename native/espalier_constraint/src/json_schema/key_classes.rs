@@ -84,6 +84,11 @@ impl KeyClasses {
         automaton.class[end as usize]
     }
 
+    /// The class of the key that ends in the state.
+    pub(crate) fn class_at(&self, state: u32) -> Option<Class> {
+        self.automaton.as_ref().map_or(Some(0), |automaton| automaton.class[state as usize])
+    }
+
     /// How many keys of the classes begin with what led to the state; [`MANY`] for many.
     pub(crate) fn n_keys(&self, state: u32, classes: &ClassSet) -> u32 {
         match &self.automaton {

@@ -15,6 +15,7 @@ use super::string::{Content, Decoder};
 use super::texts::Texts;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
+use smallvec::SmallVec;
 
 /// In how many ways one member may meet clauses.
 const MAX_WAYS: usize = 256;
@@ -25,6 +26,9 @@ pub(crate) struct Keys {
     pub(super) names: Literals,
     /// Keys without a name.
     pub(super) others: Vec<OtherKeys>,
+    /// Keys that don't mean what others of their classes mean: those that some alternative has a name
+    /// for, and those that were read.
+    pub(super) special: Literals,
 }
 
 /// Keys of some classes of one leaf.
@@ -262,9 +266,23 @@ impl JsonMachine {
                 others.push(keys);
             }
         }
-        let keys = Arc::new(Keys { names: Literals::new(names), others });
+        let special = if others.is_empty() { Vec::new() } else { self.special_keys(&node, read) };
+        let (names, special) = (Literals::new(names), Literals::new(special));
+        let keys = Arc::new(Keys { names, others, special });
         self.keys_by_stack.insert(stack, keys.clone());
         Ok(keys)
+    }
+
+    /// The keys that some alternative of an object has a name for, and those that were read.
+    fn special_keys(&self, node: &StackNode, read: Vec<Vec<u8>>) -> Vec<Box<[u8]>> {
+        let mut special: Vec<Box<[u8]>> = read.into_iter().map(Vec::into).collect();
+        for alternative in node.frame.alternatives() {
+            if let Leaf::Object(object) = &**self.goals.leaf(alternative.leaf) {
+                let names = object.properties.iter().map(|property| property.name.as_bytes());
+                special.extend(names.map(Box::from));
+            }
+        }
+        special
     }
 
     /// The keys without a name that were read in the object.
@@ -296,15 +314,8 @@ impl JsonMachine {
                 None => Ok(None),
             };
         }
-        let content = KeyContent {
-            keys: &keys,
-            texts: &self.texts,
-            key,
-            prefix: key.prefix,
-            others: key.others.clone(),
-            pushed: [0; 4],
-            n_pushed: 0,
-        };
+        let begun = || key.text.map_or(Vec::new(), |text| self.texts.bytes(text));
+        let content = KeyContent::new(&keys, &begun, key.prefix, &key.others);
         let Some((decoder, pushed)) = key.decoder.step(&content, byte, self.options().escapes)
         else {
             return Ok(None);
@@ -315,6 +326,7 @@ impl JsonMachine {
             text = text.map(|text| self.texts.extended(text, byte));
         }
         let text = text.filter(|_| others.iter().any(Option::is_some));
+        let others = others.into_iter().collect();
         at(stack, Place::Key(KeyReading { decoder, prefix, others, text }))
     }
 
@@ -325,15 +337,6 @@ impl JsonMachine {
             None => keys.names.complete(key.prefix?)?.to_vec(),
         };
         String::from_utf8(bytes).ok()
-    }
-
-    /// [`usize::MAX`] if a key may go on with any characters.
-    pub(super) fn free_key(&self, stack: StackId, key: &KeyReading) -> Option<usize> {
-        let keys = self.keys_by_stack.get(&stack)?;
-        let mut others = keys.others.iter().zip(&key.others);
-        others
-            .any(|(keys, state)| state.is_some() && keys.object().others.is_everything())
-            .then_some(usize::MAX)
     }
 
     fn close_key(&mut self, stack: StackId, name: &str) -> Step {
@@ -417,7 +420,7 @@ impl OtherKeys {
     }
 
     /// Whether some key that is not used begins with what was read, up to the state.
-    fn is_live(&self, state: u32, begun: impl Fn() -> Vec<u8>) -> bool {
+    pub(super) fn is_live(&self, state: u32, begun: impl Fn() -> Vec<u8>) -> bool {
         let n_keys = self.object().others.n_keys(state, &self.classes);
         if n_keys == MANY || n_keys == 0 {
             return n_keys > 0;
@@ -428,36 +431,44 @@ impl OtherKeys {
 }
 
 /// A key: one of the names, or any other where that is allowed.
-#[derive(Clone)]
-struct KeyContent<'a> {
+pub(super) struct KeyContent<'a, F> {
     keys: &'a Keys,
-    texts: &'a Texts,
-    key: &'a KeyReading,
-    prefix: Option<Prefix>,
-    others: Box<[Option<u32>]>,
+    /// What was read of the key before.
+    begun: &'a F,
+    pub(super) prefix: Option<Prefix>,
+    pub(super) others: OtherStates,
     /// The bytes of the character that is being pushed.
     pushed: [u8; 4],
     n_pushed: usize,
 }
 
-impl Content for KeyContent<'_> {
+/// For each of the [`OtherKeys`] how a key goes on, if it does.
+pub(super) type OtherStates = SmallVec<[Option<u32>; 2]>;
+
+impl<'a, F: Fn() -> Vec<u8>> KeyContent<'a, F> {
+    pub(super) fn new(
+        keys: &'a Keys,
+        begun: &'a F,
+        prefix: Option<Prefix>,
+        others: &[Option<u32>],
+    ) -> Self {
+        Self { keys, begun, prefix, others: others.into(), pushed: [0; 4], n_pushed: 0 }
+    }
+}
+
+impl<F: Fn() -> Vec<u8>> Content for KeyContent<'_, F> {
     fn push(&self, byte: u8) -> Option<Self> {
-        let mut next = self.clone();
-        next.prefix = self.prefix.and_then(|prefix| self.keys.names.step(prefix, byte));
-        *next.pushed.get_mut(self.n_pushed)? = byte;
-        next.n_pushed += 1;
-        let begun = || {
-            let mut begun = self.key.text.map_or(Vec::new(), |text| self.texts.bytes(text));
-            begun.extend(&next.pushed[..next.n_pushed]);
-            begun
-        };
-        let mut others = next.others.clone();
+        let prefix = self.prefix.and_then(|prefix| self.keys.names.step(prefix, byte));
+        let (mut pushed, n_pushed) = (self.pushed, self.n_pushed + 1);
+        *pushed.get_mut(self.n_pushed)? = byte;
+        let begun = || [&(self.begun)()[..], &pushed[..n_pushed]].concat();
+        let mut others = self.others.clone();
         for (state, keys) in others.iter_mut().zip(&self.keys.others) {
             *state = state
                 .and_then(|at| keys.object().others.step(at, byte))
                 .filter(|&at| keys.is_live(at, begun));
         }
-        next.others = others;
-        (next.prefix.is_some() || next.others.iter().any(Option::is_some)).then_some(next)
+        let goes_on = prefix.is_some() || others.iter().any(Option::is_some);
+        goes_on.then_some(Self { prefix, others, pushed, n_pushed, ..*self })
     }
 }

@@ -143,12 +143,14 @@ impl Language {
         length.max.is_some_and(|max| reading.n_characters >= max) && excluded.is_complete(prefix)
     }
 
-    /// How many characters may follow, whichever they are; `None` when it matters which.
-    pub(crate) fn free_characters(&self, reading: Reading) -> Option<usize> {
+    /// How many characters must and may follow, whichever they are; `None` when it matters which.
+    pub(crate) fn free_bounds(&self, reading: Reading) -> Option<(usize, usize)> {
         let (Self::Any { length, .. }, Place::Any(None)) = (self, reading.place) else {
             return None;
         };
-        Some(length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize))
+        let min = length.min.saturating_sub(reading.n_characters) as usize;
+        let max = length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize);
+        Some((min, max))
     }
 
     /// How many bytes [`shortest_suffix`](Self::shortest_suffix) has, as far as they are many.

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
 use super::cost::Costing;
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
+use super::inside::StringRest;
 use super::keys::Keys;
 use super::language::Language;
 use super::number::NumberPrefix;
@@ -463,6 +464,7 @@ impl JsonMachine {
 
 impl Machine for JsonMachine {
     type State = State;
+    type Inside = StringRest;
 
     fn start(&self) -> State {
         let place = Place::Value { goals: 0, space: 0 };
@@ -495,19 +497,19 @@ impl Machine for JsonMachine {
         }
     }
 
-    fn free_characters(&self, state: &State) -> Option<usize> {
+    fn inside(&mut self, state: &State) -> Result<Option<StringRest>, Error> {
+        self.string_rest(state)
+    }
+
+    fn depends_on_text(&self, state: &State, byte: u8) -> bool {
         match &state.place {
-            Place::String { decoder: Decoder::Boundary, readings } => {
-                let free = readings
-                    .iter()
-                    .map(|reading| self.language(reading.leaf).free_characters(reading.reading));
-                free.reduce(|a, b| match (a, b) {
-                    (Some(usize::MAX), _) | (_, Some(usize::MAX)) => Some(usize::MAX),
-                    (a, b) => a.zip(b).map(|(a, b)| a.max(b)),
-                })?
+            // No key comes twice.
+            Place::NextKey { .. } => byte == b'"',
+            // No item comes twice, or one has to.
+            Place::Value { .. } => {
+                state.record.is_some() && !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
             }
-            Place::Key(key) if key.decoder == Decoder::Boundary => self.free_key(state.stack, key),
-            _ => None,
+            _ => false,
         }
     }
 

@@ -28,6 +28,7 @@ mod expand;
 mod format;
 mod frame;
 mod goals;
+mod inside;
 mod key_classes;
 mod keys;
 mod language;
@@ -51,6 +52,7 @@ mod texts;
 
 use crate::error::Error;
 pub(crate) use machine::JsonMachine;
+pub(crate) use string::{Content, Decoder};
 
 /// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI.
 ///

@@ -1,0 +1,216 @@
+//! [`compute_mask`]: which tokens may follow at a state.
+//!
+//! The tokens are walked as a trie. Between strings a byte is a step of the automaton; inside of
+//! strings no states are made, and all texts with the same end go on in one state that stands for
+//! theirs. Where their states may differ, the tokens are tried one by one.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::automaton::{Automaton, LazyAutomaton, StateId};
+use crate::error::Error;
+use crate::machine::{Inside, Machine, Move};
+use crate::token_mask::TokenMask;
+use crate::token_trie::TokenTrie;
+
+type Position<M> = <<M as Machine>::Inside as Inside>::Position;
+type End<M> = <<M as Machine>::Inside as Inside>::End;
+
+/// The tokens that may follow at the state; not those that end the sequence.
+pub(crate) fn compute_mask<M: Machine>(
+    automaton: &mut LazyAutomaton<M>,
+    state: StateId,
+) -> Result<TokenMask, Error> {
+    let mut walk = Walk {
+        automaton,
+        insides: Vec::new(),
+        inside_of: FxHashMap::default(),
+        ends: FxHashMap::default(),
+        doubtful: Vec::new(),
+    };
+    let mut mask = walk.mask(state)?;
+    for id in std::mem::take(&mut walk.doubtful) {
+        mask.set(id, walk.accepts(state, id)?);
+    }
+    Ok(mask)
+}
+
+struct Walk<'a, M: Machine> {
+    automaton: &'a mut LazyAutomaton<M>,
+    /// The strings that were entered, each with the state at its start.
+    insides: Vec<(Arc<M::Inside>, StateId)>,
+    inside_of: FxHashMap<StateId, Option<usize>>,
+    /// Where a string leads that ends so.
+    ends: FxHashMap<(usize, End<M>), Option<StateId>>,
+    /// Tokens that are tried one by one.
+    doubtful: Vec<u32>,
+}
+
+/// Where a path in the trie has led.
+struct Spot<M: Machine> {
+    at: At<M>,
+    /// Whether the state stands for those of other texts.
+    is_proxy: bool,
+}
+
+enum At<M: Machine> {
+    State(StateId),
+    /// Inside of a string that began after so many bytes of the path.
+    Inside {
+        index: usize,
+        begun_at: usize,
+        position: Position<M>,
+    },
+}
+
+enum Next<M: Machine> {
+    To(Spot<M>),
+    Refused,
+    /// It depends on the text.
+    Doubtful,
+}
+
+impl<M: Machine> Walk<'_, M> {
+    fn mask(&mut self, state: StateId) -> Result<TokenMask, Error> {
+        let vocabulary = self.automaton.vocabulary().clone();
+        let inside = self.enter(state)?.map(|index| self.insides[index].0.clone());
+        if let Some(free) = inside.as_ref().and_then(|inside| inside.free()) {
+            let text = vocabulary.free_text(free.bounds);
+            let mut mask = text.inside.clone();
+            if text.has_no_end() {
+                return Ok(mask);
+            }
+            let quoted = [&free.ordinary()[..], b"\""].concat();
+            if let Some(after) = self.automaton.read(state, &quoted)? {
+                text.closing.iter().for_each(|&id| mask.allow(id));
+                let spot = self.spot(after, 0, free.is_proxy)?;
+                self.add(&text.rests, spot, &mut mask)?;
+            }
+            for suffix in free.special_suffixes() {
+                self.doubtful.extend(text.closing_after(suffix));
+            }
+            return Ok(mask);
+        }
+        let (plain, trie) = match inside.and_then(|inside| inside.free_characters()) {
+            Some(n_characters) => vocabulary.plain_up_to(n_characters),
+            None => (None, vocabulary.trie()),
+        };
+        let mut mask = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
+        let spot = self.spot(state, 0, false)?;
+        self.add(trie, spot, &mut mask)?;
+        Ok(mask)
+    }
+
+    /// Adds the tokens of a trie that may follow.
+    fn add(&mut self, trie: &TokenTrie, from: Spot<M>, mask: &mut TokenMask) -> Result<(), Error> {
+        let (mut path, mut bytes) = (vec![from], Vec::new());
+        trie.walk(|visit| {
+            path.truncate(visit.depth);
+            bytes.truncate(visit.depth - 1);
+            let next = self.next(&path[visit.depth - 1], &bytes, visit.byte)?;
+            bytes.push(visit.byte);
+            match next {
+                Next::To(spot) => {
+                    path.push(spot);
+                    visit.ids.iter().for_each(|&id| mask.allow(id));
+                    Ok::<_, Error>(true)
+                }
+                Next::Refused => Ok(false),
+                Next::Doubtful => {
+                    self.doubtful.extend(trie.ids_below(visit.node));
+                    Ok(false)
+                }
+            }
+        })
+    }
+
+    fn next(&mut self, spot: &Spot<M>, path: &[u8], byte: u8) -> Result<Next<M>, Error> {
+        let (index, begun_at, position) = match &spot.at {
+            At::State(state) => {
+                if spot.is_proxy && self.automaton.depends_on_text(*state, byte) {
+                    return Ok(Next::Doubtful);
+                }
+                let next = self.automaton.step(*state, byte)?;
+                return self.go_on(next, path.len() + 1, spot.is_proxy);
+            }
+            At::Inside { index, begun_at, position } => (*index, *begun_at, position),
+        };
+        match self.insides[index].0.step(position, &path[begun_at..], byte) {
+            Move::Stays(position) => {
+                let at = At::Inside { index, begun_at, position };
+                Ok(Next::To(Spot { at, is_proxy: spot.is_proxy }))
+            }
+            Move::Refused => Ok(Next::Refused),
+            Move::Ends(end) => {
+                let is_proxy = spot.is_proxy || M::Inside::is_proxy(&end);
+                let after = self.end(index, end, &path[begun_at..], byte)?;
+                self.go_on(after, path.len() + 1, is_proxy)
+            }
+        }
+    }
+
+    /// Where a string leads after the path and the byte that ends it.
+    fn end(
+        &mut self,
+        index: usize,
+        end: End<M>,
+        path: &[u8],
+        byte: u8,
+    ) -> Result<Option<StateId>, Error> {
+        if let Some(&after) = self.ends.get(&(index, end.clone())) {
+            return Ok(after);
+        }
+        let after = self.automaton.read(self.insides[index].1, &[path, &[byte]].concat())?;
+        self.ends.insert((index, end), after);
+        Ok(after)
+    }
+
+    fn go_on(
+        &mut self,
+        state: Option<StateId>,
+        n_bytes: usize,
+        is_proxy: bool,
+    ) -> Result<Next<M>, Error> {
+        match state {
+            Some(state) => Ok(Next::To(self.spot(state, n_bytes, is_proxy)?)),
+            None => Ok(Next::Refused),
+        }
+    }
+
+    /// The spot at a state after so many bytes of the path.
+    fn spot(
+        &mut self,
+        state: StateId,
+        begun_at: usize,
+        is_proxy: bool,
+    ) -> Result<Spot<M>, Error> {
+        let at = match self.enter(state)? {
+            Some(index) => {
+                let position = self.insides[index].0.start();
+                At::Inside { index, begun_at, position }
+            }
+            None => At::State(state),
+        };
+        Ok(Spot { at, is_proxy })
+    }
+
+    /// The index of the string that the state is inside of, if it is.
+    fn enter(&mut self, state: StateId) -> Result<Option<usize>, Error> {
+        if let Some(&index) = self.inside_of.get(&state) {
+            return Ok(index);
+        }
+        let index = self.automaton.inside(state)?.map(|inside| {
+            self.insides.push((Arc::new(inside), state));
+            self.insides.len() - 1
+        });
+        self.inside_of.insert(state, index);
+        Ok(index)
+    }
+
+    fn accepts(&mut self, state: StateId, token: u32) -> Result<bool, Error> {
+        let vocabulary = self.automaton.vocabulary().clone();
+        let bytes = vocabulary.token_bytes(token).unwrap_or_default();
+        self.automaton.accepts(state, bytes)
+    }
+}
