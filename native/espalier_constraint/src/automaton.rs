@@ -10,7 +10,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
-use crate::machine::Machine;
+use crate::machine::{Inside, Machine};
+use crate::string_table::StringTable;
+use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
 use crate::token_walk::compute_mask;
 use crate::vocabulary::Vocabulary;
@@ -51,6 +53,7 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     vocabulary: Arc<Vocabulary>,
     ids: FxHashMap<Arc<M::State>, StateId>,
     states: Vec<Entry<M::State>>,
+    tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
     /// About the memory of what is remembered.
     n_bytes: usize,
     max_bytes: usize,
@@ -121,6 +124,7 @@ impl<M: Machine> LazyAutomaton<M> {
             vocabulary,
             ids: FxHashMap::default(),
             states: Vec::new(),
+            tables: FxHashMap::default(),
             n_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             epoch: 0,
@@ -151,6 +155,17 @@ impl<M: Machine> LazyAutomaton<M> {
     /// The string that the state is inside of, if it is.
     pub(crate) fn inside(&mut self, state: StateId) -> Result<Option<M::Inside>, Error> {
         self.machine.inside(&self.states[state as usize].state)
+    }
+
+    /// The tokens that may follow inside of a string, where that is known apart from what encloses it.
+    pub(crate) fn string_tokens(&mut self, inside: &M::Inside) -> Option<Arc<StringTokens>> {
+        if let Some(bounds) = inside.free_bounds() {
+            return Some(self.vocabulary.free_text(bounds));
+        }
+        let table = self.tables.entry(inside.languages()?).or_default();
+        let (tokens, n_bytes) = table.tokens(inside, &self.vocabulary);
+        self.n_bytes += n_bytes;
+        Some(tokens)
     }
 
     pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {
@@ -192,6 +207,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         if self.memory() > self.max_bytes {
             self.ids.clear();
             self.states.clear();
+            self.tables.clear();
             self.machine.forget_states();
             self.n_bytes = 0;
             self.epoch += 1;

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use crate::error::Error;
-use crate::free_text::Free;
+use crate::literals::Literals;
+use crate::string_tokens::FreeBounds;
 
 /// An automaton over bytes whose states are made as they are met.
 ///
@@ -14,7 +15,7 @@ pub(crate) trait Machine: Debug + Send {
     /// A state; equal states behave alike.
     type State: Clone + Debug + Eq + Hash + Send + Sync;
     /// See [`inside`](Self::inside).
-    type Inside: Inside;
+    type Inside: Inside + Debug;
 
     fn start(&self) -> Self::State;
 
@@ -47,11 +48,13 @@ pub(crate) trait Machine: Debug + Send {
 ///
 /// A token that ends the string goes on in a state that depends on what encloses it. Most texts lead
 /// to states that behave alike: those that have the same [`End`](Self::End).
-pub(crate) trait Inside {
+pub(crate) trait Inside: Sized {
     /// How far it was read.
-    type Position: Clone;
+    type Position: Clone + Debug + Eq + Hash + Send;
     /// What matters of the text that was read once the string has ended.
-    type End: Clone + Eq + Hash;
+    type End: Clone + Debug + Eq + Hash + Send;
+    /// What decides which texts are allowed, at other states too.
+    type Languages: Clone + Debug + Eq + Hash + Send;
 
     fn start(&self) -> Self::Position;
 
@@ -63,15 +66,60 @@ pub(crate) trait Inside {
         byte: u8,
     ) -> Move<Self::Position, Self::End>;
 
-    /// Whether texts with this end lead to states that differ where the machine says that it
+    /// Whether texts with the same end may lead to states that differ, where the machine says that it
     /// [depends on the text](Machine::depends_on_text).
-    fn is_proxy(end: &Self::End) -> bool;
+    fn is_proxy(&self) -> bool;
 
-    /// At the start: which strings may follow, where all of some lengths may.
-    fn free(&self) -> Option<Free<'_>>;
+    /// What was read on a path from the start, as far as it was decoded.
+    fn decoded(&self, path: &[u8]) -> Vec<u8>;
 
     /// At the start: how many characters may follow, whichever they are, if they may.
     fn free_characters(&self) -> Option<usize>;
+
+    /// At the start: the bounds, where all texts within them may follow.
+    fn free_bounds(&self) -> Option<FreeBounds>;
+
+    /// The languages of the string; `None` where nothing is shared with other states.
+    fn languages(&self) -> Option<Self::Languages>;
+
+    /// Where it starts as far as the languages go.
+    fn shared_start(&self) -> Self::Position;
+
+    /// One more byte, as far as the languages go.
+    fn shared_step(&self, position: &Self::Position, byte: u8)
+    -> Shared<Self::Position, Self::End>;
+
+    /// The texts that don't end like others, and that the languages may lack, as what is missing to
+    /// them.
+    fn special(&self) -> Special<'_>;
+
+    /// The same string as far as it is one of its special texts alone.
+    fn named(&self) -> Option<Self>;
+}
+
+/// Texts that are not like others.
+#[derive(Default)]
+pub(crate) struct Special<'a> {
+    /// What was read of the string before.
+    pub(crate) begun: &'a [u8],
+    pub(crate) texts: Option<&'a Literals>,
+}
+
+impl Special<'_> {
+    /// Whether what was read is special with these characters after it.
+    pub(crate) fn contains(&self, more: &[u8]) -> bool {
+        self.texts.is_some_and(|texts| texts.contains(&[self.begun, more].concat()))
+    }
+
+    /// What makes a special text of what was read.
+    pub(crate) fn suffixes(&self) -> impl Iterator<Item = &[u8]> {
+        let beginning = self.texts.and_then(|texts| {
+            let mut bytes = self.begun.iter();
+            let prefix = bytes.try_fold(texts.start(), |prefix, &byte| texts.step(prefix, byte))?;
+            Some(texts.beginning_with(prefix))
+        });
+        beginning.unwrap_or_default().iter().map(|text| &text[self.begun.len()..])
+    }
 }
 
 /// What a byte does inside of a string.
@@ -82,6 +130,15 @@ pub(crate) enum Move<P, E> {
     Refused,
 }
 
+/// What a byte does inside of a string, as far as its languages go.
+pub(crate) enum Shared<P, E> {
+    Stays(P),
+    Ends(E),
+    Refused,
+    /// It takes more to know that.
+    Doubtful,
+}
+
 /// Of a machine that has no strings.
 #[derive(Debug)]
 pub(crate) enum NoInside {}
@@ -89,22 +146,45 @@ pub(crate) enum NoInside {}
 impl Inside for NoInside {
     type Position = ();
     type End = ();
+    type Languages = ();
 
     fn start(&self) {}
 
     fn step(&self, (): &(), _path: &[u8], _byte: u8) -> Move<(), ()> {
-        Move::Refused
+        match *self {}
     }
 
-    fn is_proxy((): &()) -> bool {
-        false
+    fn is_proxy(&self) -> bool {
+        match *self {}
     }
 
-    fn free(&self) -> Option<Free<'_>> {
-        None
+    fn decoded(&self, _path: &[u8]) -> Vec<u8> {
+        match *self {}
     }
 
     fn free_characters(&self) -> Option<usize> {
-        None
+        match *self {}
+    }
+
+    fn free_bounds(&self) -> Option<FreeBounds> {
+        match *self {}
+    }
+
+    fn languages(&self) -> Option<()> {
+        match *self {}
+    }
+
+    fn shared_start(&self) {}
+
+    fn shared_step(&self, (): &(), _byte: u8) -> Shared<(), ()> {
+        match *self {}
+    }
+
+    fn special(&self) -> Special<'_> {
+        match *self {}
+    }
+
+    fn named(&self) -> Option<Self> {
+        match *self {}
     }
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::automaton::{Automaton, LazyAutomaton, StateId};
 use crate::error::Error;
 use crate::machine::{Inside, Machine, Move};
+use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
 
@@ -74,31 +75,49 @@ enum Next<M: Machine> {
 impl<M: Machine> Walk<'_, M> {
     fn mask(&mut self, state: StateId) -> Result<TokenMask, Error> {
         let vocabulary = self.automaton.vocabulary().clone();
-        let inside = self.enter(state)?.map(|index| self.insides[index].0.clone());
-        if let Some(free) = inside.as_ref().and_then(|inside| inside.free()) {
-            let text = vocabulary.free_text(free.bounds);
-            let mut mask = text.inside.clone();
-            if text.has_no_end() {
-                return Ok(mask);
+        if let Some(index) = self.enter(state)? {
+            let inside = self.insides[index].0.clone();
+            if let Some(tokens) = self.automaton.string_tokens(&inside) {
+                return self.string_mask(state, &inside, &tokens);
             }
-            let quoted = [&free.ordinary()[..], b"\""].concat();
-            if let Some(after) = self.automaton.read(state, &quoted)? {
-                text.closing.iter().for_each(|&id| mask.allow(id));
-                let spot = self.spot(after, 0, free.is_proxy)?;
-                self.add(&text.rests, spot, &mut mask)?;
-            }
-            for suffix in free.special_suffixes() {
-                self.doubtful.extend(text.closing_after(suffix));
-            }
-            return Ok(mask);
         }
-        let (plain, trie) = match inside.and_then(|inside| inside.free_characters()) {
-            Some(n_characters) => vocabulary.plain_up_to(n_characters),
-            None => (None, vocabulary.trie()),
-        };
-        let mut mask = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
+        let mut mask = TokenMask::none(vocabulary.n_ids());
         let spot = self.spot(state, 0, false)?;
-        self.add(trie, spot, &mut mask)?;
+        self.add(vocabulary.trie(), spot, &mut mask)?;
+        Ok(mask)
+    }
+
+    /// The mask at a state inside of a string, of which the tokens are known apart from what encloses
+    /// it.
+    fn string_mask(
+        &mut self,
+        state: StateId,
+        inside: &M::Inside,
+        tokens: &StringTokens,
+    ) -> Result<TokenMask, Error> {
+        let mut mask = tokens.inside.clone();
+        let special = inside.special();
+        for ending in &tokens.endings {
+            let Some(spelled) = ending.example(|content| !special.contains(content)) else {
+                continue;
+            };
+            if let Some(after) = self.automaton.read(state, &[spelled, b"\""].concat())? {
+                ending.closing.iter().for_each(|&id| mask.allow(id));
+                let spot = self.spot(after, 0, inside.is_proxy())?;
+                self.add(&ending.rests, spot, &mut mask)?;
+            }
+        }
+        for suffix in special.suffixes() {
+            self.doubtful.extend(tokens.closing_after(suffix));
+        }
+        self.doubtful.extend(&tokens.doubtful);
+        if let Some(named) = inside.named() {
+            let position = named.start();
+            self.insides.push((Arc::new(named), state));
+            let at = At::Inside { index: self.insides.len() - 1, begun_at: 0, position };
+            let vocabulary = self.automaton.vocabulary().clone();
+            self.add(vocabulary.trie(), Spot { at, is_proxy: false }, &mut mask)?;
+        }
         Ok(mask)
     }
 
@@ -143,7 +162,7 @@ impl<M: Machine> Walk<'_, M> {
             }
             Move::Refused => Ok(Next::Refused),
             Move::Ends(end) => {
-                let is_proxy = spot.is_proxy || M::Inside::is_proxy(&end);
+                let is_proxy = spot.is_proxy || self.insides[index].0.is_proxy();
                 let after = self.end(index, end, &path[begun_at..], byte)?;
                 self.go_on(after, path.len() + 1, is_proxy)
             }
@@ -179,12 +198,7 @@ impl<M: Machine> Walk<'_, M> {
     }
 
     /// The spot at a state after so many bytes of the path.
-    fn spot(
-        &mut self,
-        state: StateId,
-        begun_at: usize,
-        is_proxy: bool,
-    ) -> Result<Spot<M>, Error> {
+    fn spot(&mut self, state: StateId, begun_at: usize, is_proxy: bool) -> Result<Spot<M>, Error> {
         let at = match self.enter(state)? {
             Some(index) => {
                 let position = self.insides[index].0.start();

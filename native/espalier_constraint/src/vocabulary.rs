@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
-use crate::free_text::{FreeBounds, FreeText};
+use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
 
@@ -28,7 +28,7 @@ pub struct Vocabulary {
     trie: TokenTrie,
     plain: PlainTokens,
     /// Tokens inside of strings, by what may follow there; made as they are asked for.
-    free_texts: Mutex<FxHashMap<FreeBounds, Arc<FreeText>>>,
+    free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
     encode: Option<Box<Encode>>,
 }
 
@@ -133,7 +133,7 @@ impl Vocabulary {
     }
 
     /// The tokens that may follow inside of a string.
-    pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<FreeText> {
+    pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<StringTokens> {
         let longest = self.trie.depth();
         let (min, max) = (bounds.min.min(longest + 1), bounds.max.min(longest));
         let bounds = FreeBounds { min, max, ..bounds };
@@ -141,9 +141,7 @@ impl Vocabulary {
         if let Some(text) = known.get(&bounds) {
             return text.clone();
         }
-        let (plain, others) = self.plain_up_to(max);
-        let plain = plain.cloned().unwrap_or_else(|| TokenMask::none(self.n_ids()));
-        let text = Arc::new(FreeText::new(bounds, plain, others));
+        let text = Arc::new(StringTokens::free(bounds, self));
         if known.len() >= MAX_FREE_TEXTS {
             known.clear();
         }

@@ -108,8 +108,7 @@ impl Count<'_, '_, '_> {
     /// Whether values of the type, an array or an object, satisfy the goal, as far as that is known.
     fn is_possible(&mut self, goal: GoalId, json_type: JsonType) -> Result<bool, Error> {
         let schema = &self.goals.schema;
-        let of_type =
-            if json_type == JsonType::Array { schema.arrays() } else { schema.objects() };
+        let of_type = if json_type == JsonType::Array { schema.arrays() } else { schema.objects() };
         let goal = self.goals.goal_and(goal, &[of_type]);
         Ok(self.costing.cost(self.goals, goal)?.is_some())
     }

@@ -1,23 +1,25 @@
 //! [`StringRest`]: the rest of a string value or of a key, walked without making states.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::EscapeStyle;
 use super::goals::Leaf;
-use super::key_classes::Class;
-use super::keys::{KeyContent, Keys, OtherStates};
+use super::key_classes::{Class, ClassSet, MANY};
+use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
 use super::language::{Language, Reading};
 use super::machine::JsonMachine;
 use super::state::{KeyReading, Place, State, StringReading};
 use super::string::{Content, Decoder};
 use crate::error::Error;
-use crate::free_text::{Free, FreeBounds};
 use crate::literals::Prefix;
-use crate::machine::{Inside, Move};
+use crate::machine::{Inside, Move, Shared, Special};
+use crate::string_tokens::FreeBounds;
 
 /// The rest of a string, from a state on.
+#[derive(Debug)]
 pub(crate) struct StringRest {
     decoder: Decoder,
     escapes: EscapeStyle,
@@ -26,18 +28,21 @@ pub(crate) struct StringRest {
     of: Of,
 }
 
+#[derive(Debug)]
 enum Of {
     Value(Vec<ValueReading>),
     Key(KeyRest),
 }
 
 /// A string value as one alternative reads it.
+#[derive(Debug)]
 struct ValueReading {
     leaf: Arc<Leaf>,
     serves: u32,
     reading: Reading,
 }
 
+#[derive(Debug)]
 struct KeyRest {
     keys: Arc<Keys>,
     prefix: Option<Prefix>,
@@ -47,13 +52,13 @@ struct KeyRest {
 }
 
 /// How far it was read.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Position {
     decoder: Decoder,
     read: Read,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Read {
     Value(Readings),
     Key { prefix: Option<Prefix>, others: OtherStates },
@@ -62,8 +67,33 @@ enum Read {
 /// By alternative how it goes on, if it does.
 type Readings = SmallVec<[Option<Reading>; 2]>;
 
+/// The languages of a string: those of a value by alternative, or those of keys without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Languages {
+    Value(Vec<ByAddress>),
+    Key(Vec<(ByAddress, ClassSet)>),
+}
+
+/// A leaf that equals itself alone.
+#[derive(Clone, Debug)]
+pub(crate) struct ByAddress(Arc<Leaf>);
+
+impl PartialEq for ByAddress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ByAddress {}
+
+impl Hash for ByAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
 /// What matters of a string that has ended.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// A value that serves these.
     Served(SmallVec<[u32; 4]>),
@@ -110,18 +140,7 @@ impl StringRest {
             return Some(End::Exactly(path.to_vec()));
         }
         match (&self.of, &position.read) {
-            (Of::Value(values), Read::Value(readings)) => {
-                let mut served: SmallVec<_> = values
-                    .iter()
-                    .zip(readings)
-                    .filter(|(value, reading)| {
-                        reading.is_some_and(|reading| value.language().is_accepting(reading))
-                    })
-                    .map(|(value, _)| value.serves)
-                    .collect();
-                served.dedup();
-                (!served.is_empty()).then_some(End::Served(served))
-            }
+            (Of::Value(values), Read::Value(readings)) => served(values, readings),
             (Of::Key(key), Read::Key { prefix, others }) => {
                 if others.iter().all(Option::is_none) {
                     let name = prefix.and_then(|prefix| key.keys.names.complete(prefix))?;
@@ -135,21 +154,6 @@ impl StringRest {
             }
             _ => None,
         }
-    }
-
-    /// What was read on the path, as far as it was decoded.
-    fn decoded(&self, path: &[u8]) -> Vec<u8> {
-        let is_plain = matches!(self.decoder, Decoder::Boundary | Decoder::Inside { .. });
-        if is_plain && !path.contains(&b'\\') {
-            return path.to_vec();
-        }
-        let (mut decoder, mut text) = (self.decoder, Collected(Vec::new()));
-        for &byte in path {
-            let Some((next, pushed)) = decoder.step(&text, byte, self.escapes) else { break };
-            decoder = next;
-            text = pushed.unwrap_or(text);
-        }
-        text.0
     }
 
     fn step_value(
@@ -179,27 +183,33 @@ impl StringRest {
         Some(Position { decoder, read: Read::Key { prefix, others } })
     }
 
-    /// The bounds that all alternatives of a value have in common, where all characters may follow.
-    fn free_bounds(&self, values: &[ValueReading]) -> Option<FreeBounds> {
-        let mut bounds =
-            values.iter().map(|value| value.language().free_bounds(value.reading));
-        let (min, max) = bounds.next()??;
-        let is_common = bounds.all(|other| other == Some((min, max)));
-        is_common.then_some(FreeBounds { min, max, escapes: self.escapes })
+    /// One more byte of a key, whichever names there are and whichever keys were read.
+    fn shared_step_key(
+        &self,
+        key: &KeyRest,
+        (decoder, others): (Decoder, &OtherStates),
+        byte: u8,
+    ) -> Shared<Position, End> {
+        let content = OtherContent { keys: &key.keys.others, states: others.clone() };
+        match decoder.step(&content, byte, self.escapes) {
+            None => Shared::Refused,
+            Some((decoder, pushed)) => {
+                let content = pushed.unwrap_or(content);
+                if !content.has_many() {
+                    return Shared::Doubtful;
+                }
+                let read = Read::Key { prefix: None, others: content.states };
+                Shared::Stays(Position { decoder, read })
+            }
+        }
     }
 }
 
 impl KeyRest {
-    /// Whether a key may go on with any characters.
-    fn is_free(&self) -> bool {
-        let mut others = self.keys.others.iter().zip(&self.others);
-        others.any(|(keys, state)| state.is_some() && keys.object().others.is_everything())
-    }
-
-    /// Whether all that matters of a key is whether it is a special one.
-    fn is_unclassified(&self) -> bool {
-        let mut others = self.keys.others.iter().zip(&self.others);
-        others.all(|(keys, state)| state.is_some() && keys.object().others.is_everything())
+    /// The keys without a name of which some may follow.
+    fn live_others(&self) -> impl Iterator<Item = &OtherKeys> {
+        let others = self.keys.others.iter().zip(&self.others);
+        others.filter(|(_, state)| state.is_some()).map(|(keys, _)| keys)
     }
 
     fn classes(&self, others: &OtherStates) -> SmallVec<[Option<Class>; 2]> {
@@ -220,6 +230,7 @@ impl ValueReading {
 impl Inside for StringRest {
     type Position = Position;
     type End = End;
+    type Languages = Languages;
 
     fn start(&self) -> Position {
         let read = match &self.of {
@@ -248,26 +259,25 @@ impl Inside for StringRest {
         next.map_or(Move::Refused, Move::Stays)
     }
 
-    fn is_proxy(end: &End) -> bool {
-        matches!(end, End::Classes(_))
+    fn is_proxy(&self) -> bool {
+        match &self.of {
+            Of::Value(_) => self.is_recorded,
+            Of::Key(key) => !key.others.is_empty(),
+        }
     }
 
-    fn free(&self) -> Option<Free<'_>> {
-        if self.decoder != Decoder::Boundary {
-            return None;
+    fn decoded(&self, path: &[u8]) -> Vec<u8> {
+        let is_plain = matches!(self.decoder, Decoder::Boundary | Decoder::Inside { .. });
+        if is_plain && !path.contains(&b'\\') {
+            return path.to_vec();
         }
-        match &self.of {
-            Of::Value(values) => {
-                let bounds = self.free_bounds(values)?;
-                Some(Free { bounds, begun: &[], special: None, is_proxy: self.is_recorded })
-            }
-            Of::Key(key) if key.is_free() && key.is_unclassified() => {
-                let bounds = FreeBounds { min: 0, max: usize::MAX, escapes: self.escapes };
-                let special = Some(&key.keys.special);
-                Some(Free { bounds, begun: &key.begun, special, is_proxy: true })
-            }
-            Of::Key(_) => None,
+        let (mut decoder, mut text) = (self.decoder, Collected(Vec::new()));
+        for &byte in path {
+            let Some((next, pushed)) = decoder.step(&text, byte, self.escapes) else { break };
+            decoder = next;
+            text = pushed.unwrap_or(text);
         }
+        text.0
     }
 
     fn free_characters(&self) -> Option<usize> {
@@ -276,18 +286,107 @@ impl Inside for StringRest {
         }
         match &self.of {
             Of::Value(values) => {
-                let free = |value: &ValueReading| {
-                    Some(value.language().free_bounds(value.reading)?.1)
-                };
+                let free =
+                    |value: &ValueReading| Some(value.language().free_bounds(value.reading)?.1);
                 // A bound on one alternative is none on others, which may take longer texts.
                 values.iter().map(free).reduce(|a, b| match (a, b) {
                     (Some(usize::MAX), _) | (_, Some(usize::MAX)) => Some(usize::MAX),
                     (a, b) => a.zip(b).map(|(a, b)| a.max(b)),
                 })?
             }
-            Of::Key(key) => key.is_free().then_some(usize::MAX),
+            Of::Key(key) => key.live_others().any(OtherKeys::is_everything).then_some(usize::MAX),
         }
     }
+
+    fn free_bounds(&self) -> Option<FreeBounds> {
+        let (min, max) = match &self.of {
+            _ if self.decoder != Decoder::Boundary => return None,
+            Of::Value(values) => {
+                let mut bounds =
+                    values.iter().map(|value| value.language().free_bounds(value.reading));
+                let first = bounds.next()??;
+                bounds.all(|other| other == Some(first)).then_some(first)?
+            }
+            Of::Key(key) => {
+                let mut others = key.live_others();
+                (others.next().is_some_and(OtherKeys::is_everything)
+                    && others.all(OtherKeys::is_everything))
+                .then_some((0, usize::MAX))?
+            }
+        };
+        Some(FreeBounds { min, max, escapes: self.escapes })
+    }
+
+    fn languages(&self) -> Option<Languages> {
+        match &self.of {
+            Of::Value(values) => {
+                let leaves = values.iter().map(|value| ByAddress(value.leaf.clone()));
+                Some(Languages::Value(leaves.collect()))
+            }
+            Of::Key(key) => {
+                let leaf = |keys: &OtherKeys| ByAddress(keys.leaf.clone());
+                let others = key.keys.others.iter();
+                let others: Vec<_> =
+                    others.map(|keys| (leaf(keys), keys.classes.clone())).collect();
+                (!key.others.iter().all(Option::is_none)).then_some(Languages::Key(others))
+            }
+        }
+    }
+
+    fn shared_start(&self) -> Position {
+        match self.start() {
+            Position { decoder, read: Read::Key { others, .. } } => {
+                Position { decoder, read: Read::Key { prefix: None, others } }
+            }
+            start => start,
+        }
+    }
+
+    fn shared_step(&self, position: &Position, byte: u8) -> Shared<Position, End> {
+        let decoder = position.decoder;
+        let ends = decoder == Decoder::Boundary && byte == b'"';
+        match (&self.of, &position.read) {
+            (Of::Value(values), Read::Value(readings)) if ends => {
+                served(values, readings).map_or(Shared::Refused, Shared::Ends)
+            }
+            (Of::Value(values), Read::Value(readings)) => {
+                let next = self.step_value(values, (decoder, readings), byte);
+                next.map_or(Shared::Refused, Shared::Stays)
+            }
+            (Of::Key(key), Read::Key { others, .. }) if ends => {
+                Shared::Ends(End::Classes(key.classes(others)))
+            }
+            (Of::Key(key), Read::Key { others, .. }) => {
+                self.shared_step_key(key, (decoder, others), byte)
+            }
+            _ => Shared::Refused,
+        }
+    }
+
+    fn special(&self) -> Special<'_> {
+        match &self.of {
+            Of::Value(_) => Special::default(),
+            Of::Key(key) => Special { begun: &key.begun, texts: Some(&key.keys.special) },
+        }
+    }
+
+    fn named(&self) -> Option<Self> {
+        let Of::Key(key) = &self.of else { return None };
+        let others = key.others.iter().map(|_| None).collect();
+        let (keys, begun) = (key.keys.clone(), key.begun.clone());
+        let of = Of::Key(KeyRest { keys, others, begun, prefix: Some(key.prefix?) });
+        Some(Self { of, ..*self })
+    }
+}
+
+/// What a value serves that ends here, if it may.
+fn served(values: &[ValueReading], readings: &Readings) -> Option<End> {
+    let accepting = values.iter().zip(readings).filter(|(value, reading)| {
+        reading.is_some_and(|reading| value.language().is_accepting(reading))
+    });
+    let mut served: SmallVec<_> = accepting.map(|(value, _)| value.serves).collect();
+    served.dedup();
+    (!served.is_empty()).then_some(End::Served(served))
 }
 
 /// A string value, read by all of its alternatives at once.
@@ -303,6 +402,31 @@ impl Content for ValueContent<'_> {
             steps.map(|(value, reading)| value.language().step((*reading)?, byte)).collect();
         let goes_on = readings.iter().any(Option::is_some);
         goes_on.then_some(Self { values: self.values, readings })
+    }
+}
+
+/// Keys without a name, of which so many are allowed that some are new.
+struct OtherContent<'a> {
+    keys: &'a [OtherKeys],
+    states: OtherStates,
+}
+
+impl OtherContent<'_> {
+    /// Whether there are more keys than may have been read.
+    fn has_many(&self) -> bool {
+        let mut states = self.keys.iter().zip(&self.states);
+        states.any(|(keys, state)| state.is_some_and(|at| keys.n_keys(at) == MANY))
+    }
+}
+
+impl Content for OtherContent<'_> {
+    fn push(&self, byte: u8) -> Option<Self> {
+        let states = self.keys.iter().zip(&self.states).map(|(keys, state)| {
+            let next = state.and_then(|at| keys.object().others.step(at, byte));
+            next.filter(|&at| keys.n_keys(at) > 0)
+        });
+        let states: OtherStates = states.collect();
+        states.iter().any(Option::is_some).then_some(Self { keys: self.keys, states })
     }
 }
 

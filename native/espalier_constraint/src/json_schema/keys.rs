@@ -419,9 +419,19 @@ impl OtherKeys {
         }
     }
 
+    /// Whether all keys are of one class.
+    pub(super) fn is_everything(&self) -> bool {
+        self.object().others.is_everything()
+    }
+
+    /// How many keys begin with what led to the state, those that are used included.
+    pub(super) fn n_keys(&self, state: u32) -> u32 {
+        self.object().others.n_keys(state, &self.classes)
+    }
+
     /// Whether some key that is not used begins with what was read, up to the state.
     pub(super) fn is_live(&self, state: u32, begun: impl Fn() -> Vec<u8>) -> bool {
-        let n_keys = self.object().others.n_keys(state, &self.classes);
+        let n_keys = self.n_keys(state);
         if n_keys == MANY || n_keys == 0 {
             return n_keys > 0;
         }

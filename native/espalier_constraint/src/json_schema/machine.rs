@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
 use super::cost::Costing;
+use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
 use super::inside::StringRest;
 use super::keys::Keys;
@@ -462,6 +462,19 @@ impl JsonMachine {
     }
 }
 
+impl JsonMachine {
+    /// Whether the state is in an array that knows its items and asks different things of them.
+    fn has_positions(&self, state: &State) -> bool {
+        let Some(Frame::Array(array)) = self.stack(state.stack).map(|node| &node.frame) else {
+            return false;
+        };
+        array.alternatives.iter().any(|alternative| match &**self.goals.leaf(alternative.leaf) {
+            Leaf::Array(leaf) => !leaf.prefix.is_empty(),
+            _ => false,
+        })
+    }
+}
+
 impl Machine for JsonMachine {
     type State = State;
     type Inside = StringRest;
@@ -505,6 +518,10 @@ impl Machine for JsonMachine {
         match &state.place {
             // No key comes twice.
             Place::NextKey { .. } => byte == b'"',
+            // What the next item may be can depend on which one it is.
+            Place::After { .. } => {
+                byte == b',' && state.record.is_some() && self.has_positions(state)
+            }
             // No item comes twice, or one has to.
             Place::Value { .. } => {
                 state.record.is_some() && !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')

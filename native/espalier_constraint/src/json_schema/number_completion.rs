@@ -123,7 +123,11 @@ impl NumberPrefix {
                 !self.is_left_out_at(self.exponent + read, range)
             };
             let rest = (least..=most).take(range.left_out.len() + 1).find(is_free)? - begun;
-            Some(if n == 0 { String::new() } else { format!("{rest:0>width$}", width = n as usize) })
+            Some(if n == 0 {
+                String::new()
+            } else {
+                format!("{rest:0>width$}", width = n as usize)
+            })
         })
     }
 }
