@@ -1,5 +1,6 @@
 //! [`StringTable`]: how strings of some languages go on, as a table that grows as it is asked.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -78,9 +79,9 @@ impl<I: Inside> StringTable<I> {
             let next = self.step(rest, path[visit.depth - 1], visit.byte);
             match next {
                 REFUSED => {}
-                DOUBTFUL => doubtful.extend(trie.ids_below(visit.node)),
+                DOUBTFUL => doubtful.extend(visit.ids_below),
                 ENDS.. => {
-                    for &id in trie.ids_below(visit.node) {
+                    for &id in visit.ids_below {
                         let token = vocabulary.token_bytes(id).unwrap_or_default();
                         let (quote, ending) = (visit.depth - 1, (next - ENDS) as usize);
                         closings.add(ending, id, token, quote, rest.decoded(&token[..quote]));
@@ -92,7 +93,7 @@ impl<I: Inside> StringTable<I> {
                     return Ok(true);
                 }
             }
-            Ok::<_, std::convert::Infallible>(false)
+            Ok::<_, Infallible>(false)
         });
         let Ok(()) = walked;
         StringTokens::new(inside, closings, doubtful)

@@ -1,68 +1,90 @@
 //! [`TokenTrie`]: tokens as a trie over their bytes, laid out flat.
 
-/// A trie in depth-first order, so that a refused byte skips its subtree by one jump.
-#[derive(Debug, Default)]
+use std::convert::Infallible;
+
+/// A trie in which the children of a node stand side by side, so that those whose bytes are refused
+/// cost no more than a look at these bytes. The children of the first of them come next, then those
+/// of its own first child: what is walked together lies together.
+#[derive(Debug)]
 pub(crate) struct TokenTrie {
+    /// The byte of each node; the root, without one, is node 0.
+    bytes: Vec<u8>,
     nodes: Vec<Node>,
-    /// Token ids by node: those of node `i` are `ids[nodes[i].first_id..nodes[i + 1].first_id]`.
+    /// Token ids in the order of their bytes.
     ids: Vec<u32>,
     depth: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    byte: u8,
-    /// The number of bytes from the root, this node's included.
-    depth: u32,
-    /// The node that follows this one's subtree.
-    skip: u32,
+    first_child: u32,
+    n_children: u32,
+    /// The first of its ids, the end of its own, and the end of those of longer tokens.
     first_id: u32,
+    own_end: u32,
+    end: u32,
 }
 
 /// One visited node.
 pub(crate) struct Visit<'a> {
     pub(crate) byte: u8,
+    /// The number of bytes from the root, this node's included.
     pub(crate) depth: usize,
     /// The ids whose bytes end here; several when the vocabulary spells the same bytes twice.
     pub(crate) ids: &'a [u32],
-    /// Asked for [`ids_below`](TokenTrie::ids_below).
-    pub(crate) node: usize,
+    /// Those, and all of longer tokens that begin so.
+    pub(crate) ids_below: &'a [u32],
+}
+
+impl Default for TokenTrie {
+    fn default() -> Self {
+        Self::new(std::iter::empty())
+    }
 }
 
 impl TokenTrie {
+    const ROOT: usize = 0;
+
     /// Builds the trie of the tokens, which may come in any order; empty ones are left out.
     pub(crate) fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
         let mut sorted: Vec<(&[u8], u32)> =
             tokens.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, bytes)| (bytes, id)).collect();
         sorted.sort_unstable();
-        let mut trie = Self::default();
-        let mut open: Vec<usize> = Vec::new(); // the path of nodes to the last token
-        let mut last: &[u8] = &[];
-        for (bytes, id) in sorted {
-            let shared = last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-            trie.close(&mut open, shared);
-            for (index, &byte) in bytes.iter().enumerate().skip(shared) {
-                open.push(trie.nodes.len());
-                trie.nodes.push(Node {
-                    byte,
-                    depth: index as u32 + 1,
-                    skip: 0,
-                    first_id: trie.ids.len() as u32,
-                });
-            }
-            trie.ids.push(id);
-            trie.depth = trie.depth.max(bytes.len());
-            last = bytes;
+        let mut trie = Self {
+            bytes: Vec::new(),
+            nodes: Vec::new(),
+            ids: sorted.iter().map(|(_, id)| *id).collect(),
+            depth: sorted.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0),
+        };
+        trie.add(0, [0, 0, sorted.len()]);
+        let mut open = vec![(Self::ROOT, 0)];
+        while let Some((node, depth)) = open.pop() {
+            trie.add_children(node, depth, &sorted);
+            open.extend(trie.children(node).rev().map(|child| (child, depth + 1)));
         }
-        trie.close(&mut open, 0);
         trie
     }
 
-    fn close(&mut self, open: &mut Vec<usize>, depth: usize) {
-        let end = self.nodes.len() as u32;
-        for index in open.drain(depth..) {
-            self.nodes[index].skip = end;
+    fn add(&mut self, byte: u8, ids: [usize; 3]) {
+        let [first_id, own_end, end] = ids.map(|index| index as u32);
+        self.bytes.push(byte);
+        self.nodes.push(Node { first_child: 0, n_children: 0, first_id, own_end, end });
+    }
+
+    fn add_children(&mut self, node: usize, depth: usize, sorted: &[(&[u8], u32)]) {
+        let first_child = self.nodes.len();
+        let Node { own_end, end, .. } = self.nodes[node];
+        let mut first = own_end as usize;
+        while first < end as usize {
+            let byte = sorted[first].0[depth];
+            let below = &sorted[first..end as usize];
+            let n = below.partition_point(|(bytes, _)| bytes[depth] == byte);
+            let n_own = below[..n].partition_point(|(bytes, _)| bytes.len() == depth + 1);
+            self.add(byte, [first, first + n_own, first + n]);
+            first += n;
         }
+        self.nodes[node].n_children = (self.nodes.len() - first_child) as u32;
+        self.nodes[node].first_child = first_child as u32;
     }
 
     /// How many bytes the longest token has.
@@ -70,27 +92,9 @@ impl TokenTrie {
         self.depth
     }
 
-    /// The ids of a node's token and of all longer tokens that begin so.
-    pub(crate) fn ids_below(&self, node: usize) -> &[u32] {
-        self.ids_between(node, self.nodes[node].skip as usize)
-    }
-
-    /// Calls with the bytes of each token and its ids.
-    pub(crate) fn for_each_token(&self, mut call: impl FnMut(&[u8], &[u32])) {
-        let mut bytes = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            bytes.truncate(node.depth as usize - 1);
-            bytes.push(node.byte);
-            let ids = self.ids_of(index);
-            if !ids.is_empty() {
-                call(&bytes, ids);
-            }
-        }
-    }
-
-    /// Visits the nodes in depth-first order; where `enter` answers false, the subtree is skipped.
+    /// Visits the nodes, each before its children; where `enter` answers false, they are skipped.
     pub(crate) fn walk<E>(&self, enter: impl FnMut(Visit<'_>) -> Result<bool, E>) -> Result<(), E> {
-        self.walk_range(0, self.nodes.len(), enter)
+        self.walk_from(Self::ROOT, 0, enter)
     }
 
     /// Visits the tokens that begin with the text and are longer, as [`walk`](Self::walk) does.
@@ -99,69 +103,77 @@ impl TokenTrie {
         text: &[u8],
         enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let (mut first, mut end) = (0, self.nodes.len());
-        for (depth, &byte) in text.iter().enumerate() {
-            let Some(node) = self.sibling_with(first, depth as u32 + 1, byte) else {
-                return Ok(());
-            };
-            (first, end) = (node + 1, self.nodes[node].skip as usize);
+        let mut bytes = text.iter();
+        match bytes.try_fold(Self::ROOT, |node, &byte| self.child(node, byte)) {
+            Some(node) => self.walk_from(node, text.len(), enter),
+            None => Ok(()),
         }
-        self.walk_range(first, end, enter)
     }
 
-    fn walk_range<E>(
+    /// Visits the nodes below one of the given depth.
+    fn walk_from<E>(
         &self,
-        mut index: usize,
-        end: usize,
+        node: usize,
+        depth: usize,
         mut enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        while index < end {
-            let node = self.nodes[index];
-            let visit = Visit {
-                byte: node.byte,
-                depth: node.depth as usize,
-                ids: self.ids_of(index),
-                node: index,
+        let mut open = vec![self.children(node)];
+        while let Some(siblings) = open.last_mut() {
+            let Some(node) = siblings.next() else {
+                open.pop();
+                continue;
             };
-            index = if enter(visit)? { index + 1 } else { node.skip as usize };
+            let Node { first_id, own_end, end, .. } = self.nodes[node];
+            let visit = Visit {
+                byte: self.bytes[node],
+                depth: depth + open.len(),
+                ids: &self.ids[first_id as usize..own_end as usize],
+                ids_below: &self.ids[first_id as usize..end as usize],
+            };
+            if enter(visit)? {
+                open.push(self.children(node));
+            }
         }
         Ok(())
     }
 
+    /// Calls with the bytes of each token and its ids.
+    pub(crate) fn for_each_token(&self, mut call: impl FnMut(&[u8], &[u32])) {
+        let mut bytes = Vec::new();
+        let walked = self.walk(|visit| {
+            bytes.truncate(visit.depth - 1);
+            bytes.push(visit.byte);
+            if !visit.ids.is_empty() {
+                call(&bytes, visit.ids);
+            }
+            Ok::<_, Infallible>(true)
+        });
+        let Ok(()) = walked;
+    }
+
     /// The longest token that is a prefix of the text, with its length in bytes.
     pub(crate) fn longest_prefix(&self, text: &[u8]) -> Option<(u32, usize)> {
-        let (mut index, mut found) = (0, None);
+        let (mut node, mut found) = (Self::ROOT, None);
         for (depth, &byte) in text.iter().enumerate() {
-            let Some(child) = self.sibling_with(index, depth as u32 + 1, byte) else {
-                break;
-            };
-            if let Some(&id) = self.ids_of(child).first() {
-                found = Some((id, depth + 1));
+            let Some(child) = self.child(node, byte) else { break };
+            let Node { first_id, own_end, .. } = self.nodes[child];
+            if first_id < own_end {
+                found = Some((self.ids[first_id as usize], depth + 1));
             }
-            index = child + 1;
+            node = child;
         }
         found
     }
 
-    /// The node of the given depth and byte among the siblings that begin at `index`.
-    fn sibling_with(&self, mut index: usize, depth: u32, byte: u8) -> Option<usize> {
-        while let Some(node) = self.nodes.get(index).filter(|node| node.depth == depth) {
-            if node.byte == byte {
-                return Some(index);
-            }
-            index = node.skip as usize;
-        }
-        None
+    fn children(&self, node: usize) -> std::ops::Range<usize> {
+        let Node { first_child, n_children, .. } = self.nodes[node];
+        first_child as usize..(first_child + n_children) as usize
     }
 
-    fn ids_of(&self, index: usize) -> &[u32] {
-        self.ids_between(index, index + 1)
-    }
-
-    /// The ids of the nodes from one to before another.
-    fn ids_between(&self, first: usize, end: usize) -> &[u32] {
-        let end = self.nodes.get(end).map_or(self.ids.len(), |next| next.first_id as usize);
-        &self.ids[self.nodes[first].first_id as usize..end]
+    fn child(&self, node: usize, byte: u8) -> Option<usize> {
+        let children = self.children(node);
+        let index = self.bytes[children.clone()].binary_search(&byte).ok()?;
+        Some(children.start + index)
     }
 }
 

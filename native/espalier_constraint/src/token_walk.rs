@@ -137,7 +137,7 @@ impl<M: Machine> Walk<'_, M> {
                 }
                 Next::Refused => Ok(false),
                 Next::Doubtful => {
-                    self.doubtful.extend(trie.ids_below(visit.node));
+                    self.doubtful.extend(visit.ids_below);
                     Ok(false)
                 }
             }
