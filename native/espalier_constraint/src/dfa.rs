@@ -1,7 +1,7 @@
 //! [`Dfa`]: a trim deterministic automaton over bytes.
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,6 +22,8 @@ pub(crate) struct Dfa {
     /// How many bytes, at least, lead from the state to an accepting one.
     distance: Vec<u32>,
     start: u32,
+    /// See [`free_characters`](Self::free_characters); found out when it is asked for.
+    free: OnceLock<Arc<[u32]>>,
 }
 
 /// More states were needed than allowed.
@@ -61,7 +63,8 @@ impl Dfa {
         let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
         let n_classes = representatives.len();
         let distance = distances(&next, n_classes, &accepting);
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0 };
+        let free = OnceLock::new();
+        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
         dfa.trim();
         Ok(dfa)
     }
@@ -97,7 +100,8 @@ impl Dfa {
             }
         }
         let distance = distances(&next, n_classes, &accepting);
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0 };
+        let free = OnceLock::new();
+        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
         dfa.trim();
         Ok(dfa)
     }
@@ -263,9 +267,20 @@ impl Dfa {
         end.is_some_and(|state| self.is_accepting(state))
     }
 
+    /// How many plain characters may follow the state, whichever they are; there may be more.
+    pub(crate) fn free_characters(&self, state: u32) -> u32 {
+        let free = self.free.get_or_init(|| crate::regex::free_characters(self).into());
+        free[state as usize]
+    }
+
     /// How many bytes, at least, lead from the state to an accepting one.
     pub(crate) fn distance(&self, state: u32) -> u32 {
         self.distance[state as usize]
+    }
+
+    /// How many bytes it takes to an accepting state at most, from whichever state.
+    pub(crate) fn greatest_distance(&self) -> u32 {
+        self.distance.iter().copied().filter(|&distance| distance != u32::MAX).max().unwrap_or(0)
     }
 
     pub(crate) fn n_states(&self) -> usize {

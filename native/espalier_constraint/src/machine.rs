@@ -73,8 +73,8 @@ pub(crate) trait Inside: Sized {
     /// What was read on a path from the start, as far as it was decoded.
     fn decoded(&self, path: &[u8]) -> Vec<u8>;
 
-    /// At the start: how many characters may follow, whichever they are, if they may.
-    fn free_characters(&self) -> Option<usize>;
+    /// At the start: how many plain characters may follow, whichever they are.
+    fn free_characters(&self) -> FreeCharacters;
 
     /// At the start: the bounds, where all texts within them may follow.
     fn free_bounds(&self) -> Option<FreeBounds>;
@@ -122,6 +122,14 @@ impl Special<'_> {
     }
 }
 
+/// How many characters may follow, whichever they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FreeCharacters {
+    pub(crate) n: usize,
+    /// Whether longer texts may follow, too, depending on what they are.
+    pub(crate) are_more: bool,
+}
+
 /// What a byte does inside of a string.
 pub(crate) enum Move<P, E> {
     Stays(P),
@@ -162,7 +170,7 @@ impl Inside for NoInside {
         match *self {}
     }
 
-    fn free_characters(&self) -> Option<usize> {
+    fn free_characters(&self) -> FreeCharacters {
         match *self {}
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::machine::{Inside, Shared};
+use crate::machine::{FreeCharacters, Inside, Shared};
 use crate::string_tokens::{Closings, StringTokens};
 use crate::token_mask::TokenMask;
 use crate::vocabulary::Vocabulary;
@@ -27,6 +27,9 @@ const REFUSED: u32 = u32::MAX - 1;
 const DOUBTFUL: u32 = u32::MAX - 2;
 /// From here on: the string ends, with the ending of this number above it.
 const ENDS: u32 = 1 << 30;
+
+/// So many tokens that are longer than what is free are tried one by one.
+const MAX_LONGER: usize = 10_000;
 
 /// More positions than that are forgotten.
 const MAX_POSITIONS: usize = 20_000;
@@ -67,12 +70,20 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, vocabulary: &Vocabulary) -> StringTokens {
-        let (plain, trie) = match rest.free_characters() {
-            Some(n_characters) => vocabulary.plain_up_to(n_characters),
-            None => (None, vocabulary.trie()),
-        };
+        let FreeCharacters { n, are_more } = rest.free_characters();
+        let longer = || vocabulary.plain_beyond(n);
+        let is_sliced = !are_more || longer().len() <= MAX_LONGER;
+        let (plain, trie) =
+            if is_sliced { vocabulary.plain_up_to(n) } else { (None, vocabulary.trie()) };
         let mut inside = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
         let (mut closings, mut doubtful) = (Closings::default(), Vec::new());
+        for id in longer().filter(|_| is_sliced && are_more) {
+            match self.after(rest, start, vocabulary.token_bytes(id).unwrap_or_default()) {
+                DOUBTFUL => doubtful.push(id),
+                after if after < ENDS => inside.allow(id),
+                _ => {}
+            }
+        }
         let mut path = vec![start];
         let walked = trie.walk(|visit| {
             path.truncate(visit.depth);
@@ -97,6 +108,17 @@ impl<I: Inside> StringTable<I> {
         });
         let Ok(()) = walked;
         StringTokens::new(inside, closings, doubtful)
+    }
+
+    /// Where some bytes lead, up to the first that doesn't stay inside.
+    fn after(&mut self, rest: &I, mut position: u32, bytes: &[u8]) -> u32 {
+        for &byte in bytes {
+            position = self.step(rest, position, byte);
+            if position >= ENDS {
+                break;
+            }
+        }
+        position
     }
 
     fn step(&mut self, rest: &I, position: u32, byte: u8) -> u32 {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::regex::is_plain;
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
@@ -33,13 +34,15 @@ pub struct Vocabulary {
 }
 
 /// The tokens that are whole characters of a JSON string and nothing else: no quote, no
-/// backslash, no control character, no part of a UTF-8 sequence.
+/// backslash, no control character, no part of a UTF-8 sequence, no separator of lines.
 ///
 /// In free text nearly all tokens are such; a mask takes them in one step and tries the others.
 #[derive(Debug)]
 struct PlainTokens {
     /// For each length that occurs, in characters and ascending: the tokens up to that length.
     up_to: Vec<(usize, TokenMask)>,
+    /// Each with its length, in ascending order.
+    by_length: Vec<(usize, u32)>,
     /// All the other tokens.
     others: TokenTrie,
 }
@@ -132,6 +135,13 @@ impl Vocabulary {
         (mask, &self.plain.others)
     }
 
+    /// The tokens of more than `n_characters` plain characters.
+    pub(crate) fn plain_beyond(&self, n_characters: usize) -> impl ExactSizeIterator<Item = u32> {
+        let plain = &self.plain.by_length;
+        let first = plain.partition_point(|(length, _)| *length <= n_characters);
+        plain[first..].iter().map(|(_, id)| *id)
+    }
+
     /// The tokens that may follow inside of a string.
     pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<StringTokens> {
         let longest = self.trie.depth();
@@ -208,15 +218,14 @@ impl PlainTokens {
             }
             up_to.push((same_length[0].0, mask));
         }
-        Self { up_to, others: TokenTrie::new(others.into_iter()) }
+        Self { up_to, by_length: plain, others: TokenTrie::new(others.into_iter()) }
     }
 }
 
 /// The number of characters, if all of them are plain.
 fn plain_characters(bytes: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let is_plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    (!text.is_empty() && text.as_bytes().iter().all(is_plain)).then(|| text.chars().count())
+    (!text.is_empty() && text.chars().all(is_plain)).then(|| text.chars().count())
 }
 
 fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {

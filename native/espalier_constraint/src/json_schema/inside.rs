@@ -15,7 +15,7 @@ use super::state::{KeyReading, Place, State, StringReading};
 use super::string::{Content, Decoder};
 use crate::error::Error;
 use crate::literals::Prefix;
-use crate::machine::{Inside, Move, Shared, Special};
+use crate::machine::{FreeCharacters, Inside, Move, Shared, Special};
 use crate::string_tokens::FreeBounds;
 
 /// The rest of a string, from a state on.
@@ -280,21 +280,22 @@ impl Inside for StringRest {
         text.0
     }
 
-    fn free_characters(&self) -> Option<usize> {
-        if self.decoder != Decoder::Boundary {
-            return None;
-        }
+    fn free_characters(&self) -> FreeCharacters {
+        let of_all = FreeCharacters { n: usize::MAX, are_more: false };
+        let none = FreeCharacters { n: 0, are_more: true };
         match &self.of {
+            _ if self.decoder != Decoder::Boundary => none,
             Of::Value(values) => {
-                let free =
-                    |value: &ValueReading| Some(value.language().free_bounds(value.reading)?.1);
-                // A bound on one alternative is none on others, which may take longer texts.
-                values.iter().map(free).reduce(|a, b| match (a, b) {
-                    (Some(usize::MAX), _) | (_, Some(usize::MAX)) => Some(usize::MAX),
-                    (a, b) => a.zip(b).map(|(a, b)| a.max(b)),
-                })?
+                let mut free =
+                    values.iter().map(|value| value.language().free_characters(value.reading));
+                let first = free.next().unwrap_or(none);
+                free.fold(first, |a, b| FreeCharacters {
+                    n: a.n.max(b.n),
+                    are_more: a.are_more || b.are_more || a.n != b.n,
+                })
             }
-            Of::Key(key) => key.live_others().any(OtherKeys::is_everything).then_some(usize::MAX),
+            Of::Key(key) if key.live_others().any(OtherKeys::is_everything) => of_all,
+            Of::Key(_) => none,
         }
     }
 

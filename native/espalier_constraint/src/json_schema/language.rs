@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::dfa::{DEAD, Dfa, TooManyStates};
 use crate::literals::{Literals, Prefix};
+use crate::machine::FreeCharacters;
 
 /// Bounds on the length of strings with a pattern may tell so many lengths apart.
 pub(crate) const MAX_PATTERN_LENGTH: usize = 1 << 16;
@@ -141,6 +142,26 @@ impl Language {
             return false;
         };
         length.max.is_some_and(|max| reading.n_characters >= max) && excluded.is_complete(prefix)
+    }
+
+    /// How many plain characters may follow, whichever they are.
+    pub(crate) fn free_characters(&self, reading: Reading) -> FreeCharacters {
+        match (self, reading.place) {
+            (Self::Any { .. }, Place::Any(None)) => {
+                let n = self.free_bounds(reading).map_or(0, |(_, max)| max);
+                FreeCharacters { n, are_more: false }
+            }
+            (Self::Pattern { dfa, length, .. }, Place::State(state))
+                if reading.n_characters >= length.min =>
+            {
+                // So many that the text can still end within the bound, wherever they lead.
+                let left = length.max.map_or(u32::MAX, |max| {
+                    (max - reading.n_characters).saturating_sub(dfa.greatest_distance())
+                });
+                FreeCharacters { n: dfa.free_characters(state).min(left) as usize, are_more: true }
+            }
+            _ => FreeCharacters { n: 0, are_more: true },
+        }
     }
 
     /// How many characters must and may follow, whichever they are; `None` when it matters which.

@@ -8,6 +8,7 @@
 mod alphabet;
 mod determinise;
 mod ecma;
+mod free;
 mod nfa;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
@@ -17,6 +18,7 @@ use regex_automata::{Anchored, MatchKind};
 
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
+pub(crate) use free::{free_characters, is_plain};
 
 /// The memory, in bytes, that the automaton of one expression may take.
 const MAX_AUTOMATON_BYTES: usize = 32 << 20;
