@@ -82,8 +82,9 @@ pub(super) enum Part {
 /// Lists of parts, of which one must hold.
 type Choice = Vec<Vec<Part>>;
 
-/// What is remembered between expansions.
-pub(crate) type Disjoint = FxHashMap<(JsonType, Literal, Literal), bool>;
+/// What is remembered between expansions: whether two literals exclude each other for values of a
+/// type that satisfy others.
+pub(crate) type Disjoint = FxHashMap<(JsonType, Vec<Literal>), bool>;
 
 /// The alternatives of a goal for a type: what is pulled apart in one place.
 pub(crate) struct Expansion<'a> {
@@ -191,7 +192,8 @@ impl<'a> Expansion<'a> {
                 if let Some(clauses) = self.clauses_of(literal) {
                     return partial.add_clauses(clauses);
                 }
-                let branches = self.exactly_one(list, is_negated);
+                let required = partial.required(schema);
+                let branches = self.exactly_one(list, is_negated, &required);
                 return self.choose(branches, partial);
             }
             Kind::If { condition, then, otherwise } => {
@@ -323,8 +325,9 @@ impl<'a> Expansion<'a> {
         true
     }
 
-    /// One holds and the others don't; that they don't is left out where it is certain.
-    fn exactly_one(&mut self, list: &[Literal], is_negated: bool) -> Choice {
+    /// One holds and the others don't; that they don't is left out where it is certain, also of values
+    /// that have the required properties.
+    fn exactly_one(&mut self, list: &[Literal], is_negated: bool, required: &[Literal]) -> Choice {
         let mut branches = Choice::new();
         if is_negated {
             branches.push(list.iter().map(|other| Part::Literal(other.negated())).collect());
@@ -334,8 +337,9 @@ impl<'a> Expansion<'a> {
                 continue;
             }
             if is_negated {
-                let others =
-                    list[index + 1..].iter().filter(|&&other| !self.are_disjoint(one, other));
+                let others = list[index + 1..]
+                    .iter()
+                    .filter(|&&other| !self.are_disjoint(one, other, required));
                 let pairs: Vec<_> =
                     others.map(|&other| vec![Part::Literal(one), Part::Literal(other)]).collect();
                 branches.extend(pairs);
@@ -343,7 +347,7 @@ impl<'a> Expansion<'a> {
             }
             let mut branch = vec![Part::Literal(one)];
             for (other_index, &other) in list.iter().enumerate() {
-                if other_index != index && !self.are_disjoint(one, other) {
+                if other_index != index && !self.are_disjoint(one, other, required) {
                     branch.push(Part::Literal(other.negated()));
                 }
             }
@@ -352,12 +356,12 @@ impl<'a> Expansion<'a> {
         branches
     }
 
-    fn are_disjoint(&mut self, a: Literal, b: Literal) -> bool {
-        let key = (self.json_type, a.min(b), a.max(b));
+    fn are_disjoint(&mut self, a: Literal, b: Literal, required: &[Literal]) -> bool {
+        let key = (self.json_type, [&[a.min(b), a.max(b)], required].concat());
         if let Some(&known) = self.disjoint.get(&key) {
             return known;
         }
-        let answer = super::contradiction::is_certain(self.schema, self.json_type, &[a, b]);
+        let answer = super::contradiction::is_certain(self.schema, self.json_type, &key.1);
         self.disjoint.insert(key, answer);
         answer
     }
@@ -442,6 +446,28 @@ pub(super) fn truth(
 impl Partial {
     fn require(&mut self, literals: impl Iterator<Item = Literal>) {
         self.todo.extend(literals.map(Part::Literal));
+    }
+
+    /// The statements, known so far, that a property is required; ascending.
+    fn required(&self, schema: &Schema) -> Vec<Literal> {
+        let parts = self.todo.iter().filter_map(|part| match part {
+            Part::Literal(literal) => Some(*literal),
+            Part::Atom(_) => None,
+        });
+        let mut open: Vec<Literal> = parts.collect();
+        let mut required = self.seen.clone();
+        while let Some(literal) = open.pop() {
+            match schema.kind(literal) {
+                Kind::All(all) if !literal.is_negated() => open.extend(all),
+                _ => required.push(literal),
+            }
+        }
+        required.retain(|literal| {
+            !literal.is_negated() && matches!(schema.kind(*literal), Kind::Required(_))
+        });
+        required.sort_unstable();
+        required.dedup();
+        required
     }
 
     /// Answers false when one of them can't be met.
