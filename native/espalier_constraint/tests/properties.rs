@@ -257,6 +257,53 @@ fn masks_hold_what_is_accepted_and_nothing_else() {
     });
 }
 
+/// Bit for bit what trying each token gives, with tokens as a tokenizer has them: pieces of JSON that
+/// end strings, go on behind them, and begin others.
+#[test]
+fn masks_are_what_trying_each_token_gives() {
+    check_schemas(300, |schema, random| {
+        for options in
+            [JsonSchemaOptions::generating(), JsonSchemaOptions::matching(), random_options(random)]
+        {
+            let Some(constraint) = compile(schema, options, &PIECES)? else { continue };
+            let n_steps = random.below(15);
+            let mut walk = Walk::random(&constraint, n_steps, random);
+            let shown = String::from_utf8_lossy(&walk.text(&constraint)).into_owned();
+            let mask = walk.mask().clone();
+            for id in (0..PIECES.n_ids() as u32).filter(|id| !PIECES.eos_ids().contains(id)) {
+                let accepted = walk.matcher.validate_tokens(&[id]) == Ok(1);
+                ensure!(
+                    mask.is_allowed(id) == accepted,
+                    "token {id} {:?} after {shown:?} is accepted: {accepted}; {options:?}",
+                    PIECES.token_bytes(id).map(String::from_utf8_lossy)
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+/// All bytes, and pieces of texts of random values of random schemas.
+static PIECES: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| {
+    const N_PIECES: usize = 1500;
+    const MAX_LENGTH: usize = 9;
+    let random = &mut Random::new(1);
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    while tokens.len() < N_PIECES {
+        let instance = random_instance(&random_schema(random), random);
+        let text = random.pick(&SPELLINGS).write(&instance).into_bytes();
+        let begin = random.below(text.len());
+        let length = 2 + random.below(MAX_LENGTH - 1);
+        let piece = &text[begin..text.len().min(begin + length)];
+        if !tokens.iter().any(|token| token == piece) {
+            tokens.push(piece.to_vec());
+        }
+    }
+    let eos = tokens.len() as u32;
+    tokens.push(b"<eos>".to_vec());
+    Arc::new(Vocabulary::new(tokens, &[eos], &[]).expect("a vocabulary"))
+});
+
 fn check_mask(constraint: &Constraint, walk: &mut Walk) -> Outcome {
     let vocabulary = constraint.vocabulary();
     let mask = walk.mask().clone();
