@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::Error;
 use crate::machine::{Inside, Machine};
+use crate::spaced_tokens::SPACES;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
@@ -54,6 +55,8 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     ids: FxHashMap<Arc<M::State>, StateId>,
     states: Vec<Entry<M::State>>,
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
+    /// Where strings lead that end alike in the same place, by the number of what encloses them.
+    ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
     /// About the memory of what is remembered.
     n_bytes: usize,
     max_bytes: usize,
@@ -125,6 +128,7 @@ impl<M: Machine> LazyAutomaton<M> {
             ids: FxHashMap::default(),
             states: Vec::new(),
             tables: FxHashMap::default(),
+            ends: FxHashMap::default(),
             n_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             epoch: 0,
@@ -168,6 +172,36 @@ impl<M: Machine> LazyAutomaton<M> {
         Some(tokens)
     }
 
+    /// Where a string leads after the path and the quote that ends it.
+    pub(crate) fn end(
+        &mut self,
+        (inside, begin): (&M::Inside, StateId),
+        end: <M::Inside as Inside>::End,
+        path: &[u8],
+    ) -> Result<Option<StateId>, Error> {
+        let key = inside.enclosing().map(|enclosing| (enclosing, end));
+        if let Some(&after) = key.as_ref().and_then(|key| self.ends.get(key)) {
+            return Ok(after);
+        }
+        let after = self.read(begin, &[path, b"\""].concat())?;
+        self.n_bytes += key.as_ref().map_or(0, size_of_val);
+        self.ends.extend(key.map(|key| (key, after)));
+        Ok(after)
+    }
+
+    /// Whether white space changes nothing at the state, which is between two parts of a JSON text.
+    pub(crate) fn takes_spaces(&mut self, state: StateId) -> Result<bool, Error> {
+        if !self.machine.is_between(&self.states[state as usize].state) {
+            return Ok(false);
+        }
+        for byte in SPACES {
+            if self.step(state, byte)? != Some(state) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {
         self.machine.depends_on_text(&self.states[state as usize].state, byte)
     }
@@ -208,6 +242,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
             self.ids.clear();
             self.states.clear();
             self.tables.clear();
+            self.ends.clear();
             self.machine.forget_states();
             self.n_bytes = 0;
             self.epoch += 1;

@@ -38,6 +38,7 @@ mod machine;
 mod matcher;
 mod plain;
 mod regex;
+mod spaced_tokens;
 mod string_table;
 mod string_tokens;
 mod token_mask;

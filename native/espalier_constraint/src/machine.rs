@@ -28,6 +28,9 @@ pub(crate) trait Machine: Debug + Send {
     /// The string that the state is inside of, if it is: what can be walked without making states.
     fn inside(&mut self, state: &Self::State) -> Result<Option<Self::Inside>, Error>;
 
+    /// Whether the state is between two parts of a JSON text.
+    fn is_between(&self, state: &Self::State) -> bool;
+
     /// Whether what comes after this byte depends on more of the text than the ends of insides tell
     /// apart.
     fn depends_on_text(&self, state: &Self::State, byte: u8) -> bool;
@@ -69,6 +72,10 @@ pub(crate) trait Inside: Sized {
     /// Whether texts with the same end may lead to states that differ, where the machine says that it
     /// [depends on the text](Machine::depends_on_text).
     fn is_proxy(&self) -> bool;
+
+    /// What encloses the string, by a number: ends that are equal go on in the same state. `None` where
+    /// more of the text matters.
+    fn enclosing(&self) -> Option<u32>;
 
     /// What was read on a path from the start, as far as it was decoded.
     fn decoded(&self, path: &[u8]) -> Vec<u8>;
@@ -163,6 +170,10 @@ impl Inside for NoInside {
     }
 
     fn is_proxy(&self) -> bool {
+        match *self {}
+    }
+
+    fn enclosing(&self) -> Option<u32> {
         match *self {}
     }
 

@@ -25,6 +25,10 @@ impl Machine for Dfa {
         Ok(None)
     }
 
+    fn is_between(&self, _state: &u32) -> bool {
+        false
+    }
+
     fn depends_on_text(&self, _state: &u32, _byte: u8) -> bool {
         false
     }
@@ -52,6 +56,10 @@ impl Machine for Literals {
 
     fn inside(&mut self, _state: &Prefix) -> Result<Option<NoInside>, Error> {
         Ok(None)
+    }
+
+    fn is_between(&self, _state: &Prefix) -> bool {
+        false
     }
 
     fn depends_on_text(&self, _state: &Prefix, _byte: u8) -> bool {

@@ -17,8 +17,8 @@ pub(crate) struct StringTokens {
     pub(crate) inside: TokenMask,
     /// Those that end the string, grouped by what matters of its text.
     pub(crate) endings: Vec<Ending>,
-    /// All that end the string, by the characters before the quote.
-    by_content: FxHashMap<Vec<u8>, Vec<u32>>,
+    /// All that end the string, by the characters before the quote, each with the quote's index.
+    by_content: FxHashMap<Vec<u8>, Vec<(u32, usize)>>,
     /// Those of which it takes more to know.
     pub(crate) doubtful: Vec<u32>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Ending {
 #[derive(Default)]
 pub(crate) struct Closings {
     endings: Vec<(Ending, Vec<(u32, Vec<u8>)>)>,
-    by_content: FxHashMap<Vec<u8>, Vec<u32>>,
+    by_content: FxHashMap<Vec<u8>, Vec<(u32, usize)>>,
 }
 
 impl Ending {
@@ -67,7 +67,7 @@ impl Closings {
         if same.is_empty() {
             ending.contents.push((content, token[..quote].to_vec()));
         }
-        same.push(id);
+        same.push((id, quote));
         match &token[quote + 1..] {
             [] => ending.closing.push(id),
             rest => rests.push((id, rest.to_vec())),
@@ -100,8 +100,8 @@ impl StringTokens {
         Self::new(inside, closings, Vec::new())
     }
 
-    /// Those that end the string after these characters.
-    pub(crate) fn closing_after(&self, content: &[u8]) -> &[u32] {
+    /// Those that end the string after these characters, each with the quote's index.
+    pub(crate) fn closing_after(&self, content: &[u8]) -> &[(u32, usize)] {
         self.by_content.get(content).map_or(&[], Vec::as_slice)
     }
 

@@ -16,7 +16,6 @@ use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
 
 type Position<M> = <<M as Machine>::Inside as Inside>::Position;
-type End<M> = <<M as Machine>::Inside as Inside>::End;
 
 /// The tokens that may follow at the state; not those that end the sequence.
 pub(crate) fn compute_mask<M: Machine>(
@@ -27,7 +26,6 @@ pub(crate) fn compute_mask<M: Machine>(
         automaton,
         insides: Vec::new(),
         inside_of: FxHashMap::default(),
-        ends: FxHashMap::default(),
         doubtful: Vec::new(),
     };
     let mut mask = walk.mask(state)?;
@@ -42,8 +40,6 @@ struct Walk<'a, M: Machine> {
     /// The strings that were entered, each with the state at its start.
     insides: Vec<(Arc<M::Inside>, StateId)>,
     inside_of: FxHashMap<StateId, Option<usize>>,
-    /// Where a string leads that ends so.
-    ends: FxHashMap<(usize, End<M>), Option<StateId>>,
     /// Tokens that are tried one by one.
     doubtful: Vec<u32>,
 }
@@ -78,12 +74,17 @@ impl<M: Machine> Walk<'_, M> {
         if let Some(index) = self.enter(state)? {
             let inside = self.insides[index].0.clone();
             if let Some(tokens) = self.automaton.string_tokens(&inside) {
-                return self.string_mask(state, &inside, &tokens);
+                return self.string_mask((&inside, state), &tokens);
             }
         }
-        let mut mask = TokenMask::none(vocabulary.n_ids());
+        let (mut mask, trie) = if self.automaton.takes_spaces(state)? {
+            let spaced = vocabulary.spaced();
+            (spaced.spaces.clone(), &spaced.rests)
+        } else {
+            (TokenMask::none(vocabulary.n_ids()), vocabulary.trie())
+        };
         let spot = self.spot(state, 0, false)?;
-        self.add(vocabulary.trie(), spot, &mut mask)?;
+        self.add(trie, spot, &mut mask)?;
         Ok(mask)
     }
 
@@ -91,24 +92,25 @@ impl<M: Machine> Walk<'_, M> {
     /// it.
     fn string_mask(
         &mut self,
-        state: StateId,
-        inside: &M::Inside,
+        begun: (&M::Inside, StateId),
         tokens: &StringTokens,
     ) -> Result<TokenMask, Error> {
+        let (inside, state) = begun;
         let mut mask = tokens.inside.clone();
         let special = inside.special();
         for ending in &tokens.endings {
-            let Some(spelled) = ending.example(|content| !special.contains(content)) else {
+            let example = ending.example(|content| !special.contains(content));
+            let Some(after) = example.map(|spelled| self.end_after(begun, spelled)) else {
                 continue;
             };
-            if let Some(after) = self.automaton.read(state, &[spelled, b"\""].concat())? {
+            if let Some(after) = after? {
                 ending.closing.iter().for_each(|&id| mask.allow(id));
                 let spot = self.spot(after, 0, inside.is_proxy())?;
                 self.add(&ending.rests, spot, &mut mask)?;
             }
         }
         for suffix in special.suffixes() {
-            self.doubtful.extend(tokens.closing_after(suffix));
+            self.set_after(begun, tokens.closing_after(suffix), &mut mask)?;
         }
         self.doubtful.extend(&tokens.doubtful);
         if let Some(named) = inside.named() {
@@ -119,6 +121,47 @@ impl<M: Machine> Walk<'_, M> {
             self.add(vocabulary.trie(), Spot { at, is_proxy: false }, &mut mask)?;
         }
         Ok(mask)
+    }
+
+    /// Decides about tokens that end a string with the same content.
+    fn set_after(
+        &mut self,
+        begun: (&M::Inside, StateId),
+        tokens: &[(u32, usize)],
+        mask: &mut TokenMask,
+    ) -> Result<(), Error> {
+        let vocabulary = self.automaton.vocabulary().clone();
+        let bytes = |id: u32| vocabulary.token_bytes(id).unwrap_or_default();
+        let Some(&(first, quote)) = tokens.first() else { return Ok(()) };
+        let after = self.end_after(begun, &bytes(first)[..quote])?;
+        for &(id, quote) in tokens {
+            let rest = &bytes(id)[quote + 1..];
+            let is_allowed = match after {
+                Some(after) => self.automaton.accepts(after, rest)?,
+                None => false,
+            };
+            mask.set(id, is_allowed);
+        }
+        Ok(())
+    }
+
+    /// The state after a string that ends with these bytes and the quote, if it may.
+    fn end_after(
+        &mut self,
+        begun: (&M::Inside, StateId),
+        spelled: &[u8],
+    ) -> Result<Option<StateId>, Error> {
+        let (inside, mut position) = (begun.0, begun.0.start());
+        for (index, &byte) in spelled.iter().enumerate() {
+            match inside.step(&position, &spelled[..index], byte) {
+                Move::Stays(next) => position = next,
+                Move::Ends(_) | Move::Refused => return Ok(None),
+            }
+        }
+        match inside.step(&position, spelled, b'"') {
+            Move::Ends(end) => self.automaton.end(begun, end, spelled),
+            Move::Stays(_) | Move::Refused => Ok(None),
+        }
     }
 
     /// Adds the tokens of a trie that may follow.
@@ -163,26 +206,11 @@ impl<M: Machine> Walk<'_, M> {
             Move::Refused => Ok(Next::Refused),
             Move::Ends(end) => {
                 let is_proxy = spot.is_proxy || self.insides[index].0.is_proxy();
-                let after = self.end(index, end, &path[begun_at..], byte)?;
+                let (inside, begin) = &self.insides[index];
+                let after = self.automaton.end((inside, *begin), end, &path[begun_at..])?;
                 self.go_on(after, path.len() + 1, is_proxy)
             }
         }
-    }
-
-    /// Where a string leads after the path and the byte that ends it.
-    fn end(
-        &mut self,
-        index: usize,
-        end: End<M>,
-        path: &[u8],
-        byte: u8,
-    ) -> Result<Option<StateId>, Error> {
-        if let Some(&after) = self.ends.get(&(index, end.clone())) {
-            return Ok(after);
-        }
-        let after = self.automaton.read(self.insides[index].1, &[path, &[byte]].concat())?;
-        self.ends.insert((index, end), after);
-        Ok(after)
     }
 
     fn go_on(

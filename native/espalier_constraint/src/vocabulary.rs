@@ -1,12 +1,13 @@
 //! [`Vocabulary`]: the bytes of each token id.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
 use crate::regex::is_plain;
+use crate::spaced_tokens::SpacedTokens;
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
@@ -30,6 +31,7 @@ pub struct Vocabulary {
     plain: PlainTokens,
     /// Tokens inside of strings, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
+    spaced: OnceLock<SpacedTokens>,
     encode: Option<Box<Encode>>,
 }
 
@@ -79,8 +81,17 @@ impl Vocabulary {
             ends.push(bytes.len());
         }
         let eos_ids = eos_ids.to_vec();
-        let free_texts = Mutex::default();
-        Ok(Self { bytes, ends, eos_ids, special_ids, trie, plain, free_texts, encode: None })
+        Ok(Self {
+            bytes,
+            ends,
+            eos_ids,
+            special_ids,
+            trie,
+            plain,
+            free_texts: Mutex::default(),
+            spaced: OnceLock::new(),
+            encode: None,
+        })
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -140,6 +151,11 @@ impl Vocabulary {
         let plain = &self.plain.by_length;
         let first = plain.partition_point(|(length, _)| *length <= n_characters);
         plain[first..].iter().map(|(_, id)| *id)
+    }
+
+    /// The tokens that may follow between two parts of a JSON text.
+    pub(crate) fn spaced(&self) -> &SpacedTokens {
+        self.spaced.get_or_init(|| SpacedTokens::new(self))
     }
 
     /// The tokens that may follow inside of a string.

@@ -11,7 +11,7 @@ use super::key_classes::{Class, ClassSet, MANY};
 use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
 use super::language::{Language, Reading};
 use super::machine::JsonMachine;
-use super::state::{KeyReading, Place, State, StringReading};
+use super::state::{KeyReading, Place, StackId, State, StringReading};
 use super::string::{Content, Decoder};
 use crate::error::Error;
 use crate::literals::Prefix;
@@ -21,6 +21,7 @@ use crate::string_tokens::FreeBounds;
 /// The rest of a string, from a state on.
 #[derive(Debug)]
 pub(crate) struct StringRest {
+    stack: StackId,
     decoder: Decoder,
     escapes: EscapeStyle,
     /// Whether it is part of an item that has to be known.
@@ -130,7 +131,8 @@ impl JsonMachine {
             _ => return Ok(None),
         };
         let escapes = self.options().escapes;
-        Ok(Some(StringRest { decoder, escapes, is_recorded: state.record.is_some(), of }))
+        let (stack, is_recorded) = (state.stack, state.record.is_some());
+        Ok(Some(StringRest { stack, decoder, escapes, is_recorded, of }))
     }
 }
 
@@ -264,6 +266,10 @@ impl Inside for StringRest {
             Of::Value(_) => self.is_recorded,
             Of::Key(key) => !key.others.is_empty(),
         }
+    }
+
+    fn enclosing(&self) -> Option<u32> {
+        (!self.is_recorded).then_some(self.stack)
     }
 
     fn decoded(&self, path: &[u8]) -> Vec<u8> {

@@ -514,6 +514,13 @@ impl Machine for JsonMachine {
         self.string_rest(state)
     }
 
+    fn is_between(&self, state: &State) -> bool {
+        !matches!(
+            state.place,
+            Place::Word { .. } | Place::Number(_) | Place::String { .. } | Place::Key(_)
+        )
+    }
+
     fn depends_on_text(&self, state: &State, byte: u8) -> bool {
         match &state.place {
             // No key comes twice.
