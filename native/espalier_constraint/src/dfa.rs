@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::literals::Literals;
+use crate::regex::ByteAutomaton;
 
 /// The state from which no text is accepted.
 pub(crate) const DEAD: u32 = u32::MAX;
@@ -269,7 +270,7 @@ impl Dfa {
 
     /// How many plain characters may follow the state, whichever they are; there may be more.
     pub(crate) fn free_characters(&self, state: u32) -> u32 {
-        let free = self.free.get_or_init(|| crate::regex::free_characters(self).into());
+        let free = self.free.get_or_init(|| crate::regex::free_characters(self));
         free[state as usize]
     }
 
@@ -308,6 +309,20 @@ impl Dfa {
             self.next.iter().map(|&state| if is_dead(state) { DEAD } else { state }).collect();
         self.start = if is_dead(self.start) { DEAD } else { self.start };
         self.next = next;
+    }
+}
+
+impl ByteAutomaton for Dfa {
+    fn n_states(&self) -> usize {
+        self.n_states()
+    }
+
+    fn class(&self, byte: u8) -> u8 {
+        self.class(byte)
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        self.step(state, byte)
     }
 }
 

@@ -324,7 +324,7 @@ impl Locked<'_> {
                 self.automaton.step(path[visit.depth - text.len() - 1], visit.byte)?
             };
             path.extend(next);
-            found |= next.is_some() && !visit.ids.is_empty();
+            found |= next.is_some() && !visit.ids().is_empty();
             Ok::<_, Error>(next.is_some() && !found)
         })?;
         Ok(found)

@@ -90,9 +90,9 @@ impl<I: Inside> StringTable<I> {
             let next = self.step(rest, path[visit.depth - 1], visit.byte);
             match next {
                 REFUSED => {}
-                DOUBTFUL => doubtful.extend(visit.ids_below),
+                DOUBTFUL => doubtful.extend(visit.ids_below()),
                 ENDS.. => {
-                    for &id in visit.ids_below {
+                    for &id in visit.ids_below() {
                         let token = vocabulary.token_bytes(id).unwrap_or_default();
                         let (quote, ending) = (visit.depth - 1, (next - ENDS) as usize);
                         closings.add(ending, id, token, quote, rest.decoded(&token[..quote]));
@@ -100,7 +100,7 @@ impl<I: Inside> StringTable<I> {
                 }
                 _ => {
                     path.push(next);
-                    visit.ids.iter().for_each(|&id| inside.allow(id));
+                    visit.ids().iter().for_each(|&id| inside.allow(id));
                     return Ok(true);
                 }
             }

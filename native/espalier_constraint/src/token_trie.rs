@@ -30,10 +30,22 @@ pub(crate) struct Visit<'a> {
     pub(crate) byte: u8,
     /// The number of bytes from the root, this node's included.
     pub(crate) depth: usize,
+    trie: &'a TokenTrie,
+    node: usize,
+}
+
+impl<'a> Visit<'a> {
     /// The ids whose bytes end here; several when the vocabulary spells the same bytes twice.
-    pub(crate) ids: &'a [u32],
+    pub(crate) fn ids(&self) -> &'a [u32] {
+        let Node { first_id, own_end, .. } = self.trie.nodes[self.node];
+        &self.trie.ids[first_id as usize..own_end as usize]
+    }
+
     /// Those, and all of longer tokens that begin so.
-    pub(crate) ids_below: &'a [u32],
+    pub(crate) fn ids_below(&self) -> &'a [u32] {
+        let Node { first_id, end, .. } = self.trie.nodes[self.node];
+        &self.trie.ids[first_id as usize..end as usize]
+    }
 }
 
 impl Default for TokenTrie {
@@ -123,13 +135,8 @@ impl TokenTrie {
                 open.pop();
                 continue;
             };
-            let Node { first_id, own_end, end, .. } = self.nodes[node];
-            let visit = Visit {
-                byte: self.bytes[node],
-                depth: depth + open.len(),
-                ids: &self.ids[first_id as usize..own_end as usize],
-                ids_below: &self.ids[first_id as usize..end as usize],
-            };
+            let (byte, depth) = (self.bytes[node], depth + open.len());
+            let visit = Visit { byte, depth, trie: self, node };
             if enter(visit)? {
                 open.push(self.children(node));
             }
@@ -143,8 +150,8 @@ impl TokenTrie {
         let walked = self.walk(|visit| {
             bytes.truncate(visit.depth - 1);
             bytes.push(visit.byte);
-            if !visit.ids.is_empty() {
-                call(&bytes, visit.ids);
+            if !visit.ids().is_empty() {
+                call(&bytes, visit.ids());
             }
             Ok::<_, Infallible>(true)
         });
@@ -191,7 +198,7 @@ mod tests {
             if visit.byte == refuse {
                 return Ok::<_, ()>(false);
             }
-            seen.extend_from_slice(visit.ids);
+            seen.extend_from_slice(visit.ids());
             Ok(true)
         })
         .unwrap();

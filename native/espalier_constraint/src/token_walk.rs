@@ -175,12 +175,12 @@ impl<M: Machine> Walk<'_, M> {
             match next {
                 Next::To(spot) => {
                     path.push(spot);
-                    visit.ids.iter().for_each(|&id| mask.allow(id));
+                    visit.ids().iter().for_each(|&id| mask.allow(id));
                     Ok::<_, Error>(true)
                 }
                 Next::Refused => Ok(false),
                 Next::Doubtful => {
-                    self.doubtful.extend(visit.ids_below);
+                    self.doubtful.extend(visit.ids_below());
                     Ok(false)
                 }
             }

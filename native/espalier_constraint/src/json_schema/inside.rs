@@ -301,7 +301,13 @@ impl Inside for StringRest {
                 })
             }
             Of::Key(key) if key.live_others().any(OtherKeys::is_everything) => of_all,
-            Of::Key(_) => none,
+            Of::Key(key) => {
+                let others = key.keys.others.iter().zip(&key.others);
+                let free = others.filter_map(|(keys, state)| {
+                    Some(keys.object().others.free_characters((*state)?, &keys.classes))
+                });
+                FreeCharacters { n: free.max().unwrap_or(0) as usize, are_more: true }
+            }
         }
     }
 

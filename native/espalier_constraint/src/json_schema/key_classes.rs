@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::dfa::{DEAD, Dfa, classes_of};
+use crate::regex::{ByteAutomaton, free_characters};
 
 /// The states that the automaton of the keys of one object may have.
 pub(super) const MAX_KEY_STATES: usize = 50_000;
@@ -28,6 +29,7 @@ pub(crate) struct KeyClasses {
     automaton: Option<ClassAutomaton>,
     /// For sets of classes that may come: how many keys of them each state leads to.
     counts: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
+    free: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
 }
 
 #[derive(Debug)]
@@ -53,15 +55,15 @@ impl KeyClasses {
 
     /// The classes of the keys in a language (all keys, if there is none) by the patterns.
     pub(crate) fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>) -> Result<Self, TooLarge> {
-        let counts = Mutex::default();
+        let (counts, free) = (Mutex::default(), Mutex::default());
         if patterns.is_empty() && keys.is_none() {
-            return Ok(Self { matched: vec![Box::new([])], automaton: None, counts });
+            return Ok(Self { matched: vec![Box::new([])], automaton: None, counts, free });
         }
         let mut all: Vec<&Dfa> = vec![keys.unwrap_or_else(|| Dfa::any_text())];
         all.extend(patterns.iter().map(|dfa| &**dfa));
         let mut matched = Vec::new();
         let automaton = ClassAutomaton::new(&all, &mut matched)?;
-        Ok(Self { matched, automaton: Some(automaton), counts })
+        Ok(Self { matched, automaton: Some(automaton), counts, free })
     }
 
     /// Whether all keys are of one class.
@@ -103,6 +105,18 @@ impl KeyClasses {
         }
     }
 
+    /// How many plain characters may go on from the state, whichever they are, with many keys of the
+    /// classes behind each.
+    pub(crate) fn free_characters(&self, state: u32, classes: &ClassSet) -> u32 {
+        let Some(automaton) = &self.automaton else { return u32::MAX };
+        let counts = self.counts_of(automaton, classes);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = free
+            .entry(classes.clone())
+            .or_insert_with(|| free_characters(&ManyKeys { automaton, counts }));
+        free[state as usize]
+    }
+
     /// A short text that leads from the state to the end of a key of one of the classes.
     pub(crate) fn shortest_suffix(&self, state: u32, classes: &ClassSet) -> Option<Vec<u8>> {
         let Some(automaton) = &self.automaton else {
@@ -136,6 +150,28 @@ impl KeyClasses {
     fn counts_of(&self, automaton: &ClassAutomaton, classes: &ClassSet) -> Arc<[u32]> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.entry(classes.clone()).or_insert_with(|| automaton.count(classes).into()).clone()
+    }
+}
+
+/// The states with many keys behind them.
+struct ManyKeys<'a> {
+    automaton: &'a ClassAutomaton,
+    counts: Arc<[u32]>,
+}
+
+impl ByteAutomaton for ManyKeys<'_> {
+    fn n_states(&self) -> usize {
+        self.counts.len()
+    }
+
+    fn class(&self, byte: u8) -> u8 {
+        self.automaton.byte_classes[usize::from(byte)]
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        let n_classes = self.automaton.n_bytes.len();
+        let next = self.automaton.next[state as usize * n_classes + usize::from(self.class(byte))];
+        (next != DEAD && self.counts[next as usize] == MANY).then_some(next)
     }
 }
 
