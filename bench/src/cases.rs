@@ -1,4 +1,4 @@
-//! The cases of MaskBench.
+//! The cases of `MaskBench`.
 
 use std::fs;
 use std::path::Path;

@@ -34,10 +34,13 @@ pub(crate) struct Ending {
     pub(crate) rests: TokenTrie,
 }
 
+/// Tokens, each with what it has after the quote.
+type Rests = Vec<(u32, Vec<u8>)>;
+
 /// Tokens that end a string, as they are found.
 #[derive(Default)]
 pub(crate) struct Closings {
-    endings: Vec<(Ending, Vec<(u32, Vec<u8>)>)>,
+    endings: Vec<(Ending, Rests)>,
     by_content: FxHashMap<Vec<u8>, Vec<(u32, usize)>>,
 }
 
@@ -89,13 +92,15 @@ impl StringTokens {
         let (plain, others) = vocabulary.plain_up_to(bounds.max);
         let mut inside = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
         let mut closings = Closings::default();
-        others.for_each_token(|token, ids| match bounds.quote_in(token) {
-            Some(None) => ids.iter().for_each(|&id| inside.allow(id)),
-            Some(Some(quote)) => {
+        others.for_each_token(|token, ids| match bounds.place_of(token) {
+            Place::Inside => ids.iter().for_each(|&id| inside.allow(id)),
+            Place::Ends { quote } => {
                 let content = decoded(&token[..quote]);
-                ids.iter().for_each(|&id| closings.add(0, id, token, quote, content.clone()));
+                for &id in ids {
+                    closings.add(0, id, token, quote, content.clone());
+                }
             }
-            None => {}
+            Place::Refused => {}
         });
         Self::new(inside, closings, Vec::new())
     }
@@ -121,20 +126,32 @@ pub(crate) struct FreeBounds {
 }
 
 impl FreeBounds {
-    /// The index of the quote in a token that fits, if it has one. `None` if it doesn't fit.
-    fn quote_in(self, token: &[u8]) -> Option<Option<usize>> {
+    fn place_of(self, token: &[u8]) -> Place {
         let mut decoder = Decoder::Boundary;
         let mut counted = Counted { n: 0, max: self.max };
         for (index, &byte) in token.iter().enumerate() {
             if decoder == Decoder::Boundary && byte == b'"' {
-                return (counted.n >= self.min).then_some(Some(index));
+                let fits = counted.n >= self.min;
+                return if fits { Place::Ends { quote: index } } else { Place::Refused };
             }
-            let (next, pushed) = decoder.step(&counted, byte, self.escapes)?;
+            let Some((next, pushed)) = decoder.step(&counted, byte, self.escapes) else {
+                return Place::Refused;
+            };
             decoder = next;
             counted = pushed.unwrap_or(counted);
         }
-        Some(None)
+        Place::Inside
     }
+}
+
+/// Where a token leads from the inside of a string.
+enum Place {
+    Inside,
+    /// Out of it; with the index of the quote.
+    Ends {
+        quote: usize,
+    },
+    Refused,
 }
 
 /// Characters that are counted, whichever they are.

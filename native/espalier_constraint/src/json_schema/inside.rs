@@ -108,7 +108,6 @@ pub(crate) enum End {
 
 impl JsonMachine {
     /// The rest of the string that the state is inside of, if it is.
-    #[expect(clippy::unnecessary_wraps, reason = "finding the keys may fail")]
     pub(super) fn string_rest(&mut self, state: &State) -> Result<Option<StringRest>, Error> {
         let (decoder, of) = match &state.place {
             Place::String { decoder, readings } => {
