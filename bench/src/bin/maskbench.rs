@@ -76,8 +76,8 @@ fn options() -> Result<Options> {
 
 /// Runs all cases; the engines take turns, and who comes first changes from case to case.
 fn run(engines: &[Box<dyn Engine>], cases: &[Case], tokenizer: &Tokenizer) -> Vec<Figures> {
-    let start = |engine: &Box<dyn Engine>| Figures { name: engine.name(), outcomes: Vec::new() };
-    let mut figures: Vec<Figures> = engines.iter().map(start).collect();
+    let start = |engine: &dyn Engine| Figures { name: engine.name(), outcomes: Vec::new() };
+    let mut figures: Vec<Figures> = engines.iter().map(|engine| start(&**engine)).collect();
     for (index, case) in cases.iter().enumerate() {
         let texts: Vec<(Vec<u32>, bool)> = (case.instances.iter())
             .map(|(value, valid)| (tokenizer.encode(&cases::spaced(value)), *valid))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
-use crate::machine::{Inside, Machine};
+use crate::machine::{Inside, Machine, Part};
 use crate::spaced_tokens::SPACES;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
@@ -189,9 +189,13 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(after)
     }
 
+    pub(crate) fn part(&self, state: StateId) -> Part {
+        self.machine.part(&self.states[state as usize].state)
+    }
+
     /// Whether white space changes nothing at the state, which is between two parts of a JSON text.
     pub(crate) fn takes_spaces(&mut self, state: StateId) -> Result<bool, Error> {
-        if !self.machine.is_between(&self.states[state as usize].state) {
+        if self.part(state) != Part::Between {
             return Ok(false);
         }
         for byte in SPACES {

@@ -28,8 +28,8 @@ pub(crate) trait Machine: Debug + Send {
     /// The string that the state is inside of, if it is: what can be walked without making states.
     fn inside(&mut self, state: &Self::State) -> Result<Option<Self::Inside>, Error>;
 
-    /// Whether the state is between two parts of a JSON text.
-    fn is_between(&self, state: &Self::State) -> bool;
+    /// Where in a JSON text the state is.
+    fn part(&self, state: &Self::State) -> Part;
 
     /// Whether what comes after this byte depends on more of the text than the ends of insides tell
     /// apart.
@@ -45,6 +45,17 @@ pub(crate) trait Machine: Debug + Send {
 
     /// Forgets what belongs to the states met so far; no state is used after that.
     fn forget_states(&mut self) {}
+}
+
+/// A place in a JSON text, as far as that tells which tokens are worth a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Between two values, keys or signs.
+    Between,
+    /// In a number. Where it may end, what follows white space follows without it, too.
+    Number,
+    /// Anywhere else, or the text isn't JSON.
+    Other,
 }
 
 /// The rest of a string, from some state on.

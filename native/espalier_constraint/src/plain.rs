@@ -3,7 +3,7 @@
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
-use crate::machine::{Machine, NoInside};
+use crate::machine::{Machine, NoInside, Part};
 
 impl Machine for Dfa {
     type State = u32;
@@ -25,8 +25,8 @@ impl Machine for Dfa {
         Ok(None)
     }
 
-    fn is_between(&self, _state: &u32) -> bool {
-        false
+    fn part(&self, _state: &u32) -> Part {
+        Part::Other
     }
 
     fn depends_on_text(&self, _state: &u32, _byte: u8) -> bool {
@@ -58,8 +58,8 @@ impl Machine for Literals {
         Ok(None)
     }
 
-    fn is_between(&self, _state: &Prefix) -> bool {
-        false
+    fn part(&self, _state: &Prefix) -> Part {
+        Part::Other
     }
 
     fn depends_on_text(&self, _state: &Prefix, _byte: u8) -> bool {

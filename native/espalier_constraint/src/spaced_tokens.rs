@@ -14,6 +14,8 @@ pub(crate) struct SpacedTokens {
     pub(crate) spaces: TokenMask,
     /// The others, by what comes after white space at their beginning.
     pub(crate) rests: TokenTrie,
+    /// Those that may go on with a number that has begun.
+    pub(crate) digits: TokenTrie,
 }
 
 /// What JSON takes for white space.
@@ -22,9 +24,12 @@ pub(crate) const SPACES: [u8; 4] = *b" \n\r\t";
 impl SpacedTokens {
     pub(crate) fn new(vocabulary: &Vocabulary) -> Self {
         let mut spaces = TokenMask::none(vocabulary.n_ids());
-        let mut rests = Vec::new();
+        let (mut rests, mut digits) = (Vec::new(), Vec::new());
         for id in (0..vocabulary.n_ids() as u32).filter(|&id| !vocabulary.is_special(id)) {
             let token = vocabulary.token_bytes(id).unwrap_or_default();
+            if token.first().is_some_and(|byte| b"0123456789.eE+-".contains(byte)) {
+                digits.push((id, token));
+            }
             let n_spaces = token.iter().take_while(|byte| SPACES.contains(byte)).count();
             match &token[n_spaces..] {
                 [] if n_spaces > 0 => spaces.allow(id),
@@ -32,7 +37,8 @@ impl SpacedTokens {
                 _ => {}
             }
         }
-        Self { spaces, rests: TokenTrie::new(rests.into_iter()) }
+        let [rests, digits] = [rests, digits].map(|tokens| TokenTrie::new(tokens.into_iter()));
+        Self { spaces, rests, digits }
     }
 }
 

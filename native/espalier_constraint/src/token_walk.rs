@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::automaton::{Automaton, LazyAutomaton, StateId};
 use crate::error::Error;
-use crate::machine::{Inside, Machine, Move};
+use crate::machine::{Inside, Machine, Move, Part};
 use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
@@ -80,12 +80,27 @@ impl<M: Machine> Walk<'_, M> {
         let (mut mask, trie) = if self.automaton.takes_spaces(state)? {
             let spaced = vocabulary.spaced();
             (spaced.spaces.clone(), &spaced.rests)
+        } else if let Some(after) = self.after_number(state)? {
+            ((*self.automaton.mask(after)?).clone(), &vocabulary.spaced().digits)
         } else {
             (TokenMask::none(vocabulary.n_ids()), vocabulary.trie())
         };
         let spot = self.spot(state, 0, false)?;
         self.add(trie, spot, &mut mask)?;
         Ok(mask)
+    }
+
+    /// The state behind a number that ends here, where what is allowed there is allowed here, too.
+    fn after_number(&mut self, state: StateId) -> Result<Option<StateId>, Error> {
+        if self.automaton.part(state) != Part::Number {
+            return Ok(None);
+        }
+        let after = self.automaton.step(state, b' ')?;
+        let takes_spaces = match after {
+            Some(after) => self.automaton.takes_spaces(after)?,
+            None => false,
+        };
+        Ok(after.filter(|_| takes_spaces))
     }
 
     /// The mask at a state inside of a string, of which the tokens are known apart from what encloses

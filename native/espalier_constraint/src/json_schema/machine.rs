@@ -25,7 +25,7 @@ use super::texts::Texts;
 use super::{JsonSchemaOptions, Whitespace};
 use crate::error::Error;
 use crate::interner::Interner;
-use crate::machine::Machine;
+use crate::machine::{Machine, Part};
 
 #[derive(Debug)]
 pub(crate) struct JsonMachine {
@@ -514,11 +514,12 @@ impl Machine for JsonMachine {
         self.string_rest(state)
     }
 
-    fn is_between(&self, state: &State) -> bool {
-        !matches!(
-            state.place,
-            Place::Word { .. } | Place::Number(_) | Place::String { .. } | Place::Key(_)
-        )
+    fn part(&self, state: &State) -> Part {
+        match state.place {
+            Place::Number(_) => Part::Number,
+            Place::Word { .. } | Place::String { .. } | Place::Key(_) => Part::Other,
+            _ => Part::Between,
+        }
     }
 
     fn depends_on_text(&self, state: &State, byte: u8) -> bool {
