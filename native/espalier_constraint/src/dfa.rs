@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::character_set::CharacterSet;
 use crate::literals::Literals;
 use crate::regex::ByteAutomaton;
 
@@ -24,7 +25,7 @@ pub(crate) struct Dfa {
     distance: Vec<u32>,
     start: u32,
     /// See [`free_characters`](Self::free_characters); found out when it is asked for.
-    free: OnceLock<Arc<[u32]>>,
+    free: [OnceLock<Arc<[u32]>>; CharacterSet::ALL.len()],
 }
 
 /// More states were needed than allowed.
@@ -64,7 +65,7 @@ impl Dfa {
         let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
         let n_classes = representatives.len();
         let distance = distances(&next, n_classes, &accepting);
-        let free = OnceLock::new();
+        let free = Default::default();
         let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
         dfa.trim();
         Ok(dfa)
@@ -101,7 +102,7 @@ impl Dfa {
             }
         }
         let distance = distances(&next, n_classes, &accepting);
-        let free = OnceLock::new();
+        let free = Default::default();
         let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
         dfa.trim();
         Ok(dfa)
@@ -268,10 +269,10 @@ impl Dfa {
         end.is_some_and(|state| self.is_accepting(state))
     }
 
-    /// How many plain characters may follow the state, whichever they are; there may be more.
-    pub(crate) fn free_characters(&self, state: u32) -> u32 {
-        let free = self.free.get_or_init(|| crate::regex::free_characters(self));
-        free[state as usize]
+    /// How many characters of a set may follow the state, whichever they are.
+    pub(crate) fn free_characters(&self, state: u32, characters: CharacterSet) -> u32 {
+        let free = &self.free[characters as usize];
+        free.get_or_init(|| crate::regex::free_characters(self, characters))[state as usize]
     }
 
     /// How many bytes, at least, lead from the state to an accepting one.

@@ -28,6 +28,7 @@
 //! The crate is pure: it knows no tokenizer library, no model, no I/O, no clock and no randomness.
 
 mod automaton;
+mod character_set;
 mod constraint;
 mod dfa;
 mod error;
@@ -38,6 +39,7 @@ mod machine;
 mod matcher;
 mod plain;
 mod regex;
+mod sliced_tokens;
 mod spaced_tokens;
 mod string_table;
 mod string_tokens;

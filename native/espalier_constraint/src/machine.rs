@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use crate::character_set::CharacterSet;
 use crate::error::Error;
 use crate::literals::Literals;
 use crate::string_tokens::FreeBounds;
@@ -91,7 +92,7 @@ pub(crate) trait Inside: Sized {
     /// What was read on a path from the start, as far as it was decoded.
     fn decoded(&self, path: &[u8]) -> Vec<u8>;
 
-    /// At the start: how many plain characters may follow, whichever they are.
+    /// At the start: how many characters of some set may follow, whichever they are.
     fn free_characters(&self) -> FreeCharacters;
 
     /// At the start: the bounds, where all texts within them may follow.
@@ -140,12 +141,27 @@ impl Special<'_> {
     }
 }
 
-/// How many characters may follow, whichever they are.
+/// How many characters of a set may follow, whichever they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FreeCharacters {
+    pub(crate) of: CharacterSet,
     pub(crate) n: usize,
     /// Whether longer texts may follow, too, depending on what they are.
     pub(crate) are_more: bool,
+}
+
+impl FreeCharacters {
+    /// None are.
+    pub(crate) const NONE: Self = Self { of: CharacterSet::Plain, n: 0, are_more: true };
+
+    /// As many as there are of the largest set of which there are enough to be worth while, if there
+    /// is one. There may be more.
+    pub(crate) fn of_some_set(n: impl Fn(CharacterSet) -> u32) -> Self {
+        const ENOUGH: u32 = 8;
+        let mut enough = CharacterSet::ALL.into_iter().map(|of| (of, n(of)));
+        let enough = enough.find(|(_, n)| *n >= ENOUGH);
+        enough.map_or(Self::NONE, |(of, n)| Self { of, n: n as usize, are_more: true })
+    }
 }
 
 /// What a byte does inside of a string.

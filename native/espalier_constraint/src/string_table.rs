@@ -70,14 +70,15 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, vocabulary: &Vocabulary) -> StringTokens {
-        let FreeCharacters { n, are_more } = rest.free_characters();
-        let longer = || vocabulary.plain_beyond(n);
-        let is_sliced = !are_more || longer().len() <= MAX_LONGER;
-        let (plain, trie) =
-            if is_sliced { vocabulary.plain_up_to(n) } else { (None, vocabulary.trie()) };
-        let mut inside = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
+        let FreeCharacters { of, n, are_more } = rest.free_characters();
+        let is_sliced = n > 0 && (!are_more || vocabulary.sliced(of).beyond(n).len() <= MAX_LONGER);
+        let sliced = is_sliced.then(|| vocabulary.sliced(of));
+        let trie = sliced.map_or(vocabulary.trie(), |sliced| &sliced.others);
+        let mut inside =
+            sliced.map_or_else(|| TokenMask::none(vocabulary.n_ids()), |sliced| sliced.up_to(n));
+        let longer = sliced.filter(|_| are_more).into_iter().flat_map(|sliced| sliced.beyond(n));
         let (mut closings, mut doubtful) = (Closings::default(), Vec::new());
-        for id in longer().filter(|_| is_sliced && are_more) {
+        for id in longer {
             match self.after(rest, start, vocabulary.token_bytes(id).unwrap_or_default()) {
                 DOUBTFUL => doubtful.push(id),
                 after if after < ENDS => inside.allow(id),

@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::character_set::CharacterSet;
 use crate::json_schema::{Content, Decoder, EscapeStyle};
 use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
@@ -89,10 +90,10 @@ impl StringTokens {
 
     /// Those where all characters are allowed, at a boundary of two.
     pub(crate) fn free(bounds: FreeBounds, vocabulary: &Vocabulary) -> Self {
-        let (plain, others) = vocabulary.plain_up_to(bounds.max);
-        let mut inside = plain.cloned().unwrap_or_else(|| TokenMask::none(vocabulary.n_ids()));
+        let plain = vocabulary.sliced(CharacterSet::Plain);
+        let mut inside = plain.up_to(bounds.max);
         let mut closings = Closings::default();
-        others.for_each_token(|token, ids| match bounds.place_of(token) {
+        plain.others.for_each_token(|token, ids| match bounds.place_of(token) {
             Place::Inside => ids.iter().for_each(|&id| inside.allow(id)),
             Place::Ends { quote } => {
                 let content = decoded(&token[..quote]);

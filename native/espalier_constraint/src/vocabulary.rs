@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::character_set::CharacterSet;
 use crate::error::Error;
-use crate::regex::is_plain;
+use crate::sliced_tokens::SlicedTokens;
 use crate::spaced_tokens::SpacedTokens;
 use crate::string_tokens::{FreeBounds, StringTokens};
-use crate::token_mask::TokenMask;
 use crate::token_trie::TokenTrie;
 
 /// The sets of tokens inside of strings that are kept; each takes about a bit for each token.
@@ -28,25 +28,12 @@ pub struct Vocabulary {
     eos_ids: Vec<u32>,
     special_ids: Vec<u32>,
     trie: TokenTrie,
-    plain: PlainTokens,
+    /// By set of characters; made when they are asked for.
+    sliced: [OnceLock<SlicedTokens>; CharacterSet::ALL.len()],
     /// Tokens inside of strings, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
     spaced: OnceLock<SpacedTokens>,
     encode: Option<Box<Encode>>,
-}
-
-/// The tokens that are whole characters of a JSON string and nothing else: no quote, no
-/// backslash, no control character, no part of a UTF-8 sequence, no separator of lines.
-///
-/// In free text nearly all tokens are such; a mask takes them in one step and tries the others.
-#[derive(Debug)]
-struct PlainTokens {
-    /// For each length that occurs, in characters and ascending: the tokens up to that length.
-    up_to: Vec<(usize, TokenMask)>,
-    /// Each with its length, in ascending order.
-    by_length: Vec<(usize, u32)>,
-    /// All the other tokens.
-    others: TokenTrie,
 }
 
 impl Vocabulary {
@@ -74,7 +61,6 @@ impl Vocabulary {
             return Err(invalid("no token has a text"));
         }
         let trie = TokenTrie::new(ordinary());
-        let plain = PlainTokens::new(tokens.len(), ordinary());
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
         for token in tokens {
             bytes.extend(token);
@@ -87,7 +73,7 @@ impl Vocabulary {
             eos_ids,
             special_ids,
             trie,
-            plain,
+            sliced: Default::default(),
             free_texts: Mutex::default(),
             spaced: OnceLock::new(),
             encode: None,
@@ -138,19 +124,14 @@ impl Vocabulary {
         &self.trie
     }
 
-    /// The tokens of at most `n_characters` plain characters, and the trie of all that are not
-    /// plain.
-    pub(crate) fn plain_up_to(&self, n_characters: usize) -> (Option<&TokenMask>, &TokenTrie) {
-        let after = self.plain.up_to.partition_point(|(length, _)| *length <= n_characters);
-        let mask = after.checked_sub(1).map(|index| &self.plain.up_to[index].1);
-        (mask, &self.plain.others)
-    }
-
-    /// The tokens of more than `n_characters` plain characters.
-    pub(crate) fn plain_beyond(&self, n_characters: usize) -> impl ExactSizeIterator<Item = u32> {
-        let plain = &self.plain.by_length;
-        let first = plain.partition_point(|(length, _)| *length <= n_characters);
-        plain[first..].iter().map(|(_, id)| *id)
+    /// The tokens that consist of characters of a set, and the others.
+    pub(crate) fn sliced(&self, characters: CharacterSet) -> &SlicedTokens {
+        self.sliced[characters as usize].get_or_init(|| {
+            let ids = 0..self.n_ids() as u32;
+            let tokens = ids.filter(|&id| !self.is_special(id));
+            let tokens = tokens.filter_map(|id| Some((id, self.token_bytes(id)?)));
+            SlicedTokens::new(characters, self.n_ids(), tokens)
+        })
     }
 
     /// The tokens that may follow between two parts of a JSON text.
@@ -214,36 +195,6 @@ impl fmt::Debug for Vocabulary {
     }
 }
 
-impl PlainTokens {
-    fn new<'a>(n_ids: usize, tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
-        let mut plain: Vec<(usize, u32)> = Vec::new();
-        let mut others = Vec::new();
-        for (id, bytes) in tokens {
-            match plain_characters(bytes) {
-                Some(length) => plain.push((length, id)),
-                None => others.push((id, bytes)),
-            }
-        }
-        plain.sort_unstable();
-        let mut up_to: Vec<(usize, TokenMask)> = Vec::new();
-        for same_length in plain.chunk_by(|a, b| a.0 == b.0) {
-            let mut mask =
-                up_to.last().map_or_else(|| TokenMask::none(n_ids), |(_, mask)| mask.clone());
-            for &(_, id) in same_length {
-                mask.allow(id);
-            }
-            up_to.push((same_length[0].0, mask));
-        }
-        Self { up_to, by_length: plain, others: TokenTrie::new(others.into_iter()) }
-    }
-}
-
-/// The number of characters, if all of them are plain.
-fn plain_characters(bytes: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    (!text.is_empty() && text.chars().all(is_plain)).then(|| text.chars().count())
-}
-
 fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {
     if eos_ids.is_empty() {
         return Err(invalid("no id ends a sequence"));
@@ -266,15 +217,6 @@ mod tests {
     fn vocabulary(tokens: &[&str]) -> Vocabulary {
         let tokens: Vec<Vec<u8>> = tokens.iter().map(|token| token.as_bytes().to_vec()).collect();
         Vocabulary::new(tokens, &[0], &[]).unwrap()
-    }
-
-    #[test]
-    fn tells_tokens_by_plain_length() {
-        let vocabulary = vocabulary(&["", "a", "é", "ab", "\"", "a\n"]);
-        let allowed = |n| vocabulary.plain_up_to(n).0.map(|mask| mask.iter().collect::<Vec<_>>());
-        assert_eq!(allowed(0), None);
-        assert_eq!(allowed(1), Some(vec![1, 2]));
-        assert_eq!(allowed(usize::MAX), Some(vec![1, 2, 3]));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::language::{Language, Reading};
 use super::machine::JsonMachine;
 use super::state::{KeyReading, Place, StackId, State, StringReading};
 use super::string::{Content, Decoder};
+use crate::character_set::CharacterSet;
 use crate::error::Error;
 use crate::literals::Prefix;
 use crate::machine::{FreeCharacters, Inside, Move, Shared, Special};
@@ -286,26 +287,30 @@ impl Inside for StringRest {
     }
 
     fn free_characters(&self) -> FreeCharacters {
-        let of_all = FreeCharacters { n: usize::MAX, are_more: false };
-        let none = FreeCharacters { n: 0, are_more: true };
+        let (of, none) = (CharacterSet::Plain, FreeCharacters::NONE);
+        let of_all = FreeCharacters { of, n: usize::MAX, are_more: false };
         match &self.of {
             _ if self.decoder != Decoder::Boundary => none,
             Of::Value(values) => {
                 let mut free =
                     values.iter().map(|value| value.language().free_characters(value.reading));
                 let first = free.next().unwrap_or(none);
-                free.fold(first, |a, b| FreeCharacters {
-                    n: a.n.max(b.n),
-                    are_more: a.are_more || b.are_more || a.n != b.n,
+                // What one alternative leaves free may follow, whatever the others do.
+                free.fold(first, |a, b| {
+                    let best = if (b.of, b.n) == (a.of, a.n.max(b.n)) { b } else { a };
+                    FreeCharacters { are_more: a.are_more || b.are_more || a != b, ..best }
                 })
             }
             Of::Key(key) if key.live_others().any(OtherKeys::is_everything) => of_all,
             Of::Key(key) => {
-                let others = key.keys.others.iter().zip(&key.others);
-                let free = others.filter_map(|(keys, state)| {
-                    Some(keys.object().others.free_characters((*state)?, &keys.classes))
-                });
-                FreeCharacters { n: free.max().unwrap_or(0) as usize, are_more: true }
+                let others = || key.keys.others.iter().zip(&key.others);
+                FreeCharacters::of_some_set(|of| {
+                    let free = others().filter_map(|(keys, state)| {
+                        let classes = &keys.classes;
+                        Some(keys.object().others.free_characters((*state)?, classes, of))
+                    });
+                    free.max().unwrap_or(0)
+                })
             }
         }
     }

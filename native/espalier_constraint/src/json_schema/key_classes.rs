@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::character_set::CharacterSet;
 use crate::dfa::{DEAD, Dfa, classes_of};
 use crate::regex::{ByteAutomaton, free_characters};
 
@@ -29,7 +30,7 @@ pub(crate) struct KeyClasses {
     automaton: Option<ClassAutomaton>,
     /// For sets of classes that may come: how many keys of them each state leads to.
     counts: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
-    free: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
+    free: Mutex<FxHashMap<(CharacterSet, ClassSet), Arc<[u32]>>>,
 }
 
 #[derive(Debug)]
@@ -105,15 +106,20 @@ impl KeyClasses {
         }
     }
 
-    /// How many plain characters may go on from the state, whichever they are, with many keys of the
-    /// classes behind each.
-    pub(crate) fn free_characters(&self, state: u32, classes: &ClassSet) -> u32 {
+    /// How many characters of a set may go on from the state, whichever they are, with many keys of
+    /// the classes behind each.
+    pub(crate) fn free_characters(
+        &self,
+        state: u32,
+        classes: &ClassSet,
+        characters: CharacterSet,
+    ) -> u32 {
         let Some(automaton) = &self.automaton else { return u32::MAX };
         let counts = self.counts_of(automaton, classes);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let free = free
-            .entry(classes.clone())
-            .or_insert_with(|| free_characters(&ManyKeys { automaton, counts }));
+            .entry((characters, classes.clone()))
+            .or_insert_with(|| free_characters(&ManyKeys { automaton, counts }, characters));
         free[state as usize]
     }
 

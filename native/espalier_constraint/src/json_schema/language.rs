@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::character_set::CharacterSet;
 use crate::dfa::{DEAD, Dfa, TooManyStates};
 use crate::literals::{Literals, Prefix};
 use crate::machine::FreeCharacters;
@@ -144,12 +145,15 @@ impl Language {
         length.max.is_some_and(|max| reading.n_characters >= max) && excluded.is_complete(prefix)
     }
 
-    /// How many plain characters may follow, whichever they are.
+    /// How many characters of some set may follow, whichever they are.
     pub(crate) fn free_characters(&self, reading: Reading) -> FreeCharacters {
         match (self, reading.place) {
-            (Self::Any { .. }, Place::Any(None)) => {
-                let n = self.free_bounds(reading).map_or(0, |(_, max)| max);
-                FreeCharacters { n, are_more: false }
+            (Self::Any { length, .. }, Place::Any(prefix)) => {
+                let n = length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize);
+                // The last character may make an excluded text.
+                let is_last_free = prefix.is_none() || length.max.is_none();
+                let n = if is_last_free { n } else { n.saturating_sub(1) };
+                FreeCharacters { of: CharacterSet::Plain, n, are_more: !is_last_free }
             }
             (Self::Pattern { dfa, length, .. }, Place::State(state))
                 if reading.n_characters >= length.min =>
@@ -158,9 +162,9 @@ impl Language {
                 let left = length.max.map_or(u32::MAX, |max| {
                     (max - reading.n_characters).saturating_sub(dfa.greatest_distance())
                 });
-                FreeCharacters { n: dfa.free_characters(state).min(left) as usize, are_more: true }
+                FreeCharacters::of_some_set(|of| dfa.free_characters(state, of).min(left))
             }
-            _ => FreeCharacters { n: 0, are_more: true },
+            _ => FreeCharacters::NONE,
         }
     }
 

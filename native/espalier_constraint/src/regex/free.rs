@@ -1,26 +1,13 @@
 //! How many characters may follow at a state, whichever they are.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use crate::dfa::{Dfa, classes_of};
+use crate::character_set::CharacterSet;
+use crate::dfa::classes_of;
 
 /// Larger automata take too long; there it counts as none.
 const MAX_STATES: usize = 8192;
-
-/// Whether a character stands for itself in a JSON string, and is none that patterns often refuse.
-pub(crate) fn is_plain(character: char) -> bool {
-    character >= ' ' && !matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}')
-}
-
-/// The automaton of texts of plain characters.
-fn plain_text() -> &'static Dfa {
-    static PLAIN: LazyLock<Dfa> = LazyLock::new(|| {
-        let plain = super::compile("[^\\x00-\\x1F\"\\\\\\u{2028}\\u{2029}]*");
-        plain.unwrap_or_else(|_| unreachable!("a valid expression"))
-    });
-    &PLAIN
-}
 
 /// An automaton over bytes with numbered states.
 pub(crate) trait ByteAutomaton {
@@ -34,29 +21,32 @@ pub(crate) trait ByteAutomaton {
 }
 
 /// For each state: that many characters, or fewer, may follow it whichever they are, as long as they
-/// are [plain](is_plain). [`u32::MAX`] where there is no end to them.
+/// are of the set. [`u32::MAX`] where there is no end to them.
 ///
 /// Backwards from the states that refuse some character, breadth first: each state has one more
 /// character than the nearest of those that it leads to.
-pub(crate) fn free_characters(automaton: &impl ByteAutomaton) -> Arc<[u32]> {
+pub(crate) fn free_characters(
+    automaton: &impl ByteAutomaton,
+    characters: CharacterSet,
+) -> Arc<[u32]> {
     if automaton.n_states() > MAX_STATES {
         return vec![0; automaton.n_states()].into();
     }
-    let plain = plain_text();
-    let (_, representatives) = classes_of(|byte| (automaton.class(byte), plain.class(byte)));
-    let index = |state: u32, place: u32| state as usize * plain.n_states() + place as usize;
-    let n = automaton.n_states() * plain.n_states();
+    let texts = characters.texts();
+    let (_, representatives) = classes_of(|byte| (automaton.class(byte), texts.class(byte)));
+    let index = |state: u32, place: u32| state as usize * texts.n_states() + place as usize;
+    let n = automaton.n_states() * texts.n_states();
     let mut sources: Vec<Vec<(u32, bool)>> = vec![Vec::new(); n];
     let mut free = vec![u32::MAX; n];
     let mut open = VecDeque::new();
     for state in 0..automaton.n_states() as u32 {
-        for place in 0..plain.n_states() as u32 {
+        for place in 0..texts.n_states() as u32 {
             let from = index(state, place);
             for &byte in &representatives {
-                let Some(next_place) = plain.step(place, byte) else { continue };
+                let Some(next_place) = texts.step(place, byte) else { continue };
                 match automaton.step(state, byte) {
                     Some(next) => {
-                        let ends_character = plain.is_accepting(next_place);
+                        let ends_character = texts.is_accepting(next_place);
                         sources[index(next, next_place)].push((from as u32, ends_character));
                     }
                     None => free[from] = 0,
@@ -83,5 +73,5 @@ pub(crate) fn free_characters(automaton: &impl ByteAutomaton) -> Arc<[u32]> {
             }
         }
     }
-    (0..automaton.n_states() as u32).map(|state| free[index(state, plain.start())]).collect()
+    (0..automaton.n_states() as u32).map(|state| free[index(state, texts.start())]).collect()
 }

@@ -18,7 +18,7 @@ use regex_automata::{Anchored, MatchKind};
 
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
-pub(crate) use free::{ByteAutomaton, free_characters, is_plain};
+pub(crate) use free::{ByteAutomaton, free_characters};
 
 /// The memory, in bytes, that the automaton of one expression may take.
 const MAX_AUTOMATON_BYTES: usize = 32 << 20;
