@@ -165,7 +165,13 @@ defmodule Espalier.MixProject do
     [
       main: "Espalier",
       source_ref: "v#{@version}",
-      extras: ["README.md", "guides/json_schema.md", "ARCHITECTURE.md", "CHANGELOG.md"],
+      extras: [
+        "README.md",
+        "guides/json_schema.md",
+        "guides/benchmarks.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md"
+      ],
       groups_for_modules: [
         Constraints: [Espalier.Vocabulary, Espalier.Constraint, Espalier.Matcher, Espalier.JSON],
         Exceptions: [~r/Error$/]

@@ -9,5 +9,6 @@ pub mod engine;
 pub mod espalier;
 pub mod figures;
 pub mod llguidance;
+pub mod machine;
 pub mod memory;
 pub mod tokenizer;

@@ -23,8 +23,8 @@ use bench::engine::{Compiled, Engine, Sequence};
 use bench::espalier::Espalier;
 use bench::figures::{Figures, Outcome, Verdict};
 use bench::llguidance::Llguidance;
-use bench::memory;
 use bench::tokenizer::Tokenizer;
+use bench::{machine, memory};
 use lexopt::{Arg, ValueExt};
 
 struct Options {
@@ -153,6 +153,7 @@ fn quietly<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn print(figures: &[Figures], options: &Options) {
     let n_cases = figures.first().map_or(0, |figures| figures.outcomes.len());
+    println!("{}", machine::describe());
     println!("{n_cases} cases, {}, microseconds of processor time\n", options.vocabulary);
     let is_common = |index: usize| {
         figures.iter().all(|figures| figures.outcomes[index].1.verdict != Verdict::Refused)
