@@ -29,9 +29,12 @@ pub(crate) struct KeyClasses {
     /// None where there are no patterns: then all keys are of one class.
     automaton: Option<ClassAutomaton>,
     /// For sets of classes that may come: how many keys of them each state leads to.
-    counts: Mutex<FxHashMap<ClassSet, Arc<[u32]>>>,
-    free: Mutex<FxHashMap<(CharacterSet, ClassSet), Arc<[u32]>>>,
+    counts: ByState<ClassSet>,
+    free: ByState<(CharacterSet, ClassSet)>,
 }
+
+/// What is known of each state, found out when it is asked for.
+type ByState<K> = Mutex<FxHashMap<K, Arc<[u32]>>>;
 
 #[derive(Debug)]
 struct ClassAutomaton {
