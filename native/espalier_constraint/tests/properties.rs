@@ -40,27 +40,70 @@ macro_rules! ensure {
 fn finished_texts_are_valid() {
     check_schemas(1000, |schema, random| {
         for_each_constraint(schema, random, |constraint, options, random| {
-            let n_steps = random.below(40);
-            let mut walk = Walk::random(constraint, n_steps, random);
-            let mut text = walk.text(constraint);
-            let completion =
-                walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
-            text.extend(following::bytes_of(constraint.vocabulary(), &completion));
-            let shown = String::from_utf8_lossy(&text).into_owned();
-            let bound = walk.matcher.completion_bound().map_err(|error| error.to_string())?;
-            ensure!(
-                bound >= completion.len(),
-                "{} tokens complete {shown:?}, the bound is {bound}",
-                completion.len()
-            );
-            let accepted = walk.matcher.accept_tokens(&completion);
-            ensure!(accepted.is_ok(), "the completion to {shown:?} is refused: {accepted:?}");
-            finish(constraint, &mut walk.matcher)
-                .map_err(|problem| format!("{problem}, after {shown:?}"))?;
-            check_value(schema, &text)?;
-            check_spelling(options, &shown)
+            check_finished(schema, constraint, options, random)
         })
     });
+}
+
+/// Where each item has few values of its own, and all differ, whatever is written can be completed.
+#[test]
+fn places_of_few_values_are_all_filled() {
+    let items = [
+        json!({"const": 0}),
+        json!({"const": "a"}),
+        json!({"const": [0]}),
+        json!({"enum": [0, 1]}),
+        json!({"enum": ["a", "b", 0]}),
+        json!({"enum": [true, "a", 1.0]}),
+        json!({"type": "boolean"}),
+        json!({"type": "string"}),
+        json!({"type": ["integer", "null"], "minimum": 0, "maximum": 2}),
+    ];
+    for seed in seeds(1000) {
+        let random = &mut Random::new(seed);
+        let prefix: Vec<Value> =
+            (0..=random.below(4)).map(|_| random.pick(&items).clone()).collect();
+        let schema = json!({
+            "type": "array",
+            "prefixItems": prefix,
+            "items": random.pick(&items),
+            "minItems": random.below(5),
+            "uniqueItems": true,
+        });
+        let outcome = quietly(|| {
+            for_each_constraint(&schema, random, |constraint, options, random| {
+                check_finished(&schema, constraint, options, random)
+            })
+        });
+        outcome.unwrap_or_else(|problem| panic!("seed {seed}: {problem}\n  schema {schema}"));
+    }
+}
+
+/// What is written at random, and then completed, ends in a text that is valid.
+fn check_finished(
+    schema: &Value,
+    constraint: &Constraint,
+    options: JsonSchemaOptions,
+    random: &mut Random,
+) -> Outcome {
+    let n_steps = random.below(40);
+    let mut walk = Walk::random(constraint, n_steps, random);
+    let mut text = walk.text(constraint);
+    let completion = walk.matcher.shortest_completion().map_err(|error| error.to_string())?;
+    text.extend(following::bytes_of(constraint.vocabulary(), &completion));
+    let shown = String::from_utf8_lossy(&text).into_owned();
+    let bound = walk.matcher.completion_bound().map_err(|error| error.to_string())?;
+    ensure!(
+        bound >= completion.len(),
+        "{} tokens complete {shown:?}, the bound is {bound}",
+        completion.len()
+    );
+    let accepted = walk.matcher.accept_tokens(&completion);
+    ensure!(accepted.is_ok(), "the completion to {shown:?} is refused: {accepted:?}");
+    finish(constraint, &mut walk.matcher)
+        .map_err(|problem| format!("{problem}, after {shown:?}"))?;
+    check_value(schema, &text)?;
+    check_spelling(options, &shown)
 }
 
 /// From each place in a text that is accepted, the shortest completion is not much longer than

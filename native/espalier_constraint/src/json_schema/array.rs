@@ -235,7 +235,13 @@ impl Goals {
         if leaf.equal == Equal::Some && !progress.has_equal {
             return self.next_items_before_equal(leaf, progress, values);
         }
-        self.next_items_by_counters(leaf, progress, values)
+        let mut next = self.next_items_by_counters(leaf, progress, values)?;
+        let left = self.values_left_to_later(leaf, progress, values)?;
+        let left: Vec<Literal> = left.into_iter().map(Literal::negated).collect();
+        for (goal, _) in &mut next {
+            *goal = self.goal_and(*goal, &left);
+        }
+        Ok(next)
     }
 
     pub(super) fn next_items_by_counters(

@@ -3,8 +3,14 @@
 //! Numbers, words and listed strings are counted exactly. Arrays and objects are counted from the
 //! values of what they consist of, so that what other statements exclude of them is counted, too:
 //! then there may be fewer than that, never more.
+//!
+//! Where items are asked different things by their place, those of few values need one each: a
+//! matching of places and values.
 
-use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::array::{ArrayLeaf, ArrayProgress, Equal};
 use super::cost::Costing;
@@ -13,19 +19,32 @@ use super::key_classes::{MANY, insert, no_class};
 use super::language::Language;
 use super::object::ObjectLeaf;
 use super::schema::Literal;
+use super::string::escape_into;
 use crate::error::Error;
 
 /// Values below so many levels of containers count as many.
 const MAX_DEPTH: u32 = 3;
+
+/// Places of few values have fewer than this.
+const MANY_VALUES: usize = 64;
+/// So many places are looked at.
+const MAX_PLACES: u32 = 64;
 
 /// Different values of some goals.
 #[derive(Default)]
 struct Counted {
     scalars: FxHashSet<Vec<u8>>,
     n_containers: usize,
+    /// One of the containers.
+    container: Option<Arc<Leaf>>,
 }
 
 impl Counted {
+    fn add(&mut self, n_containers: usize, leaf: &Arc<Leaf>) {
+        self.n_containers += n_containers;
+        self.container = self.container.take().or_else(|| (n_containers > 0).then(|| leaf.clone()));
+    }
+
     fn n(&self) -> usize {
         self.scalars.len().saturating_add(self.n_containers)
     }
@@ -52,6 +71,10 @@ impl Goals {
             return Ok(true);
         }
         let excluded = leaf.excluded(values);
+        let sets = self.sets_of_few(leaf, progress.n_items, values, costing)?;
+        if !is_enough_for_each(&sets) {
+            return Ok(false);
+        }
         let end = leaf.min.min(leaf.prefix.len() as u32 + 1);
         let mut count = Count { goals: self, costing, enough };
         let (mut counted, mut seen) = (Counted::default(), FxHashSet::default());
@@ -63,6 +86,81 @@ impl Goals {
         }
         Ok(counted.n() >= enough)
     }
+
+    /// The values that the next item has to leave to those behind it.
+    pub(super) fn values_left_to_later(
+        &mut self,
+        leaf: &ArrayLeaf,
+        progress: &ArrayProgress,
+        values: &[Literal],
+    ) -> Result<Vec<Literal>, Error> {
+        let sets = self.sets_of_few(leaf, progress.n_items + 1, values, &mut Costing::Settled)?;
+        let all: BTreeSet<&Vec<u8>> = sets.iter().flatten().collect();
+        let is_needed = |value: &&Vec<u8>| {
+            let without =
+                sets.iter().map(|set| set.iter().filter(|other| other != value).cloned().collect());
+            !is_enough_for_each(&without.collect::<Vec<_>>())
+        };
+        let needed: Vec<&Vec<u8>> = all.into_iter().filter(is_needed).collect();
+        needed.into_iter().map(|value| self.value_of(value)).collect()
+    }
+
+    /// The values of each required item from a place on that can have few, where places differ.
+    fn sets_of_few(
+        &mut self,
+        leaf: &ArrayLeaf,
+        from: u32,
+        values: &[Literal],
+        costing: &mut Costing<'_>,
+    ) -> Result<Vec<FxHashSet<Vec<u8>>>, Error> {
+        let mut sets = Vec::new();
+        if leaf.equal != Equal::None || leaf.prefix.is_empty() {
+            return Ok(sets);
+        }
+        let excluded = leaf.excluded(values);
+        for index in from..leaf.min.min(from.saturating_add(MAX_PLACES)) {
+            let goal = self.goal_and(leaf.item(index), &excluded);
+            let mut count = Count { goals: self, costing, enough: MANY_VALUES };
+            let mut counted = Counted::default();
+            if !count.add_values(goal, MAX_DEPTH, &mut counted)? || counted.n_containers > 1 {
+                continue;
+            }
+            if let Some(leaf) = counted.container {
+                match count.only_text(&leaf, MAX_DEPTH)? {
+                    Some(text) => counted.scalars.insert(text),
+                    None => continue,
+                };
+            }
+            sets.push(counted.scalars);
+        }
+        Ok(sets)
+    }
+}
+
+/// Whether each of the sets can have a value of its own.
+///
+/// Kuhn's algorithm: a set takes a free value, or one whose set can take another.
+fn is_enough_for_each(sets: &[FxHashSet<Vec<u8>>]) -> bool {
+    fn take<'a>(
+        sets: &'a [FxHashSet<Vec<u8>>],
+        index: usize,
+        tried: &mut FxHashSet<&'a [u8]>,
+        owners: &mut FxHashMap<&'a [u8], usize>,
+    ) -> bool {
+        sets[index].iter().any(|value| {
+            if !tried.insert(value) {
+                return false;
+            }
+            let owner = owners.get(&value[..]).copied();
+            let is_free = owner.is_none_or(|owner| take(sets, owner, tried, owners));
+            if is_free {
+                owners.insert(value, index);
+            }
+            is_free
+        })
+    }
+    let mut owners = FxHashMap::default();
+    (0..sets.len()).all(|index| take(sets, index, &mut FxHashSet::default(), &mut owners))
 }
 
 impl Count<'_, '_, '_> {
@@ -85,7 +183,7 @@ impl Count<'_, '_, '_> {
                 match &*leaf {
                     Leaf::Word(word) => drop(counted.scalars.insert(word.to_vec())),
                     Leaf::String(Language::Literals(texts)) => {
-                        counted.scalars.extend(texts.iter().map(|text| [b"\"", text].concat()));
+                        counted.scalars.extend(texts.iter().map(json_text));
                     }
                     Leaf::String(_) => return Ok(false),
                     Leaf::Number(range) => match range.values_if_fewer(self.enough) {
@@ -94,8 +192,8 @@ impl Count<'_, '_, '_> {
                         }
                         None => return Ok(false),
                     },
-                    Leaf::Array(array) => counted.n_containers += self.arrays(array, depth)?,
-                    Leaf::Object(object) => counted.n_containers += self.objects(object, depth)?,
+                    Leaf::Array(array) => counted.add(self.arrays(array, depth)?, &leaf),
+                    Leaf::Object(object) => counted.add(self.objects(object, depth)?, &leaf),
                 }
                 if counted.n() >= self.enough {
                     return Ok(false);
@@ -120,6 +218,46 @@ impl Count<'_, '_, '_> {
         let mut counted = Counted::default();
         let has_few = depth > 0 && self.add_values(goal, depth - 1, &mut counted)?;
         Ok(if has_few { counted.n() } else { self.enough })
+    }
+
+    /// The text of a container that is the only one of its leaf, if its parts are the only ones of
+    /// theirs as far as can be seen; equal containers have equal texts.
+    fn only_text(&mut self, leaf: &Leaf, depth: u32) -> Result<Option<Vec<u8>>, Error> {
+        let mut parts: Vec<(Vec<u8>, GoalId)> = match leaf {
+            Leaf::Array(array) if array.min <= MAX_PLACES => {
+                (0..array.min).map(|index| (Vec::new(), array.item(index))).collect()
+            }
+            Leaf::Object(object) => {
+                let required = object.properties.iter().filter(|property| property.is_required);
+                let key = |name: &str| [&json_text(name.as_bytes())[..], b":"].concat();
+                required.map(|property| (key(&property.name), property.goal)).collect()
+            }
+            _ => return Ok(None),
+        };
+        if matches!(leaf, Leaf::Object(_)) {
+            parts.sort_unstable();
+        }
+        let mut texts = Vec::new();
+        for (key, goal) in parts {
+            let Some(value) = self.only_value(goal, depth)? else { return Ok(None) };
+            texts.push([key, value].concat());
+        }
+        let joined = texts.join(&b","[..]);
+        let (open, close) =
+            if matches!(leaf, Leaf::Array(_)) { (b"[", b"]") } else { (b"{", b"}") };
+        Ok(Some([&open[..], &joined, close].concat()))
+    }
+
+    /// The text of the only value of a goal, if it has only one as far as can be seen.
+    fn only_value(&mut self, goal: GoalId, depth: u32) -> Result<Option<Vec<u8>>, Error> {
+        let mut counted = Counted::default();
+        if depth == 0 || !self.add_values(goal, depth - 1, &mut counted)? || counted.n() != 1 {
+            return Ok(None);
+        }
+        match counted.container {
+            Some(leaf) => self.only_text(&leaf, depth - 1),
+            None => Ok(counted.scalars.into_iter().next()),
+        }
     }
 
     fn arrays(&mut self, leaf: &ArrayLeaf, depth: u32) -> Result<usize, Error> {
@@ -185,4 +323,12 @@ impl Count<'_, '_, '_> {
         }
         Ok(n)
     }
+}
+
+/// The string as a JSON text.
+fn json_text(string: &[u8]) -> Vec<u8> {
+    let mut text = b"\"".to_vec();
+    escape_into(string, &mut text);
+    text.push(b'"');
+    text
 }
