@@ -107,7 +107,8 @@ fn more_threads_give_the_same_text() {
     assert_eq!(run(&model, long()), run(&single, long()));
     // Sequences of different lengths, divided among them.
     let together: Vec<Running> = (0..8).map(|seed| start(&model, seeded(seed))).collect();
-    assert_eq!(run(&model, long()), run(&single, long()));
+    // The number of steps depends on the company: a step reads so much of all prompts together.
+    assert_eq!(run(&model, long()).text, run(&single, long()).text);
     for (seed, running) in (0..8).zip(together) {
         assert_eq!(running.outcome().text, run(&single, seeded(seed)).text, "seed {seed}");
     }
