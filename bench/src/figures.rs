@@ -27,6 +27,9 @@ pub struct Outcome {
     pub memory: Option<f64>,
 }
 
+/// A figure with its title.
+pub type Cell = (String, String);
+
 /// What was measured of an engine.
 pub struct Figures {
     /// The engine's name.
@@ -42,25 +45,29 @@ impl Figures {
         self.outcomes.iter().filter(|(_, outcome)| outcome.verdict == verdict).count()
     }
 
-    /// The cells of its column, each under its title, with times of the cases that are chosen.
+    /// What became of the cases, each figure with its title.
     #[must_use]
-    pub fn column(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<(&'static str, String)> {
+    pub fn counts(&self) -> Vec<Cell> {
+        let count = |title, verdict| (String::from(title), self.count(verdict).to_string());
+        vec![
+            count("cases passed", Verdict::Passed),
+            count("refused", Verdict::Refused),
+            count("a valid instance refused", Verdict::ValidRefused),
+            count("an invalid instance accepted", Verdict::InvalidAccepted),
+            ("longest case, ms".into(), self.most(|outcome| Some(outcome.total / 1e3))),
+            ("most memory for a case, MiB".into(), self.most(|outcome| outcome.memory)),
+        ]
+    }
+
+    /// The times of the cases that are chosen, each figure with its title.
+    #[must_use]
+    pub fn times(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<Cell> {
         let chosen = || (0..).zip(&self.outcomes).filter(|(index, _)| is_chosen(*index));
         let first = chosen().filter_map(|(_, (_, outcome))| outcome.first_mask).collect();
         let masks: Vec<f64> =
             chosen().flat_map(|(_, (_, outcome))| outcome.masks.iter().copied()).collect();
-        let count = |verdict| self.count(verdict).to_string();
-        vec![
-            ("cases passed", count(Verdict::Passed)),
-            ("refused", count(Verdict::Refused)),
-            ("a valid instance refused", count(Verdict::ValidRefused)),
-            ("an invalid instance accepted", count(Verdict::InvalidAccepted)),
-            ("masks", masks.len().to_string()),
-            ("first mask: mean, p50, p90, p99, p99.9, max", spread(first)),
-            ("next mask: mean, p50, p90, p99, p99.9, max", spread(masks)),
-            ("longest case, ms", self.most(|outcome| Some(outcome.total / 1e3))),
-            ("most memory for a case, MiB", self.most(|outcome| outcome.memory)),
-        ]
+        let n_masks = (String::from("masks"), masks.len().to_string());
+        [vec![n_masks], spread("first mask", first), spread("next mask", masks)].concat()
     }
 
     /// The greatest of some figure, with the name of its case.
@@ -78,13 +85,21 @@ impl Figures {
     clippy::cast_sign_loss,
     reason = "places in a list of times"
 )]
-fn spread(mut times: Vec<f64>) -> String {
+fn spread(name: &str, mut times: Vec<f64>) -> Vec<Cell> {
     if times.is_empty() {
-        return String::from("none");
+        return Vec::new();
     }
     times.sort_by(f64::total_cmp);
     let mean = times.iter().sum::<f64>() / times.len() as f64;
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    let figures = [mean, at(0.5), at(0.9), at(0.99), at(0.999), at(1.0)];
-    figures.map(|figure| format!("{figure:.1}")).join(", ")
+    let figures = [
+        ("mean", mean),
+        ("p50", at(0.5)),
+        ("p90", at(0.9)),
+        ("p99", at(0.99)),
+        ("p99.9", at(0.999)),
+        ("max", at(1.0)),
+    ];
+    let cell = |(title, figure)| (format!("{name}, {title}"), format!("{figure:.1}"));
+    figures.map(cell).to_vec()
 }

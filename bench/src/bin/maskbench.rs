@@ -21,7 +21,7 @@ use bench::cases::{self, Case};
 use bench::clock;
 use bench::engine::{Compiled, Engine, Sequence};
 use bench::espalier::Espalier;
-use bench::figures::{Figures, Outcome, Verdict};
+use bench::figures::{Cell, Figures, Outcome, Verdict};
 use bench::llguidance::Llguidance;
 use bench::tokenizer::Tokenizer;
 use bench::{machine, memory};
@@ -158,10 +158,10 @@ fn print(figures: &[Figures], options: &Options) {
     let is_common = |index: usize| {
         figures.iter().all(|figures| figures.outcomes[index].1.verdict != Verdict::Refused)
     };
-    print_table(figures, "each engine on what it compiles", |_| true);
-    if figures.len() > 1 {
-        print_table(figures, "times of the cases that all of them compile", is_common);
-    }
+    print_table("", figures, Figures::counts);
+    print_table("microseconds, cases that all compile", figures, |figures| {
+        figures.times(is_common)
+    });
     for figures in figures.iter().filter(|_| options.lists) {
         println!("{} doesn't pass:", figures.name);
         for (name, outcome) in &figures.outcomes {
@@ -172,11 +172,11 @@ fn print(figures: &[Figures], options: &Options) {
     }
 }
 
-fn print_table(figures: &[Figures], title: &str, is_chosen: impl Fn(usize) -> bool) {
+fn print_table(title: &str, figures: &[Figures], column: impl Fn(&Figures) -> Vec<Cell>) {
     let names: Vec<&str> = figures.iter().map(|figures| figures.name).collect();
     println!("| {title} | {} |\n|{}", names.join(" | "), " --- |".repeat(names.len() + 1));
-    let columns: Vec<_> = figures.iter().map(|figures| figures.column(&is_chosen)).collect();
-    for row in 0..columns.first().map_or(0, Vec::len) {
+    let columns: Vec<Vec<Cell>> = figures.iter().map(column).collect();
+    for row in 0..columns.iter().map(Vec::len).min().unwrap_or(0) {
         let cells: Vec<&str> = columns.iter().map(|column| column[row].1.as_str()).collect();
         println!("| {} | {} |", columns[0][row].0, cells.join(" | "));
     }

@@ -105,8 +105,7 @@ pub(crate) trait Inside: Sized {
     fn shared_start(&self) -> Self::Position;
 
     /// One more byte, as far as the languages go.
-    fn shared_step(&self, position: &Self::Position, byte: u8)
-    -> Shared<Self::Position, Self::End>;
+    fn shared_step(&self, position: &Self::Position, byte: u8) -> Move<Self::Position, Self::End>;
 
     /// The texts that don't end like others, and that the languages may lack, as what is missing to
     /// them.
@@ -170,14 +169,7 @@ pub(crate) enum Move<P, E> {
     /// The byte is the quote that ends the string.
     Ends(E),
     Refused,
-}
-
-/// What a byte does inside of a string, as far as its languages go.
-pub(crate) enum Shared<P, E> {
-    Stays(P),
-    Ends(E),
-    Refused,
-    /// It takes more to know that.
+    /// It takes more than the languages to know that.
     Doubtful,
 }
 
@@ -222,7 +214,7 @@ impl Inside for NoInside {
 
     fn shared_start(&self) {}
 
-    fn shared_step(&self, (): &(), _byte: u8) -> Shared<(), ()> {
+    fn shared_step(&self, (): &(), _byte: u8) -> Move<(), ()> {
         match *self {}
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::machine::{FreeCharacters, Inside, Shared};
+use crate::machine::{FreeCharacters, Inside, Move};
 use crate::string_tokens::{Closings, StringTokens};
 use crate::token_mask::TokenMask;
 use crate::vocabulary::Vocabulary;
@@ -126,13 +126,13 @@ impl<I: Inside> StringTable<I> {
         match self.rows[position as usize][usize::from(byte)] {
             UNKNOWN => {
                 let next = match rest.shared_step(&self.positions[position as usize], byte) {
-                    Shared::Stays(next) => self.id_of(next),
-                    Shared::Ends(end) => {
+                    Move::Stays(next) => self.id_of(next),
+                    Move::Ends(end) => {
                         let n_endings = self.endings.len() as u32;
                         ENDS + *self.endings.entry(end).or_insert(n_endings)
                     }
-                    Shared::Refused => REFUSED,
-                    Shared::Doubtful => DOUBTFUL,
+                    Move::Refused => REFUSED,
+                    Move::Doubtful => DOUBTFUL,
                 };
                 self.rows[position as usize][usize::from(byte)] = next;
                 next

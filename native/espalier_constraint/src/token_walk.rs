@@ -170,12 +170,12 @@ impl<M: Machine> Walk<'_, M> {
         for (index, &byte) in spelled.iter().enumerate() {
             match inside.step(&position, &spelled[..index], byte) {
                 Move::Stays(next) => position = next,
-                Move::Ends(_) | Move::Refused => return Ok(None),
+                Move::Ends(_) | Move::Refused | Move::Doubtful => return Ok(None),
             }
         }
         match inside.step(&position, spelled, b'"') {
             Move::Ends(end) => self.automaton.end(begun, end, spelled),
-            Move::Stays(_) | Move::Refused => Ok(None),
+            Move::Stays(_) | Move::Refused | Move::Doubtful => Ok(None),
         }
     }
 
@@ -219,6 +219,7 @@ impl<M: Machine> Walk<'_, M> {
                 Ok(Next::To(Spot { at, is_proxy: spot.is_proxy }))
             }
             Move::Refused => Ok(Next::Refused),
+            Move::Doubtful => Ok(Next::Doubtful),
             Move::Ends(end) => {
                 let is_proxy = spot.is_proxy || self.insides[index].0.is_proxy();
                 let (inside, begin) = &self.insides[index];

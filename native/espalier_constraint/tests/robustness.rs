@@ -162,6 +162,22 @@ fn schemas_that_apply_themselves_to_the_same_value_get_an_answer() {
     }
 }
 
+/// The items that seem to be the shortest lead back to the array, and so do theirs: what is made up
+/// has a bound on its depth.
+#[test]
+fn distinct_items_that_seem_shortest_lead_back() {
+    let long = "a".repeat(60);
+    let item = format!(
+        r##"{{"anyOf": [{{"enum": [0, 1, "{long}"]}}, {{"type": "array", "prefixItems": [{{"$ref": "#"}}], "minItems": 1, "maxItems": 1}}]}}"##
+    );
+    let schema =
+        format!(r#"{{"type": "array", "minItems": 3, "uniqueItems": true, "items": {item}}}"#);
+    check_answers(&schema, "[0");
+    let answer = soon(move || ask(&schema, JsonSchemaOptions::generating(), "[0"));
+    let Err(Error::LimitExceeded { limit, .. }) = answer else { panic!("{answer:?}") };
+    assert_eq!(limit, "completion_depth");
+}
+
 #[test]
 fn threads_share_a_constraint() {
     let schema = r#"{"type":"object","properties":{"a":{"type":"array","items":{"type":"number"}}},"required":["a"]}"#;

@@ -16,7 +16,7 @@ use super::number_completion::shortest_suffix;
 use super::object::ObjectLeaf;
 use super::plan::{OpenObject, PlannedKey, Wanted};
 use super::schema::{Kind, Literal};
-use super::string::escape_into;
+use super::string::quote_into;
 use crate::error::Error;
 
 /// The texts that are made up to complete a value may have so many bytes.
@@ -229,9 +229,7 @@ impl Goals {
                 out.extend(shortest_suffix(&NumberPrefix::start(), range, self.options.numbers));
             }
             Leaf::String(language) => {
-                out.push(b'"');
-                escape_into(&language.shortest_suffix(language.start()), out);
-                out.push(b'"');
+                quote_into(&language.shortest_suffix(language.start()), out);
             }
             Leaf::Array(_) | Leaf::Object(_) => {}
         }
@@ -417,9 +415,7 @@ impl Goals {
 
     /// Appends a key with its quotes and the colon.
     fn write_key(&self, name: &[u8], out: &mut Vec<u8>) {
-        out.push(b'"');
-        escape_into(name, out);
-        out.push(b'"');
+        quote_into(name, out);
         out.extend(self.colon());
     }
 

@@ -10,16 +10,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::array::{ArrayLeaf, ArrayProgress, Equal};
 use super::cost::Costing;
 use super::goals::{GoalId, Goals, JsonType, Leaf};
 use super::key_classes::{MANY, insert, no_class};
 use super::language::Language;
+use super::matching::is_enough_for_each;
 use super::object::ObjectLeaf;
 use super::schema::Literal;
-use super::string::escape_into;
+use super::string::quote_into;
 use crate::error::Error;
 
 /// Values below so many levels of containers count as many.
@@ -135,32 +136,6 @@ impl Goals {
         }
         Ok(sets)
     }
-}
-
-/// Whether each of the sets can have a value of its own.
-///
-/// Kuhn's algorithm: a set takes a free value, or one whose set can take another.
-fn is_enough_for_each(sets: &[FxHashSet<Vec<u8>>]) -> bool {
-    fn take<'a>(
-        sets: &'a [FxHashSet<Vec<u8>>],
-        index: usize,
-        tried: &mut FxHashSet<&'a [u8]>,
-        owners: &mut FxHashMap<&'a [u8], usize>,
-    ) -> bool {
-        sets[index].iter().any(|value| {
-            if !tried.insert(value) {
-                return false;
-            }
-            let owner = owners.get(&value[..]).copied();
-            let is_free = owner.is_none_or(|owner| take(sets, owner, tried, owners));
-            if is_free {
-                owners.insert(value, index);
-            }
-            is_free
-        })
-    }
-    let mut owners = FxHashMap::default();
-    (0..sets.len()).all(|index| take(sets, index, &mut FxHashSet::default(), &mut owners))
 }
 
 impl Count<'_, '_, '_> {
@@ -327,8 +302,7 @@ impl Count<'_, '_, '_> {
 
 /// The string as a JSON text.
 fn json_text(string: &[u8]) -> Vec<u8> {
-    let mut text = b"\"".to_vec();
-    escape_into(string, &mut text);
-    text.push(b'"');
+    let mut text = Vec::new();
+    quote_into(string, &mut text);
     text
 }

@@ -16,7 +16,7 @@ use super::string::{Content, Decoder};
 use crate::character_set::CharacterSet;
 use crate::error::Error;
 use crate::literals::Prefix;
-use crate::machine::{FreeCharacters, Inside, Move, Shared, Special};
+use crate::machine::{FreeCharacters, Inside, Move, Special};
 use crate::string_tokens::FreeBounds;
 
 /// The rest of a string, from a state on.
@@ -121,10 +121,7 @@ impl JsonMachine {
             }
             Place::Key(KeyReading { decoder, prefix, others, text }) => {
                 let keys = self.keys(state.stack)?;
-                let begun = match (text, prefix) {
-                    (Some(text), _) => self.texts.bytes(*text),
-                    _ => Vec::new(),
-                };
+                let begun = text.map_or(Vec::new(), |text| self.texts.bytes(text));
                 let others = others.iter().copied().collect();
                 (*decoder, Of::Key(KeyRest { keys, prefix: *prefix, others, begun }))
             }
@@ -191,17 +188,17 @@ impl StringRest {
         key: &KeyRest,
         (decoder, others): (Decoder, &OtherStates),
         byte: u8,
-    ) -> Shared<Position, End> {
+    ) -> Move<Position, End> {
         let content = OtherContent { keys: &key.keys.others, states: others.clone() };
         match decoder.step(&content, byte, self.escapes) {
-            None => Shared::Refused,
+            None => Move::Refused,
             Some((decoder, pushed)) => {
                 let content = pushed.unwrap_or(content);
                 if !content.has_many() {
-                    return Shared::Doubtful;
+                    return Move::Doubtful;
                 }
                 let read = Read::Key { prefix: None, others: content.states };
-                Shared::Stays(Position { decoder, read })
+                Move::Stays(Position { decoder, read })
             }
         }
     }
@@ -359,24 +356,24 @@ impl Inside for StringRest {
         }
     }
 
-    fn shared_step(&self, position: &Position, byte: u8) -> Shared<Position, End> {
+    fn shared_step(&self, position: &Position, byte: u8) -> Move<Position, End> {
         let decoder = position.decoder;
         let ends = decoder == Decoder::Boundary && byte == b'"';
         match (&self.of, &position.read) {
             (Of::Value(values), Read::Value(readings)) if ends => {
-                served(values, readings).map_or(Shared::Refused, Shared::Ends)
+                served(values, readings).map_or(Move::Refused, Move::Ends)
             }
             (Of::Value(values), Read::Value(readings)) => {
                 let next = self.step_value(values, (decoder, readings), byte);
-                next.map_or(Shared::Refused, Shared::Stays)
+                next.map_or(Move::Refused, Move::Stays)
             }
             (Of::Key(key), Read::Key { others, .. }) if ends => {
-                Shared::Ends(End::Classes(key.classes(others)))
+                Move::Ends(End::Classes(key.classes(others)))
             }
             (Of::Key(key), Read::Key { others, .. }) => {
                 self.shared_step_key(key, (decoder, others), byte)
             }
-            _ => Shared::Refused,
+            _ => Move::Refused,
         }
     }
 

@@ -33,6 +33,7 @@ mod key_classes;
 mod keys;
 mod language;
 mod machine;
+mod matching;
 mod multiples;
 mod nodes;
 mod number;

@@ -60,6 +60,13 @@ impl Decoder {
     }
 }
 
+/// Appends the text, valid UTF-8, as a JSON string with its quotes.
+pub(crate) fn quote_into(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape_into(text, out);
+    out.push(b'"');
+}
+
 /// Appends the text, valid UTF-8, with the escapes that JSON requires.
 pub(crate) fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
