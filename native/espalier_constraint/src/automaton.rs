@@ -10,11 +10,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::json_schema::NumberRest;
+use crate::lexicon::LexiconKind;
 use crate::machine::{Inside, Machine, Part};
-use crate::spaced_tokens::SPACES;
 use crate::string_table::StringTable;
-use crate::string_tokens::StringTokens;
-use crate::token_mask::TokenMask;
+use crate::string_tokens::{Ending, StringTokens};
+use crate::token_mask::{TokenMask, TokenSet};
 use crate::token_walk::compute_mask;
 use crate::vocabulary::Vocabulary;
 
@@ -57,10 +58,22 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
     /// Where strings lead that end alike in the same place, by the number of what encloses them.
     ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
+    /// What may follow behind a string, by the state there, the tokens' address, and whether the state
+    /// stands for others.
+    outcomes: FxHashMap<(StateId, usize, bool), Outcome>,
     /// About the memory of what is remembered.
     n_bytes: usize,
     max_bytes: usize,
     epoch: u64,
+}
+
+/// Which tokens that end a string may follow, by what comes after the quote.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) allowed: Arc<TokenSet>,
+    /// Those of which it takes more to know.
+    pub(crate) doubtful: Vec<u32>,
+    pub(crate) ending: Arc<Ending>,
 }
 
 #[derive(Debug)]
@@ -129,6 +142,7 @@ impl<M: Machine> LazyAutomaton<M> {
             states: Vec::new(),
             tables: FxHashMap::default(),
             ends: FxHashMap::default(),
+            outcomes: FxHashMap::default(),
             n_bytes: 0,
             max_bytes: MAX_TABLE_BYTES,
             epoch: 0,
@@ -162,12 +176,19 @@ impl<M: Machine> LazyAutomaton<M> {
     }
 
     /// The tokens that may follow inside of a string, where that is known apart from what encloses it.
-    pub(crate) fn string_tokens(&mut self, inside: &M::Inside) -> Option<Arc<StringTokens>> {
+    pub(crate) fn string_tokens(
+        &mut self,
+        inside: &M::Inside,
+        kind: LexiconKind,
+    ) -> Option<Arc<StringTokens>> {
         if let Some(bounds) = inside.free_bounds() {
-            return Some(self.vocabulary.free_text(bounds));
+            return Some(self.vocabulary.lexicon(kind).free_text(bounds));
         }
-        let table = self.tables.entry(inside.languages()?).or_default();
-        let (tokens, n_bytes) = table.tokens(inside, &self.vocabulary);
+        let languages = inside.languages()?;
+        let longest = self.vocabulary.trie().depth();
+        let table = self.tables.entry(languages);
+        let table = table.or_insert_with(|| StringTable::new(inside, longest));
+        let (tokens, n_bytes) = table.tokens(inside, kind, &self.vocabulary);
         self.n_bytes += n_bytes;
         Some(tokens)
     }
@@ -193,17 +214,35 @@ impl<M: Machine> LazyAutomaton<M> {
         self.machine.part(&self.states[state as usize].state)
     }
 
-    /// Whether white space changes nothing at the state, which is between two parts of a JSON text.
-    pub(crate) fn takes_spaces(&mut self, state: StateId) -> Result<bool, Error> {
-        if self.part(state) != Part::Between {
-            return Ok(false);
-        }
-        for byte in SPACES {
-            if self.step(state, byte)? != Some(state) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    pub(crate) fn is_inside(&self, state: StateId) -> bool {
+        self.machine.is_inside(&self.states[state as usize].state)
+    }
+
+    /// The number that the state is in, or before, if one may be there.
+    pub(crate) fn number(&mut self, state: StateId) -> Result<Option<NumberRest>, Error> {
+        self.machine.number(&self.states[state as usize].state)
+    }
+
+    /// The state behind the number that the state is in, if it may end here.
+    pub(crate) fn after_number(&mut self, state: StateId) -> Result<Option<StateId>, Error> {
+        let after = self.machine.after_number(&self.states[state as usize].state)?;
+        Ok(after.map(|after| self.intern(after)))
+    }
+
+    /// Which tokens that end a string may follow at the state behind it, if that is known.
+    pub(crate) fn outcome(
+        &self,
+        after: StateId,
+        ending: &Arc<Ending>,
+        is_proxy: bool,
+    ) -> Option<&Outcome> {
+        self.outcomes.get(&(after, Arc::as_ptr(ending).addr(), is_proxy))
+    }
+
+    pub(crate) fn remember_outcome(&mut self, after: StateId, is_proxy: bool, outcome: Outcome) {
+        let address = Arc::as_ptr(&outcome.ending).addr();
+        self.n_bytes += size_of::<Outcome>() + 32 + outcome.allowed.size_in_bytes();
+        self.outcomes.insert((after, address, is_proxy), outcome);
     }
 
     pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {
@@ -247,6 +286,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
             self.states.clear();
             self.tables.clear();
             self.ends.clear();
+            self.outcomes.clear();
             self.machine.forget_states();
             self.n_bytes = 0;
             self.epoch += 1;
@@ -282,10 +322,11 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         }
         let mut mask = compute_mask(self, state)?;
         if self.is_accepting(state) {
-            self.vocabulary.eos_ids().iter().for_each(|&id| mask.allow(id));
+            mask.allow_all(self.vocabulary.eos_ids());
         }
+        let (mask, n_bytes) = mask.finish();
         let mask = Arc::new(mask);
-        self.n_bytes += mask.size_in_bytes();
+        self.n_bytes += n_bytes;
         self.states[state as usize].mask = Some(mask.clone());
         Ok(mask)
     }

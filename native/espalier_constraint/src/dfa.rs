@@ -1,13 +1,12 @@
 //! [`Dfa`]: a trim deterministic automaton over bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::character_set::CharacterSet;
 use crate::literals::Literals;
-use crate::regex::ByteAutomaton;
+use crate::token_trie::{Bytes, MAX_NEXT_BYTES};
 
 /// The state from which no text is accepted.
 pub(crate) const DEAD: u32 = u32::MAX;
@@ -24,8 +23,7 @@ pub(crate) struct Dfa {
     /// How many bytes, at least, lead from the state to an accepting one.
     distance: Vec<u32>,
     start: u32,
-    /// See [`free_characters`](Self::free_characters); found out when it is asked for.
-    free: [OnceLock<Arc<[u32]>>; CharacterSet::ALL.len()],
+    greatest_distance: OnceLock<u32>,
 }
 
 /// More states were needed than allowed.
@@ -65,8 +63,15 @@ impl Dfa {
         let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
         let n_classes = representatives.len();
         let distance = distances(&next, n_classes, &accepting);
-        let free = Default::default();
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
+        let mut dfa = Self {
+            classes,
+            n_classes,
+            next,
+            accepting,
+            distance,
+            start: 0,
+            greatest_distance: OnceLock::new(),
+        };
         dfa.trim();
         Ok(dfa)
     }
@@ -102,8 +107,15 @@ impl Dfa {
             }
         }
         let distance = distances(&next, n_classes, &accepting);
-        let free = Default::default();
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
+        let mut dfa = Self {
+            classes,
+            n_classes,
+            next,
+            accepting,
+            distance,
+            start: 0,
+            greatest_distance: OnceLock::new(),
+        };
         dfa.trim();
         Ok(dfa)
     }
@@ -129,6 +141,21 @@ impl Dfa {
     /// The automaton of the texts that one of both accepts.
     pub(crate) fn union(&self, other: &Self, max_states: usize) -> Result<Self, TooManyStates> {
         self.product(other, max_states, |a, b| a || b, |a, b| a || b)
+    }
+
+    /// The bytes with which some text goes on; `None` when these are many.
+    pub(crate) fn next_bytes(&self, state: u32) -> Option<Bytes> {
+        let row = &self.next[state as usize * self.n_classes..][..self.n_classes];
+        let mut bytes = Bytes::new();
+        for (byte, &class) in (0..=255).zip(&self.classes) {
+            if row[usize::from(class)] != DEAD {
+                if bytes.len() == MAX_NEXT_BYTES {
+                    return None;
+                }
+                bytes.push(byte);
+            }
+        }
+        Some(bytes)
     }
 
     /// Runs both side by side. `goes_on` says by which of them are not dead whether a step is taken,
@@ -269,12 +296,6 @@ impl Dfa {
         end.is_some_and(|state| self.is_accepting(state))
     }
 
-    /// How many characters of a set may follow the state, whichever they are.
-    pub(crate) fn free_characters(&self, state: u32, characters: CharacterSet) -> u32 {
-        let free = &self.free[characters as usize];
-        free.get_or_init(|| crate::regex::free_characters(self, characters))[state as usize]
-    }
-
     /// How many bytes, at least, lead from the state to an accepting one.
     pub(crate) fn distance(&self, state: u32) -> u32 {
         self.distance[state as usize]
@@ -282,7 +303,10 @@ impl Dfa {
 
     /// How many bytes it takes to an accepting state at most, from whichever state.
     pub(crate) fn greatest_distance(&self) -> u32 {
-        self.distance.iter().copied().filter(|&distance| distance != u32::MAX).max().unwrap_or(0)
+        *self.greatest_distance.get_or_init(|| {
+            let distances = self.distance.iter().copied();
+            distances.filter(|&distance| distance != u32::MAX).max().unwrap_or(0)
+        })
     }
 
     pub(crate) fn n_states(&self) -> usize {
@@ -310,20 +334,6 @@ impl Dfa {
             self.next.iter().map(|&state| if is_dead(state) { DEAD } else { state }).collect();
         self.start = if is_dead(self.start) { DEAD } else { self.start };
         self.next = next;
-    }
-}
-
-impl ByteAutomaton for Dfa {
-    fn n_states(&self) -> usize {
-        self.n_states()
-    }
-
-    fn class(&self, byte: u8) -> u8 {
-        self.class(byte)
-    }
-
-    fn step(&self, state: u32, byte: u8) -> Option<u32> {
-        self.step(state, byte)
     }
 }
 

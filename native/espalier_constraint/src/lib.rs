@@ -28,19 +28,21 @@
 //! The crate is pure: it knows no tokenizer library, no model, no I/O, no clock and no randomness.
 
 mod automaton;
-mod character_set;
+mod character_groups;
 mod constraint;
 mod dfa;
 mod error;
+mod free_text;
 mod interner;
 mod json_schema;
+mod json_tokens;
+mod lexicon;
 mod literals;
 mod machine;
 mod matcher;
+mod number_tokens;
 mod plain;
 mod regex;
-mod sliced_tokens;
-mod spaced_tokens;
 mod string_table;
 mod string_tokens;
 mod token_mask;

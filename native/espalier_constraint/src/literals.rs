@@ -1,5 +1,7 @@
 //! [`Literals`]: a sorted list of texts, read byte by byte.
 
+use crate::token_trie::{Bytes, MAX_NEXT_BYTES};
+
 /// Distinct texts in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Literals {
@@ -59,6 +61,21 @@ impl Literals {
             end: first + count as u32,
             length: prefix.length + 1,
         })
+    }
+
+    /// The bytes with which the texts go on; `None` when these are many.
+    pub(crate) fn next_bytes(&self, prefix: Prefix) -> Option<Bytes> {
+        let (mut texts, at) = (self.beginning_with(prefix), prefix.length as usize);
+        let mut bytes = Bytes::new();
+        while let Some(text) = texts.first() {
+            let byte = text.get(at).copied();
+            bytes.extend(byte);
+            texts = &texts[texts.partition_point(|text| text.get(at).copied() <= byte)..];
+            if bytes.len() > MAX_NEXT_BYTES {
+                return None;
+            }
+        }
+        Some(bytes)
     }
 
     /// Whether what has been read is one of the texts.

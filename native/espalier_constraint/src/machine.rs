@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::character_set::CharacterSet;
 use crate::error::Error;
+use crate::json_schema::NumberRest;
 use crate::literals::Literals;
 use crate::string_tokens::FreeBounds;
+use crate::token_trie::Bytes;
 
 /// An automaton over bytes whose states are made as they are met.
 ///
@@ -26,15 +27,36 @@ pub(crate) trait Machine: Debug + Send {
     /// Whether the text may end here.
     fn is_accepting(&self, state: &Self::State) -> bool;
 
+    /// Whether the state is inside of a string.
+    fn is_inside(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// The string that the state is inside of, if it is: what can be walked without making states.
-    fn inside(&mut self, state: &Self::State) -> Result<Option<Self::Inside>, Error>;
+    fn inside(&mut self, _state: &Self::State) -> Result<Option<Self::Inside>, Error> {
+        Ok(None)
+    }
+
+    /// The number that the state is in, or before, if one may be there.
+    fn number(&mut self, _state: &Self::State) -> Result<Option<NumberRest>, Error> {
+        Ok(None)
+    }
+
+    /// The state behind the number that the state is in, if it may end here.
+    fn after_number(&mut self, _state: &Self::State) -> Result<Option<Self::State>, Error> {
+        Ok(None)
+    }
 
     /// Where in a JSON text the state is.
-    fn part(&self, state: &Self::State) -> Part;
+    fn part(&self, _state: &Self::State) -> Part {
+        Part::Other
+    }
 
     /// Whether what comes after this byte depends on more of the text than the ends of insides tell
     /// apart.
-    fn depends_on_text(&self, state: &Self::State, byte: u8) -> bool;
+    fn depends_on_text(&self, _state: &Self::State, _byte: u8) -> bool {
+        false
+    }
 
     /// A short text that leads to an accepting state; empty in one.
     fn completion(&mut self, state: &Self::State) -> Result<Vec<u8>, Error>;
@@ -51,8 +73,8 @@ pub(crate) trait Machine: Debug + Send {
 /// A place in a JSON text, as far as that tells which tokens are worth a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Between two values, keys or signs.
-    Between,
+    /// Between two values, keys or signs; whether white space changes nothing there.
+    Between { takes_spaces: bool },
     /// In a number. Where it may end, what follows white space follows without it, too.
     Number,
     /// Anywhere else, or the text isn't JSON.
@@ -92,8 +114,9 @@ pub(crate) trait Inside: Sized {
     /// What was read on a path from the start, as far as it was decoded.
     fn decoded(&self, path: &[u8]) -> Vec<u8>;
 
-    /// At the start: how many characters of some set may follow, whichever they are.
-    fn free_characters(&self) -> FreeCharacters;
+    /// At the start: whether all texts of that length may follow, but for a few that are not allowed to
+    /// end there.
+    fn is_free(&self, longest: usize) -> bool;
 
     /// At the start: the bounds, where all texts within them may follow.
     fn free_bounds(&self) -> Option<FreeBounds>;
@@ -101,18 +124,36 @@ pub(crate) trait Inside: Sized {
     /// The languages of the string; `None` where nothing is shared with other states.
     fn languages(&self) -> Option<Self::Languages>;
 
-    /// Where it starts as far as the languages go.
-    fn shared_start(&self) -> Self::Position;
+    /// Where it starts as far as the languages go, for texts of so many characters at most.
+    fn shared_start(&self, longest: usize) -> Self::Position;
 
-    /// One more byte, as far as the languages go.
-    fn shared_step(&self, position: &Self::Position, byte: u8) -> Move<Self::Position, Self::End>;
+    /// The class of each byte, such that bytes of a class do the same, and how many there are.
+    fn byte_classes(&self) -> ([u8; 256], usize);
+
+    /// Whether the position tells bytes apart that are of one class.
+    fn is_escape(&self, position: &Self::Position) -> bool;
+
+    /// Whether a character may begin at the position.
+    fn is_boundary(&self, position: &Self::Position) -> bool;
+
+    /// One more byte, as far as the languages go, for texts of so many characters at most.
+    fn shared_step(
+        &self,
+        position: &Self::Position,
+        byte: u8,
+        longest: usize,
+    ) -> Move<Self::Position, Self::End>;
 
     /// The texts that don't end like others, and that the languages may lack, as what is missing to
     /// them.
     fn special(&self) -> Special<'_>;
 
-    /// The same string as far as it is one of its special texts alone.
+    /// The same string as far as it is one of its special texts alone, where some of these may follow
+    /// that the languages lack.
     fn named(&self) -> Option<Self>;
+
+    /// The only bytes that may follow at the position, where these are few.
+    fn next_bytes(&self, position: &Self::Position) -> Option<Bytes>;
 }
 
 /// Texts that are not like others.
@@ -137,29 +178,6 @@ impl Special<'_> {
             Some(texts.beginning_with(prefix))
         });
         beginning.unwrap_or_default().iter().map(|text| &text[self.begun.len()..])
-    }
-}
-
-/// How many characters of a set may follow, whichever they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FreeCharacters {
-    pub(crate) of: CharacterSet,
-    pub(crate) n: usize,
-    /// Whether longer texts may follow, too, depending on what they are.
-    pub(crate) are_more: bool,
-}
-
-impl FreeCharacters {
-    /// None are.
-    pub(crate) const NONE: Self = Self { of: CharacterSet::Plain, n: 0, are_more: true };
-
-    /// As many as there are of the largest set of which there are enough to be worth while, if there
-    /// is one. There may be more.
-    pub(crate) fn of_some_set(n: impl Fn(CharacterSet) -> u32) -> Self {
-        const ENOUGH: u32 = 8;
-        let mut enough = CharacterSet::ALL.into_iter().map(|of| (of, n(of)));
-        let enough = enough.find(|(_, n)| *n >= ENOUGH);
-        enough.map_or(Self::NONE, |(of, n)| Self { of, n: n as usize, are_more: true })
     }
 }
 
@@ -200,7 +218,7 @@ impl Inside for NoInside {
         match *self {}
     }
 
-    fn free_characters(&self) -> FreeCharacters {
+    fn is_free(&self, _longest: usize) -> bool {
         match *self {}
     }
 
@@ -212,9 +230,21 @@ impl Inside for NoInside {
         match *self {}
     }
 
-    fn shared_start(&self) {}
+    fn shared_start(&self, _longest: usize) {}
 
-    fn shared_step(&self, (): &(), _byte: u8) -> Move<(), ()> {
+    fn byte_classes(&self) -> ([u8; 256], usize) {
+        match *self {}
+    }
+
+    fn is_escape(&self, (): &()) -> bool {
+        match *self {}
+    }
+
+    fn is_boundary(&self, (): &()) -> bool {
+        match *self {}
+    }
+
+    fn shared_step(&self, (): &(), _byte: u8, _longest: usize) -> Move<(), ()> {
         match *self {}
     }
 
@@ -223,6 +253,10 @@ impl Inside for NoInside {
     }
 
     fn named(&self) -> Option<Self> {
+        match *self {}
+    }
+
+    fn next_bytes(&self, (): &()) -> Option<Bytes> {
         match *self {}
     }
 }

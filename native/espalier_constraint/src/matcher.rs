@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
 use crate::token_mask::TokenMask;
+use crate::token_trie::Children;
 use crate::vocabulary::Vocabulary;
 
 /// Where one sequence stands: which tokens were accepted, and which are allowed next.
@@ -325,7 +326,8 @@ impl Locked<'_> {
             };
             path.extend(next);
             found |= next.is_some() && !visit.ids().is_empty();
-            Ok::<_, Error>(next.is_some() && !found)
+            let goes_on = next.is_some() && !found;
+            Ok::<_, Error>(if goes_on { Children::All } else { Children::None })
         })?;
         Ok(found)
     }

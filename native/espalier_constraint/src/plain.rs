@@ -3,7 +3,7 @@
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
-use crate::machine::{Machine, NoInside, Part};
+use crate::machine::{Machine, NoInside};
 
 impl Machine for Dfa {
     type State = u32;
@@ -19,18 +19,6 @@ impl Machine for Dfa {
 
     fn is_accepting(&self, state: &u32) -> bool {
         Self::is_accepting(self, *state)
-    }
-
-    fn inside(&mut self, _state: &u32) -> Result<Option<NoInside>, Error> {
-        Ok(None)
-    }
-
-    fn part(&self, _state: &u32) -> Part {
-        Part::Other
-    }
-
-    fn depends_on_text(&self, _state: &u32, _byte: u8) -> bool {
-        false
     }
 
     fn completion(&mut self, state: &u32) -> Result<Vec<u8>, Error> {
@@ -52,18 +40,6 @@ impl Machine for Literals {
 
     fn is_accepting(&self, state: &Prefix) -> bool {
         self.is_complete(*state)
-    }
-
-    fn inside(&mut self, _state: &Prefix) -> Result<Option<NoInside>, Error> {
-        Ok(None)
-    }
-
-    fn part(&self, _state: &Prefix) -> Part {
-        Part::Other
-    }
-
-    fn depends_on_text(&self, _state: &Prefix, _byte: u8) -> bool {
-        false
     }
 
     fn completion(&mut self, state: &Prefix) -> Result<Vec<u8>, Error> {

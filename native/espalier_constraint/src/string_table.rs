@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::machine::{FreeCharacters, Inside, Move};
-use crate::string_tokens::{Closings, StringTokens};
-use crate::token_mask::TokenMask;
+use crate::character_groups::CharacterGroups;
+use crate::free_text::{Positions, free_contents};
+use crate::lexicon::{Contents, Lexicon, LexiconKind};
+use crate::machine::{Inside, Move};
+use crate::string_tokens::{Closing, Found, StringTokens};
+use crate::token_trie::{Bytes, Children, Visit};
 use crate::vocabulary::Vocabulary;
 
 /// The positions in strings of some languages by number, with what each byte does, and the tokens
@@ -15,10 +18,16 @@ use crate::vocabulary::Vocabulary;
 #[derive(Debug)]
 pub(crate) struct StringTable<I: Inside> {
     ids: FxHashMap<I::Position, u32>,
-    positions: Vec<I::Position>,
-    rows: Vec<[u32; 256]>,
+    positions: Vec<Known<I::Position>>,
+    /// Outside of escapes bytes that do the same share a class.
+    classes: [u8; 256],
+    n_classes: usize,
+    /// How many characters a token has at most.
+    longest: usize,
+    /// The rows of all positions: where each class, or in an escape each byte, leads.
+    next: Vec<u32>,
     endings: FxHashMap<I::End, u32>,
-    tokens: FxHashMap<u32, Arc<StringTokens>>,
+    tokens: FxHashMap<(u32, LexiconKind), Arc<StringTokens>>,
 }
 
 /// In place of a position: not asked yet.
@@ -28,105 +37,103 @@ const DOUBTFUL: u32 = u32::MAX - 2;
 /// From here on: the string ends, with the ending of this number above it.
 const ENDS: u32 = 1 << 30;
 
-/// So many tokens that are longer than what is free are tried one by one.
-const MAX_LONGER: usize = 10_000;
-
 /// More positions than that are forgotten.
 const MAX_POSITIONS: usize = 20_000;
 
-impl<I: Inside> Default for StringTable<I> {
-    fn default() -> Self {
+/// A position, and the only bytes that may follow there, where these are few.
+#[derive(Debug)]
+struct Known<P> {
+    position: P,
+    next_bytes: Option<Bytes>,
+    is_escape: bool,
+    row: u32,
+}
+
+impl<I: Inside> StringTable<I> {
+    /// A table for the languages of a string.
+    pub(crate) fn new(rest: &I, longest: usize) -> Self {
+        let (classes, n_classes) = rest.byte_classes();
         Self {
             ids: FxHashMap::default(),
             positions: Vec::new(),
-            rows: Vec::new(),
+            classes,
+            n_classes,
+            longest,
+            next: Vec::new(),
             endings: FxHashMap::default(),
             tokens: FxHashMap::default(),
         }
     }
-}
 
-impl<I: Inside> StringTable<I> {
-    /// The tokens that may follow at the start of the rest of a string in these languages, and how
-    /// much memory it took to find out.
+    /// The tokens of a lexicon that may follow at the start of the rest of a string in these
+    /// languages, and how much memory it took to find out.
     pub(crate) fn tokens(
         &mut self,
         rest: &I,
+        kind: LexiconKind,
         vocabulary: &Vocabulary,
     ) -> (Arc<StringTokens>, usize) {
         if self.positions.len() > MAX_POSITIONS {
-            *self = Self::default();
+            *self = Self::new(rest, self.longest);
         }
         let n_before = self.positions.len();
-        let start = self.id_of(rest.shared_start());
-        if let Some(tokens) = self.tokens.get(&start) {
+        let start = self.id_of(rest, rest.shared_start(self.longest));
+        if let Some(tokens) = self.tokens.get(&(start, kind)) {
             return (tokens.clone(), 0);
         }
-        let tokens = Arc::new(self.find_tokens(rest, start, vocabulary));
-        self.tokens.insert(start, tokens.clone());
+        let tokens = Arc::new(self.find_tokens(rest, start, vocabulary.lexicon(kind)));
+        self.tokens.insert((start, kind), tokens.clone());
         let n_rows = self.positions.len() - n_before;
-        let n_bytes = n_rows * (size_of::<[u32; 256]>() + 2 * size_of::<I::Position>());
+        let n_bytes = n_rows * (self.n_classes * 4 + 3 * size_of::<I::Position>());
         (tokens.clone(), n_bytes + tokens.size_in_bytes())
     }
 
-    fn find_tokens(&mut self, rest: &I, start: u32, vocabulary: &Vocabulary) -> StringTokens {
-        let FreeCharacters { of, n, are_more } = rest.free_characters();
-        let is_sliced = n > 0 && (!are_more || vocabulary.sliced(of).beyond(n).len() <= MAX_LONGER);
-        let sliced = is_sliced.then(|| vocabulary.sliced(of));
-        let trie = sliced.map_or(vocabulary.trie(), |sliced| &sliced.others);
-        let mut inside =
-            sliced.map_or_else(|| TokenMask::none(vocabulary.n_ids()), |sliced| sliced.up_to(n));
-        let longer = sliced.filter(|_| are_more).into_iter().flat_map(|sliced| sliced.beyond(n));
-        let (mut closings, mut doubtful) = (Closings::default(), Vec::new());
-        for id in longer {
-            match self.after(rest, start, vocabulary.token_bytes(id).unwrap_or_default()) {
-                DOUBTFUL => doubtful.push(id),
-                after if after < ENDS => inside.allow(id),
-                _ => {}
+    fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
+        let free = if rest.is_free(self.longest) {
+            Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX }
+        } else {
+            free_contents(&mut Asked { table: self, rest }, start, lexicon)
+        };
+        let mut found = Found::default();
+        let (mut path, mut text) = (vec![start], Vec::new());
+        let first = self.children(start);
+        let walked = lexicon.trie.walk_some(first, |visit| {
+            if lexicon.is_within(visit.node, free) {
+                return Ok(Children::None);
             }
-        }
-        let mut path = vec![start];
-        let walked = trie.walk(|visit| {
             path.truncate(visit.depth);
+            text.truncate(visit.depth - 1);
+            text.push(visit.byte);
             let next = self.step(rest, path[visit.depth - 1], visit.byte);
             match next {
                 REFUSED => {}
-                DOUBTFUL => doubtful.extend(visit.ids_below()),
-                ENDS.. => {
-                    for &id in visit.ids_below() {
-                        let token = vocabulary.token_bytes(id).unwrap_or_default();
-                        let (quote, ending) = (visit.depth - 1, (next - ENDS) as usize);
-                        closings.add(ending, id, token, quote, rest.decoded(&token[..quote]));
-                    }
-                }
+                DOUBTFUL => found.doubtful.extend(visit.ids_below()),
+                ENDS.. => close(&visit, rest, (next - ENDS) as usize, &text, &mut found),
                 _ => {
                     path.push(next);
-                    visit.ids().iter().for_each(|&id| inside.allow(id));
-                    return Ok(true);
+                    found.inside.extend(visit.ids());
+                    return Ok(self.children(next));
                 }
             }
-            Ok::<_, Infallible>(false)
+            Ok::<_, Infallible>(Children::None)
         });
         let Ok(()) = walked;
-        StringTokens::new(inside, closings, doubtful)
+        let known = (!free.groups.is_empty()).then(|| lexicon.within(free));
+        found.finish(known, lexicon.n_ids)
     }
 
-    /// Where some bytes lead, up to the first that doesn't stay inside.
-    fn after(&mut self, rest: &I, mut position: u32, bytes: &[u8]) -> u32 {
-        for &byte in bytes {
-            position = self.step(rest, position, byte);
-            if position >= ENDS {
-                break;
-            }
-        }
-        position
+    fn children(&self, position: u32) -> Children {
+        self.positions[position as usize].next_bytes.clone().map_or(Children::All, Children::Only)
     }
 
     fn step(&mut self, rest: &I, position: u32, byte: u8) -> u32 {
-        match self.rows[position as usize][usize::from(byte)] {
+        let Known { position, is_escape, row, .. } = &self.positions[position as usize];
+        let column = if *is_escape { byte } else { self.classes[usize::from(byte)] };
+        let index = *row as usize + usize::from(column);
+        match self.next[index] {
             UNKNOWN => {
-                let next = match rest.shared_step(&self.positions[position as usize], byte) {
-                    Move::Stays(next) => self.id_of(next),
+                let next = match rest.shared_step(position, byte, self.longest) {
+                    Move::Stays(next) => self.id_of(rest, next),
                     Move::Ends(end) => {
                         let n_endings = self.endings.len() as u32;
                         ENDS + *self.endings.entry(end).or_insert(n_endings)
@@ -134,21 +141,53 @@ impl<I: Inside> StringTable<I> {
                     Move::Refused => REFUSED,
                     Move::Doubtful => DOUBTFUL,
                 };
-                self.rows[position as usize][usize::from(byte)] = next;
+                self.next[index] = next;
                 next
             }
             known => known,
         }
     }
 
-    fn id_of(&mut self, position: I::Position) -> u32 {
+    fn id_of(&mut self, rest: &I, position: I::Position) -> u32 {
         if let Some(&id) = self.ids.get(&position) {
             return id;
         }
         let id = self.positions.len() as u32;
         self.ids.insert(position.clone(), id);
-        self.positions.push(position);
-        self.rows.push([UNKNOWN; 256]);
+        let (next_bytes, is_escape) = (rest.next_bytes(&position), rest.is_escape(&position));
+        let row = self.next.len() as u32;
+        self.positions.push(Known { position, next_bytes, is_escape, row });
+        let n_columns = if is_escape { 256 } else { self.n_classes };
+        self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));
         id
     }
+}
+
+/// A table that is asked for a string.
+struct Asked<'a, I: Inside> {
+    table: &'a mut StringTable<I>,
+    rest: &'a I,
+}
+
+impl<I: Inside> Positions for Asked<'_, I> {
+    fn step(&mut self, position: u32, byte: u8) -> Option<u32> {
+        let next = self.table.step(self.rest, position, byte);
+        (next < ENDS).then_some(next)
+    }
+
+    fn is_boundary(&self, position: u32) -> bool {
+        self.rest.is_boundary(&self.table.positions[position as usize].position)
+    }
+}
+
+/// Adds the tokens that end the string with the visited quote, the last byte of the text.
+fn close<I: Inside>(visit: &Visit<'_>, rest: &I, ending: usize, text: &[u8], found: &mut Found) {
+    let quote = text.len() - 1;
+    let (spelled, content) = (&text[..quote], rest.decoded(&text[..quote]));
+    visit.for_each_below(|after, ids| {
+        for &id in ids {
+            let closing = Closing { id, spelled: spelled.into(), rest: after.into() };
+            found.close(ending, closing, content.clone());
+        }
+    });
 }

@@ -3,46 +3,49 @@
 //! Tokens that end the string are kept by what comes after the quote: few rests are shared by many
 //! tokens, and what the enclosing value allows is asked once for each of them.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use crate::character_set::CharacterSet;
+use crate::character_groups::CharacterGroups;
 use crate::json_schema::{Content, Decoder, EscapeStyle};
-use crate::token_mask::TokenMask;
+use crate::lexicon::{Contents, Lexicon};
+use crate::token_mask::TokenSet;
 use crate::token_trie::TokenTrie;
-use crate::vocabulary::Vocabulary;
 
-/// The tokens that may follow at some place inside of a string.
-#[derive(Debug)]
+/// The tokens of a [`Lexicon`] that may follow at some place inside of a string.
+#[derive(Debug, Default)]
 pub(crate) struct StringTokens {
     /// Those that stay inside.
-    pub(crate) inside: TokenMask,
+    pub(crate) inside: SmallVec<[Arc<TokenSet>; 2]>,
     /// Those that end the string, grouped by what matters of its text.
-    pub(crate) endings: Vec<Ending>,
-    /// All that end the string, by the characters before the quote, each with the quote's index.
-    by_content: FxHashMap<Vec<u8>, Vec<(u32, usize)>>,
+    pub(crate) endings: Vec<Arc<Ending>>,
+    /// All that end the string, by the characters before the quote.
+    by_content: FxHashMap<Vec<u8>, Vec<Closing>>,
     /// Those of which it takes more to know.
     pub(crate) doubtful: Vec<u32>,
+}
+
+/// A token that ends a string.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) id: u32,
+    /// What comes before the quote.
+    pub(crate) spelled: Box<[u8]>,
+    /// What comes after it.
+    pub(crate) rest: Box<[u8]>,
 }
 
 /// Tokens that end a string whose text comes to the same.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     /// What comes before the quote, decoded and as it is spelled.
-    contents: Vec<(Vec<u8>, Vec<u8>)>,
+    contents: Vec<(Vec<u8>, Box<[u8]>)>,
     /// Those whose last byte is the quote.
     pub(crate) closing: Vec<u32>,
     /// The others, by what comes after it.
     pub(crate) rests: TokenTrie,
-}
-
-/// Tokens, each with what it has after the quote.
-type Rests = Vec<(u32, Vec<u8>)>;
-
-/// Tokens that end a string, as they are found.
-#[derive(Default)]
-pub(crate) struct Closings {
-    endings: Vec<(Ending, Rests)>,
-    by_content: FxHashMap<Vec<u8>, Vec<(u32, usize)>>,
 }
 
 impl Ending {
@@ -53,68 +56,85 @@ impl Ending {
     }
 }
 
-impl Closings {
-    /// Adds a token with the quote at an index, for the ending with a number. `content` is what comes
-    /// before the quote, decoded.
-    pub(crate) fn add(
-        &mut self,
-        ending: usize,
-        id: u32,
-        token: &[u8],
-        quote: usize,
-        content: Vec<u8>,
-    ) {
-        self.endings.resize_with(self.endings.len().max(ending + 1), Default::default);
+/// Tokens that may follow, as they are found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) inside: Vec<u32>,
+    pub(crate) doubtful: Vec<u32>,
+    endings: Vec<(Ending, Rests)>,
+    by_content: FxHashMap<Vec<u8>, Vec<Closing>>,
+}
+
+/// Tokens, each with what it has after the quote.
+type Rests = Vec<(u32, Box<[u8]>)>;
+
+impl Found {
+    /// Adds a token that ends the string, to the ending with a number. `content` is what comes before
+    /// the quote, decoded.
+    pub(crate) fn close(&mut self, ending: usize, closing: Closing, content: Vec<u8>) {
+        if self.endings.len() <= ending {
+            self.endings.resize_with(ending + 1, Default::default);
+        }
         let (ending, rests) = &mut self.endings[ending];
         // The same content has the same ending.
-        let same = self.by_content.entry(content.clone()).or_default();
-        if same.is_empty() {
-            ending.contents.push((content, token[..quote].to_vec()));
+        let same = self.by_content.entry(content).or_insert_with_key(|content| {
+            ending.contents.push((content.clone(), closing.spelled.clone()));
+            Vec::new()
+        });
+        match &closing.rest[..] {
+            [] => ending.closing.push(closing.id),
+            rest => rests.push((closing.id, rest.into())),
         }
-        same.push((id, quote));
-        match &token[quote + 1..] {
-            [] => ending.closing.push(id),
-            rest => rests.push((id, rest.to_vec())),
+        same.push(closing);
+    }
+
+    /// What was found, beside tokens that are known to stay inside.
+    pub(crate) fn finish(self, known: Option<Arc<TokenSet>>, n_ids: usize) -> StringTokens {
+        let mut inside: SmallVec<_> = known.into_iter().collect();
+        if !self.inside.is_empty() {
+            inside.push(Arc::new(TokenSet::new(self.inside, n_ids)));
         }
+        let endings = self.endings.into_iter().map(|(ending, rests)| {
+            let rests = TokenTrie::new(rests.iter().map(|(id, rest)| (*id, &rest[..])));
+            Arc::new(Ending { rests, ..ending })
+        });
+        let (endings, by_content) = (endings.collect(), self.by_content);
+        StringTokens { inside, endings, by_content, doubtful: self.doubtful }
     }
 }
 
 impl StringTokens {
-    pub(crate) fn new(inside: TokenMask, closings: Closings, doubtful: Vec<u32>) -> Self {
-        let endings = closings.endings.into_iter().map(|(ending, rests)| {
-            let rests = TokenTrie::new(rests.iter().map(|(id, rest)| (*id, &rest[..])));
-            Ending { rests, ..ending }
-        });
-        Self { inside, endings: endings.collect(), by_content: closings.by_content, doubtful }
-    }
-
     /// Those where all characters are allowed, at a boundary of two.
-    pub(crate) fn free(bounds: FreeBounds, vocabulary: &Vocabulary) -> Self {
-        let plain = vocabulary.sliced(CharacterSet::Plain);
-        let mut inside = plain.up_to(bounds.max);
-        let mut closings = Closings::default();
-        plain.others.for_each_token(|token, ids| match bounds.place_of(token) {
-            Place::Inside => ids.iter().for_each(|&id| inside.allow(id)),
+    pub(crate) fn free(bounds: FreeBounds, lexicon: &Lexicon) -> Self {
+        let n_characters = bounds.max as u32;
+        let plain = lexicon.within(Contents { groups: CharacterGroups::PLAIN, n_characters });
+        let mut found = Found::default();
+        lexicon.others.for_each_token(|text, ids| match bounds.place_of(text) {
+            Place::Inside => found.inside.extend(ids),
             Place::Ends { quote } => {
-                let content = decoded(&token[..quote]);
+                let (spelled, rest) = (&text[..quote], &text[quote + 1..]);
+                let content = decoded(spelled);
                 for &id in ids {
-                    closings.add(0, id, token, quote, content.clone());
+                    let closing = Closing { id, spelled: spelled.into(), rest: rest.into() };
+                    found.close(0, closing, content.clone());
                 }
             }
             Place::Refused => {}
         });
-        Self::new(inside, closings, Vec::new())
+        found.finish(Some(plain), lexicon.n_ids)
     }
 
-    /// Those that end the string after these characters, each with the quote's index.
-    pub(crate) fn closing_after(&self, content: &[u8]) -> &[(u32, usize)] {
+    /// Those that end the string after these characters.
+    pub(crate) fn closing_after(&self, content: &[u8]) -> &[Closing] {
         self.by_content.get(content).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        const TOKEN_BYTES: usize = 100;
+        const TOKEN_BYTES: usize = 200;
         let n_closing = self.by_content.values().map(Vec::len).sum::<usize>();
-        self.inside.size_in_bytes() + n_closing * TOKEN_BYTES
+        // The set before the last one is shared with others.
+        let own = self.inside.last().map_or(0, |ids| ids.size_in_bytes());
+        size_of::<Self>() + own + n_closing * TOKEN_BYTES
     }
 }
 

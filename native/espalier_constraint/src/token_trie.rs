@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 
+use smallvec::SmallVec;
+
 /// A trie in which the children of a node stand side by side, so that those whose bytes are refused
 /// cost no more than a look at these bytes. The children of the first of them come next, then those
 /// of its own first child: what is walked together lies together.
@@ -31,7 +33,8 @@ pub(crate) struct Visit<'a> {
     /// The number of bytes from the root, this node's included.
     pub(crate) depth: usize,
     trie: &'a TokenTrie,
-    node: usize,
+    /// Its number.
+    pub(crate) node: usize,
 }
 
 impl<'a> Visit<'a> {
@@ -41,10 +44,51 @@ impl<'a> Visit<'a> {
         &self.trie.ids[first_id as usize..own_end as usize]
     }
 
+    /// Calls with what follows this node in each token that begins so, and its ids; those that end here
+    /// included.
+    pub(crate) fn for_each_below(&self, mut call: impl FnMut(&[u8], &[u32])) {
+        if !self.ids().is_empty() {
+            call(&[], self.ids());
+        }
+        self.trie.for_each_token_below(self.node, call);
+    }
+
     /// Those, and all of longer tokens that begin so.
     pub(crate) fn ids_below(&self) -> &'a [u32] {
         let Node { first_id, end, .. } = self.trie.nodes[self.node];
         &self.trie.ids[first_id as usize..end as usize]
+    }
+}
+
+/// Which children of a node are visited.
+pub(crate) enum Children {
+    All,
+    None,
+    /// Those with these bytes, or more of them: no others matter.
+    Only(Bytes),
+}
+
+/// A few bytes.
+pub(crate) type Bytes = SmallVec<[u8; 24]>;
+
+/// Where more bytes than that may follow, it is no longer quicker to look up each.
+pub(crate) const MAX_NEXT_BYTES: usize = 20;
+
+/// Nodes that are visited next, each with what is below it.
+enum Siblings {
+    Range(std::ops::Range<usize>),
+    /// The last one comes first.
+    Some(SmallVec<[u32; 16]>),
+}
+
+impl Iterator for Siblings {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Self::Range(range) => range.next(),
+            Self::Some(nodes) => nodes.pop().map(|node| node as usize),
+        }
     }
 }
 
@@ -62,6 +106,11 @@ impl TokenTrie {
         let mut sorted: Vec<(&[u8], u32)> =
             tokens.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, bytes)| (bytes, id)).collect();
         sorted.sort_unstable();
+        Self::of_sorted(&sorted)
+    }
+
+    /// Of tokens, none of them empty, in ascending order.
+    fn of_sorted(sorted: &[(&[u8], u32)]) -> Self {
         let mut trie = Self {
             bytes: Vec::new(),
             nodes: Vec::new(),
@@ -71,7 +120,7 @@ impl TokenTrie {
         trie.add(0, [0, 0, sorted.len()]);
         let mut open = vec![(Self::ROOT, 0)];
         while let Some((node, depth)) = open.pop() {
-            trie.add_children(node, depth, &sorted);
+            trie.add_children(node, depth, sorted);
             open.extend(trie.children(node).rev().map(|child| (child, depth + 1)));
         }
         trie
@@ -99,25 +148,43 @@ impl TokenTrie {
         self.nodes[node].first_child = first_child as u32;
     }
 
+    /// For each node what is found of the places that its ids, and those of longer tokens, have in the
+    /// order of their bytes.
+    pub(crate) fn fold_below<T>(&self, find: impl Fn(std::ops::Range<usize>) -> T) -> Vec<T> {
+        self.nodes.iter().map(|node| find(node.first_id as usize..node.end as usize)).collect()
+    }
+
     /// How many bytes the longest token has.
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Visits the nodes, each before its children; where `enter` answers false, they are skipped.
-    pub(crate) fn walk<E>(&self, enter: impl FnMut(Visit<'_>) -> Result<bool, E>) -> Result<(), E> {
-        self.walk_from(Self::ROOT, 0, enter)
+    /// Visits the nodes, each before its children. What `enter` answers tells which of these come next.
+    pub(crate) fn walk<E>(
+        &self,
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        self.walk_from(Self::ROOT, 0, Children::All, enter)
+    }
+
+    /// As [`walk`](Self::walk), with only some of the first bytes.
+    pub(crate) fn walk_some<E>(
+        &self,
+        first: Children,
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        self.walk_from(Self::ROOT, 0, first, enter)
     }
 
     /// Visits the tokens that begin with the text and are longer, as [`walk`](Self::walk) does.
     pub(crate) fn walk_below<E>(
         &self,
         text: &[u8],
-        enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         let mut bytes = text.iter();
         match bytes.try_fold(Self::ROOT, |node, &byte| self.child(node, byte)) {
-            Some(node) => self.walk_from(node, text.len(), enter),
+            Some(node) => self.walk_from(node, text.len(), Children::All, enter),
             None => Ok(()),
         }
     }
@@ -127,9 +194,11 @@ impl TokenTrie {
         &self,
         node: usize,
         depth: usize,
-        mut enter: impl FnMut(Visit<'_>) -> Result<bool, E>,
+        first: Children,
+        mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
-        let mut open = vec![self.children(node)];
+        let mut open: SmallVec<[Siblings; 16]> = SmallVec::new();
+        open.extend(self.siblings(node, first));
         while let Some(siblings) = open.last_mut() {
             let Some(node) = siblings.next() else {
                 open.pop();
@@ -137,23 +206,42 @@ impl TokenTrie {
             };
             let (byte, depth) = (self.bytes[node], depth + open.len());
             let visit = Visit { byte, depth, trie: self, node };
-            if enter(visit)? {
-                open.push(self.children(node));
-            }
+            let children = enter(visit)?;
+            open.extend(self.siblings(node, children));
         }
         Ok(())
     }
 
-    /// Calls with the bytes of each token and its ids.
-    pub(crate) fn for_each_token(&self, mut call: impl FnMut(&[u8], &[u32])) {
+    /// Those of a node's children that come next; none where there are none.
+    fn siblings(&self, node: usize, children: Children) -> Option<Siblings> {
+        let all = self.children(node);
+        match children {
+            Children::None => None,
+            _ if all.is_empty() => None,
+            Children::Only(bytes) if bytes.len() < all.len() => {
+                let found = bytes.iter().filter_map(|&byte| Some(self.child(node, byte)? as u32));
+                let mut found: SmallVec<[u32; 16]> = found.collect();
+                found.reverse();
+                Some(Siblings::Some(found))
+            }
+            Children::Only(_) | Children::All => Some(Siblings::Range(all)),
+        }
+    }
+
+    /// Calls with the bytes of each token and its ids, in ascending order.
+    pub(crate) fn for_each_token(&self, call: impl FnMut(&[u8], &[u32])) {
+        self.for_each_token_below(Self::ROOT, call);
+    }
+
+    fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
         let mut bytes = Vec::new();
-        let walked = self.walk(|visit| {
+        let walked = self.walk_from(node, 0, Children::All, |visit| {
             bytes.truncate(visit.depth - 1);
             bytes.push(visit.byte);
             if !visit.ids().is_empty() {
                 call(&bytes, visit.ids());
             }
-            Ok::<_, Infallible>(true)
+            Ok::<_, Infallible>(Children::All)
         });
         let Ok(()) = walked;
     }
@@ -184,6 +272,34 @@ impl TokenTrie {
     }
 }
 
+/// Tokens in ascending order that become a trie.
+#[derive(Default)]
+pub(crate) struct TrieBuilder {
+    bytes: Vec<u8>,
+    /// Each with the end of its bytes, which begin where those of the one before end.
+    ends: Vec<(usize, u32)>,
+}
+
+impl TrieBuilder {
+    /// Adds the ids of a token that comes after all others so far.
+    pub(crate) fn add(&mut self, bytes: &[u8], ids: &[u32]) {
+        for &id in ids {
+            self.bytes.extend_from_slice(bytes);
+            self.ends.push((self.bytes.len(), id));
+        }
+    }
+
+    pub(crate) fn finish(self) -> TokenTrie {
+        let mut start = 0;
+        let token = |&(end, id): &(usize, u32)| {
+            let bytes = &self.bytes[std::mem::replace(&mut start, end)..end];
+            (bytes, id)
+        };
+        let sorted: Vec<_> = self.ends.iter().map(token).collect();
+        TokenTrie::of_sorted(&sorted)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,10 +312,10 @@ mod tests {
         let mut seen = Vec::new();
         trie.walk(|visit| {
             if visit.byte == refuse {
-                return Ok::<_, ()>(false);
+                return Ok::<_, ()>(Children::None);
             }
             seen.extend_from_slice(visit.ids());
-            Ok(true)
+            Ok(Children::All)
         })
         .unwrap();
         seen

@@ -1,19 +1,14 @@
 //! [`Vocabulary`]: the bytes of each token id.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
-use crate::character_set::CharacterSet;
 use crate::error::Error;
-use crate::sliced_tokens::SlicedTokens;
-use crate::spaced_tokens::SpacedTokens;
-use crate::string_tokens::{FreeBounds, StringTokens};
+use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
+use crate::json_tokens::JsonTokens;
+use crate::lexicon::{Lexicon, LexiconKind};
+use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
 use crate::token_trie::TokenTrie;
-
-/// The sets of tokens inside of strings that are kept; each takes about a bit for each token.
-const MAX_FREE_TEXTS: usize = 256;
 
 type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
 
@@ -27,12 +22,14 @@ pub struct Vocabulary {
     ends: Vec<usize>,
     eos_ids: Vec<u32>,
     special_ids: Vec<u32>,
-    trie: TokenTrie,
-    /// By set of characters; made when they are asked for.
-    sliced: [OnceLock<SlicedTokens>; CharacterSet::ALL.len()],
-    /// Tokens inside of strings, by what may follow there; made as they are asked for.
-    free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
-    spaced: OnceLock<SpacedTokens>,
+    /// All ordinary tokens.
+    whole: Lexicon,
+    /// Those that may follow in a JSON text, with white space before them cut off and without that.
+    spaced: JsonTokens,
+    bare: JsonTokens,
+    /// Those that may go on with a number.
+    digits: TokenTrie,
+    numbers: NumberTables,
     encode: Option<Box<Encode>>,
 }
 
@@ -60,7 +57,13 @@ impl Vocabulary {
         if ordinary().all(|(_, bytes)| bytes.is_empty()) {
             return Err(invalid("no token has a text"));
         }
-        let trie = TokenTrie::new(ordinary());
+        let n_ids = tokens.len();
+        let whole =
+            Lexicon::new(ordinary().filter(|(_, bytes)| !bytes.is_empty()).collect(), n_ids);
+        let [spaced, bare] = [true, false].map(|cuts| JsonTokens::new(ordinary(), n_ids, cuts));
+        let goes_on = |byte: &u8| b"0123456789.eE+-".contains(byte);
+        let digits =
+            TokenTrie::new(ordinary().filter(|(_, bytes)| bytes.first().is_some_and(goes_on)));
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
         for token in tokens {
             bytes.extend(token);
@@ -72,10 +75,11 @@ impl Vocabulary {
             ends,
             eos_ids,
             special_ids,
-            trie,
-            sliced: Default::default(),
-            free_texts: Mutex::default(),
-            spaced: OnceLock::new(),
+            whole,
+            spaced,
+            bare,
+            digits,
+            numbers: NumberTables::default(),
             encode: None,
         })
     }
@@ -121,39 +125,36 @@ impl Vocabulary {
     }
 
     pub(crate) fn trie(&self) -> &TokenTrie {
-        &self.trie
+        &self.whole.trie
     }
 
-    /// The tokens that consist of characters of a set, and the others.
-    pub(crate) fn sliced(&self, characters: CharacterSet) -> &SlicedTokens {
-        self.sliced[characters as usize].get_or_init(|| {
-            let ids = 0..self.n_ids() as u32;
-            let tokens = ids.filter(|&id| !self.is_special(id));
-            let tokens = tokens.filter_map(|id| Some((id, self.token_bytes(id)?)));
-            SlicedTokens::new(characters, self.n_ids(), tokens)
-        })
+    /// The tokens as what may follow inside of a string.
+    pub(crate) fn lexicon(&self, kind: LexiconKind) -> &Lexicon {
+        match kind {
+            LexiconKind::Whole => &self.whole,
+            LexiconKind::Quoted => &self.bare.strings,
+            LexiconKind::SpacedQuoted => &self.spaced.strings,
+        }
     }
 
     /// The tokens that may follow between two parts of a JSON text.
-    pub(crate) fn spaced(&self) -> &SpacedTokens {
-        self.spaced.get_or_init(|| SpacedTokens::new(self))
+    pub(crate) fn json_tokens(&self, cuts_spaces: bool) -> &JsonTokens {
+        if cuts_spaces { &self.spaced } else { &self.bare }
     }
 
-    /// The tokens that may follow inside of a string.
-    pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<StringTokens> {
-        let longest = self.trie.depth();
-        let (min, max) = (bounds.min.min(longest + 1), bounds.max.min(longest));
-        let bounds = FreeBounds { min, max, ..bounds };
-        let mut known = self.free_texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = known.get(&bounds) {
-            return text.clone();
-        }
-        let text = Arc::new(StringTokens::free(bounds, self));
-        if known.len() >= MAX_FREE_TEXTS {
-            known.clear();
-        }
-        known.insert(bounds, text.clone());
-        text
+    /// The tokens that may follow in a number, or begin one.
+    pub(crate) fn number_tokens(
+        &self,
+        (range, style): (&NumberRange, NumberStyle),
+        prefix: &NumberPrefix,
+        kind: NumberTrie,
+    ) -> Arc<NumberTokens> {
+        let trie = match kind {
+            NumberTrie::Begin => &self.bare.numbers,
+            NumberTrie::SpacedBegin => &self.spaced.numbers,
+            NumberTrie::GoOn => &self.digits,
+        };
+        self.numbers.tokens((range, style), prefix, (kind, trie, self.n_ids()))
     }
 
     /// Spells the text in tokens; `None` where some byte has no token.
@@ -178,7 +179,7 @@ impl Vocabulary {
     fn spell_greedily(&self, mut text: &[u8]) -> Option<Vec<u32>> {
         let mut ids = Vec::new();
         while !text.is_empty() {
-            let (id, length) = self.trie.longest_prefix(text)?;
+            let (id, length) = self.trie().longest_prefix(text)?;
             ids.push(id);
             text = &text[length..];
         }

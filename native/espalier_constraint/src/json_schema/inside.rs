@@ -13,11 +13,12 @@ use super::language::{Language, Reading};
 use super::machine::JsonMachine;
 use super::state::{KeyReading, Place, StackId, State, StringReading};
 use super::string::{Content, Decoder};
-use crate::character_set::CharacterSet;
+use crate::dfa::classes_of;
 use crate::error::Error;
 use crate::literals::Prefix;
-use crate::machine::{FreeCharacters, Inside, Move, Special};
+use crate::machine::{Inside, Move, Special};
 use crate::string_tokens::FreeBounds;
+use crate::token_trie::Bytes;
 
 /// The rest of a string, from a state on.
 #[derive(Debug)]
@@ -182,6 +183,17 @@ impl StringRest {
         Some(Position { decoder, read: Read::Key { prefix, others } })
     }
 
+    /// The same position for at most so many characters more, as far as that brings it to no bounds.
+    fn far_from_bounds(&self, mut position: Position, longest: usize) -> Position {
+        if let (Of::Value(values), Read::Value(readings)) = (&self.of, &mut position.read) {
+            for (value, reading) in values.iter().zip(readings) {
+                let far = |reading: Reading| value.language().far_from_bounds(reading, longest);
+                *reading = reading.map(far);
+            }
+        }
+        position
+    }
+
     /// One more byte of a key, whichever names there are and whichever keys were read.
     fn shared_step_key(
         &self,
@@ -283,33 +295,14 @@ impl Inside for StringRest {
         text.0
     }
 
-    fn free_characters(&self) -> FreeCharacters {
-        let (of, none) = (CharacterSet::Plain, FreeCharacters::NONE);
-        let of_all = FreeCharacters { of, n: usize::MAX, are_more: false };
-        match &self.of {
-            _ if self.decoder != Decoder::Boundary => none,
-            Of::Value(values) => {
-                let mut free =
-                    values.iter().map(|value| value.language().free_characters(value.reading));
-                let first = free.next().unwrap_or(none);
-                // What one alternative leaves free may follow, whatever the others do.
-                free.fold(first, |a, b| {
-                    let best = if (b.of, b.n) == (a.of, a.n.max(b.n)) { b } else { a };
-                    FreeCharacters { are_more: a.are_more || b.are_more || a != b, ..best }
-                })
+    fn is_free(&self, longest: usize) -> bool {
+        self.decoder == Decoder::Boundary
+            && match &self.of {
+                Of::Value(values) => {
+                    values.iter().any(|value| value.language().is_free(value.reading, longest))
+                }
+                Of::Key(key) => key.live_others().any(OtherKeys::is_everything),
             }
-            Of::Key(key) if key.live_others().any(OtherKeys::is_everything) => of_all,
-            Of::Key(key) => {
-                let others = || key.keys.others.iter().zip(&key.others);
-                FreeCharacters::of_some_set(|of| {
-                    let free = others().filter_map(|(keys, state)| {
-                        let classes = &keys.classes;
-                        Some(keys.object().others.free_characters((*state)?, classes, of))
-                    });
-                    free.max().unwrap_or(0)
-                })
-            }
-        }
     }
 
     fn free_bounds(&self) -> Option<FreeBounds> {
@@ -334,8 +327,11 @@ impl Inside for StringRest {
     fn languages(&self) -> Option<Languages> {
         match &self.of {
             Of::Value(values) => {
+                // A list of strings is walked as quickly as it is looked up.
+                let is_list =
+                    values.iter().all(|value| matches!(value.language(), Language::Literals(_)));
                 let leaves = values.iter().map(|value| ByAddress(value.leaf.clone()));
-                Some(Languages::Value(leaves.collect()))
+                (!is_list).then(|| Languages::Value(leaves.collect()))
             }
             Of::Key(key) => {
                 let leaf = |keys: &OtherKeys| ByAddress(keys.leaf.clone());
@@ -347,16 +343,41 @@ impl Inside for StringRest {
         }
     }
 
-    fn shared_start(&self) -> Position {
+    fn shared_start(&self, longest: usize) -> Position {
         match self.start() {
             Position { decoder, read: Read::Key { others, .. } } => {
                 Position { decoder, read: Read::Key { prefix: None, others } }
             }
-            start => start,
+            start => self.far_from_bounds(start, longest),
         }
     }
 
-    fn shared_step(&self, position: &Position, byte: u8) -> Move<Position, End> {
+    fn byte_classes(&self) -> ([u8; 256], usize) {
+        let of_content = |byte: u8| -> SmallVec<[u8; 4]> {
+            match &self.of {
+                Of::Value(values) => {
+                    values.iter().map(|value| value.language().byte_class(byte)).collect()
+                }
+                Of::Key(key) => {
+                    let others = key.keys.others.iter();
+                    others.map(|keys| keys.object().others.byte_class(byte)).collect()
+                }
+            }
+        };
+        let (classes, representatives) =
+            classes_of(|byte| (Decoder::byte_class(byte), of_content(byte)));
+        (classes, representatives.len())
+    }
+
+    fn is_escape(&self, position: &Position) -> bool {
+        position.decoder.is_escape()
+    }
+
+    fn is_boundary(&self, position: &Position) -> bool {
+        position.decoder == Decoder::Boundary
+    }
+
+    fn shared_step(&self, position: &Position, byte: u8, longest: usize) -> Move<Position, End> {
         let decoder = position.decoder;
         let ends = decoder == Decoder::Boundary && byte == b'"';
         match (&self.of, &position.read) {
@@ -365,6 +386,7 @@ impl Inside for StringRest {
             }
             (Of::Value(values), Read::Value(readings)) => {
                 let next = self.step_value(values, (decoder, readings), byte);
+                let next = next.map(|next| self.far_from_bounds(next, longest));
                 next.map_or(Move::Refused, Move::Stays)
             }
             (Of::Key(key), Read::Key { others, .. }) if ends => {
@@ -386,11 +408,49 @@ impl Inside for StringRest {
 
     fn named(&self) -> Option<Self> {
         let Of::Key(key) = &self.of else { return None };
+        // Where all keys may follow, so may those with a name.
+        if key.live_others().any(OtherKeys::is_everything) {
+            return None;
+        }
         let others = key.others.iter().map(|_| None).collect();
         let (keys, begun) = (key.keys.clone(), key.begun.clone());
         let of = Of::Key(KeyRest { keys, others, begun, prefix: Some(key.prefix?) });
         Some(Self { of, ..*self })
     }
+
+    fn next_bytes(&self, position: &Position) -> Option<Bytes> {
+        if position.decoder.is_escape() {
+            return None;
+        }
+        let mut bytes = Bytes::new();
+        match (&self.of, &position.read) {
+            (Of::Value(values), Read::Value(readings)) => {
+                let live = values.iter().zip(readings).filter_map(|(value, reading)| {
+                    reading.map(|reading| (value.language(), reading))
+                });
+                for (language, reading) in live.clone() {
+                    bytes.extend(language.next_bytes(reading)?);
+                }
+                let may_end =
+                    live.clone().any(|(language, reading)| language.is_accepting(reading));
+                Some(and_signs(bytes, may_end))
+            }
+            (Of::Key(key), Read::Key { prefix: Some(prefix), others })
+                if others.iter().all(Option::is_none) =>
+            {
+                let names = &key.keys.names;
+                Some(and_signs(names.next_bytes(*prefix)?, names.is_complete(*prefix)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The quote and the backslash, which are no characters of a text.
+fn and_signs(mut bytes: Bytes, may_end: bool) -> Bytes {
+    bytes.extend(may_end.then_some(b'"'));
+    bytes.push(b'\\');
+    bytes
 }
 
 /// What a value serves that ends here, if it may.

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::character_set::CharacterSet;
 use crate::dfa::{DEAD, Dfa, classes_of};
-use crate::regex::{ByteAutomaton, free_characters};
 
 /// The states that the automaton of the keys of one object may have.
 pub(super) const MAX_KEY_STATES: usize = 50_000;
@@ -30,7 +28,6 @@ pub(crate) struct KeyClasses {
     automaton: Option<ClassAutomaton>,
     /// For sets of classes that may come: how many keys of them each state leads to.
     counts: ByState<ClassSet>,
-    free: ByState<(CharacterSet, ClassSet)>,
 }
 
 /// What is known of each state, found out when it is asked for.
@@ -59,15 +56,15 @@ impl KeyClasses {
 
     /// The classes of the keys in a language (all keys, if there is none) by the patterns.
     pub(crate) fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>) -> Result<Self, TooLarge> {
-        let (counts, free) = (Mutex::default(), Mutex::default());
+        let counts = Mutex::default();
         if patterns.is_empty() && keys.is_none() {
-            return Ok(Self { matched: vec![Box::new([])], automaton: None, counts, free });
+            return Ok(Self { matched: vec![Box::new([])], automaton: None, counts });
         }
         let mut all: Vec<&Dfa> = vec![keys.unwrap_or_else(|| Dfa::any_text())];
         all.extend(patterns.iter().map(|dfa| &**dfa));
         let mut matched = Vec::new();
         let automaton = ClassAutomaton::new(&all, &mut matched)?;
-        Ok(Self { matched, automaton: Some(automaton), counts, free })
+        Ok(Self { matched, automaton: Some(automaton), counts })
     }
 
     /// Whether all keys are of one class.
@@ -81,6 +78,11 @@ impl KeyClasses {
         let class = usize::from(automaton.byte_classes[usize::from(byte)]);
         let next = automaton.next[state as usize * automaton.n_bytes.len() + class];
         (next != DEAD).then_some(next)
+    }
+
+    /// The class of a byte: those that no state tells apart.
+    pub(crate) fn byte_class(&self, byte: u8) -> u8 {
+        self.automaton.as_ref().map_or(0, |automaton| automaton.byte_classes[usize::from(byte)])
     }
 
     /// The class of a key.
@@ -107,23 +109,6 @@ impl KeyClasses {
             }
             Some(automaton) => self.counts_of(automaton, classes)[state as usize],
         }
-    }
-
-    /// How many characters of a set may go on from the state, whichever they are, with many keys of
-    /// the classes behind each.
-    pub(crate) fn free_characters(
-        &self,
-        state: u32,
-        classes: &ClassSet,
-        characters: CharacterSet,
-    ) -> u32 {
-        let Some(automaton) = &self.automaton else { return u32::MAX };
-        let counts = self.counts_of(automaton, classes);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = free
-            .entry((characters, classes.clone()))
-            .or_insert_with(|| free_characters(&ManyKeys { automaton, counts }, characters));
-        free[state as usize]
     }
 
     /// A short text that leads from the state to the end of a key of one of the classes.
@@ -159,28 +144,6 @@ impl KeyClasses {
     fn counts_of(&self, automaton: &ClassAutomaton, classes: &ClassSet) -> Arc<[u32]> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.entry(classes.clone()).or_insert_with(|| automaton.count(classes).into()).clone()
-    }
-}
-
-/// The states with many keys behind them.
-struct ManyKeys<'a> {
-    automaton: &'a ClassAutomaton,
-    counts: Arc<[u32]>,
-}
-
-impl ByteAutomaton for ManyKeys<'_> {
-    fn n_states(&self) -> usize {
-        self.counts.len()
-    }
-
-    fn class(&self, byte: u8) -> u8 {
-        self.automaton.byte_classes[usize::from(byte)]
-    }
-
-    fn step(&self, state: u32, byte: u8) -> Option<u32> {
-        let n_classes = self.automaton.n_bytes.len();
-        let next = self.automaton.next[state as usize * n_classes + usize::from(self.class(byte))];
-        (next != DEAD && self.counts[next as usize] == MANY).then_some(next)
     }
 }
 

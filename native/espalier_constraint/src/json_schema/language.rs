@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::character_set::CharacterSet;
 use crate::dfa::{DEAD, Dfa, TooManyStates};
 use crate::literals::{Literals, Prefix};
-use crate::machine::FreeCharacters;
+use crate::token_trie::Bytes;
 
 /// Bounds on the length of strings with a pattern may tell so many lengths apart.
 pub(crate) const MAX_PATTERN_LENGTH: usize = 1 << 16;
@@ -50,9 +49,12 @@ impl Length {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reading {
     place: Place,
-    /// Characters that were begun, counted only as far as the bounds tell numbers apart.
+    /// Characters that were begun, counted only as far as the bounds tell numbers apart; or [`FAR`].
     n_characters: u32,
 }
+
+/// In place of a number of characters that is far from all bounds.
+const FAR: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
@@ -96,7 +98,7 @@ impl Language {
     /// One more byte of valid UTF-8; `None` when no string of the language goes on like that.
     pub(crate) fn step(&self, reading: Reading, byte: u8) -> Option<Reading> {
         let begins_character = byte & 0xC0 != 0x80;
-        let n_characters = reading.n_characters + u32::from(begins_character);
+        let n_characters = reading.n_characters.saturating_add(u32::from(begins_character));
         match (self, reading.place) {
             (Self::Literals(literals), Place::Literals(prefix)) => {
                 let place = Place::Literals(literals.step(prefix, byte)?);
@@ -111,6 +113,9 @@ impl Language {
             }
             (Self::Pattern { dfa, length, reach }, Place::State(state)) => {
                 let state = dfa.step(state, byte)?;
+                if n_characters == FAR {
+                    return Some(Reading { place: Place::State(state), n_characters });
+                }
                 let n_characters = length.saturate(n_characters);
                 let place = Place::State(state);
                 reach.contains(state, n_characters).then_some(Reading { place, n_characters })
@@ -128,7 +133,9 @@ impl Language {
                     && !prefix.is_some_and(|prefix| excluded.is_complete(prefix))
             }
             (Self::Pattern { dfa, length, .. }, Place::State(state)) => {
-                dfa.is_accepting(state) && length.contains(reading.n_characters as usize)
+                dfa.is_accepting(state)
+                    && (reading.n_characters == FAR
+                        || length.contains(reading.n_characters as usize))
             }
             _ => false,
         }
@@ -145,26 +152,44 @@ impl Language {
         length.max.is_some_and(|max| reading.n_characters >= max) && excluded.is_complete(prefix)
     }
 
-    /// How many characters of some set may follow, whichever they are.
-    pub(crate) fn free_characters(&self, reading: Reading) -> FreeCharacters {
-        match (self, reading.place) {
-            (Self::Any { length, .. }, Place::Any(prefix)) => {
-                let n = length.max.map_or(usize::MAX, |max| (max - reading.n_characters) as usize);
-                // The last character may make an excluded text.
-                let is_last_free = prefix.is_none() || length.max.is_none();
-                let n = if is_last_free { n } else { n.saturating_sub(1) };
-                FreeCharacters { of: CharacterSet::Plain, n, are_more: !is_last_free }
-            }
-            (Self::Pattern { dfa, length, .. }, Place::State(state))
-                if reading.n_characters >= length.min =>
-            {
-                // So many that the text can still end within the bound, wherever they lead.
-                let left = length.max.map_or(u32::MAX, |max| {
-                    (max - reading.n_characters).saturating_sub(dfa.greatest_distance())
+    /// The class of a byte: those that no reading tells apart.
+    pub(crate) fn byte_class(&self, byte: u8) -> u8 {
+        match self {
+            Self::Pattern { dfa, .. } => dfa.class(byte),
+            Self::Any { excluded, .. } if excluded.is_empty() => 0,
+            Self::Any { .. } | Self::Literals(_) => byte,
+        }
+    }
+
+    /// The same reading for at most so many characters more, when that brings it to no bound.
+    pub(crate) fn far_from_bounds(&self, reading: Reading, longest: usize) -> Reading {
+        let Self::Pattern { dfa, length, .. } = self else { return reading };
+        let is_far = reading.n_characters == FAR
+            || reading.n_characters >= length.min
+                && length.max.is_none_or(|max| {
+                    let left = (max - reading.n_characters) as usize;
+                    left >= longest + dfa.greatest_distance() as usize
                 });
-                FreeCharacters::of_some_set(|of| dfa.free_characters(state, of).min(left))
+        if is_far { Reading { n_characters: FAR, ..reading } } else { reading }
+    }
+
+    /// Whether all texts of that length may follow, but for a few that may not end there.
+    pub(crate) fn is_free(&self, reading: Reading, longest: usize) -> bool {
+        match self {
+            Self::Any { length, .. } => {
+                let left = |max: u32| (max - reading.n_characters) as usize;
+                length.max.is_none_or(|max| left(max) > longest)
             }
-            _ => FreeCharacters::NONE,
+            Self::Literals(_) | Self::Pattern { .. } => false,
+        }
+    }
+
+    /// The only bytes that may follow, where these are known to be few.
+    pub(crate) fn next_bytes(&self, reading: Reading) -> Option<Bytes> {
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => literals.next_bytes(prefix),
+            (Self::Pattern { dfa, .. }, Place::State(state)) => dfa.next_bytes(state),
+            _ => None,
         }
     }
 

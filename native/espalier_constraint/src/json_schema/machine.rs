@@ -16,6 +16,7 @@ use super::inside::StringRest;
 use super::keys::Keys;
 use super::language::Language;
 use super::number::NumberPrefix;
+use super::number_rest::NumberRest;
 use super::schema::Schema;
 use super::state::{
     EMPTY_STACK, NumberReading, Place, Record, StackId, StackNode, State, StringReading,
@@ -36,7 +37,7 @@ pub(crate) struct JsonMachine {
     pub(super) keys_by_stack: FxHashMap<StackId, Arc<Keys>>,
     pub(super) texts: Texts,
     /// The text of the item that ends with this step, in an array without equal items.
-    item: Option<Record>,
+    pub(super) item: Option<Record>,
     /// What was recorded before and with the byte of this step.
     before: Option<Record>,
     with: Option<Record>,
@@ -190,7 +191,7 @@ impl JsonMachine {
     }
 
     /// The alternatives of one type, each with the goal of the list that it serves.
-    fn serving(
+    pub(super) fn serving(
         &mut self,
         goals: &[GoalId],
         json_type: JsonType,
@@ -329,6 +330,12 @@ impl JsonMachine {
         }
     }
 
+    /// The goals of the first item of an array that was just opened, if one may come.
+    pub(super) fn first_item(&mut self, state: &State) -> Result<Option<u32>, Error> {
+        let node = self.stacks.get(state.stack).clone();
+        Ok(self.next_item(&node, state.record)?.map(|(_, goals)| goals))
+    }
+
     fn step_after(&mut self, stack: StackId, byte: u8) -> Step {
         let node = self.stacks.get(stack).clone();
         match (&node.frame, byte) {
@@ -362,7 +369,7 @@ impl JsonMachine {
     }
 
     /// A value has ended and satisfies the goals that are served, ascending.
-    fn close(&mut self, stack: StackId, served: &[u32]) -> Step {
+    pub(super) fn close(&mut self, stack: StackId, served: &[u32]) -> Step {
         if stack == EMPTY_STACK {
             return at(stack, Place::End { space: 0 });
         }
@@ -379,6 +386,12 @@ impl JsonMachine {
         let read = self.read_items(&node)?;
         let stack = self.replace_alternatives(&node, survivors, read);
         at(stack, Place::After { space: 0 })
+    }
+
+    /// The state with what was recorded, where something is.
+    pub(super) fn recorded(&self, state: State, record: Option<Record>) -> State {
+        let is_recorded = self.stack(state.stack).is_some_and(|node| node.is_recorded);
+        State { record: is_recorded.then(|| record.unwrap_or_default()), ..state }
     }
 
     /// The items of an array without equal items, with the one that has just ended.
@@ -492,11 +505,7 @@ impl Machine for JsonMachine {
         });
         self.item = self.with;
         let next = self.step_place(state, byte)?;
-        Ok(next.map(|next| {
-            let is_recorded = self.stack(next.stack).is_some_and(|node| node.is_recorded);
-            let record = is_recorded.then(|| self.with.unwrap_or_default());
-            State { record, ..next }
-        }))
+        Ok(next.map(|next| self.recorded(next, self.with)))
     }
 
     fn is_accepting(&self, state: &State) -> bool {
@@ -510,15 +519,31 @@ impl Machine for JsonMachine {
         }
     }
 
+    fn is_inside(&self, state: &State) -> bool {
+        matches!(state.place, Place::String { .. } | Place::Key(_))
+    }
+
     fn inside(&mut self, state: &State) -> Result<Option<StringRest>, Error> {
         self.string_rest(state)
+    }
+
+    fn number(&mut self, state: &State) -> Result<Option<NumberRest>, Error> {
+        self.number_rest(state)
+    }
+
+    fn after_number(&mut self, state: &State) -> Step {
+        JsonMachine::after_number(self, state)
     }
 
     fn part(&self, state: &State) -> Part {
         match state.place {
             Place::Number(_) => Part::Number,
             Place::Word { .. } | Place::String { .. } | Place::Key(_) => Part::Other,
-            _ => Part::Between,
+            _ => {
+                let takes_spaces =
+                    self.options().whitespace == Whitespace::Any && state.record.is_none();
+                Part::Between { takes_spaces }
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
 //! - `cost`, `plan`: which goals some value satisfies, and how short its text can be
 //! - `number_range`, `number`, `decimal`: ranges of exact numbers, read digit by digit
+//! - `number_rest`, `inside`: numbers and strings, walked without making states
 //! - `language`, `string`: languages of strings, read through the decoder of escapes
 //! - `frame`: open objects and arrays with their live alternatives; `keys`, `texts`: their keys
 //! - `state`, `machine`: all of it on one stack
@@ -40,6 +41,7 @@ mod number;
 mod number_completion;
 mod number_multiples;
 mod number_range;
+mod number_rest;
 mod object;
 mod parse;
 mod place;
@@ -53,6 +55,9 @@ mod texts;
 
 use crate::error::Error;
 pub(crate) use machine::JsonMachine;
+pub(crate) use number::NumberPrefix;
+pub(crate) use number_range::NumberRange;
+pub(crate) use number_rest::NumberRest;
 pub(crate) use string::{Content, Decoder};
 
 /// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI.

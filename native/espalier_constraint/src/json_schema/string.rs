@@ -30,6 +30,27 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
+    /// The class of a byte outside of escapes, whatever it stands for.
+    pub(crate) fn byte_class(byte: u8) -> u8 {
+        match byte {
+            0x00..=0x1F => 0,
+            0x80..=0x8F => 1,
+            0x90..=0x9F => 2,
+            0xA0..=0xBF => 3,
+            0xC2..=0xDF => 4,
+            0xE1..=0xEC | 0xEE..=0xEF => 5,
+            0xF1..=0xF3 => 6,
+            0xC0 | 0xC1 | 0xF5.. => 7,
+            b'"' | b'\\' | 0xE0 | 0xED | 0xF0 | 0xF4 => byte,
+            _ => 8,
+        }
+    }
+
+    /// Whether it is in an escape, which looks at each byte.
+    pub(crate) fn is_escape(self) -> bool {
+        !matches!(self, Self::Boundary | Self::Inside { .. })
+    }
+
     /// Reads one byte of the string; not the quote that ends it, which only comes at a boundary.
     pub(crate) fn step<C: Content>(
         self,

@@ -8,7 +8,6 @@
 mod alphabet;
 mod determinise;
 mod ecma;
-mod free;
 mod nfa;
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
@@ -18,7 +17,6 @@ use regex_automata::{Anchored, MatchKind};
 
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
-pub(crate) use free::{ByteAutomaton, free_characters};
 
 /// The memory, in bytes, that the automaton of one expression may take.
 const MAX_AUTOMATON_BYTES: usize = 32 << 20;

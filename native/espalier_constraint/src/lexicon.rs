@@ -1,0 +1,137 @@
+//! [`Lexicon`]: tokens as what may follow inside of a string.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::character_groups::CharacterGroups;
+use crate::json_schema::EscapeStyle;
+use crate::string_tokens::{FreeBounds, StringTokens};
+use crate::token_mask::TokenSet;
+use crate::token_trie::{TokenTrie, TrieBuilder};
+
+/// The sets of tokens that are kept, of each kind.
+const MAX_SETS: usize = 256;
+
+/// Ids with texts that may follow inside of a string: whole tokens, or what they have after a quote.
+#[derive(Debug)]
+pub(crate) struct Lexicon {
+    pub(crate) trie: TokenTrie,
+    pub(crate) n_ids: usize,
+    /// For each node of the trie, of what its tokens and all longer ones consist.
+    below: Vec<Contents>,
+    /// The texts in the order of their bytes.
+    texts: Vec<(Contents, u32)>,
+    /// How many texts have characters of each group.
+    weights: [u32; CharacterGroups::COUNT],
+    /// Those that are more than plain characters.
+    pub(crate) others: TokenTrie,
+    sets: Mutex<FxHashMap<Contents, Arc<TokenSet>>>,
+    /// Tokens in free text, by what may follow there; made as they are asked for.
+    free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
+}
+
+/// Of which characters a text consists, and of how many at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Contents {
+    pub(crate) groups: CharacterGroups,
+    pub(crate) n_characters: u32,
+}
+
+/// Which texts a lexicon has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LexiconKind {
+    /// Whole tokens.
+    Whole,
+    /// What comes after a quote.
+    Quoted,
+    /// What comes after white space and a quote.
+    SpacedQuoted,
+}
+
+impl Contents {
+    fn of(text: &[u8]) -> Self {
+        let (groups, n_characters) = CharacterGroups::of_text(text);
+        Self { groups, n_characters: n_characters as u32 }
+    }
+
+    fn is_within(self, other: Self) -> bool {
+        self.groups.is_within(other.groups) && self.n_characters <= other.n_characters
+    }
+
+    fn or(self, other: Self) -> Self {
+        let n_characters = self.n_characters.max(other.n_characters);
+        Self { groups: self.groups.or(other.groups), n_characters }
+    }
+}
+
+impl Lexicon {
+    /// Of texts with their ids, none of them empty.
+    pub(crate) fn new(tokens: Vec<(u32, &[u8])>, n_ids: usize) -> Self {
+        let trie = TokenTrie::new(tokens.into_iter());
+        let (mut texts, mut weights) = (Vec::new(), [0; CharacterGroups::COUNT]);
+        let mut others = TrieBuilder::default();
+        trie.for_each_token(|text, ids| {
+            let contents = Contents::of(text);
+            texts.extend(ids.iter().map(|&id| (contents, id)));
+            contents.groups.indices().for_each(|group| weights[group] += ids.len() as u32);
+            if !contents.groups.is_within(CharacterGroups::PLAIN) {
+                others.add(text, ids);
+            }
+        });
+        let below = trie.fold_below(|range| {
+            texts[range].iter().fold(Contents::default(), |all, (contents, _)| all.or(*contents))
+        });
+        let (others, sets, free_texts) = (others.finish(), Mutex::default(), Mutex::default());
+        let lexicon = Self { trie, n_ids, below, texts, weights, others, sets, free_texts };
+        // What nearly every schema asks for.
+        for escapes in [EscapeStyle::Minimal, EscapeStyle::Any] {
+            lexicon.free_text(FreeBounds { min: 0, max: usize::MAX, escapes });
+        }
+        lexicon
+    }
+
+    /// Whether all texts of a node of the trie, and those that begin with them, are within.
+    pub(crate) fn is_within(&self, node: usize, contents: Contents) -> bool {
+        self.below[node].is_within(contents)
+    }
+
+    /// How many texts have characters of the groups, about.
+    pub(crate) fn weight(&self, groups: CharacterGroups) -> u64 {
+        groups.indices().map(|group| u64::from(self.weights[group])).sum()
+    }
+
+    /// The tokens whose texts are within.
+    pub(crate) fn within(&self, contents: Contents) -> Arc<TokenSet> {
+        let known = || self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = known().get(&contents) {
+            return set.clone();
+        }
+        let ids = self.texts.iter().filter(|(text, _)| text.is_within(contents));
+        let set = Arc::new(TokenSet::new(ids.map(|(_, id)| *id).collect(), self.n_ids));
+        let mut known = known();
+        if known.len() >= MAX_SETS {
+            known.clear();
+        }
+        known.insert(contents, set.clone());
+        set
+    }
+
+    /// The tokens that may follow where all characters are allowed, within bounds.
+    pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<StringTokens> {
+        let longest = self.trie.depth();
+        let (min, max) = (bounds.min.min(longest + 1), bounds.max.min(longest));
+        let bounds = FreeBounds { min, max, ..bounds };
+        let known = || self.free_texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known().get(&bounds) {
+            return text.clone();
+        }
+        let text = Arc::new(StringTokens::free(bounds, self));
+        let mut known = known();
+        if known.len() >= MAX_SETS {
+            known.clear();
+        }
+        known.insert(bounds, text.clone());
+        text
+    }
+}
