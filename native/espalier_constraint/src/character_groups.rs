@@ -12,9 +12,9 @@ impl CharacterGroups {
     /// Control characters, the quote and the backslash, which a string has only in escapes, and what is
     /// no whole character.
     pub(crate) const NOT_PLAIN: Self = Self(1);
-    /// All characters beyond ASCII but the separators of lines and paragraphs, which `.` leaves out.
+    /// All characters beyond ASCII but white space, which `.` and `\S` leave out.
     pub(crate) const WIDE: Self = Self(2);
-    pub(crate) const SEPARATORS: Self = Self(4);
+    pub(crate) const WIDE_SPACES: Self = Self(4);
     /// All that stand for themselves in a JSON string.
     pub(crate) const PLAIN: Self = Self(!1);
 
@@ -42,8 +42,9 @@ impl CharacterGroups {
         let Ok(text) = std::str::from_utf8(text) else { return (Self::NOT_PLAIN, text.len()) };
         text.chars().fold((Self::NONE, 0), |(groups, n), character| {
             let group = match character {
-                '\u{2028}' | '\u{2029}' => Self::SEPARATORS,
                 '\0'..='\x7F' => Self::of_ascii(character as u8),
+                '\u{FEFF}' => Self::WIDE_SPACES,
+                _ if character.is_whitespace() => Self::WIDE_SPACES,
                 _ => Self::WIDE,
             };
             (groups.or(group), n + 1)
@@ -86,7 +87,7 @@ mod tests {
     fn tells_texts_by_their_characters() {
         let of = |text: &str| CharacterGroups::of_text(text.as_bytes());
         assert_eq!(of("ab1"), of("z9q"));
-        assert_eq!(of("é\u{2028}"), (CharacterGroups::WIDE.or(CharacterGroups::SEPARATORS), 2));
+        assert_eq!(of("é\u{2028}"), (CharacterGroups::WIDE.or(CharacterGroups::WIDE_SPACES), 2));
         let (signs, _) = of("-/");
         assert!(of("/").0.is_within(signs) && !of("_").0.is_within(signs));
         let plain = (0..=0x7F).filter(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));

@@ -3,6 +3,8 @@
 //! All positions to which some groups of characters lead are explored, character by character; the
 //! groups that some of them refuses are given up, until all that are left may follow everywhere.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 
 use crate::character_groups::CharacterGroups;
@@ -11,13 +13,29 @@ use crate::lexicon::{Contents, Lexicon};
 /// The positions that are explored.
 const MAX_POSITIONS: usize = 300;
 
+/// Most tokens have fewer characters; for the sake of others no group is given up.
+const MOST_LENGTHS: u32 = 12;
+
 /// Where the characters of a string lead.
 pub(crate) trait Positions {
     /// The position after one more byte, if it is certain that it may follow.
     fn step(&mut self, position: u32, byte: u8) -> Option<u32>;
 
+    /// Whether two bytes that are no signs of ASCII do the same everywhere.
+    fn are_alike(&self, byte: u8, other: u8) -> bool;
+
     /// Whether a character may begin at the position.
     fn is_boundary(&self, position: u32) -> bool;
+
+    /// What [`live_groups`] found for the position, which is asked once.
+    fn live(&mut self, position: u32) -> Arc<Live>;
+}
+
+/// The groups of which each character may follow at a position, and where they lead.
+#[derive(Debug)]
+pub(crate) struct Live {
+    groups: CharacterGroups,
+    targets: Vec<(CharacterGroups, u32)>,
 }
 
 /// Characters any text of which may follow at the position, up to a length.
@@ -29,71 +47,81 @@ pub(crate) fn free_contents(
     if !positions.is_boundary(start) {
         return Contents::default();
     }
+    let mut free = Contents { groups: positions.live(start).groups, n_characters: 1 };
     let (mut seen, mut frontier) = (FxHashSet::from_iter([start]), vec![start]);
-    let mut groups = CharacterGroups::PLAIN;
-    let mut n_characters = 0;
-    while !frontier.is_empty() {
-        let mut next = Vec::new();
-        let mut live = groups;
-        for &position in &frontier {
-            live = live.and(live_groups(positions, position, live, &mut next));
+    while !free.groups.is_empty() {
+        let (mut groups, mut next) = (free.groups, Vec::new());
+        for position in frontier {
+            for &(leading, target) in &positions.live(position).targets {
+                if leading.and(groups).is_empty() || seen.contains(&target) {
+                    continue;
+                }
+                // Either what the target refuses is given up, or what leads there.
+                let narrowed = groups.and(positions.live(target).groups);
+                let without = groups.without(leading);
+                if lexicon.weight(narrowed) >= lexicon.weight(without) {
+                    groups = narrowed;
+                    seen.insert(target);
+                    next.push(target);
+                } else {
+                    groups = without;
+                }
+            }
         }
-        let is_enough = n_characters == 0 || lexicon.weight(live) * 2 > lexicon.weight(groups);
-        if live.is_empty() || !is_enough {
-            return Contents { groups, n_characters };
+        let is_worth = match free.n_characters {
+            ..MOST_LENGTHS => lexicon.weight(groups) * 2 > lexicon.weight(free.groups),
+            _ => groups == free.groups,
+        };
+        if !is_worth || seen.len() > MAX_POSITIONS {
+            return free;
         }
-        groups = live;
-        n_characters += 1;
-        next.retain(|position| seen.insert(*position));
+        let n_characters = if next.is_empty() { u32::MAX } else { free.n_characters + 1 };
+        free = Contents { groups, n_characters };
+        if next.is_empty() {
+            return free;
+        }
         frontier = next;
-        if seen.len() > MAX_POSITIONS {
-            return Contents { groups, n_characters };
-        }
     }
-    Contents { groups, n_characters: u32::MAX }
+    Contents::default()
 }
 
-/// The groups of which each character may follow at a position; where they lead is added.
-fn live_groups(
-    positions: &mut impl Positions,
-    from: u32,
-    wanted: CharacterGroups,
-    targets: &mut Vec<u32>,
-) -> CharacterGroups {
-    let mut live = wanted;
-    let mut push = |target: u32| {
-        if targets.last() != Some(&target) {
-            targets.push(target);
-        }
-    };
+/// Asks for each character where it leads.
+pub(crate) fn live_groups(positions: &mut impl Positions, from: u32) -> Live {
+    let mut live = Live { groups: CharacterGroups::PLAIN, targets: Vec::new() };
     for byte in b' '..=0x7F {
         let group = CharacterGroups::of_ascii(byte);
-        if group.is_within(live) {
+        if group.is_within(live.groups) {
             match positions.step(from, byte) {
-                Some(target) => push(target),
-                None => live = live.without(group),
+                Some(target) => live.push(group, target),
+                None => live.groups = live.groups.without(group),
             }
         }
     }
-    let wide = CharacterGroups::WIDE.or(CharacterGroups::SEPARATORS);
-    if live.and(wide).is_empty() {
-        return live;
+    let mut is_space_live = true;
+    match follow_wide(positions, from, &mut is_space_live) {
+        Some(ends) => ends.into_iter().for_each(|end| live.push(CharacterGroups::WIDE, end)),
+        None => live.groups = live.groups.without(CharacterGroups::WIDE),
     }
-    // Of the separators it is not told apart where they lead, so they are live together with the rest.
-    let mut is_separator_live = true;
-    match follow_wide(positions, from, &mut is_separator_live) {
-        Some(found) => found.into_iter().for_each(push),
-        None => return live.without(wide),
+    if !is_space_live || !CharacterGroups::WIDE.is_within(live.groups) {
+        live.groups = live.groups.without(CharacterGroups::WIDE_SPACES);
     }
-    if is_separator_live { live } else { live.without(CharacterGroups::SEPARATORS) }
+    live
 }
 
-/// Where all characters beyond ASCII lead; `None` where some may not follow. The separators of lines and
-/// paragraphs needn't.
+impl Live {
+    fn push(&mut self, group: CharacterGroups, target: u32) {
+        match self.targets.iter_mut().find(|(_, known)| *known == target) {
+            Some((groups, _)) => *groups = groups.or(group),
+            None => self.targets.push((group, target)),
+        }
+    }
+}
+
+/// Where all characters beyond ASCII lead; `None` where some may not follow. White space needn't.
 fn follow_wide(
     positions: &mut impl Positions,
     from: u32,
-    is_separator_live: &mut bool,
+    is_space_live: &mut bool,
 ) -> Option<Vec<u32>> {
     let (mut begun, mut seen, mut ends) = (FxHashSet::default(), FxHashSet::default(), Vec::new());
     for lead in 0xC2..=0xF4 {
@@ -107,27 +135,53 @@ fn follow_wide(
             0xF4 => (0x80, 0x8F, 2),
             _ => (0x80, 0xBF, 2),
         };
-        if lead != 0xE2 && !begun.insert((inside, first, last, n_more)) {
+        let begins_space = matches!(lead, 0xC2 | 0xE1..=0xE3 | 0xEF);
+        if !begins_space && !begun.insert((inside, first, last, n_more)) {
             continue;
         }
         for byte in first..=last {
+            let is_known = byte > first && positions.are_alike(byte - 1, byte);
+            if is_known && !begins_space {
+                continue;
+            }
+            if n_more == 0 {
+                follow_last(positions, inside, [lead, byte], &mut ends, is_space_live)?;
+                continue;
+            }
             let next = positions.step(inside, byte)?;
-            if (lead, byte) == (0xE2, 0x80) {
-                for last in 0x80..=0xBF {
-                    match positions.step(next, last) {
-                        Some(end) => ends.push(end),
-                        None if matches!(last, 0xA8 | 0xA9) => *is_separator_live = false,
-                        None => return None,
+            match (lead, byte) {
+                (0xE1, 0x9A) | (0xE2, 0x80 | 0x81) | (0xE3, 0x80) | (0xEF, 0xBB) => {
+                    for last in 0x80..=0xBF {
+                        let character = [lead, byte, last];
+                        follow_last(positions, next, character, &mut ends, is_space_live)?;
                     }
                 }
-            } else {
-                follow_rest(positions, next, n_more, &mut seen, &mut ends)?;
+                _ => follow_rest(positions, next, n_more, &mut seen, &mut ends)?,
             }
         }
     }
     ends.sort_unstable();
     ends.dedup();
     Some(ends)
+}
+
+/// Where the last byte of a character leads.
+fn follow_last<const N: usize>(
+    positions: &mut impl Positions,
+    from: u32,
+    character: [u8; N],
+    ends: &mut Vec<u32>,
+    is_space_live: &mut bool,
+) -> Option<()> {
+    match positions.step(from, character[N - 1]) {
+        Some(end) if ends.last() == Some(&end) => {}
+        Some(end) => ends.push(end),
+        None if CharacterGroups::of_text(&character).0 == CharacterGroups::WIDE_SPACES => {
+            *is_space_live = false;
+        }
+        None => return None,
+    }
+    Some(())
 }
 
 /// Where so many more bytes of a character lead.
@@ -148,6 +202,9 @@ fn follow_rest(
         return Some(());
     }
     for byte in 0x80..=0xBF {
+        if byte > 0x80 && positions.are_alike(byte - 1, byte) {
+            continue;
+        }
         let next = positions.step(from, byte)?;
         follow_rest(positions, next, n_more - 1, seen, ends)?;
     }

@@ -1,6 +1,6 @@
 //! [`Lexicon`]: tokens as what may follow inside of a string.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -18,18 +18,28 @@ const MAX_SETS: usize = 256;
 pub(crate) struct Lexicon {
     pub(crate) trie: TokenTrie,
     pub(crate) n_ids: usize,
-    /// For each node of the trie, of what its tokens and all longer ones consist.
+    /// For each node of the trie, of what its tokens and all longer ones consist; of those alone that
+    /// may follow in some string.
     below: Vec<Contents>,
     /// The texts in the order of their bytes.
     texts: Vec<(Contents, u32)>,
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
-    /// Those that are more than plain characters.
-    pub(crate) others: TokenTrie,
-    sets: Mutex<FxHashMap<Contents, Arc<TokenSet>>>,
+    not_plain: OnceLock<TokenTrie>,
+    within: Mutex<FxHashMap<Contents, Arc<Within>>>,
     /// Tokens in free text, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
 }
+
+/// The tokens of some contents, and all others that may follow in some string, where these are few.
+#[derive(Debug)]
+pub(crate) struct Within {
+    pub(crate) tokens: Arc<TokenSet>,
+    pub(crate) others: Option<TokenTrie>,
+}
+
+/// So many are few.
+const MAX_OTHERS: usize = 16_000;
 
 /// Of which characters a text consists, and of how many at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,20 +80,26 @@ impl Lexicon {
     pub(crate) fn new(tokens: Vec<(u32, &[u8])>, n_ids: usize) -> Self {
         let trie = TokenTrie::new(tokens.into_iter());
         let (mut texts, mut weights) = (Vec::new(), [0; CharacterGroups::COUNT]);
-        let mut others = TrieBuilder::default();
+        let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
             texts.extend(ids.iter().map(|&id| (contents, id)));
+            let is_possible = FreeBounds::NONE.allow(text);
+            let possible_contents = if is_possible { contents } else { Contents::default() };
+            possible.extend(ids.iter().map(|_| possible_contents));
             contents.groups.indices().for_each(|group| weights[group] += ids.len() as u32);
-            if !contents.groups.is_within(CharacterGroups::PLAIN) {
-                others.add(text, ids);
-            }
         });
-        let below = trie.fold_below(|range| {
-            texts[range].iter().fold(Contents::default(), |all, (contents, _)| all.or(*contents))
-        });
-        let (others, sets, free_texts) = (others.finish(), Mutex::default(), Mutex::default());
-        let lexicon = Self { trie, n_ids, below, texts, weights, others, sets, free_texts };
+        let below = trie.fold_below(Contents::default(), |all, index| all.or(possible[index]));
+        let lexicon = Self {
+            trie,
+            n_ids,
+            below,
+            texts,
+            weights,
+            not_plain: OnceLock::new(),
+            within: Mutex::default(),
+            free_texts: Mutex::default(),
+        };
         // What nearly every schema asks for.
         for escapes in [EscapeStyle::Minimal, EscapeStyle::Any] {
             lexicon.free_text(FreeBounds { min: 0, max: usize::MAX, escapes });
@@ -96,25 +112,53 @@ impl Lexicon {
         self.below[node].is_within(contents)
     }
 
+    /// The texts that are more than plain characters and may follow in some string.
+    pub(crate) fn not_plain(&self) -> &TokenTrie {
+        self.not_plain.get_or_init(|| {
+            let plain = Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX };
+            self.others(plain)
+        })
+    }
+
     /// How many texts have characters of the groups, about.
     pub(crate) fn weight(&self, groups: CharacterGroups) -> u64 {
         groups.indices().map(|group| u64::from(self.weights[group])).sum()
     }
 
     /// The tokens whose texts are within.
-    pub(crate) fn within(&self, contents: Contents) -> Arc<TokenSet> {
-        let known = || self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = known().get(&contents) {
-            return set.clone();
+    pub(crate) fn within(&self, contents: Contents) -> Arc<Within> {
+        let known = || self.within.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(within) = known().get(&contents) {
+            return within.clone();
         }
-        let ids = self.texts.iter().filter(|(text, _)| text.is_within(contents));
-        let set = Arc::new(TokenSet::new(ids.map(|(_, id)| *id).collect(), self.n_ids));
+        let within = Arc::new(self.find_within(contents));
         let mut known = known();
         if known.len() >= MAX_SETS {
             known.clear();
         }
-        known.insert(contents, set.clone());
-        set
+        known.insert(contents, within.clone());
+        within
+    }
+
+    fn find_within(&self, contents: Contents) -> Within {
+        let ids = self.texts.iter().filter(|(text, _)| text.is_within(contents));
+        let ids: Vec<u32> = ids.map(|(_, id)| *id).collect();
+        let is_most = ids.len() + MAX_OTHERS > self.texts.len();
+        let tokens = Arc::new(TokenSet::new(ids, self.n_ids));
+        Within { tokens, others: is_most.then(|| self.others(contents)) }
+    }
+
+    fn others(&self, contents: Contents) -> TokenTrie {
+        let mut others = TrieBuilder::default();
+        self.trie.for_each_token_unless(
+            |node| self.is_within(node, contents),
+            |text, ids| {
+                if FreeBounds::NONE.allow(text) {
+                    others.add(text, ids);
+                }
+            },
+        );
+        others.finish()
     }
 
     /// The tokens that may follow where all characters are allowed, within bounds.

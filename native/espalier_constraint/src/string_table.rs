@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::character_groups::CharacterGroups;
-use crate::free_text::{Positions, free_contents};
+use crate::free_text::{Live, Positions, free_contents, live_groups};
 use crate::lexicon::{Contents, Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
 use crate::string_tokens::{Closing, Found, StringTokens};
@@ -37,6 +37,9 @@ const DOUBTFUL: u32 = u32::MAX - 2;
 /// From here on: the string ends, with the ending of this number above it.
 const ENDS: u32 = 1 << 30;
 
+/// Trying so many bytes is no slower than looking up those that may follow.
+const FEW_CHILDREN: usize = 4;
+
 /// More positions than that are forgotten.
 const MAX_POSITIONS: usize = 20_000;
 
@@ -47,6 +50,7 @@ struct Known<P> {
     next_bytes: Option<Bytes>,
     is_escape: bool,
     row: u32,
+    live: Option<Arc<Live>>,
 }
 
 impl<I: Inside> StringTable<I> {
@@ -94,11 +98,14 @@ impl<I: Inside> StringTable<I> {
         } else {
             free_contents(&mut Asked { table: self, rest }, start, lexicon)
         };
+        let within = (!free.groups.is_empty()).then(|| lexicon.within(free));
+        let others = within.as_ref().and_then(|within| within.others.as_ref());
+        let is_whole = others.is_none();
         let mut found = Found::default();
         let (mut path, mut text) = (vec![start], Vec::new());
         let first = self.children(start);
-        let walked = lexicon.trie.walk_some(first, |visit| {
-            if lexicon.is_within(visit.node, free) {
+        let walked = others.unwrap_or(&lexicon.trie).walk_some(first, |visit| {
+            if is_whole && lexicon.is_within(visit.node, free) {
                 return Ok(Children::None);
             }
             path.truncate(visit.depth);
@@ -112,14 +119,14 @@ impl<I: Inside> StringTable<I> {
                 _ => {
                     path.push(next);
                     found.inside.extend(visit.ids());
-                    return Ok(self.children(next));
+                    let are_few = visit.n_children() <= FEW_CHILDREN;
+                    return Ok(if are_few { Children::All } else { self.children(next) });
                 }
             }
             Ok::<_, Infallible>(Children::None)
         });
         let Ok(()) = walked;
-        let known = (!free.groups.is_empty()).then(|| lexicon.within(free));
-        found.finish(known, lexicon.n_ids)
+        found.finish(within.map(|within| within.tokens.clone()), lexicon.n_ids)
     }
 
     fn children(&self, position: u32) -> Children {
@@ -156,7 +163,7 @@ impl<I: Inside> StringTable<I> {
         self.ids.insert(position.clone(), id);
         let (next_bytes, is_escape) = (rest.next_bytes(&position), rest.is_escape(&position));
         let row = self.next.len() as u32;
-        self.positions.push(Known { position, next_bytes, is_escape, row });
+        self.positions.push(Known { position, next_bytes, is_escape, row, live: None });
         let n_columns = if is_escape { 256 } else { self.n_classes };
         self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));
         id
@@ -175,8 +182,21 @@ impl<I: Inside> Positions for Asked<'_, I> {
         (next < ENDS).then_some(next)
     }
 
+    fn are_alike(&self, byte: u8, other: u8) -> bool {
+        self.table.classes[usize::from(byte)] == self.table.classes[usize::from(other)]
+    }
+
     fn is_boundary(&self, position: u32) -> bool {
         self.rest.is_boundary(&self.table.positions[position as usize].position)
+    }
+
+    fn live(&mut self, position: u32) -> Arc<Live> {
+        if let Some(live) = &self.table.positions[position as usize].live {
+            return live.clone();
+        }
+        let live = Arc::new(live_groups(self, position));
+        self.table.positions[position as usize].live = Some(live.clone());
+        live
     }
 }
 

@@ -109,7 +109,8 @@ impl StringTokens {
         let n_characters = bounds.max as u32;
         let plain = lexicon.within(Contents { groups: CharacterGroups::PLAIN, n_characters });
         let mut found = Found::default();
-        lexicon.others.for_each_token(|text, ids| match bounds.place_of(text) {
+        // Plain texts beyond the bound are refused, so only those that are not plain are left.
+        lexicon.not_plain().for_each_token(|text, ids| match bounds.place_of(text) {
             Place::Inside => found.inside.extend(ids),
             Place::Ends { quote } => {
                 let (spelled, rest) = (&text[..quote], &text[quote + 1..]);
@@ -121,7 +122,7 @@ impl StringTokens {
             }
             Place::Refused => {}
         });
-        found.finish(Some(plain), lexicon.n_ids)
+        found.finish(Some(plain.tokens.clone()), lexicon.n_ids)
     }
 
     /// Those that end the string after these characters.
@@ -147,6 +148,14 @@ pub(crate) struct FreeBounds {
 }
 
 impl FreeBounds {
+    /// All strings, however they are spelled.
+    pub(crate) const NONE: Self = Self { min: 0, max: usize::MAX, escapes: EscapeStyle::Any };
+
+    /// Whether a text may follow.
+    pub(crate) fn allow(self, text: &[u8]) -> bool {
+        !matches!(self.place_of(text), Place::Refused)
+    }
+
     fn place_of(self, token: &[u8]) -> Place {
         let mut decoder = Decoder::Boundary;
         let mut counted = Counted { n: 0, max: self.max };

@@ -44,6 +44,11 @@ impl<'a> Visit<'a> {
         &self.trie.ids[first_id as usize..own_end as usize]
     }
 
+    /// How many bytes go on from here.
+    pub(crate) fn n_children(&self) -> usize {
+        self.trie.nodes[self.node].n_children as usize
+    }
+
     /// Calls with what follows this node in each token that begins so, and its ids; those that end here
     /// included.
     pub(crate) fn for_each_below(&self, mut call: impl FnMut(&[u8], &[u32])) {
@@ -148,10 +153,11 @@ impl TokenTrie {
         self.nodes[node].first_child = first_child as u32;
     }
 
-    /// For each node what is found of the places that its ids, and those of longer tokens, have in the
-    /// order of their bytes.
-    pub(crate) fn fold_below<T>(&self, find: impl Fn(std::ops::Range<usize>) -> T) -> Vec<T> {
-        self.nodes.iter().map(|node| find(node.first_id as usize..node.end as usize)).collect()
+    /// For each node what is gathered from its ids and those of longer tokens, by the places that these
+    /// have in the order of their bytes.
+    pub(crate) fn fold_below<T: Copy>(&self, none: T, add: impl Fn(T, usize) -> T) -> Vec<T> {
+        let fold = |node: &Node| (node.first_id as usize..node.end as usize).fold(none, &add);
+        self.nodes.iter().map(fold).collect()
     }
 
     /// How many bytes the longest token has.
@@ -231,6 +237,28 @@ impl TokenTrie {
     /// Calls with the bytes of each token and its ids, in ascending order.
     pub(crate) fn for_each_token(&self, call: impl FnMut(&[u8], &[u32])) {
         self.for_each_token_below(Self::ROOT, call);
+    }
+
+    /// As [`for_each_token`](Self::for_each_token), without those of the nodes that are left out, and
+    /// without all that is below these.
+    pub(crate) fn for_each_token_unless(
+        &self,
+        is_left_out: impl Fn(usize) -> bool,
+        mut call: impl FnMut(&[u8], &[u32]),
+    ) {
+        let mut bytes = Vec::new();
+        let walked = self.walk_some(Children::All, |visit| {
+            if is_left_out(visit.node) {
+                return Ok::<_, Infallible>(Children::None);
+            }
+            bytes.truncate(visit.depth - 1);
+            bytes.push(visit.byte);
+            if !visit.ids().is_empty() {
+                call(&bytes, visit.ids());
+            }
+            Ok(Children::All)
+        });
+        let Ok(()) = walked;
     }
 
     fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {

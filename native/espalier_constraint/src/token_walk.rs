@@ -260,7 +260,8 @@ impl<M: Machine> Walk<'_, M> {
             bytes.push(visit.byte);
             match next {
                 Next::To(spot) => {
-                    let children = self.children(&spot);
+                    let is_end = visit.n_children() == 0;
+                    let children = if is_end { Children::None } else { self.children(&spot) };
                     path.push(spot);
                     found.allowed.extend(visit.ids());
                     return Ok::<_, Error>(children);

@@ -153,6 +153,11 @@ impl JsonMachine {
         }
     }
 
+    /// Whether something other than white space may come.
+    pub(super) fn may_begin(&self, space: u8) -> bool {
+        !(self.options().whitespace == Whitespace::Spaced && space == 1)
+    }
+
     fn space_after_separator(&self) -> u8 {
         u8::from(self.options().whitespace == Whitespace::Spaced)
     }

@@ -37,7 +37,7 @@ impl JsonMachine {
                 };
                 readings.iter().map(rest).collect()
             }
-            Place::Value { goals, .. } => self.numbers_of(*goals)?,
+            Place::Value { goals, space } if self.may_begin(*space) => self.numbers_of(*goals)?,
             Place::Open { .. } => match self.first_item(state)? {
                 Some(goals) => self.numbers_of(goals)?,
                 None => Vec::new(),
