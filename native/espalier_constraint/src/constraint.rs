@@ -56,7 +56,7 @@ impl Constraint {
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
         let machine = json_schema::compile(schema, others, *options)?;
-        let unknown_keywords = machine.unknown_keywords().into();
+        let unknown_keywords = machine.unknown_keywords().clone();
         Ok(Self { unknown_keywords, ..Self::new(machine, vocabulary) })
     }
 
@@ -70,7 +70,7 @@ impl Constraint {
         if dfa.start() == DEAD {
             return Err(Error::Unsatisfiable { pointer: String::new() });
         }
-        Ok(Self::new(dfa, vocabulary))
+        Ok(Self::new(Arc::new(dfa), vocabulary))
     }
 
     /// One of the texts.
@@ -85,7 +85,7 @@ impl Constraint {
             return Err(Error::EmptyChoice);
         }
         let texts = choices.iter().map(|text| text.as_ref().into()).collect();
-        Ok(Self::new(Literals::new(texts), vocabulary))
+        Ok(Self::new(Arc::new(Literals::new(texts)), vocabulary))
     }
 
     /// A matcher at the start of a new sequence.
