@@ -62,13 +62,23 @@ impl Dfa {
             }
             index += 1;
         }
-        let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
-        let n_classes = representatives.len();
+        let accepting = states.iter().map(is_accepting).collect();
+        Ok(Self::from_table((classes, representatives.len()), next, accepting, 0))
+    }
+
+    /// The automaton of a table: the next state by state and class, [`DEAD`] where there is none.
+    /// States from which nothing is accepted may be among them. All numbers must be in range.
+    pub(crate) fn from_table(
+        (classes, n_classes): ([u8; 256], usize),
+        next: Vec<u32>,
+        accepting: Vec<bool>,
+        start: u32,
+    ) -> Self {
         let distance = distances(&next, n_classes, &accepting);
         let free = Default::default();
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
+        let mut dfa = Self { classes, n_classes, next, accepting, distance, start, free };
         dfa.trim();
-        Ok(dfa)
+        dfa
     }
 
     /// The automaton whose states have these edges: ranges of bytes, in order, and where they lead.
@@ -101,11 +111,7 @@ impl Dfa {
                 row[first..=last].fill(target);
             }
         }
-        let distance = distances(&next, n_classes, &accepting);
-        let free = Default::default();
-        let mut dfa = Self { classes, n_classes, next, accepting, distance, start: 0, free };
-        dfa.trim();
-        Ok(dfa)
+        Ok(Self::from_table((classes, n_classes), next, accepting, 0))
     }
 
     /// The automaton of the texts that both accept.
@@ -241,6 +247,47 @@ impl Dfa {
             |&prefix, byte| texts.step(prefix, byte),
             |&prefix| texts.is_complete(prefix),
         )
+    }
+
+    /// Whether all that it accepts is UTF-8.
+    pub(crate) fn is_text(&self) -> bool {
+        let utf8 = Self::any_text();
+        let (_, representatives) = classes_of(|byte| (self.class(byte), utf8.class(byte)));
+        let mut is_met = vec![false; self.n_states() * utf8.n_states()];
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        open.extend((self.start != DEAD).then_some((self.start, utf8.start)));
+        while let Some((state, place)) = open.pop() {
+            let index = state as usize * utf8.n_states() + place as usize;
+            if std::mem::replace(&mut is_met[index], true) {
+                continue;
+            }
+            if self.is_accepting(state) && !utf8.is_accepting(place) {
+                return false;
+            }
+            for &byte in &representatives {
+                match (self.step(state, byte), utf8.step(place, byte)) {
+                    (Some(state), Some(place)) => open.push((state, place)),
+                    (Some(_), None) => return false,
+                    (None, _) => {}
+                }
+            }
+        }
+        true
+    }
+
+    /// How many classes of bytes there are.
+    pub(crate) fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// The next state by state and class.
+    pub(crate) fn table(&self) -> &[u32] {
+        &self.next
+    }
+
+    /// Whether a text may end in each state.
+    pub(crate) fn accepting(&self) -> &[bool] {
+        &self.accepting
     }
 
     /// The class of a byte: bytes of a class are told apart in no state.

@@ -39,7 +39,9 @@ mod machine;
 mod matcher;
 mod plain;
 mod regex;
+mod serialized;
 mod sliced_tokens;
+mod source;
 mod spaced_tokens;
 mod string_table;
 mod string_tokens;
@@ -54,5 +56,6 @@ pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };
 pub use matcher::Matcher;
+pub use source::ConstraintKind;
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

@@ -62,6 +62,11 @@ impl TokenTrie {
         let mut sorted: Vec<(&[u8], u32)> =
             tokens.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, bytes)| (bytes, id)).collect();
         sorted.sort_unstable();
+        Self::of_sorted(&sorted)
+    }
+
+    /// Builds the trie of tokens with their ids, ascending and none of them empty.
+    pub(crate) fn of_sorted(sorted: &[(&[u8], u32)]) -> Self {
         let mut trie = Self {
             bytes: Vec::new(),
             nodes: Vec::new(),
@@ -71,7 +76,7 @@ impl TokenTrie {
         trie.add(0, [0, 0, sorted.len()]);
         let mut open = vec![(Self::ROOT, 0)];
         while let Some((node, depth)) = open.pop() {
-            trie.add_children(node, depth, &sorted);
+            trie.add_children(node, depth, sorted);
             open.extend(trie.children(node).rev().map(|child| (child, depth + 1)));
         }
         trie
@@ -97,6 +102,11 @@ impl TokenTrie {
         }
         self.nodes[node].n_children = (self.nodes.len() - first_child) as u32;
         self.nodes[node].first_child = first_child as u32;
+    }
+
+    /// The ids in the order of their bytes.
+    pub(crate) fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// How many bytes the longest token has.

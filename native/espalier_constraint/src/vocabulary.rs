@@ -47,37 +47,52 @@ impl Vocabulary {
     /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
     /// no token has a text.
     pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
-        check_ids(tokens.len(), eos_ids, special_ids)?;
         let mut special_ids = [eos_ids, special_ids].concat();
         special_ids.sort_unstable();
         special_ids.dedup();
-        let ordinary = || {
-            (0u32..)
-                .zip(&tokens)
-                .filter(|(id, _)| special_ids.binary_search(id).is_err())
-                .map(|(id, bytes)| (id, &bytes[..]))
-        };
-        if ordinary().all(|(_, bytes)| bytes.is_empty()) {
-            return Err(invalid("no token has a text"));
-        }
-        let trie = TokenTrie::new(ordinary());
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
         for token in tokens {
             bytes.extend(token);
             ends.push(bytes.len());
         }
-        let eos_ids = eos_ids.to_vec();
-        Ok(Self {
+        let vocabulary = Self::without_trie((bytes, ends), eos_ids.to_vec(), special_ids)?;
+        let trie = TokenTrie::new(vocabulary.ordinary());
+        Ok(vocabulary.with_trie(trie))
+    }
+
+    /// A vocabulary whose trie is still to be made.
+    pub(crate) fn without_trie(
+        (bytes, ends): (Vec<u8>, Vec<usize>),
+        eos_ids: Vec<u32>,
+        special_ids: Vec<u32>,
+    ) -> Result<Self, Error> {
+        check_ids(ends.len(), &eos_ids, &special_ids)?;
+        let vocabulary = Self {
             bytes,
             ends,
             eos_ids,
             special_ids,
-            trie,
+            trie: TokenTrie::default(),
             sliced: Default::default(),
             free_texts: Mutex::default(),
             spaced: OnceLock::new(),
             encode: None,
-        })
+        };
+        if vocabulary.ordinary().next().is_none() {
+            return Err(invalid("no token has a text"));
+        }
+        Ok(vocabulary)
+    }
+
+    pub(crate) fn with_trie(self, trie: TokenTrie) -> Self {
+        Self { trie, ..self }
+    }
+
+    /// The tokens that have a text and are not special.
+    pub(crate) fn ordinary(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let ids = (0..self.n_ids() as u32).filter(|&id| !self.is_special(id));
+        let tokens = ids.filter_map(|id| Some((id, self.token_bytes(id)?)));
+        tokens.filter(|(_, bytes)| !bytes.is_empty())
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -112,6 +127,11 @@ impl Vocabulary {
     #[must_use]
     pub fn eos_ids(&self) -> &[u32] {
         &self.eos_ids
+    }
+
+    /// All special ids, ascending.
+    pub(crate) fn special_ids(&self) -> &[u32] {
+        &self.special_ids
     }
 
     /// Whether the id is special: one that ends a sequence, or another that stands for no text.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
+use super::automata::Automata;
 use super::decimal::Decimal;
 use super::nodes::Nodes;
 use super::number_range::Bound;
@@ -199,8 +200,10 @@ impl Schema {
         text: &str,
         others: &[(&str, &str)],
         options: JsonSchemaOptions,
+        automata: &mut Automata,
     ) -> Result<Self, Error> {
-        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others, options.format)?;
+        let parse::Parsed { mut nodes, unknown } =
+            parse::read_nodes(text, others, options.format, automata)?;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let arrays = nodes.add("", Kind::Types(Types::ARRAY));
         let objects = nodes.add("", Kind::Types(Types::OBJECT));
