@@ -18,7 +18,9 @@ pub(super) fn write_dfa(dfa: &Dfa, out: &mut Writer) {
     for states in dfa.accepting().chunks(8) {
         out.u8((0..).zip(states).map(|(place, bit)| u8::from(*bit) << place).sum());
     }
-    dfa.table().iter().for_each(|&target| width.write(target, out));
+    for &target in dfa.table() {
+        width.write(target, out);
+    }
 }
 
 pub(super) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {

@@ -55,7 +55,9 @@ impl Constraint {
             Source::Choice(texts) => {
                 out.u8(CHOICE);
                 out.count(texts.iter().count());
-                texts.iter().for_each(|text| out.text(text));
+                for text in texts.iter() {
+                    out.text(text);
+                }
             }
         }
         seal(Kind::Constraint, &out.finish())

@@ -25,7 +25,9 @@ impl Writer {
 
     pub(crate) fn ids(&mut self, ids: &[u32]) {
         self.count(ids.len());
-        ids.iter().for_each(|&id| self.u32(id));
+        for &id in ids {
+            self.u32(id);
+        }
     }
 
     /// Bytes after their number.
