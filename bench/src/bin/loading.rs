@@ -26,7 +26,7 @@ const SCHEMAS: [(&str, &str); 3] = [
     ),
     (
         "patterns",
-        r#"{"type": "object", "properties": {"name": {"pattern": "^(\\p{L}| ){1,200}$"}, "word": {"pattern": "^(?=.*\\d)(?=.*[a-z])(?!.*--)[\\w-]{8,64}$"}, "free": {"pattern": "^.{1,1000}$"}, "path": {"pattern": "^(?:/[\\p{L}\\p{N}._~-]{1,64}){1,8}$"}}}"#,
+        r#"{"type": "object", "properties": {"name": {"pattern": "^(\\p{L}| ){1,200}$"}, "word": {"pattern": "^(?=.*\\d)(?=.*[a-z])(?!.*--)[\\w-]{8,64}$"}, "free": {"pattern": "^.{1,1000}$"}, "path": {"pattern": "^(?:/[\\p{L}\\p{N}._~-]{1,16}){1,4}$"}}}"#,
     ),
 ];
 

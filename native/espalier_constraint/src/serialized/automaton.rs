@@ -39,8 +39,8 @@ pub(super) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
     let n_bytes = (n_states * n_classes).saturating_mul(width.n_bytes());
     let table = width.read(input.bytes(n_bytes, PART)?);
     let is_state = |state: u32| state == DEAD || (state as usize) < n_states;
-    if let Some(target) = table.iter().chain([&start]).find(|state| !is_state(**state)) {
-        return Err(input.wrong(PART, format!("one of {n_states} states"), target.to_string()));
+    if !is_state(start) || !table.iter().all(|&target| is_state(target)) {
+        return Err(input.wrong(PART, format!("numbers of {n_states} states"), "others"));
     }
     let dfa = Dfa::from_table((classes, n_classes), table, accepting, start);
     if !dfa.is_text() {

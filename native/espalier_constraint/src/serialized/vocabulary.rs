@@ -83,7 +83,16 @@ fn read_trie(vocabulary: &Vocabulary, input: &mut Reader<'_>) -> Result<TokenTri
     let order = input.ids("order")?;
     let ids = order.iter().filter(|&&id| !vocabulary.is_special(id));
     let tokens = ids.filter_map(|&id| Some((vocabulary.token_bytes(id)?, id)));
-    let sorted: Vec<_> = tokens.filter(|(bytes, _)| !bytes.is_empty()).collect();
+    let tokens: Vec<_> = tokens.filter(|(bytes, _)| !bytes.is_empty()).collect();
+    // Side by side, so that comparing neighbours reads memory in a row.
+    let text: Vec<u8> = tokens.iter().flat_map(|(bytes, _)| *bytes).copied().collect();
+    let mut rest = &text[..];
+    let sorted = tokens.iter().map(|(bytes, id)| {
+        let (bytes, after) = rest.split_at(bytes.len());
+        rest = after;
+        (bytes, *id)
+    });
+    let sorted: Vec<(&[u8], u32)> = sorted.collect();
     let n_ordinary = vocabulary.ordinary().count();
     if [sorted.len(), order.len()] != [n_ordinary; 2] || !sorted.is_sorted_by(|a, b| a < b) {
         return Err(input.wrong("order", "the ids of all tokens by their bytes", "another order"));
