@@ -222,8 +222,9 @@ defmodule Espalier.Constraint do
   @doc """
   The constraint as a binary, for `deserialize/2` at the next start.
 
-  It holds what the constraint was compiled from and the automata of its patterns and formats, which
-  are what takes time to compile, but not what its matchers found out.
+  It holds what the constraint was compiled from and the automata of its patterns and formats, but not
+  what its matchers found out. Loading saves most where a schema has formats, whose automata take long to
+  make for the first time.
   """
   @spec serialize(t) :: binary
   def serialize(%__MODULE__{ref: ref}), do: Native.constraint_serialize(ref)

@@ -147,7 +147,7 @@ defmodule Espalier.Vocabulary do
   def serialize(%__MODULE__{ref: ref}), do: Native.vocabulary_serialize(ref)
 
   @doc """
-  Loads a vocabulary that `serialize/1` wrote, in a small part of the time that it takes to make one.
+  Loads a vocabulary that `serialize/1` wrote, in less time than it takes to make one.
 
   The tokenizer of `from_tokenizer_json/2` is not part of it: forced tokens of the vocabulary that is
   loaded are the longest ones that fit, which some models have seen less often. Masks are the same, and so

@@ -63,8 +63,8 @@ impl Constraint {
         seal(Kind::Constraint, &out.finish())
     }
 
-    /// The constraint that [`to_bytes`](Self::to_bytes) wrote, for the same vocabulary, in less time than
-    /// it takes to compile one.
+    /// The constraint that [`to_bytes`](Self::to_bytes) wrote, for the same vocabulary. The automata of its
+    /// patterns and formats are not made again.
     ///
     /// Another version of the engine refuses the bytes, as it may understand a pattern in another way:
     /// compile again where this is an error. Bytes from a source that you don't trust are safe to load;
