@@ -5,6 +5,7 @@ defmodule Espalier.Constraint do
     * `json_schema/2` - JSON that a schema describes
     * `regex/2` - a text that a regular expression matches as a whole
     * `choice/2` - one of several texts
+    * `deserialize/2` - one of these, compiled before and stored
 
   `Espalier.Matcher` follows one text along a constraint and says which tokens may come next.
 
@@ -19,7 +20,7 @@ defmodule Espalier.Constraint do
   processes. What its matchers find out is remembered in it and shared.
   """
 
-  alias Espalier.{Error, JSON, Native, Options, SchemaError, Vocabulary}
+  alias Espalier.{Error, JSON, Native, Options, SchemaError, SerializationError, Vocabulary}
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
@@ -217,6 +218,54 @@ defmodule Espalier.Constraint do
   @doc "Like `choice/2`, but returns the constraint and raises the error."
   @spec choice!([binary], keyword) :: t
   def choice!(texts, options), do: texts |> choice(options) |> Error.bang!()
+
+  @doc """
+  The constraint as a binary, for `deserialize/2` at the next start.
+
+  It holds what the constraint was compiled from and the automata of its patterns and formats, but not
+  what its matchers found out. Loading saves most where a schema has formats, whose automata take long to
+  make for the first time.
+  """
+  @spec serialize(t) :: binary
+  def serialize(%__MODULE__{ref: ref}), do: Native.constraint_serialize(ref)
+
+  @doc """
+  Loads a constraint that `serialize/1` wrote, for the same vocabulary.
+
+  Each version of Espalier refuses what others wrote, as it may understand a pattern in another way:
+  compile again where there is an error. Any binary is safe to load, but what is loaded accepts what its
+  automata say, so take binaries from those whose schemas you would take.
+
+  ## Options
+
+  #{Options.docs(@vocabulary)}
+  ## Examples
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", "23", "a", ""], eos_ids: [3])
+      iex> bytes =
+      ...>   "[0-9]{2}" |> Espalier.Constraint.regex!(vocabulary: vocabulary) |> Espalier.Constraint.serialize()
+      iex> {:ok, constraint} = Espalier.Constraint.deserialize(bytes, vocabulary: vocabulary)
+      iex> constraint.kind
+      :regex
+      iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.allowed_tokens()
+      {:ok, [0, 1]}
+      iex> {:error, error} = Espalier.Constraint.deserialize("no constraint", vocabulary: vocabulary)
+      iex> {error.kind, error.part}
+      {:invalid_serialized, "magic"}
+  """
+  @spec deserialize(binary, keyword) ::
+          {:ok, t} | {:error, SerializationError.t() | Exception.t()}
+  def deserialize(bytes, options) when is_binary(bytes) do
+    with {:ok, options} <- Options.validate(options, @vocabulary),
+         vocabulary = options[:vocabulary],
+         {:ok, ref} <- vocabulary.ref |> Native.constraint_deserialize(bytes) |> Error.wrap() do
+      {:ok, %__MODULE__{ref: ref, kind: Native.constraint_kind(ref), vocabulary: vocabulary}}
+    end
+  end
+
+  @doc "Like `deserialize/2`, but returns the constraint and raises the error."
+  @spec deserialize!(binary, keyword) :: t
+  def deserialize!(bytes, options), do: bytes |> deserialize(options) |> Error.bang!()
 
   defp compile(kind, options, function) do
     vocabulary = Keyword.fetch!(options, :vocabulary)

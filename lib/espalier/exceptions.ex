@@ -61,6 +61,36 @@ defmodule Espalier.VocabularyError do
   defexception [:kind, :message, :detail]
 end
 
+defmodule Espalier.SerializationError do
+  @moduledoc """
+  Bytes that can't be loaded as a constraint or a vocabulary: compile or make it again.
+
+  `:kind` is `:invalid_serialized`, `what` is `"constraint"` or `"vocabulary"`, and `part` says what is
+  the matter:
+
+  | part | meaning |
+  | --- | --- |
+  | `"magic"`, `"kind"` | the bytes are something else |
+  | `"version"`, `"engine"` | another version of Espalier wrote them |
+  | `"size"`, `"length"`, `"checksum"` | they are too many, cut off or damaged |
+  | `"vocabulary"` | the constraint was compiled for another vocabulary |
+  | another | a part of the content that can't be |
+
+  `expected` and `got` say what should be there and what is.
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          what: String.t(),
+          part: String.t(),
+          expected: String.t(),
+          got: String.t()
+        }
+
+  defexception [:kind, :message, :what, :part, :expected, :got]
+end
+
 defmodule Espalier.MatcherError do
   @moduledoc """
   A step that a matcher refuses. The matcher is as it was before.
@@ -219,6 +249,7 @@ defmodule Espalier.Error do
      ~w(invalid_json invalid_schema unsupported_keyword unsatisfiable invalid_regex
         unsupported_regex empty_choice limit_exceeded)a},
     {Espalier.VocabularyError, ~w(invalid_vocabulary)a},
+    {Espalier.SerializationError, ~w(invalid_serialized)a},
     {Espalier.MatcherError,
      ~w(token_not_allowed unknown_token text_not_allowed finished rollback_too_far)a},
     {Espalier.ModelError,

@@ -9,6 +9,8 @@ defmodule Espalier.Vocabulary do
     * the tokenizer file of a Hugging Face model, `from_tokenizer_json/2`
     * a tiktoken rank file, `from_tiktoken/2`
 
+  and a vocabulary that was made before is loaded by `deserialize/1`.
+
   ## Examples
 
       iex> {:ok, vocabulary} = Espalier.Vocabulary.from_tokens(["yes", "no", ""], eos_ids: [2])
@@ -21,7 +23,7 @@ defmodule Espalier.Vocabulary do
   one takes up to some hundred milliseconds: make it once for a tokenizer and share it.
   """
 
-  alias Espalier.{Error, Native, Options, VocabularyError}
+  alias Espalier.{Error, Native, Options, SerializationError, VocabularyError}
 
   @typedoc "`size` is the number of ids: they run from 0 to one less."
   @type t :: %__MODULE__{ref: reference, size: pos_integer, eos_ids: [non_neg_integer]}
@@ -137,6 +139,38 @@ defmodule Espalier.Vocabulary do
   @doc "Like `from_tiktoken/2`, but returns the vocabulary and raises the error."
   @spec from_tiktoken!(binary, keyword) :: t
   def from_tiktoken!(ranks, options), do: ranks |> from_tiktoken(options) |> Error.bang!()
+
+  @doc """
+  The vocabulary as a binary, for `deserialize/1` at the next start.
+  """
+  @spec serialize(t) :: binary
+  def serialize(%__MODULE__{ref: ref}), do: Native.vocabulary_serialize(ref)
+
+  @doc """
+  Loads a vocabulary that `serialize/1` wrote, in less time than it takes to make one.
+
+  The tokenizer of `from_tokenizer_json/2` is not part of it: forced tokens of the vocabulary that is
+  loaded are the longest ones that fit, which some models have seen less often. Masks are the same, and so
+  is the vocabulary to `Espalier.Constraint.deserialize/2`.
+
+  ## Examples
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["yes", "no", ""], eos_ids: [2])
+      iex> bytes = Espalier.Vocabulary.serialize(vocabulary)
+      iex> {:ok, loaded} = Espalier.Vocabulary.deserialize(bytes)
+      iex> Espalier.Vocabulary.token_bytes(loaded, 1)
+      "no"
+      iex> {:error, error} = Espalier.Vocabulary.deserialize(binary_part(bytes, 0, 30))
+      iex> {error.kind, error.part}
+      {:invalid_serialized, "length"}
+  """
+  @spec deserialize(binary) :: {:ok, t} | {:error, SerializationError.t() | VocabularyError.t()}
+  def deserialize(bytes) when is_binary(bytes),
+    do: bytes |> Native.vocabulary_deserialize() |> wrap()
+
+  @doc "Like `deserialize/1`, but returns the vocabulary and raises the error."
+  @spec deserialize!(binary) :: t
+  def deserialize!(bytes), do: bytes |> deserialize() |> Error.bang!()
 
   @doc "The bytes of a token, `\"\"` for an id without text, or `nil` for an id that there is not."
   @spec token_bytes(t, non_neg_integer) :: binary | nil

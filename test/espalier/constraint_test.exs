@@ -197,6 +197,89 @@ defmodule Espalier.ConstraintTest do
     end
   end
 
+  describe "deserialize/2" do
+    setup %{vocabulary: vocabulary} do
+      schema = %{
+        type: :object,
+        properties: %{
+          id: %{type: :string, format: :uuid},
+          name: %{pattern: "^[a-zé]{2,3}$", x: 1}
+        }
+      }
+
+      constraints = [
+        Constraint.json_schema!(schema, vocabulary: vocabulary, style: :matching),
+        Constraint.regex!("a+(?:b|é)?", vocabulary: vocabulary),
+        Constraint.choice!(["yes", "no", ""], vocabulary: vocabulary)
+      ]
+
+      %{constraints: constraints}
+    end
+
+    test "gives the same masks", %{vocabulary: vocabulary, constraints: constraints} do
+      texts = [
+        ~s({"id":"01234567-89ab-cdef-0123-456789abcdef","name": "aé"}),
+        "aab",
+        "no",
+        ~s({"id":"x)
+      ]
+
+      for constraint <- constraints do
+        loaded =
+          constraint |> Constraint.serialize() |> Constraint.deserialize!(vocabulary: vocabulary)
+
+        assert loaded.kind == constraint.kind
+        assert Constraint.unknown_keywords(loaded) == Constraint.unknown_keywords(constraint)
+        assert Constraint.serialize(loaded) == Constraint.serialize(constraint)
+        for text <- texts, do: assert(masks(loaded, text) == masks(constraint, text))
+      end
+    end
+
+    test "refuses what is damaged", %{vocabulary: vocabulary, constraints: constraints} do
+      for bytes <- Enum.map(constraints, &Constraint.serialize/1),
+          at <- 0..(byte_size(bytes) - 1) do
+        <<before::binary-size(at), byte, rest::binary>> = bytes
+
+        for damaged <- [before, <<before::binary, Bitwise.bxor(byte, 1), rest::binary>>] do
+          assert {:error, %Espalier.SerializationError{what: "constraint", part: part}} =
+                   Constraint.deserialize(damaged, vocabulary: vocabulary)
+
+          assert is_binary(part)
+        end
+      end
+    end
+
+    test "refuses another vocabulary", %{constraints: constraints} do
+      other = Vocabulary.from_tokens!(["a", ""], eos_ids: [1])
+
+      for bytes <- Enum.map(constraints, &Constraint.serialize/1) do
+        assert {:error,
+                %Espalier.SerializationError{kind: :invalid_serialized, part: "vocabulary"}} =
+                 Constraint.deserialize(bytes, vocabulary: other)
+
+        assert_raise Espalier.SerializationError, fn ->
+          Constraint.deserialize!(bytes, vocabulary: other)
+        end
+      end
+
+      assert {:error, %Espalier.OptionsError{option: :vocabulary}} =
+               Constraint.deserialize("", [])
+    end
+
+    # The mask before each byte, up to the first that is refused.
+    defp masks(constraint, text) do
+      matcher = Matcher.new(constraint)
+
+      Enum.reduce_while(:binary.bin_to_list(text), [Matcher.allowed_tokens(matcher)], fn byte,
+                                                                                         masks ->
+        case Matcher.accept_token(matcher, byte) do
+          :ok -> {:cont, [Matcher.allowed_tokens(matcher) | masks]}
+          {:error, _error} -> {:halt, masks}
+        end
+      end)
+    end
+  end
+
   test "is shown without its reference", %{vocabulary: vocabulary} do
     constraint = Constraint.choice!(["yes"], vocabulary: vocabulary)
     assert inspect(constraint) =~ "#Espalier.Constraint<kind: :choice"

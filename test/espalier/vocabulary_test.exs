@@ -102,4 +102,39 @@ defmodule Espalier.VocabularyTest do
       end
     end
   end
+
+  describe "deserialize/1" do
+    test "keeps tokens and ids" do
+      options = [eos_ids: [3], special_ids: [0]]
+      vocabulary = Vocabulary.from_tokens!(["<s>", <<0xC3>>, "é", "", "é"], options)
+      bytes = Vocabulary.serialize(vocabulary)
+      loaded = Vocabulary.deserialize!(bytes)
+      assert %Vocabulary{size: 5, eos_ids: [3]} = loaded
+      assert Vocabulary.serialize(loaded) == bytes
+
+      for id <- 0..5 do
+        assert Vocabulary.token_bytes(loaded, id) == Vocabulary.token_bytes(vocabulary, id)
+      end
+
+      constraint = Espalier.Constraint.regex!("(?s:.)*", vocabulary: loaded)
+
+      assert constraint |> Espalier.Matcher.new() |> Espalier.Matcher.allowed_tokens() ==
+               {:ok, [1, 2, 3, 4]}
+    end
+
+    test "refuses what is damaged" do
+      bytes = ["a", "bc", ""] |> Vocabulary.from_tokens!(eos_ids: [2]) |> Vocabulary.serialize()
+
+      for at <- 0..(byte_size(bytes) - 1) do
+        <<before::binary-size(at), byte, rest::binary>> = bytes
+
+        for damaged <- [before, <<before::binary, Bitwise.bxor(byte, 0x80), rest::binary>>] do
+          assert {:error, %Espalier.SerializationError{what: "vocabulary"}} =
+                   Vocabulary.deserialize(damaged)
+        end
+      end
+
+      assert_raise Espalier.SerializationError, fn -> Vocabulary.deserialize!("") end
+    end
+  end
 end

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use crate::automaton::{Automaton, LazyAutomaton};
 use crate::dfa::DEAD;
 use crate::error::Error;
-use crate::json_schema::{self, JsonSchemaOptions};
+use crate::json_schema::{Automata, JsonSchemaOptions};
 use crate::literals::Literals;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
 use crate::regex;
+use crate::source::{ConstraintKind, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
@@ -20,6 +21,7 @@ use crate::vocabulary::Vocabulary;
 pub struct Constraint {
     automaton: Arc<Mutex<dyn Automaton>>,
     vocabulary: Arc<Vocabulary>,
+    source: Arc<Source>,
     unknown_keywords: Arc<[String]>,
 }
 
@@ -55,9 +57,14 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        let machine = json_schema::compile(schema, others, *options)?;
-        let unknown_keywords = machine.unknown_keywords().into();
-        Ok(Self { unknown_keywords, ..Self::new(machine, vocabulary) })
+        let owned = |(uri, text): &(&str, &str)| ((*uri).to_owned(), (*text).to_owned());
+        let source = SchemaSource {
+            schema: schema.to_owned(),
+            documents: others.iter().map(owned).collect(),
+            options: *options,
+            automata: Automata::default(),
+        };
+        Self::of_source(Source::JsonSchema(source), vocabulary)
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
@@ -66,11 +73,8 @@ impl Constraint {
     /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        let dfa = regex::compile(pattern)?;
-        if dfa.start() == DEAD {
-            return Err(Error::Unsatisfiable { pointer: String::new() });
-        }
-        Ok(Self::new(dfa, vocabulary))
+        let dfa = Arc::new(regex::compile(pattern)?);
+        Self::of_source(Source::Regex { pattern: pattern.to_owned(), dfa }, vocabulary)
     }
 
     /// One of the texts.
@@ -81,11 +85,8 @@ impl Constraint {
         choices: &[T],
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        if choices.is_empty() {
-            return Err(Error::EmptyChoice);
-        }
         let texts = choices.iter().map(|text| text.as_ref().into()).collect();
-        Ok(Self::new(Literals::new(texts), vocabulary))
+        Self::of_source(Source::Choice(Arc::new(Literals::new(texts))), vocabulary)
     }
 
     /// A matcher at the start of a new sequence.
@@ -109,9 +110,43 @@ impl Constraint {
         &self.unknown_keywords
     }
 
-    fn new<M: Machine + 'static>(machine: M, vocabulary: &Arc<Vocabulary>) -> Self {
-        let automaton = LazyAutomaton::new(machine, vocabulary.clone());
-        let automaton = Arc::new(Mutex::new(automaton));
-        Self { automaton, vocabulary: vocabulary.clone(), unknown_keywords: Arc::new([]) }
+    /// What it was compiled from.
+    #[must_use]
+    pub fn kind(&self) -> ConstraintKind {
+        self.source.kind()
     }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Compiles what is not there yet: a schema, with automata that are made or were loaded.
+    pub(crate) fn of_source(
+        mut source: Source,
+        vocabulary: &Arc<Vocabulary>,
+    ) -> Result<Self, Error> {
+        let mut unknown_keywords = Arc::new([]) as Arc<[String]>;
+        let automaton = match &mut source {
+            Source::JsonSchema(source) => {
+                let machine = source.compile()?;
+                unknown_keywords = machine.unknown_keywords().clone();
+                shared(machine, vocabulary)
+            }
+            Source::Regex { dfa, .. } if dfa.start() == DEAD => {
+                return Err(Error::Unsatisfiable { pointer: String::new() });
+            }
+            Source::Regex { dfa, .. } => shared(dfa.clone(), vocabulary),
+            Source::Choice(texts) if texts.is_empty() => return Err(Error::EmptyChoice),
+            Source::Choice(texts) => shared(texts.clone(), vocabulary),
+        };
+        let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
+        Ok(Self { automaton, vocabulary, source, unknown_keywords })
+    }
+}
+
+fn shared<M: Machine + 'static>(
+    machine: M,
+    vocabulary: &Arc<Vocabulary>,
+) -> Arc<Mutex<dyn Automaton>> {
+    Arc::new(Mutex::new(LazyAutomaton::new(machine, vocabulary.clone())))
 }

@@ -60,8 +60,18 @@ impl Dfa {
             }
             index += 1;
         }
-        let accepting: Vec<bool> = states.iter().map(is_accepting).collect();
-        let n_classes = representatives.len();
+        let accepting = states.iter().map(is_accepting).collect();
+        Ok(Self::from_table((classes, representatives.len()), next, accepting, 0))
+    }
+
+    /// The automaton of a table: the next state by state and class, [`DEAD`] where there is none.
+    /// States from which nothing is accepted may be among them. All numbers must be in range.
+    pub(crate) fn from_table(
+        (classes, n_classes): ([u8; 256], usize),
+        next: Vec<u32>,
+        accepting: Vec<bool>,
+        start: u32,
+    ) -> Self {
         let distance = distances(&next, n_classes, &accepting);
         let mut dfa = Self {
             classes,
@@ -69,11 +79,11 @@ impl Dfa {
             next,
             accepting,
             distance,
-            start: 0,
+            start,
             greatest_distance: OnceLock::new(),
         };
         dfa.trim();
-        Ok(dfa)
+        dfa
     }
 
     /// The automaton whose states have these edges: ranges of bytes, in order, and where they lead.
@@ -106,18 +116,7 @@ impl Dfa {
                 row[first..=last].fill(target);
             }
         }
-        let distance = distances(&next, n_classes, &accepting);
-        let mut dfa = Self {
-            classes,
-            n_classes,
-            next,
-            accepting,
-            distance,
-            start: 0,
-            greatest_distance: OnceLock::new(),
-        };
-        dfa.trim();
-        Ok(dfa)
+        Ok(Self::from_table((classes, n_classes), next, accepting, 0))
     }
 
     /// The automaton of the texts that both accept.
@@ -270,6 +269,57 @@ impl Dfa {
         )
     }
 
+    /// Whether all that it accepts is UTF-8.
+    pub(crate) fn is_text(&self) -> bool {
+        let utf8 = Self::any_text();
+        let (_, representatives) = classes_of(|byte| (self.class(byte), utf8.class(byte)));
+        // By place in a character: the class of each byte, and the place after it.
+        let steps: Vec<Vec<(usize, Option<u32>)>> = (0..utf8.n_states() as u32)
+            .map(|place| {
+                let bytes = representatives.iter();
+                bytes.map(|&byte| (self.class(byte).into(), utf8.step(place, byte))).collect()
+            })
+            .collect();
+        let mut is_met = vec![false; self.n_states() * utf8.n_states()];
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        open.extend((self.start != DEAD).then_some((self.start, utf8.start)));
+        while let Some((state, place)) = open.pop() {
+            if self.is_accepting(state) && !utf8.is_accepting(place) {
+                return false;
+            }
+            // Most bytes lead to the same states as the one before.
+            let mut last = None;
+            let row = &self.next[state as usize * self.n_classes..][..self.n_classes];
+            for &(class, next_place) in &steps[place as usize] {
+                let next = row[class];
+                if next == DEAD || last.replace((next, next_place)) == Some((next, next_place)) {
+                    continue;
+                }
+                let Some(next_place) = next_place else { return false };
+                let index = next as usize * utf8.n_states() + next_place as usize;
+                if !std::mem::replace(&mut is_met[index], true) {
+                    open.push((next, next_place));
+                }
+            }
+        }
+        true
+    }
+
+    /// How many classes of bytes there are.
+    pub(crate) fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    /// The next state by state and class.
+    pub(crate) fn table(&self) -> &[u32] {
+        &self.next
+    }
+
+    /// Whether a text may end in each state.
+    pub(crate) fn accepting(&self) -> &[bool] {
+        &self.accepting
+    }
+
     /// The class of a byte: bytes of a class are told apart in no state.
     pub(crate) fn class(&self, byte: u8) -> u8 {
         self.classes[usize::from(byte)]
@@ -329,6 +379,9 @@ impl Dfa {
     }
 
     fn trim(&mut self) {
+        if self.distance.iter().all(|&distance| distance != u32::MAX) {
+            return;
+        }
         let is_dead = |state: u32| state == DEAD || self.distance[state as usize] == u32::MAX;
         let next =
             self.next.iter().map(|&state| if is_dead(state) { DEAD } else { state }).collect();
@@ -376,10 +429,13 @@ pub(crate) fn classes_of<K: Eq + std::hash::Hash>(key: impl Fn(u8) -> K) -> ([u8
 /// Breadth-first search backwards from the accepting states.
 fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
     let mut sources: Vec<Vec<u32>> = vec![Vec::new(); accepting.len()];
-    for (index, &target) in next.iter().enumerate().filter(|(_, target)| **target != DEAD) {
-        let (sources, source) = (&mut sources[target as usize], (index / n_classes) as u32);
-        if sources.last() != Some(&source) {
-            sources.push(source);
+    for (source, row) in (0..).zip(next.chunks_exact(n_classes)) {
+        // Most classes lead to the same state as the one before.
+        for same in row.chunk_by(|a, b| a == b).filter(|same| same[0] != DEAD) {
+            let sources = &mut sources[same[0] as usize];
+            if sources.last() != Some(&source) {
+                sources.push(source);
+            }
         }
     }
     let mut distance: Vec<u32> =

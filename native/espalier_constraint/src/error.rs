@@ -72,6 +72,20 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// Bytes that are no constraint or vocabulary of this version of the engine, or that are damaged.
+    #[error("invalid serialized {what}: expected {expected} ({part}), got: {got}")]
+    InvalidSerialized {
+        /// What should be loaded: `"vocabulary"` or `"constraint"`.
+        what: &'static str,
+        /// What is wrong with them, such as `"magic"`, `"kind"`, `"version"`, `"engine"`, `"length"`,
+        /// `"checksum"` or `"vocabulary"` (a constraint was compiled for another one), or the part of
+        /// the content that can't be.
+        part: &'static str,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
     /// The token can't come next.
     #[error(
         "token {token} ({bytes:?}) is not allowed here: expected one of {n_allowed} others, the first of them {allowed:?}"

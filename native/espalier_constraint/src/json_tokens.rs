@@ -48,7 +48,8 @@ impl JsonTokens {
             }
         }
         let [spaces, quotes] = [spaces, quotes].map(|ids| Arc::new(TokenSet::new(ids, n_ids)));
-        let [numbers, others] = [numbers, others].map(|tokens| TokenTrie::new(tokens.into_iter()));
+        let [strings, numbers, others] =
+            [strings, numbers, others].map(|tokens| TokenTrie::new(tokens.into_iter()));
         Self { spaces, strings: Lexicon::new(strings, n_ids), quotes, numbers, others }
     }
 }

@@ -76,9 +76,8 @@ impl Contents {
 }
 
 impl Lexicon {
-    /// Of texts with their ids, none of them empty.
-    pub(crate) fn new(tokens: Vec<(u32, &[u8])>, n_ids: usize) -> Self {
-        let trie = TokenTrie::new(tokens.into_iter());
+    /// Of texts with their ids.
+    pub(crate) fn new(trie: TokenTrie, n_ids: usize) -> Self {
         let (mut texts, mut weights) = (Vec::new(), [0; CharacterGroups::COUNT]);
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {

@@ -43,8 +43,11 @@ mod matcher;
 mod number_tokens;
 mod plain;
 mod regex;
+mod serialized;
+mod source;
 mod string_table;
 mod string_tokens;
+mod token_list;
 mod token_mask;
 mod token_trie;
 mod token_walk;
@@ -56,5 +59,6 @@ pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };
 pub use matcher::Matcher;
+pub use source::ConstraintKind;
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

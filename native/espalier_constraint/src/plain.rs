@@ -1,24 +1,26 @@
 //! Machines for plain text: a regular expression, or one of some texts.
 
+use std::sync::Arc;
+
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::literals::{Literals, Prefix};
 use crate::machine::{Machine, NoInside};
 
-impl Machine for Dfa {
+impl Machine for Arc<Dfa> {
     type State = u32;
     type Inside = NoInside;
 
     fn start(&self) -> u32 {
-        Self::start(self)
+        Dfa::start(self)
     }
 
     fn step(&mut self, state: &u32, byte: u8) -> Result<Option<u32>, Error> {
-        Ok(Self::step(self, *state, byte))
+        Ok(Dfa::step(self, *state, byte))
     }
 
     fn is_accepting(&self, state: &u32) -> bool {
-        Self::is_accepting(self, *state)
+        Dfa::is_accepting(self, *state)
     }
 
     fn completion(&mut self, state: &u32) -> Result<Vec<u8>, Error> {
@@ -26,16 +28,16 @@ impl Machine for Dfa {
     }
 }
 
-impl Machine for Literals {
+impl Machine for Arc<Literals> {
     type State = Prefix;
     type Inside = NoInside;
 
     fn start(&self) -> Prefix {
-        Self::start(self)
+        Literals::start(self)
     }
 
     fn step(&mut self, state: &Prefix, byte: u8) -> Result<Option<Prefix>, Error> {
-        Ok(Self::step(self, *state, byte))
+        Ok(Literals::step(self, *state, byte))
     }
 
     fn is_accepting(&self, state: &Prefix) -> bool {

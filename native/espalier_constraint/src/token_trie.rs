@@ -114,8 +114,8 @@ impl TokenTrie {
         Self::of_sorted(&sorted)
     }
 
-    /// Of tokens, none of them empty, in ascending order.
-    fn of_sorted(sorted: &[(&[u8], u32)]) -> Self {
+    /// Builds the trie of tokens with their ids, ascending and none of them empty.
+    pub(crate) fn of_sorted(sorted: &[(&[u8], u32)]) -> Self {
         let mut trie = Self {
             bytes: Vec::new(),
             nodes: Vec::new(),
@@ -158,6 +158,11 @@ impl TokenTrie {
     pub(crate) fn fold_below<T: Copy>(&self, none: T, add: impl Fn(T, usize) -> T) -> Vec<T> {
         let fold = |node: &Node| (node.first_id as usize..node.end as usize).fold(none, &add);
         self.nodes.iter().map(fold).collect()
+    }
+
+    /// The ids in the order of their bytes.
+    pub(crate) fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// How many bytes the longest token has.

@@ -8,6 +8,7 @@ use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
+use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 
 type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
@@ -17,11 +18,7 @@ type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
 /// Built once for a tokenizer and shared behind an `Arc`. Tokens need not be valid UTF-8 by
 /// themselves, and several ids may have the same bytes.
 pub struct Vocabulary {
-    bytes: Vec<u8>,
-    /// The bytes of id `i` are `bytes[ends[i - 1]..ends[i]]`.
-    ends: Vec<usize>,
-    eos_ids: Vec<u32>,
-    special_ids: Vec<u32>,
+    tokens: TokenList,
     /// All ordinary tokens.
     whole: Lexicon,
     /// Those that may follow in a JSON text, with white space before them cut off and without that.
@@ -44,44 +41,22 @@ impl Vocabulary {
     /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
     /// no token has a text.
     pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
-        check_ids(tokens.len(), eos_ids, special_ids)?;
-        let mut special_ids = [eos_ids, special_ids].concat();
-        special_ids.sort_unstable();
-        special_ids.dedup();
-        let ordinary = || {
-            (0u32..)
-                .zip(&tokens)
-                .filter(|(id, _)| special_ids.binary_search(id).is_err())
-                .map(|(id, bytes)| (id, &bytes[..]))
-        };
-        if ordinary().all(|(_, bytes)| bytes.is_empty()) {
-            return Err(invalid("no token has a text"));
-        }
-        let n_ids = tokens.len();
-        let whole =
-            Lexicon::new(ordinary().filter(|(_, bytes)| !bytes.is_empty()).collect(), n_ids);
-        let [spaced, bare] = [true, false].map(|cuts| JsonTokens::new(ordinary(), n_ids, cuts));
+        let tokens = TokenList::new(tokens, eos_ids, special_ids)?;
+        let trie = TokenTrie::new(tokens.ordinary());
+        Ok(Self::with_trie(tokens, trie))
+    }
+
+    /// The vocabulary of tokens whose trie is known.
+    pub(crate) fn with_trie(tokens: TokenList, trie: TokenTrie) -> Self {
+        let n_ids = tokens.n_ids();
+        let [spaced, bare] =
+            [true, false].map(|cuts| JsonTokens::new(tokens.ordinary(), n_ids, cuts));
         let goes_on = |byte: &u8| b"0123456789.eE+-".contains(byte);
-        let digits =
-            TokenTrie::new(ordinary().filter(|(_, bytes)| bytes.first().is_some_and(goes_on)));
-        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
-        for token in tokens {
-            bytes.extend(token);
-            ends.push(bytes.len());
-        }
-        let eos_ids = eos_ids.to_vec();
-        Ok(Self {
-            bytes,
-            ends,
-            eos_ids,
-            special_ids,
-            whole,
-            spaced,
-            bare,
-            digits,
-            numbers: NumberTables::default(),
-            encode: None,
-        })
+        let digits = tokens.ordinary().filter(|(_, bytes)| bytes.first().is_some_and(goes_on));
+        let digits = TokenTrie::new(digits);
+        let whole = Lexicon::new(trie, n_ids);
+        let numbers = NumberTables::default();
+        Self { tokens, whole, spaced, bare, digits, numbers, encode: None }
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -100,28 +75,29 @@ impl Vocabulary {
     /// The number of ids: they run from 0 to one less.
     #[must_use]
     pub fn n_ids(&self) -> usize {
-        self.ends.len()
+        self.tokens.n_ids()
     }
 
     /// The bytes of a token, or `None` for an id outside of the vocabulary.
     #[must_use]
     pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
-        let index = token as usize;
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        Some(&self.bytes[start..end])
+        self.tokens.bytes(token)
     }
 
     /// The ids that end a sequence.
     #[must_use]
     pub fn eos_ids(&self) -> &[u32] {
-        &self.eos_ids
+        self.tokens.eos_ids()
     }
 
     /// Whether the id is special: one that ends a sequence, or another that stands for no text.
     #[must_use]
     pub fn is_special(&self, token: u32) -> bool {
-        self.special_ids.binary_search(&token).is_ok()
+        self.tokens.is_special(token)
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenList {
+        &self.tokens
     }
 
     pub(crate) fn trie(&self) -> &TokenTrie {
@@ -191,24 +167,9 @@ impl fmt::Debug for Vocabulary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vocabulary")
             .field("n_ids", &self.n_ids())
-            .field("eos_ids", &self.eos_ids)
+            .field("eos_ids", &self.eos_ids())
             .finish_non_exhaustive()
     }
-}
-
-fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {
-    if eos_ids.is_empty() {
-        return Err(invalid("no id ends a sequence"));
-    }
-    if n_ids > u32::MAX as usize {
-        return Err(invalid("more ids than fit 32 bits"));
-    }
-    let outside = eos_ids.iter().chain(special_ids).find(|id| **id as usize >= n_ids);
-    outside.map_or(Ok(()), |id| Err(invalid(&format!("id {id} is outside of the {n_ids} tokens"))))
-}
-
-fn invalid(message: &str) -> Error {
-    Error::InvalidVocabulary { message: message.to_owned() }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ rustler::atoms! {
     invalid_request,
     invalid_regex,
     invalid_schema,
+    invalid_serialized,
     invalid_tokenizer,
     invalid_vocabulary,
     invalid_weights,
@@ -61,6 +62,7 @@ rustler::atoms! {
     n_allowed,
     offset,
     option,
+    part,
     path,
     pattern,
     pointer,
@@ -68,6 +70,7 @@ rustler::atoms! {
     token,
     value,
     vocabulary_size,
+    what,
 
     // Messages of a generation.
     cancelled,
@@ -92,6 +95,11 @@ rustler::atoms! {
     schema,
     spaced,
     whitespace,
+
+    // Kinds of constraints.
+    choice,
+    json_schema,
+    regex,
 
     // JSON.
     json_number_struct = "Elixir.Espalier.JSON.Number",

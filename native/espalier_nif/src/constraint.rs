@@ -1,14 +1,16 @@
 //! `Espalier.Constraint`.
 
 use espalier_constraint::{
-    Constraint, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
+    Constraint, ConstraintKind, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle,
+    PropertyOrder, Whitespace,
 };
-use rustler::{Atom, Binary, Decoder, Error, NifResult, ResourceArc, Term};
+use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 
 use crate::atoms;
 use crate::error::Fault;
 use crate::guard;
 use crate::resources::{ConstraintRef, VocabularyRef};
+use crate::vocabulary::binary;
 
 type Compiled = Result<ResourceArc<ConstraintRef>, Fault>;
 
@@ -36,6 +38,27 @@ fn constraint_regex(vocabulary: ResourceArc<VocabularyRef>, pattern: &str) -> Co
 fn constraint_choice(vocabulary: ResourceArc<VocabularyRef>, choices: Vec<Binary>) -> Compiled {
     let choices: Vec<&[u8]> = choices.iter().map(Binary::as_slice).collect();
     compile(|| Constraint::choice(&choices, &vocabulary.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_serialize(env: Env<'_>, constraint: ResourceArc<ConstraintRef>) -> Term<'_> {
+    binary(env, &constraint.0.to_bytes())
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_deserialize(vocabulary: ResourceArc<VocabularyRef>, bytes: Binary) -> Compiled {
+    let bytes = bytes.as_slice();
+    compile(|| Constraint::from_bytes(bytes, &vocabulary.0))
+}
+
+/// What it was compiled from.
+#[rustler::nif]
+fn constraint_kind(constraint: ResourceArc<ConstraintRef>) -> Atom {
+    match constraint.0.kind() {
+        ConstraintKind::JsonSchema => atoms::json_schema(),
+        ConstraintKind::Regex => atoms::regex(),
+        ConstraintKind::Choice => atoms::choice(),
+    }
 }
 
 fn compile(

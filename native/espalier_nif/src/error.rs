@@ -154,6 +154,15 @@ impl From<ConstraintError> for Fault {
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])
             }
+            E::InvalidSerialized { what, part, expected, got } => fault(
+                atoms::invalid_serialized(),
+                vec![
+                    (atoms::what(), what.into()),
+                    (atoms::part(), part.into()),
+                    (atoms::expected(), expected.into()),
+                    (atoms::got(), got.into()),
+                ],
+            ),
             E::TokenNotAllowed { token, bytes, n_allowed, allowed } => fault(
                 atoms::token_not_allowed(),
                 vec![

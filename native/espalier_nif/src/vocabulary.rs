@@ -46,6 +46,16 @@ fn vocabulary_from_tiktoken_ranks(
     })
 }
 
+#[rustler::nif(schedule = "DirtyCpu")]
+fn vocabulary_serialize(env: Env<'_>, vocabulary: ResourceArc<VocabularyRef>) -> Term<'_> {
+    binary(env, &vocabulary.0.to_bytes())
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn vocabulary_deserialize(bytes: Binary) -> Result<ResourceArc<VocabularyRef>, Fault> {
+    guard::catch(|| Ok(resource(Arc::new(Vocabulary::from_bytes(&bytes)?))))
+}
+
 #[derive(NifMap)]
 struct Info {
     size: usize,

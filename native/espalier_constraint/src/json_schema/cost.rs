@@ -26,7 +26,7 @@ pub(crate) const MAX_COMPLETION_BYTES: u64 = 1 << 22;
 const MAX_OPEN_ARRAYS: usize = 100;
 
 /// What is known of the goals that were looked at.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Costs {
     goals: FxHashMap<GoalId, Option<u64>>,
     /// Of leaves whose cost depends on no goal.

@@ -112,7 +112,7 @@ pub(super) type Meeting = Vec<(Literal, u64)>;
 pub(super) type Ways = [(u64, GoalId)];
 
 /// All goals of one schema that were met so far, with their expansions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Goals {
     pub(crate) schema: Schema,
     pub(crate) options: JsonSchemaOptions,

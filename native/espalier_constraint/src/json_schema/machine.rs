@@ -28,7 +28,8 @@ use crate::error::Error;
 use crate::interner::Interner;
 use crate::machine::{Machine, Part};
 
-#[derive(Debug)]
+/// Cloning one that has read nothing is cheap: what was read of the schema is shared.
+#[derive(Clone, Debug)]
 pub(crate) struct JsonMachine {
     pub(super) goals: Goals,
     root: GoalId,
@@ -82,7 +83,7 @@ impl JsonMachine {
     }
 
     /// The places of keywords that JSON Schema doesn't know.
-    pub(crate) fn unknown_keywords(&self) -> &[String] {
+    pub(crate) fn unknown_keywords(&self) -> &Arc<[String]> {
         self.goals.schema.unknown_keywords()
     }
 

@@ -4,7 +4,7 @@
 //!
 //! - `parse`, `schema`, `nodes`: the text, checked and laid out as nodes, one for each statement
 //! - `draft`, `resources`, `place`: the versions of JSON Schema, and what references lead to
-//! - `format`: the languages of the keyword `format`
+//! - `format`: the languages of the keyword `format`; `automata`: those of a schema, made or loaded
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`, `evaluated`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
@@ -17,6 +17,7 @@
 //! - `completion`: how a partly read value ends soonest
 
 mod array;
+mod automata;
 mod clauses;
 mod completion;
 mod contradiction;
@@ -54,13 +55,15 @@ mod string;
 mod texts;
 
 use crate::error::Error;
+pub(crate) use automata::{Automata, Origin};
 pub(crate) use machine::JsonMachine;
 pub(crate) use number::NumberPrefix;
 pub(crate) use number_range::NumberRange;
 pub(crate) use number_rest::NumberRest;
 pub(crate) use string::{Content, Decoder};
 
-/// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI.
+/// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI;
+/// `automata` are asked for those of its patterns and formats.
 ///
 /// # Errors
 /// Those of the schema's text, and [`Error::Unsatisfiable`].
@@ -68,8 +71,9 @@ pub(crate) fn compile(
     schema: &str,
     others: &[(&str, &str)],
     options: JsonSchemaOptions,
+    automata: &mut Automata,
 ) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema, others, options)?;
+    let schema = schema::Schema::parse(schema, others, options, automata)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 

@@ -1,5 +1,7 @@
 //! [`Nodes`]: the nodes of a schema, and those that are made of constants.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -8,42 +10,48 @@ use super::parse;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::error::Error;
 
-#[derive(Debug, Default)]
+/// Cloning is cheap: the nodes of the schema are shared.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Nodes {
-    all: Vec<Node>,
+    /// Those of the schema, once it was read.
+    own: Arc<[Node]>,
+    /// Those that are being read, and later those of values that were met while reading a text.
+    new: Vec<Node>,
     /// Values that were met while reading, in canonical spelling, each with what only it satisfies.
     values: FxHashMap<String, Literal>,
     /// What satisfies one of some literals.
     lists: FxHashMap<Vec<Literal>, Literal>,
     /// Whether a value is added that was met while reading.
     is_reading: bool,
-    /// How many nodes there were before the first of those.
-    n_own: usize,
 }
 
 impl Nodes {
     pub(super) fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
-        self.all.push(Node { pointer: pointer.into(), kind });
-        Literal::of(self.all.len() as NodeId - 1)
+        self.new.push(Node { pointer: pointer.into(), kind });
+        Literal::of(self.len() as NodeId - 1)
     }
 
+    /// Says something else with a node; not after [`share`](Self::share).
     pub(super) fn replace(&mut self, node: NodeId, kind: Kind) {
-        self.all[node as usize].kind = kind;
+        self.new[node as usize].kind = kind;
+    }
+
+    /// The schema was read: its nodes are shared from here on.
+    pub(super) fn share(&mut self) {
+        self.own = std::mem::take(&mut self.new).into();
     }
 
     pub(super) fn get(&self, node: NodeId) -> &Node {
-        &self.all[node as usize]
+        let index = node as usize;
+        self.own.get(index).unwrap_or_else(|| &self.new[index - self.own.len()])
     }
 
     pub(super) fn len(&self) -> usize {
-        self.all.len()
+        self.own.len() + self.new.len()
     }
 
     /// What only values equal to this one satisfy.
     pub(super) fn value(&mut self, value: &Value) -> Result<Literal, Error> {
-        if self.values.is_empty() {
-            self.n_own = self.all.len();
-        }
         let mut spelling = String::new();
         spell(value, &mut spelling);
         if let Some(&literal) = self.values.get(&spelling) {
@@ -69,11 +77,9 @@ impl Nodes {
 
     /// Forgets the values that were met while reading.
     pub(super) fn forget_values(&mut self) {
-        if !self.values.is_empty() {
-            self.all.truncate(self.n_own);
-            self.values.clear();
-            self.lists.clear();
-        }
+        self.new.clear();
+        self.values.clear();
+        self.lists.clear();
     }
 
     /// The values of `enum` or `const`, by type.

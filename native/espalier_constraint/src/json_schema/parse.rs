@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use super::FormatMode;
+use super::automata::Automata;
 use super::decimal::{Decimal, MAX_PLACES};
 use super::draft::Draft;
-use super::format;
 use super::nodes::Nodes;
 use super::number_range::Bound;
 use super::place::{child, parent};
@@ -17,7 +17,6 @@ use super::resources::Resources;
 use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;
-use crate::regex;
 
 /// The bytes that the text of a schema may have.
 const MAX_SCHEMA_BYTES: usize = 16 << 20;
@@ -30,6 +29,7 @@ pub(super) fn read_nodes(
     text: &str,
     others: &[(&str, &str)],
     format: FormatMode,
+    automata: &mut Automata,
 ) -> Result<Parsed, Error> {
     let document = read_json(text)?;
     let draft = draft_of(&document)?.unwrap_or(Draft::Draft2020);
@@ -40,7 +40,7 @@ pub(super) fn read_nodes(
         documents.push(((*uri).to_owned(), other, draft));
     }
     let resources = Resources::new((&document, draft), &documents);
-    let mut parser = Parser::new(resources, format);
+    let mut parser = Parser::new(resources, format, automata);
     parser.schema_at(String::new(), &document);
     while let Some(Unread { node, place, scope, value }) = parser.queue.pop_front() {
         parser.draft = parser.resources.draft(&place);
@@ -76,6 +76,7 @@ pub(super) struct Parsed {
 struct Parser<'a> {
     resources: Resources<'a>,
     format: FormatMode,
+    automata: &'a mut Automata,
     nodes: Nodes,
     by_place: FxHashMap<(String, Scope), NodeId>,
     queue: VecDeque<Unread<'a>>,
@@ -108,10 +109,11 @@ struct At<'a, 'p> {
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
 impl<'a> Parser<'a> {
-    fn new(resources: Resources<'a>, format: FormatMode) -> Self {
+    fn new(resources: Resources<'a>, format: FormatMode, automata: &'a mut Automata) -> Self {
         Self {
             resources,
             format,
+            automata,
             nodes: Nodes::default(),
             by_place: FxHashMap::default(),
             queue: VecDeque::new(),
@@ -264,7 +266,7 @@ impl<'a> Parser<'a> {
         Ok(Some(match keyword {
             "minLength" => Kind::MinLength(count(at)?),
             "maxLength" => Kind::MaxLength(count(at)?),
-            "pattern" => Kind::Pattern(pattern(at.value, at.pointer)?),
+            "pattern" => Kind::Pattern(self.pattern(at)?),
             "format" => return Ok(self.format(at)?.map(Kind::Pattern)),
             "exclusiveMinimum" | "exclusiveMaximum" if self.draft <= Draft::Draft4 => {
                 // A boolean beside the bound, which is read there.
@@ -318,11 +320,19 @@ impl<'a> Parser<'a> {
         if self.format == FormatMode::Ignore {
             return Ok(None);
         }
-        let automaton = format::automaton(name);
+        let automaton = self.automata.format(name)?;
         if automaton.is_none() {
             self.unknown.push(at.pointer.to_owned());
         }
         Ok(automaton)
+    }
+
+    /// The strings in which a pattern matches.
+    fn pattern(&mut self, at: At<'_, '_>) -> Result<Arc<Dfa>, Error> {
+        let pattern = at.value.as_str();
+        let pattern =
+            pattern.ok_or_else(|| invalid(at.pointer, "a regular expression", at.value))?;
+        self.automata.pattern(pattern).map_err(|error| error.at(at.pointer))
     }
 
     fn schema(&mut self, at: At<'a, '_>) -> Literal {
@@ -459,7 +469,7 @@ impl<'a> Parser<'a> {
         }
         let patterns = pointer("patternProperties");
         for (source, place, value) in object_of_schemas(siblings, "patternProperties", &patterns)? {
-            let dfa = pattern(&Value::from(source), &place)?;
+            let dfa = self.automata.pattern(source).map_err(|error| error.at(&place))?;
             members.patterns.push((dfa, self.schema_at(place, value)));
         }
         members.rest = self.sibling(at, "additionalProperties", siblings);
@@ -596,11 +606,6 @@ pub(super) fn decimal_of(value: &Value, pointer: &str) -> Result<Decimal, Error>
     }
     let pointer = Some(pointer.to_owned());
     Err(Error::LimitExceeded { limit: "number_places", value: MAX_PLACES as usize, pointer })
-}
-
-fn pattern(value: &Value, pointer: &str) -> Result<Arc<Dfa>, Error> {
-    let pattern = value.as_str().ok_or_else(|| invalid(pointer, "a regular expression", value))?;
-    regex::compile_ecma(pattern).map(Arc::new).map_err(|error| error.at(pointer))
 }
 
 fn list<'a>(at: At<'a, '_>) -> Result<&'a [Value], Error> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
+use super::automata::Automata;
 use super::decimal::Decimal;
 use super::nodes::Nodes;
 use super::number_range::Bound;
@@ -43,14 +44,14 @@ impl Literal {
 }
 
 /// One statement, and where it stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) pointer: Arc<str>,
     pub(crate) kind: Kind,
 }
 
 /// What a node says of a value. What it says of one type holds for values of any other type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     All(Vec<Literal>),
     Any(Vec<Literal>),
@@ -110,7 +111,7 @@ pub(crate) enum Kind {
 }
 
 /// What the values of an object satisfy, by key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     /// In the order of the schema.
     pub(crate) properties: Vec<(Arc<str>, Literal)>,
@@ -120,7 +121,7 @@ pub(crate) struct Members {
 }
 
 /// The values of `enum` or `const`, by type. Arrays and objects are nodes of their own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Constants {
     pub(crate) null: bool,
     pub(crate) booleans: [bool; 2],
@@ -178,14 +179,14 @@ impl Types {
     }
 }
 
-/// A schema and all schemas that it refers to.
-#[derive(Debug)]
+/// A schema and all schemas that it refers to. Cloning is cheap.
+#[derive(Clone, Debug)]
 pub(crate) struct Schema {
     pub(super) nodes: Nodes,
     anything: Literal,
     arrays: Literal,
     objects: Literal,
-    unknown: Vec<String>,
+    unknown: Arc<[String]>,
 }
 
 impl Schema {
@@ -199,11 +200,15 @@ impl Schema {
         text: &str,
         others: &[(&str, &str)],
         options: JsonSchemaOptions,
+        automata: &mut Automata,
     ) -> Result<Self, Error> {
-        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others, options.format)?;
+        let parse::Parsed { mut nodes, unknown } =
+            parse::read_nodes(text, others, options.format, automata)?;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let arrays = nodes.add("", Kind::Types(Types::ARRAY));
         let objects = nodes.add("", Kind::Types(Types::OBJECT));
+        nodes.share();
+        let unknown = unknown.into();
         let schema = Self { nodes, anything, arrays, objects, unknown };
         schema.refuse_loops()?;
         Ok(schema)
@@ -213,7 +218,7 @@ impl Schema {
     pub(crate) const ROOT: Literal = Literal(0);
 
     /// The places of keywords that JSON Schema doesn't know, and that therefore state nothing.
-    pub(crate) fn unknown_keywords(&self) -> &[String] {
+    pub(crate) fn unknown_keywords(&self) -> &Arc<[String]> {
         &self.unknown
     }
 

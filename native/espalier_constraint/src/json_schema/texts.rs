@@ -7,7 +7,7 @@ pub(crate) type TextId = u32;
 
 /// Texts by number; each is another text with one more byte, so that reading a key byte by byte
 /// takes the same memory for each byte.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Texts {
     /// The text without its last byte, and that byte, of each text but the empty one (number 0).
     parents: Vec<(TextId, u8)>,

@@ -7,5 +7,6 @@ pub(crate) mod instances;
 pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod schemas;
+pub(crate) mod sealed;
 pub(crate) mod spelling;
 pub(crate) mod walk;

@@ -46,11 +46,11 @@ use std::sync::{Arc, LazyLock};
 use crate::dfa::{Dfa, TooManyStates};
 use crate::regex;
 
-/// The automaton of a format over the UTF-8 of decoded strings, built when it is first asked for;
-/// none for a name that is not known.
-pub(super) fn automaton(name: &str) -> Option<Arc<Dfa>> {
+/// What gives the automaton of a format over the UTF-8 of decoded strings, built when it is first asked
+/// for; none for a name that is not known.
+pub(super) fn automaton(name: &str) -> Option<impl FnOnce() -> Arc<Dfa> + use<>> {
     let format = FORMATS.iter().find(|(known, _)| *known == name);
-    format.map(|(_, dfa)| Arc::clone(dfa))
+    format.map(|(_, dfa)| || Arc::clone(dfa))
 }
 
 type Format = (&'static str, LazyLock<Arc<Dfa>>);
