@@ -18,7 +18,6 @@ import xgrammar
 
 class Engine:
     def __init__(self, tokens):
-        # Ids without a text are never allowed; to XGrammar these are tokens without bytes.
         info = xgrammar.TokenizerInfo(
             [bytes(token) for token in tokens["bytes"]], stop_token_ids=[tokens["eos"]]
         )

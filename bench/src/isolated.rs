@@ -9,7 +9,7 @@
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -63,8 +63,8 @@ impl Isolated {
         if let Some(line) = answer? {
             return Ok(Outcome { memory, ..serde_json::from_str(&line)? });
         }
-        // The time that it took on a processor has gone with the process.
-        let total = started.elapsed().as_secs_f64() * 1e6;
+        // The time that it took on a processor has gone with the process; it was this or less.
+        let total = started.elapsed().min(Duration::from_secs(SECONDS)).as_secs_f64() * 1e6;
         self.running.child.wait()?;
         (self.running, _) = Running::start(&mut self.command, tokens)?;
         Ok(Outcome::refused(total))

@@ -21,25 +21,31 @@ impl Meter {
     /// Watches another process.
     #[must_use]
     pub fn of(process: u32) -> Self {
-        Self { process, most: 0.0 }
+        let meter = Self { process, most: 0.0 };
+        meter.reset();
+        meter
     }
 
     /// MiB beyond what the process had before that it takes at most during a call, and what the call
     /// answers. `None` where the system doesn't tell.
     pub fn measured<T>(&mut self, call: impl FnOnce() -> T) -> (Option<f64>, T) {
         self.most = self.most.max(self.peak().unwrap_or_default());
-        // This makes the greatest size so far the present one.
-        let is_reset = fs::write(format!("/proc/{}/clear_refs", self.process), "5").is_ok();
+        let is_reset = self.reset();
         let before = self.peak();
         let answer = call();
         let grown = || Some(self.peak()? - before?);
         (is_reset.then(grown).flatten(), answer)
     }
 
-    /// The greatest size that the process ever had, in MiB. `None` where the system doesn't tell.
+    /// The greatest size that the process has had since it is watched, in MiB. `None` where the system doesn't tell.
     #[must_use]
     pub fn most(&self) -> Option<f64> {
         Some(self.most.max(self.peak()?))
+    }
+
+    /// Makes the greatest size so far the present one; whether the system can.
+    fn reset(&self) -> bool {
+        fs::write(format!("/proc/{}/clear_refs", self.process), "5").is_ok()
     }
 
     /// The greatest size since the last reset, in MiB.

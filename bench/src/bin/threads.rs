@@ -16,7 +16,9 @@
 //!     --repetitions N     of which the medians are taken, 9 by default
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -55,10 +57,16 @@ struct Work {
     texts: [Vec<u32>; 2],
 }
 
-/// A warm walk of less than this many tokens is too short to be timed.
-const MIN_WARM_TOKENS: usize = 40_000;
-/// Pairs of shorter texts are not taken.
-const MIN_TOKENS: usize = 100;
+/// What is measured: the work with constraints that have seen its texts, one for each thread.
+struct Warmed {
+    work: Work,
+    warm: Vec<Constraint>,
+}
+
+/// Enough texts are walked with a warm constraint that they have so many tokens together.
+const N_WARM_TOKENS: usize = 20_000;
+/// Texts of fewer or more tokens are not taken.
+const N_TOKENS: RangeInclusive<usize> = 100..=1000;
 
 fn main() -> Result<()> {
     let options = options()?;
@@ -66,12 +74,12 @@ fn main() -> Result<()> {
     let vocabulary = Espalier::new(&tokenizer.tokens)?.vocabulary;
     let cases = cases::read(&options.path)?;
     let cases = cases.iter().map(|case| case.tokenized(&tokenizer));
-    let work = work(cases, options.per_kind, &vocabulary);
+    let n_cores = thread::available_parallelism()?.get();
+    let work = work(cases, options.per_kind, n_cores.clamp(2, 4), &vocabulary);
     println!("{}", machine::describe());
     println!("{} constraints, {}\n", work.len(), options.vocabulary);
-    let n_cores = thread::available_parallelism()?.get();
     for n_threads in [2, 4].into_iter().filter(|n_threads| *n_threads <= n_cores) {
-        compare(&work, n_threads, options.n_repetitions, &vocabulary)?;
+        compare(&work, n_threads, options.n_repetitions)?;
     }
     Ok(())
 }
@@ -97,17 +105,18 @@ fn options() -> Result<Options> {
 fn work(
     cases: impl Iterator<Item = TokenizedCase>,
     per_kind: usize,
+    n_threads: usize,
     vocabulary: &Arc<Vocabulary>,
-) -> Vec<Work> {
+) -> Vec<Warmed> {
     let mut kinds = BTreeMap::<String, Vec<Work>>::new();
     for case in cases {
         let kind = case.name.split(['_', '-']).next().unwrap_or_default().to_owned();
         kinds.entry(kind).or_default().extend(pair(case));
     }
     let longest = |mut works: Vec<Work>| {
-        works.sort_by_key(|work| std::cmp::Reverse(work.n_tokens()));
-        let accepted = works.into_iter().filter(|work| work.warm(vocabulary).is_ok());
-        accepted.take(per_kind).collect::<Vec<_>>()
+        works.sort_by_key(|work| Reverse(work.n_tokens()));
+        let warmed = works.into_iter().filter_map(|work| work.warmed(n_threads, vocabulary).ok());
+        warmed.take(per_kind).collect::<Vec<_>>()
     };
     kinds.into_values().flat_map(longest).collect()
 }
@@ -116,8 +125,8 @@ fn work(
 fn pair(case: TokenizedCase) -> Option<Work> {
     let texts = case.texts.into_iter().filter(|text| text.is_valid).map(|text| text.tokens);
     let texts: [Vec<u32>; 2] = texts.collect::<Vec<_>>().try_into().ok()?;
-    let [short, long] = [texts[0].len().min(texts[1].len()), texts[0].len().max(texts[1].len())];
-    let is_fit = short >= MIN_TOKENS && short * 5 >= long * 4;
+    let [a, b] = [texts[0].len(), texts[1].len()];
+    let is_fit = N_TOKENS.contains(&a) && N_TOKENS.contains(&b) && a.min(b) * 5 >= a.max(b) * 4;
     is_fit.then_some(Work { schema: case.schema, texts })
 }
 
@@ -126,14 +135,18 @@ impl Work {
         self.texts.iter().map(Vec::len).sum()
     }
 
-    fn cold(&self, vocabulary: &Arc<Vocabulary>) -> Result<Constraint> {
+    fn compiled(&self, vocabulary: &Arc<Vocabulary>) -> Result<Constraint> {
         Ok(Constraint::json_schema(&self.schema, &JsonSchemaOptions::matching(), vocabulary)?)
     }
 
-    fn warm(&self, vocabulary: &Arc<Vocabulary>) -> Result<Constraint> {
-        let constraint = self.cold(vocabulary)?;
-        self.texts.iter().try_for_each(|text| walk(&constraint, text))?;
-        Ok(constraint)
+    fn warmed(self, n_threads: usize, vocabulary: &Arc<Vocabulary>) -> Result<Warmed> {
+        let warm = || {
+            let constraint = self.compiled(vocabulary)?;
+            self.texts.iter().try_for_each(|text| walk(&constraint, text))?;
+            Ok(constraint)
+        };
+        let warm = iter::repeat_with(warm).take(n_threads).collect::<Result<_>>()?;
+        Ok(Warmed { work: self, warm })
     }
 
     /// The texts in the order in which threads take them.
@@ -145,12 +158,21 @@ impl Work {
             }
             _ => [a, b].repeat(n_threads.div_ceil(2)),
         };
-        let n_rounds = if mode.is_cold() {
-            1
-        } else {
-            MIN_WARM_TOKENS.div_ceil(round.iter().map(|text| text.len()).sum())
-        };
-        round.repeat(n_rounds)
+        let n_tokens = round.iter().map(|text| text.len()).sum();
+        round.repeat(if mode.is_cold() { 1 } else { N_WARM_TOKENS.div_ceil(n_tokens) })
+    }
+}
+
+impl Warmed {
+    /// One constraint for each thread.
+    fn constraints(&self, mode: Mode, n_threads: usize) -> Result<Vec<Constraint>> {
+        Ok(match mode {
+            Mode::WarmOwnConstraints => self.warm[..n_threads].to_vec(),
+            _ if mode.is_cold() => {
+                vec![self.work.compiled(self.warm[0].vocabulary())?; n_threads]
+            }
+            _ => vec![self.warm[0].clone(); n_threads],
+        })
     }
 }
 
@@ -176,37 +198,16 @@ impl Mode {
             Self::WarmOwnConstraints => "warm, a constraint for each thread",
         }
     }
-
-    /// One constraint for each thread.
-    fn constraints(
-        self,
-        work: &Work,
-        n_threads: usize,
-        vocabulary: &Arc<Vocabulary>,
-    ) -> Result<Vec<Constraint>> {
-        Ok(match self {
-            Self::WarmOwnConstraints => iter::repeat_with(|| work.warm(vocabulary))
-                .take(n_threads)
-                .collect::<Result<_>>()?,
-            _ if self.is_cold() => vec![work.cold(vocabulary)?; n_threads],
-            _ => vec![work.warm(vocabulary)?; n_threads],
-        })
-    }
 }
 
 /// Prints how far one thread and several get, in tokens a second, by mode.
-fn compare(
-    work: &[Work],
-    n_threads: usize,
-    n_repetitions: usize,
-    vocabulary: &Arc<Vocabulary>,
-) -> Result<()> {
+fn compare(work: &[Warmed], n_threads: usize, n_repetitions: usize) -> Result<()> {
     let head = ["tokens a second", "1 thread", &format!("{n_threads} threads"), "ratio"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let mut rates = vec![Vec::new(); Mode::ALL.len()];
     for repetition in 0..n_repetitions {
         for (mode, rates) in Mode::ALL.into_iter().zip(&mut rates) {
-            rates.push(rate(work, mode, n_threads, repetition, vocabulary)?);
+            rates.push(rate(work, mode, n_threads, repetition)?);
         }
     }
     for (mode, rates) in Mode::ALL.into_iter().zip(&rates) {
@@ -222,20 +223,14 @@ fn compare(
 
 /// Tokens a second of one thread and of several, all constraints together. Who comes first changes.
 #[allow(clippy::cast_precision_loss, reason = "a number of tokens")]
-fn rate(
-    work: &[Work],
-    mode: Mode,
-    n_threads: usize,
-    repetition: usize,
-    vocabulary: &Arc<Vocabulary>,
-) -> Result<[f64; 2]> {
+fn rate(work: &[Warmed], mode: Mode, n_threads: usize, repetition: usize) -> Result<[f64; 2]> {
     let (mut seconds, mut n_tokens) = ([0.0; 2], 0);
-    for (index, work) in work.iter().enumerate() {
-        let queue = work.queue(mode, n_threads);
+    for (index, warmed) in work.iter().enumerate() {
+        let queue = warmed.work.queue(mode, n_threads);
         n_tokens += queue.iter().map(|text| text.len()).sum::<usize>();
         for turn in 0..2 {
             let at = (repetition + index + turn) % 2;
-            let constraints = mode.constraints(work, [1, n_threads][at], vocabulary)?;
+            let constraints = warmed.constraints(mode, [1, n_threads][at])?;
             seconds[at] += walk_all(&constraints, &queue)?;
         }
     }
