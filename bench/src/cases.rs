@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::tokenizer::Tokenizer;
 
 /// A schema with instances.
 pub struct Case {
@@ -14,6 +17,39 @@ pub struct Case {
     pub schema: String,
     /// Values with whether they are valid.
     pub instances: Vec<(Value, bool)>,
+}
+
+/// A case with its instances cut into tokens.
+#[derive(Serialize, Deserialize)]
+pub struct TokenizedCase {
+    /// Its name.
+    pub name: String,
+    /// The text of the schema.
+    pub schema: String,
+    /// The instances.
+    pub texts: Vec<Text>,
+}
+
+/// An instance.
+#[derive(Serialize, Deserialize)]
+pub struct Text {
+    /// Its text, as [`spaced`] writes it.
+    pub tokens: Vec<u32>,
+    /// Whether the value is valid.
+    pub is_valid: bool,
+}
+
+impl Case {
+    /// The case with its instances cut into tokens.
+    #[must_use]
+    pub fn tokenized(&self, tokenizer: &Tokenizer) -> TokenizedCase {
+        let text = |(value, is_valid): &(Value, bool)| Text {
+            tokens: tokenizer.encode(&spaced(value)),
+            is_valid: *is_valid,
+        };
+        let texts = self.instances.iter().map(text).collect();
+        TokenizedCase { name: self.name.clone(), schema: self.schema.clone(), texts }
+    }
 }
 
 /// Reads a file with one case on each line: `name`, `schema`, and `tests` with `valid` and `data`.

@@ -6,28 +6,31 @@ use anyhow::Result;
 use espalier_constraint::{Constraint, JsonSchemaOptions, Matcher, TokenMask, Vocabulary};
 
 use crate::engine::{Compiled, Engine, Sequence};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::Tokens;
 
 /// Espalier's engine with the options for reading texts of others.
 pub struct Espalier {
-    vocabulary: Arc<Vocabulary>,
+    /// The vocabulary.
+    pub vocabulary: Arc<Vocabulary>,
 }
 
 impl Espalier {
-    /// The engine with the tokenizer's vocabulary.
+    /// What figures call it.
+    pub const NAME: &str = concat!("Espalier ", env!("CARGO_PKG_VERSION"));
+
+    /// The engine with a vocabulary of the tokens.
     ///
     /// # Errors
     /// Those of [`Vocabulary::new`].
-    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
-        let tokens = tokenizer.tokens.clone();
-        let vocabulary = Vocabulary::new(tokens, &[tokenizer.eos], &tokenizer.specials)?;
+    pub fn new(tokens: &Tokens) -> Result<Self> {
+        let vocabulary = Vocabulary::new(tokens.bytes.clone(), &[tokens.eos], &tokens.specials)?;
         Ok(Self { vocabulary: Arc::new(vocabulary) })
     }
 }
 
 impl Engine for Espalier {
     fn name(&self) -> &'static str {
-        concat!("Espalier ", env!("CARGO_PKG_VERSION"))
+        Self::NAME
     }
 
     fn compile(&self, schema: &str) -> Result<Box<dyn Compiled>> {

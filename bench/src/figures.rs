@@ -1,39 +1,11 @@
 //! [`Figures`]: what was measured of one engine.
 
-/// What became of one case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// All valid instances are accepted, all invalid ones refused.
-    Passed,
-    /// The schema is refused, or reading was given up.
-    Refused,
-    /// A valid instance is refused.
-    ValidRefused,
-    /// An invalid instance is accepted.
-    InvalidAccepted,
-}
-
-/// What was measured of one case, in microseconds of processor time.
-pub struct Outcome {
-    /// What became of it.
-    pub verdict: Verdict,
-    /// From the schema's text to the first mask, if it came to that.
-    pub first_mask: Option<f64>,
-    /// Each further mask, with the token before it.
-    pub masks: Vec<f64>,
-    /// Everything together.
-    pub total: f64,
-    /// The most memory that it took, in MiB.
-    pub memory: Option<f64>,
-}
-
-/// A figure with its title.
-pub type Cell = (String, String);
+use crate::walk::{Outcome, Verdict};
 
 /// What was measured of an engine.
 pub struct Figures {
     /// The engine's name.
-    pub name: &'static str,
+    pub name: String,
     /// By case, each with its name.
     pub outcomes: Vec<(String, Outcome)>,
 }
@@ -47,7 +19,7 @@ impl Figures {
 
     /// What became of the cases, each figure with its title.
     #[must_use]
-    pub fn counts(&self) -> Vec<Cell> {
+    pub fn counts(&self) -> Vec<(String, String)> {
         let count = |title, verdict| (String::from(title), self.count(verdict).to_string());
         vec![
             count("cases passed", Verdict::Passed),
@@ -59,15 +31,52 @@ impl Figures {
         ]
     }
 
+    /// How many next masks the cases have that are chosen.
+    #[must_use]
+    pub fn n_masks(&self, is_chosen: impl Fn(usize) -> bool) -> usize {
+        self.chosen(is_chosen).map(|(_, outcome)| outcome.masks.len()).sum()
+    }
+
     /// The times of the cases that are chosen, each figure with its title.
     #[must_use]
-    pub fn times(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<Cell> {
-        let chosen = || (0..).zip(&self.outcomes).filter(|(index, _)| is_chosen(*index));
-        let first = chosen().filter_map(|(_, (_, outcome))| outcome.first_mask).collect();
-        let masks: Vec<f64> =
-            chosen().flat_map(|(_, (_, outcome))| outcome.masks.iter().copied()).collect();
-        let n_masks = (String::from("masks"), masks.len().to_string());
-        [vec![n_masks], spread("first mask", first), spread("next mask", masks)].concat()
+    pub fn times(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<(String, f64)> {
+        let all = |times: fn(&Outcome) -> &[f64]| -> Vec<f64> {
+            self.chosen(&is_chosen).flat_map(|(_, outcome)| times(outcome)).copied().collect()
+        };
+        let first = all(|outcome| outcome.first_mask.as_slice());
+        let next = all(|outcome| &outcome.masks);
+        let second = all(|outcome| &outcome.second_walk);
+        let named = |(name, times)| {
+            spread(times).into_iter().map(move |(title, time)| (format!("{name}, {title}"), time))
+        };
+        let kinds = [("first mask", first), ("next mask", next), ("second walk", second)];
+        kinds.into_iter().flat_map(named).collect()
+    }
+
+    /// The greatest first masks and the greatest next masks, each with what it is of.
+    #[must_use]
+    pub fn slowest(&self, n: usize, is_chosen: impl Fn(usize) -> bool) -> [Vec<(f64, String)>; 2] {
+        let (mut first, mut next) = (Vec::new(), Vec::new());
+        let keep = |slowest: &mut Vec<(f64, String)>| {
+            slowest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+            slowest.truncate(n);
+        };
+        for (name, outcome) in self.chosen(is_chosen) {
+            first.extend(outcome.first_mask.map(|time| (time, name.clone())));
+            let mask = |(at, time): (usize, &f64)| (*time, format!("{name}, mask {at}"));
+            next.extend(outcome.masks.iter().enumerate().map(mask));
+            keep(&mut first);
+            keep(&mut next);
+        }
+        [first, next]
+    }
+
+    fn chosen(
+        &self,
+        is_chosen: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = &(String, Outcome)> {
+        let outcomes = self.outcomes.iter().enumerate();
+        outcomes.filter(move |(index, _)| is_chosen(*index)).map(|(_, outcome)| outcome)
     }
 
     /// The greatest of some figure, with the name of its case.
@@ -78,28 +87,39 @@ impl Figures {
     }
 }
 
-/// Mean, percentiles and maximum.
+/// Mean, percentiles and maximum of times, each with its title; nothing of no times.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "a number of times")]
+pub fn spread(mut times: Vec<f64>) -> Vec<(&'static str, f64)> {
+    if times.is_empty() {
+        return Vec::new();
+    }
+    times.sort_by(f64::total_cmp);
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    vec![
+        ("mean", mean),
+        ("p50", at(&times, 0.5)),
+        ("p90", at(&times, 0.9)),
+        ("p99", at(&times, 0.99)),
+        ("p99.9", at(&times, 0.999)),
+        ("max", at(&times, 1.0)),
+    ]
+}
+
+/// The median; of no values, not a number.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    if values.is_empty() { f64::NAN } else { at(&values, 0.5) }
+}
+
+/// The value at a share of the way along values in order.
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "places in a list of times"
 )]
-fn spread(name: &str, mut times: Vec<f64>) -> Vec<Cell> {
-    if times.is_empty() {
-        return Vec::new();
-    }
-    times.sort_by(f64::total_cmp);
-    let mean = times.iter().sum::<f64>() / times.len() as f64;
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    let figures = [
-        ("mean", mean),
-        ("p50", at(0.5)),
-        ("p90", at(0.9)),
-        ("p99", at(0.99)),
-        ("p99.9", at(0.999)),
-        ("max", at(1.0)),
-    ];
-    let cell = |(title, figure)| (format!("{name}, {title}"), format!("{figure:.1}"));
-    figures.map(cell).to_vec()
+fn at(values: &[f64], share: f64) -> f64 {
+    values[((values.len() - 1) as f64 * share).round() as usize]
 }

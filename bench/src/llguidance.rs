@@ -12,7 +12,7 @@ use llguidance::toktrie::{
 use llguidance::{Matcher, ParserFactory};
 
 use crate::engine::{Compiled, Engine, Sequence};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::Tokens;
 
 /// llguidance with a vocabulary.
 pub struct Llguidance {
@@ -21,25 +21,28 @@ pub struct Llguidance {
 }
 
 impl Llguidance {
-    /// The engine with the tokenizer's vocabulary.
+    /// What figures call it.
+    pub const NAME: &str = "llguidance 1.9.1";
+
+    /// The engine with a vocabulary of the tokens.
     ///
     /// # Errors
     /// Those of its factory.
-    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
-        let info = TokRxInfo::new(tokenizer.tokens.len() as u32, tokenizer.eos);
-        let trie = TokTrie::from(&info, &tokenizer.tokens);
+    pub fn new(tokens: &Tokens) -> Result<Self> {
+        let info = TokRxInfo::new(tokens.bytes.len() as u32, tokens.eos);
+        let trie = TokTrie::from(&info, &tokens.bytes);
         let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
         let slices = SlicedBiasComputer::json_slices();
         let mut factory =
             ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)?;
         factory.quiet();
-        Ok(Self { factory, eos: tokenizer.eos })
+        Ok(Self { factory, eos: tokens.eos })
     }
 }
 
 impl Engine for Llguidance {
     fn name(&self) -> &'static str {
-        "llguidance 1.9.1"
+        Self::NAME
     }
 
     fn compile(&self, schema: &str) -> Result<Box<dyn Compiled>> {

@@ -1,13 +1,21 @@
 //! [`Tokenizer`]: a real vocabulary, and texts in its tokens.
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 use tiktoken_rs::{CoreBPE, cl100k_base, o200k_base};
 
 /// A tokenizer with the bytes of its tokens.
 pub struct Tokenizer {
     bpe: CoreBPE,
+    /// What each id stands for.
+    pub tokens: Tokens,
+}
+
+/// What each id of a vocabulary stands for.
+#[derive(Serialize, Deserialize)]
+pub struct Tokens {
     /// The bytes of each id; empty for ids that stand for no text.
-    pub tokens: Vec<Vec<u8>>,
+    pub bytes: Vec<Vec<u8>>,
     /// The id that ends a sequence.
     pub eos: u32,
     /// Other ids that stand for no text.
@@ -29,12 +37,12 @@ impl Tokenizer {
         let eos = id_of("<|endoftext|>");
         let specials: Vec<u32> = bpe.special_tokens().into_iter().map(id_of).collect();
         let end = specials.iter().copied().max().unwrap_or(eos) + 1;
-        let bytes = |id: u32| {
+        let bytes_of = |id: u32| {
             let is_text = !specials.contains(&id);
             is_text.then(|| bpe.decode_bytes(&[id]).ok()).flatten().unwrap_or_default()
         };
-        let tokens = (0..end).map(bytes).collect();
-        Ok(Self { bpe, tokens, eos, specials })
+        let bytes = (0..end).map(bytes_of).collect();
+        Ok(Self { bpe, tokens: Tokens { bytes, eos, specials } })
     }
 
     /// The text in tokens.
