@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use bench::tokenizer::Tokenizer;
+use bench::tokenizer::{Tokenizer, Tokens};
 use bench::{clock, machine};
 use espalier_constraint::{Constraint, Error, JsonSchemaOptions, Vocabulary};
 
@@ -37,8 +37,8 @@ fn main() -> Result<()> {
         "| what | KiB | made first | made again | loaded |\n| --- | ---: | ---: | ---: | ---: |"
     );
     let build = || {
-        let tokens = tokenizer.tokens.clone();
-        Ok(Arc::new(Vocabulary::new(tokens, &[tokenizer.eos], &tokenizer.specials)?))
+        let Tokens { bytes, eos, specials } = &tokenizer.tokens;
+        Ok(Arc::new(Vocabulary::new(bytes.clone(), &[*eos], specials)?))
     };
     let vocabulary = compare("o200k_base", build, |made| made.to_bytes(), Vocabulary::from_bytes)?;
     let options = JsonSchemaOptions::generating();

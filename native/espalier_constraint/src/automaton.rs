@@ -27,13 +27,13 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     /// Changes when all states were forgotten.
     fn epoch(&self) -> u64;
 
-    /// Empties the table if it has outgrown its bound. State numbers from before are invalid if
+    /// Empties the table if it has outgrown its share of the bound, one of so many. State numbers from before are invalid if
     /// the epoch has changed.
-    fn shrink(&mut self);
+    fn shrink(&mut self, n_tables: usize);
 
     /// Tells that what is in the table now is what one sequence needs: the bound grows to twice
     /// that, so that the table isn't emptied at each step of a sequence that needs more.
-    fn make_room(&mut self);
+    fn make_room(&mut self, n_tables: usize);
 
     fn start(&mut self) -> StateId;
 
@@ -276,12 +276,12 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         self.epoch
     }
 
-    fn make_room(&mut self) {
-        self.max_bytes = MAX_TABLE_BYTES.max(2 * self.memory());
+    fn make_room(&mut self, n_tables: usize) {
+        self.max_bytes = MAX_TABLE_BYTES.max(2 * n_tables * self.memory());
     }
 
-    fn shrink(&mut self) {
-        if self.memory() > self.max_bytes {
+    fn shrink(&mut self, n_tables: usize) {
+        if self.memory() * n_tables > self.max_bytes {
             self.ids.clear();
             self.states.clear();
             self.tables.clear();

@@ -1,6 +1,6 @@
 //! [`Constraint`]: compiled, immutable, shared.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::automaton::{Automaton, LazyAutomaton};
 use crate::dfa::DEAD;
@@ -10,6 +10,7 @@ use crate::literals::Literals;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
 use crate::regex;
+use crate::replicas::Replicas;
 use crate::source::{ConstraintKind, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
@@ -19,7 +20,7 @@ use crate::vocabulary::Vocabulary;
 /// for its states.
 #[derive(Clone, Debug)]
 pub struct Constraint {
-    automaton: Arc<Mutex<dyn Automaton>>,
+    replicas: Arc<Replicas>,
     vocabulary: Arc<Vocabulary>,
     source: Arc<Source>,
     unknown_keywords: Arc<[String]>,
@@ -92,7 +93,7 @@ impl Constraint {
     /// A matcher at the start of a new sequence.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher::new(self.automaton.clone(), self.vocabulary.clone())
+        Matcher::new(self.replicas.clone(), self.vocabulary.clone())
     }
 
     /// The vocabulary that the constraint was compiled for.
@@ -130,23 +131,37 @@ impl Constraint {
             Source::JsonSchema(source) => {
                 let machine = source.compile()?;
                 unknown_keywords = machine.unknown_keywords().clone();
-                shared(machine, vocabulary)
+                automaton_of(machine, vocabulary)
             }
             Source::Regex { dfa, .. } if dfa.start() == DEAD => {
                 return Err(Error::Unsatisfiable { pointer: String::new() });
             }
-            Source::Regex { dfa, .. } => shared(dfa.clone(), vocabulary),
+            Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary),
             Source::Choice(texts) if texts.is_empty() => return Err(Error::EmptyChoice),
-            Source::Choice(texts) => shared(texts.clone(), vocabulary),
+            Source::Choice(texts) => automaton_of(texts.clone(), vocabulary),
         };
         let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
-        Ok(Self { automaton, vocabulary, source, unknown_keywords })
+        let make = {
+            let (vocabulary, source) = (vocabulary.clone(), source.clone());
+            move || automaton_again(&source, &vocabulary)
+        };
+        let replicas = Arc::new(Replicas::new(automaton, make));
+        Ok(Self { replicas, vocabulary, source, unknown_keywords })
     }
 }
 
-fn shared<M: Machine + 'static>(
+fn automaton_of<M: Machine + 'static>(
     machine: M,
     vocabulary: &Arc<Vocabulary>,
-) -> Arc<Mutex<dyn Automaton>> {
-    Arc::new(Mutex::new(LazyAutomaton::new(machine, vocabulary.clone())))
+) -> Box<dyn Automaton> {
+    Box::new(LazyAutomaton::new(machine, vocabulary.clone()))
+}
+
+/// The automaton of what was compiled before; the automata of its patterns are there.
+fn automaton_again(source: &Source, vocabulary: &Arc<Vocabulary>) -> Option<Box<dyn Automaton>> {
+    Some(match source {
+        Source::JsonSchema(source) => automaton_of(source.clone().compile().ok()?, vocabulary),
+        Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary),
+        Source::Choice(texts) => automaton_of(texts.clone(), vocabulary),
+    })
 }

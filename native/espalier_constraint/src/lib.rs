@@ -43,6 +43,7 @@ mod matcher;
 mod number_tokens;
 mod plain;
 mod regex;
+mod replicas;
 mod serialized;
 mod source;
 mod string_table;

@@ -1,9 +1,10 @@
 //! [`Matcher`]: progress of one sequence through a constraint.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
+use crate::replicas::{Guard, Replicas};
 use crate::token_mask::TokenMask;
 use crate::token_trie::Children;
 use crate::vocabulary::Vocabulary;
@@ -19,7 +20,10 @@ use crate::vocabulary::Vocabulary;
 /// its documentation says otherwise.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    automaton: Arc<Mutex<dyn Automaton>>,
+    replicas: Arc<Replicas>,
+    /// The table in which its states are, and how often another thread had it.
+    table: usize,
+    n_waits: usize,
     vocabulary: Arc<Vocabulary>,
     /// What was accepted, one entry for each unit of rollback.
     accepted: Vec<Accepted>,
@@ -38,17 +42,28 @@ enum Accepted {
 
 /// The states of a matcher beside the locked table that they belong to.
 struct Locked<'a> {
-    automaton: MutexGuard<'a, dyn Automaton + 'static>,
+    automaton: Guard<'a>,
     state: StateId,
 }
+
+/// Reading so many tokens again takes about as long as waiting for a table.
+const TOKENS_PER_WAIT: usize = 16;
 
 /// How many of the allowed ids an error names.
 const MAX_NAMED: usize = 8;
 
 impl Matcher {
-    pub(crate) fn new(automaton: Arc<Mutex<dyn Automaton>>, vocabulary: Arc<Vocabulary>) -> Self {
-        let (accepted, states) = (Vec::new(), Vec::new());
-        Self { automaton, vocabulary, accepted, states, epoch: None, is_finished: false }
+    pub(crate) fn new(replicas: Arc<Replicas>, vocabulary: Arc<Vocabulary>) -> Self {
+        Self {
+            replicas,
+            table: 0,
+            n_waits: 0,
+            vocabulary,
+            accepted: Vec::new(),
+            states: Vec::new(),
+            epoch: None,
+            is_finished: false,
+        }
     }
 
     /// The ids that are allowed next; none after the end.
@@ -272,18 +287,39 @@ impl Matcher {
     /// Locks the table and finds the current state in it, reading everything again if the table
     /// was emptied since.
     fn lock(&mut self) -> Result<Locked<'_>, Error> {
-        // A panic in another thread can only have left something out of the table: what is in it
-        // was complete when it was put there.
-        let mut automaton = self.automaton.lock().unwrap_or_else(PoisonError::into_inner);
-        automaton.shrink();
+        let mut automaton = match self.replicas.try_lock(self.table) {
+            Some(automaton) => automaton,
+            None => {
+                self.n_waits += 1;
+                let is_worth = self.n_waits * TOKENS_PER_WAIT >= self.accepted.len();
+                move_table(&self.replicas, &mut self.table, &mut self.epoch, is_worth)
+            }
+        };
+        let n_tables = self.replicas.count();
+        automaton.shrink(n_tables);
         if self.epoch != Some(automaton.epoch()) {
-            self.states = read_again(&mut *automaton, &self.accepted, &self.vocabulary)?;
-            automaton.make_room();
+            self.states = read_again(&mut **automaton, &self.accepted, &self.vocabulary)?;
+            automaton.make_room(n_tables);
             self.epoch = Some(automaton.epoch());
         }
         let state = *self.states.last().unwrap_or(&0);
         Ok(Locked { automaton, state })
     }
+}
+
+/// A table instead of one that another thread has. In another table the sequence has to be read again,
+/// so it moves only where it has waited as often as it would read some tokens.
+fn move_table<'a>(
+    replicas: &'a Replicas,
+    table: &mut usize,
+    epoch: &mut Option<u64>,
+    is_worth: bool,
+) -> Guard<'a> {
+    if is_worth && let Some((index, automaton)) = replicas.lock_any() {
+        (*table, *epoch) = (index, None);
+        return automaton;
+    }
+    replicas.lock(*table)
 }
 
 impl Locked<'_> {

@@ -15,7 +15,7 @@ pub(crate) enum Source {
     Choice(Arc<Literals>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SchemaSource {
     pub(crate) schema: String,
     /// Documents that it may refer to: URIs and texts.

@@ -206,3 +206,29 @@ fn the_shortest_completion_is_the_shortest_text() {
     assert_eq!(matcher.shortest_completion(), Ok(vec![]));
     assert_eq!(matcher.completion_bound(), Ok(0));
 }
+
+#[test]
+fn threads_that_meet_in_one_constraint_see_the_same_masks() {
+    let vocabulary = data::read_vocabulary("boundaries");
+    let schema = r#"{"properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}}"#;
+    let options = JsonSchemaOptions::matching();
+    let compiled = Constraint::json_schema(schema, &options, &vocabulary).unwrap();
+    let loaded = Constraint::from_bytes(&compiled.to_bytes(), &vocabulary).unwrap();
+    let text = bytes(r#"{"a": "some", "b": [1, 2.5, {"c": null}]}"#);
+    let masks = |constraint: &Constraint| -> Vec<Vec<u32>> {
+        let mut matcher = constraint.matcher();
+        let mut mask_after = |&token: &u32| {
+            matcher.accept_token(token).unwrap();
+            matcher.compute_mask().unwrap().to_words()
+        };
+        text.iter().map(&mut mask_after).collect()
+    };
+    let expected = masks(&Constraint::json_schema(schema, &options, &vocabulary).unwrap());
+    for constraint in [&compiled, &loaded] {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| assert_eq!(masks(constraint), expected)));
+            }
+        });
+    }
+}
