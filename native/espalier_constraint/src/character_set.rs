@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::dfa::Dfa;
+use crate::meter::Meter;
 
 /// A set of characters that stand for themselves in a JSON string. Tokens of such characters alone are
 /// most of a vocabulary, and are allowed all at once where all characters of the set may follow.
@@ -44,7 +45,7 @@ impl CharacterSet {
             let patterns =
                 ["[^\\x00-\\x1F\"\\\\\\u{2028}\\u{2029}]*", "[A-Za-z0-9_ ]*", "[A-Za-z0-9_]*"];
             patterns.map(|pattern| {
-                crate::regex::compile(pattern)
+                crate::regex::compile(pattern, &Meter::unlimited())
                     .unwrap_or_else(|_| unreachable!("a valid expression"))
             })
         });

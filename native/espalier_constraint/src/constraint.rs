@@ -3,19 +3,18 @@
 use std::sync::{Arc, Mutex};
 
 use crate::automaton::{Automaton, LazyAutomaton};
-use crate::dfa::DEAD;
+use crate::compiler::Compiler;
 use crate::error::Error;
-use crate::json_schema::{self, JsonSchemaOptions};
-use crate::literals::Literals;
+use crate::json_schema::JsonSchemaOptions;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
-use crate::regex;
+use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
 ///
 /// Cloning is cheap. All matchers of a constraint, on whichever threads, share what was computed
-/// for its states.
+/// for its states. [`Compiler`] compiles with other limits, or with documents that a schema refers to.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     automaton: Arc<Mutex<dyn Automaton>>,
@@ -41,23 +40,7 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Self::json_schema_with(schema, &[], options, vocabulary)
-    }
-
-    /// As [`json_schema`](Self::json_schema), for a schema that refers to other documents: `others`
-    /// are their texts by URI. Nothing is ever fetched.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn json_schema_with(
-        schema: &str,
-        others: &[(&str, &str)],
-        options: &JsonSchemaOptions,
-        vocabulary: &Arc<Vocabulary>,
-    ) -> Result<Self, Error> {
-        let machine = json_schema::compile(schema, others, *options)?;
-        let unknown_keywords = machine.unknown_keywords().into();
-        Ok(Self { unknown_keywords, ..Self::new(machine, vocabulary) })
+        Compiler::new(vocabulary).json_schema(schema, options)
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
@@ -66,26 +49,18 @@ impl Constraint {
     /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        let dfa = regex::compile(pattern)?;
-        if dfa.start() == DEAD {
-            return Err(Error::Unsatisfiable { pointer: String::new() });
-        }
-        Ok(Self::new(dfa, vocabulary))
+        Compiler::new(vocabulary).regex(pattern)
     }
 
     /// One of the texts.
     ///
     /// # Errors
-    /// [`Error::EmptyChoice`].
+    /// [`Error::EmptyChoice`], [`Error::LimitExceeded`].
     pub fn choice<T: AsRef<[u8]>>(
         choices: &[T],
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        if choices.is_empty() {
-            return Err(Error::EmptyChoice);
-        }
-        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
-        Ok(Self::new(Literals::new(texts), vocabulary))
+        Compiler::new(vocabulary).choice(choices)
     }
 
     /// A matcher at the start of a new sequence.
@@ -109,9 +84,17 @@ impl Constraint {
         &self.unknown_keywords
     }
 
-    fn new<M: Machine + 'static>(machine: M, vocabulary: &Arc<Vocabulary>) -> Self {
-        let automaton = LazyAutomaton::new(machine, vocabulary.clone());
+    pub(crate) fn new<M: Machine + 'static>(
+        machine: M,
+        vocabulary: &Arc<Vocabulary>,
+        meter: Meter,
+    ) -> Self {
+        let automaton = LazyAutomaton::new(machine, vocabulary.clone(), meter);
         let automaton = Arc::new(Mutex::new(automaton));
         Self { automaton, vocabulary: vocabulary.clone(), unknown_keywords: Arc::new([]) }
+    }
+
+    pub(crate) fn with_unknown_keywords(self, keywords: Vec<String>) -> Self {
+        Self { unknown_keywords: keywords.into(), ..self }
     }
 }

@@ -29,14 +29,17 @@
 
 mod automaton;
 mod character_set;
+mod compiler;
 mod constraint;
 mod dfa;
 mod error;
 mod interner;
 mod json_schema;
+mod limits;
 mod literals;
 mod machine;
 mod matcher;
+mod meter;
 mod plain;
 mod regex;
 mod sliced_tokens;
@@ -48,11 +51,14 @@ mod token_trie;
 mod token_walk;
 mod vocabulary;
 
+pub use compiler::Compiler;
 pub use constraint::Constraint;
 pub use error::Error;
 pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };
+pub use limits::Limits;
 pub use matcher::Matcher;
+pub use meter::Cancellation;
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

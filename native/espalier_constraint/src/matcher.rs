@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
+use crate::meter::Cancellation;
 use crate::token_mask::TokenMask;
 use crate::vocabulary::Vocabulary;
 
@@ -15,7 +16,8 @@ use crate::vocabulary::Vocabulary;
 /// (what is the only way on?).
 ///
 /// A token is in the mask exactly when it is accepted. A call that fails changes nothing, unless
-/// its documentation says otherwise.
+/// its documentation says otherwise. That a call may fail with [`Error::LimitExceeded`] or
+/// [`Error::Cancelled`] goes for all that have work to do.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     automaton: Arc<Mutex<dyn Automaton>>,
@@ -26,6 +28,7 @@ pub struct Matcher {
     states: Vec<StateId>,
     epoch: Option<u64>,
     is_finished: bool,
+    cancellation: Option<Cancellation>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +50,22 @@ const MAX_NAMED: usize = 8;
 impl Matcher {
     pub(crate) fn new(automaton: Arc<Mutex<dyn Automaton>>, vocabulary: Arc<Vocabulary>) -> Self {
         let (accepted, states) = (Vec::new(), Vec::new());
-        Self { automaton, vocabulary, accepted, states, epoch: None, is_finished: false }
+        Self {
+            automaton,
+            vocabulary,
+            accepted,
+            states,
+            epoch: None,
+            is_finished: false,
+            cancellation: None,
+        }
+    }
+
+    /// The handle ends calls of this matcher with [`Error::Cancelled`]: the one that is running, and all
+    /// later ones that have work to do.
+    #[must_use]
+    pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
+        Self { cancellation: Some(cancellation), ..self }
     }
 
     /// The ids that are allowed next; none after the end.
@@ -276,10 +294,13 @@ impl Matcher {
         let mut automaton = self.automaton.lock().unwrap_or_else(PoisonError::into_inner);
         automaton.shrink();
         if self.epoch != Some(automaton.epoch()) {
-            self.states = read_again(&mut *automaton, &self.accepted, &self.vocabulary)?;
+            let cancellation = self.cancellation.as_ref();
+            self.states =
+                read_again(&mut *automaton, &self.accepted, &self.vocabulary, cancellation)?;
             automaton.make_room();
             self.epoch = Some(automaton.epoch());
         }
+        automaton.refill(self.cancellation.as_ref());
         let state = *self.states.last().unwrap_or(&0);
         Ok(Locked { automaton, state })
     }
@@ -336,6 +357,7 @@ fn read_again(
     automaton: &mut dyn Automaton,
     accepted: &[Accepted],
     vocabulary: &Vocabulary,
+    cancellation: Option<&Cancellation>,
 ) -> Result<Vec<StateId>, Error> {
     let mut states = vec![automaton.start()];
     for unit in accepted {
@@ -344,6 +366,7 @@ fn read_again(
             Accepted::Text(text) => text,
             Accepted::EndOfSequence => &[],
         };
+        automaton.refill(cancellation);
         let mut state = states[states.len() - 1];
         for &byte in bytes {
             state = automaton.step(state, byte)?.unwrap_or(state);

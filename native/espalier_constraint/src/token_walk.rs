@@ -203,6 +203,7 @@ impl<M: Machine> Walk<'_, M> {
     }
 
     fn next(&mut self, spot: &Spot<M>, path: &[u8], byte: u8) -> Result<Next<M>, Error> {
+        self.automaton.meter().spend(1)?;
         let (index, begun_at, position) = match &spot.at {
             At::State(state) => {
                 if spot.is_proxy && self.automaton.depends_on_text(*state, byte) {

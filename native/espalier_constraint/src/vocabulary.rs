@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::character_set::CharacterSet;
 use crate::error::Error;
+use crate::limits::{Limits, limit};
 use crate::sliced_tokens::SlicedTokens;
 use crate::spaced_tokens::SpacedTokens;
 use crate::string_tokens::{FreeBounds, StringTokens};
@@ -45,8 +46,22 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
-    /// no token has a text.
+    /// no token has a text; [`Error::LimitExceeded`].
     pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
+        Self::with_limits(tokens, eos_ids, special_ids, &Limits::default())
+    }
+
+    /// As [`new`](Self::new), with other than the default limits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_limits(
+        tokens: Vec<Vec<u8>>,
+        eos_ids: &[u32],
+        special_ids: &[u32],
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        check_size(&tokens, limits)?;
         check_ids(tokens.len(), eos_ids, special_ids)?;
         let mut special_ids = [eos_ids, special_ids].concat();
         special_ids.sort_unstable();
@@ -193,6 +208,12 @@ impl fmt::Debug for Vocabulary {
             .field("eos_ids", &self.eos_ids)
             .finish_non_exhaustive()
     }
+}
+
+fn check_size(tokens: &[Vec<u8>], limits: &Limits) -> Result<(), Error> {
+    limit!(limits, vocabulary_tokens).check(tokens.len())?;
+    tokens.iter().try_for_each(|token| limit!(limits, token_bytes).check(token.len()))?;
+    limit!(limits, vocabulary_bytes).check(tokens.iter().map(Vec::len).sum())
 }
 
 fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {

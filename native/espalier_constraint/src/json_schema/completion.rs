@@ -1,7 +1,7 @@
 //! How a partly read value is completed soonest.
 
 use super::Whitespace;
-use super::cost::{Costing, check_length, item_tasks};
+use super::cost::{Costing, item_tasks};
 use super::frame::{Alternative, ArrayFrame, Frame, Progress};
 use super::goals::Leaf;
 use super::key_classes::KeyClasses;
@@ -86,7 +86,12 @@ impl JsonMachine {
                         let style = self.options().numbers;
                         options.push((
                             reading.serves,
-                            number_completion::shortest_suffix(&reading.prefix, range, style),
+                            number_completion::shortest_suffix(
+                                &reading.prefix,
+                                range,
+                                style,
+                                self.goals.meter(),
+                            )?,
                         ));
                     }
                 }
@@ -94,9 +99,10 @@ impl JsonMachine {
             Place::String { readings, .. } => {
                 for reading in readings {
                     let language = self.language(reading.leaf);
-                    check_length(language.least_length(reading.reading) as u64)?;
+                    self.goals.check_length(language.least_length(reading.reading) as u64)?;
                     let mut text = Vec::new();
-                    escape_into(&language.shortest_suffix(reading.reading), &mut text);
+                    let suffix = language.shortest_suffix(reading.reading, self.goals.meter())?;
+                    escape_into(&suffix, &mut text);
                     text.push(b'"');
                     options.push((reading.serves, text));
                 }
@@ -143,6 +149,7 @@ impl JsonMachine {
         read: &[u8],
     ) -> Result<Vec<u8>, Error> {
         while let Some(node) = self.stack(stack).cloned() {
+            self.goals.meter().spend(1)?;
             options = self.enclose_once(&node, &options, read)?;
             stack = node.parent;
         }

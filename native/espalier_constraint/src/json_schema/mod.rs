@@ -52,19 +52,22 @@ mod string;
 mod texts;
 
 use crate::error::Error;
+use crate::meter::Meter;
 pub(crate) use machine::JsonMachine;
 pub(crate) use string::{Content, Decoder};
 
 /// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI.
 ///
 /// # Errors
-/// Those of the schema's text, and [`Error::Unsatisfiable`].
+/// Those of the schema's text, [`Error::Unsatisfiable`], [`Error::LimitExceeded`] and
+/// [`Error::Cancelled`].
 pub(crate) fn compile(
     schema: &str,
     others: &[(&str, &str)],
     options: JsonSchemaOptions,
+    meter: &Meter,
 ) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema, others, options)?;
+    let schema = schema::Schema::parse(schema, others, options, meter)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 

@@ -14,6 +14,7 @@ use super::number_range::Bound;
 use super::parse;
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// Index of a [`Node`].
 pub(crate) type NodeId = u32;
@@ -110,13 +111,30 @@ pub(crate) enum Kind {
 }
 
 /// What the values of an object satisfy, by key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Members {
     /// In the order of the schema.
     pub(crate) properties: Vec<(Arc<str>, Literal)>,
     pub(crate) patterns: Vec<(Arc<Dfa>, Literal)>,
     /// Of keys that are none of those and match none of these.
     pub(crate) rest: Option<Literal>,
+    by_name: FxHashMap<Arc<str>, Literal>,
+}
+
+impl Members {
+    pub(super) fn new(
+        properties: Vec<(Arc<str>, Literal)>,
+        patterns: Vec<(Arc<Dfa>, Literal)>,
+        rest: Option<Literal>,
+    ) -> Self {
+        let by_name = properties.iter().cloned().collect();
+        Self { properties, patterns, rest, by_name }
+    }
+
+    /// What the value of a named property satisfies.
+    pub(super) fn value_of(&self, name: &str) -> Option<Literal> {
+        self.by_name.get(name).copied()
+    }
 }
 
 /// The values of `enum` or `const`, by type. Arrays and objects are nodes of their own.
@@ -186,6 +204,8 @@ pub(crate) struct Schema {
     arrays: Literal,
     objects: Literal,
     unknown: Vec<String>,
+    /// What all work on it spends from.
+    pub(super) meter: Meter,
 }
 
 impl Schema {
@@ -199,12 +219,15 @@ impl Schema {
         text: &str,
         others: &[(&str, &str)],
         options: JsonSchemaOptions,
+        meter: &Meter,
     ) -> Result<Self, Error> {
-        let parse::Parsed { mut nodes, unknown } = parse::read_nodes(text, others, options.format)?;
+        let read = parse::read_nodes(text, others, options.format, meter)?;
+        let parse::Parsed { mut nodes, unknown } = read;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let arrays = nodes.add("", Kind::Types(Types::ARRAY));
         let objects = nodes.add("", Kind::Types(Types::OBJECT));
-        let schema = Self { nodes, anything, arrays, objects, unknown };
+        let meter = meter.clone();
+        let schema = Self { nodes, anything, arrays, objects, unknown, meter };
         schema.refuse_loops()?;
         Ok(schema)
     }
@@ -260,6 +283,7 @@ impl Schema {
         for root in 0..self.nodes.len() as NodeId {
             let mut stack = vec![(root, 0)];
             while let Some((id, next)) = stack.pop() {
+                self.meter.spend(1)?;
                 if next == 0 && visits.get(&id) == Some(&Visit::Done) {
                     continue;
                 }

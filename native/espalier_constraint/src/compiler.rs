@@ -1,0 +1,119 @@
+//! [`Compiler`]: a constraint, with limits of one's own.
+
+use std::sync::Arc;
+
+use crate::constraint::Constraint;
+use crate::dfa::DEAD;
+use crate::error::Error;
+use crate::json_schema::{self, JsonSchemaOptions};
+use crate::limits::{Limits, limit};
+use crate::literals::Literals;
+use crate::meter::{Cancellation, Meter};
+use crate::regex;
+use crate::vocabulary::Vocabulary;
+
+/// Compiles constraints for a vocabulary, with other than the default limits, so that another thread can
+/// end it, or with documents that a schema refers to. [`Constraint`] has short forms without all that.
+///
+/// ```
+/// use std::sync::Arc;
+/// use espalier_constraint::{Compiler, Error, JsonSchemaOptions, Limits, Vocabulary};
+///
+/// let tokens = (0..=255).map(|byte| vec![byte]).chain([Vec::new()]).collect();
+/// let vocabulary = Arc::new(Vocabulary::new(tokens, &[256], &[])?);
+/// let mut limits = Limits::default();
+/// limits.enum_members = 2;
+/// let schema = r#"{"enum": [1, 2, 3]}"#;
+/// let compiled =
+///     Compiler::new(&vocabulary).limits(limits).json_schema(schema, &JsonSchemaOptions::generating());
+/// let error = compiled.unwrap_err();
+/// assert!(matches!(error, Error::LimitExceeded { limit: "enum_members", value: 2, .. }));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is compiled yet"]
+pub struct Compiler<'a> {
+    vocabulary: &'a Arc<Vocabulary>,
+    limits: Limits,
+    cancellation: Option<Cancellation>,
+    documents: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Compiler<'a> {
+    /// A compiler with the default limits.
+    pub fn new(vocabulary: &'a Arc<Vocabulary>) -> Self {
+        let (limits, cancellation, documents) = (Limits::default(), None, Vec::new());
+        Self { vocabulary, limits, cancellation, documents }
+    }
+
+    /// Sets the limits, of compiling and of the matchers of the constraint.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The handle ends the compiling. It has no part in what the constraint does later, see
+    /// [`Matcher::with_cancellation`](crate::Matcher::with_cancellation).
+    pub fn cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = Some(cancellation);
+        self
+    }
+
+    /// Adds a document that a schema may refer to by this URI. Nothing is ever fetched.
+    pub fn document(mut self, uri: &'a str, text: &'a str) -> Self {
+        self.documents.push((uri, text));
+        self
+    }
+
+    /// As [`Constraint::json_schema`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn json_schema(
+        self,
+        schema: &str,
+        options: &JsonSchemaOptions,
+    ) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let machine = json_schema::compile(schema, &self.documents, *options, &meter)?;
+        let unknown_keywords = machine.unknown_keywords().to_vec();
+        Ok(Constraint::new(machine, self.vocabulary, meter).with_unknown_keywords(unknown_keywords))
+    }
+
+    /// As [`Constraint::regex`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn regex(self, pattern: &str) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let dfa = regex::compile(pattern, &meter)?;
+        if dfa.start() == DEAD {
+            return Err(Error::Unsatisfiable { pointer: String::new() });
+        }
+        Ok(Constraint::new(dfa, self.vocabulary, meter))
+    }
+
+    /// As [`Constraint::choice`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn choice<T: AsRef<[u8]>>(self, choices: &[T]) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        if choices.is_empty() {
+            return Err(Error::EmptyChoice);
+        }
+        limit!(self.limits, enum_members).check(choices.len())?;
+        let n_bytes = choices.iter().map(|text| text.as_ref().len()).sum();
+        limit!(self.limits, enum_bytes).check(n_bytes)?;
+        meter.spend(choices.len())?;
+        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
+        Ok(Constraint::new(Literals::new(texts), self.vocabulary, meter))
+    }
+
+    fn meter(&self) -> Result<Meter, Error> {
+        self.limits.check()?;
+        let meter = Meter::compiling(self.limits.clone(), self.cancellation.clone());
+        meter.check()?;
+        Ok(meter)
+    }
+}
