@@ -17,9 +17,11 @@ defmodule Espalier.Constraint do
 
   A constraint is immutable: compile it once and use it for any number of texts, in any number of
   processes. What its matchers find out is remembered in it and shared.
+
+  Input from anywhere may be compiled: what it can ask for is bounded, see `Espalier.Limits`.
   """
 
-  alias Espalier.{Error, JSON, Native, Options, SchemaError, Vocabulary}
+  alias Espalier.{Error, JSON, Limits, Native, Options, SchemaError, Vocabulary}
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
@@ -35,14 +37,14 @@ defmodule Espalier.Constraint do
   @enforce_keys [:ref, :kind, :vocabulary]
   defstruct [:ref, :kind, :vocabulary]
 
-  @vocabulary [
-    vocabulary: [
-      type: {:custom, "Espalier.Vocabulary", &Vocabulary.vocabulary?/1},
-      required: true,
-      doc: "The tokens to compile for."
-    ]
-  ]
-  @json_schema_options @vocabulary ++
+  @common [
+            vocabulary: [
+              type: {:custom, "Espalier.Vocabulary", &Vocabulary.vocabulary?/1},
+              required: true,
+              doc: "The tokens to compile for."
+            ]
+          ] ++ Limits.constraint_option()
+  @json_schema_options @common ++
                          [
                            style: [
                              type: {:in, [:generating, :matching]},
@@ -148,7 +150,7 @@ defmodule Espalier.Constraint do
       compile(
         :json_schema,
         options,
-        &Native.constraint_json_schema(&1, text, documents, text_style(options))
+        &Native.constraint_json_schema(&1, &2, text, documents, text_style(options))
       )
     end
   end
@@ -177,7 +179,7 @@ defmodule Espalier.Constraint do
 
   ## Options
 
-  #{Options.docs(@vocabulary)}
+  #{Options.docs(@common)}
   ## Examples
 
       iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", "23", "a", ""], eos_ids: [3])
@@ -190,8 +192,8 @@ defmodule Espalier.Constraint do
   """
   @spec regex(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def regex(pattern, options) when is_binary(pattern) do
-    with {:ok, options} <- Options.validate(options, @vocabulary) do
-      compile(:regex, options, &Native.constraint_regex(&1, pattern))
+    with {:ok, options} <- Options.validate(options, @common) do
+      compile(:regex, options, &Native.constraint_regex(&1, &2, pattern))
     end
   end
 
@@ -204,13 +206,13 @@ defmodule Espalier.Constraint do
 
   ## Options
 
-  #{Options.docs(@vocabulary)}
+  #{Options.docs(@common)}
   """
   @spec choice([binary], keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def choice(texts, options) when is_list(texts) do
-    with {:ok, options} <- Options.validate(options, @vocabulary) do
+    with {:ok, options} <- Options.validate(options, @common) do
       check_texts(texts)
-      compile(:choice, options, &Native.constraint_choice(&1, texts))
+      compile(:choice, options, &Native.constraint_choice(&1, &2, texts))
     end
   end
 
@@ -221,7 +223,7 @@ defmodule Espalier.Constraint do
   defp compile(kind, options, function) do
     vocabulary = Keyword.fetch!(options, :vocabulary)
 
-    with {:ok, ref} <- vocabulary.ref |> function.() |> Error.wrap() do
+    with {:ok, ref} <- vocabulary.ref |> function.(options[:limits]) |> Error.wrap() do
       {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
     end
   end

@@ -137,10 +137,10 @@ limits! {
     /// How deep arrays of items that have to differ are nested in such a text.
     completion_depth: 100, at most 100;
     /// The steps of work of compiling, whatever it is spent on.
-    compile_fuel: 500_000_000;
+    compile_fuel: 60_000_000;
     /// The steps of work of one call on a matcher: a mask, a token or a text that is accepted, a
     /// completion.
-    mask_fuel: 500_000_000;
+    mask_fuel: 60_000_000;
     /// About the memory, in bytes, of what a constraint remembers of its states, for all its matchers
     /// together. More is forgotten, and found out again when it is needed. A single sequence may take
     /// four times as much.

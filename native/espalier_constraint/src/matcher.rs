@@ -44,6 +44,9 @@ struct Locked<'a> {
     state: StateId,
 }
 
+/// The most bytes of forced text that are looked for at once.
+const MAX_FORCED: usize = 4096;
+
 /// How many of the allowed ids an error names.
 const MAX_NAMED: usize = 8;
 
@@ -207,7 +210,8 @@ impl Matcher {
     /// The tokens that are the only way on, in the tokenizer's own spelling; often none.
     ///
     /// The end-of-sequence token is never among them. Where the tokenizer would spell the end of
-    /// the forced text together with what comes after it, that end is left to be sampled.
+    /// the forced text together with what comes after it, that end is left to be sampled. Of a long
+    /// forced text these are the first tokens.
     pub fn forced_tokens(&mut self) -> Result<Vec<u32>, Error> {
         if self.is_finished {
             return Ok(Vec::new());
@@ -311,7 +315,7 @@ impl Locked<'_> {
     fn forced_text(&mut self) -> Result<(Vec<u8>, Vec<StateId>), Error> {
         let (mut text, mut states) = (Vec::new(), vec![self.state]);
         let mut state = self.state;
-        while !self.automaton.is_accepting(state) {
+        while text.len() < MAX_FORCED && !self.automaton.is_accepting(state) {
             let mut only = None;
             for byte in 0..=255 {
                 if let Some(next) = self.automaton.step(state, byte)?

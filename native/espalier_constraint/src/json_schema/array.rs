@@ -50,6 +50,9 @@ pub(crate) struct ArrayProgress {
     pub(crate) has_equal: bool,
 }
 
+/// What it costs to look at two items together.
+const PAIR: usize = 100;
+
 impl ArrayLeaf {
     pub(crate) fn item(&self, index: u32) -> GoalId {
         self.prefix.get(index as usize).copied().unwrap_or(self.rest)
@@ -335,6 +338,7 @@ impl Goals {
         }
         for second in first..end {
             for index in first..second {
+                self.meter().spend(PAIR)?;
                 let both = self.both(leaf.item(index), leaf.item(second));
                 if self.is_possible(both)? {
                     return Ok(Some((Some(index), second)));
@@ -353,6 +357,7 @@ impl Goals {
         let mut best = None;
         for second in 0..leaf.end_of_different(0) {
             for first in 0..second {
+                self.meter().spend(PAIR)?;
                 let both = self.both(leaf.item(first), leaf.item(second));
                 best = [best, costing.cost(self, both)?].into_iter().flatten().min();
             }

@@ -201,6 +201,7 @@ impl JsonMachine {
             }
             (Leaf::Array(array), Progress::Array(progress)) => {
                 let plan = self.goals.plan_array(array, progress, &mut Costing::Settled)?;
+                self.goals.check_length(plan.as_ref().map_or(0, |plan| plan.cost))?;
                 item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
             }
             (Leaf::Object(leaf), Progress::Object(progress)) => {
@@ -228,6 +229,8 @@ impl JsonMachine {
         let begun = key.and_then(|key| key.text).map_or(Vec::new(), |text| self.texts.bytes(text));
         let n_begun = prefix.map_or(begun.len(), Prefix::n_read);
         let mut names = self.wanted_names(stack, &keys.names, prefix);
+        let n_read = keys.others.iter().map(|others| others.used.len()).sum::<usize>();
+        self.goals.meter().spend(n_read + begun.len())?;
         names.extend(self.other_keys(stack, &keys, key, &begun));
         let mut best: Option<Vec<u8>> = None;
         for name in names {

@@ -20,6 +20,9 @@ use super::string::quote_into;
 use crate::error::Error;
 use crate::limits::limit;
 
+/// What it costs to make up a key.
+const KEY_MADE_UP: usize = 100;
+
 /// What is known of the goals that were looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Costs {
@@ -165,6 +168,11 @@ impl Goals {
         costing: &mut Costing<'_>,
     ) -> Result<Option<u64>, Error> {
         let start = array.start();
+        // All are asked for, so that those being settled become known early.
+        for &item in array.prefix.iter().take(array.min as usize) {
+            self.meter().spend(1)?;
+            costing.cost(self, item)?;
+        }
         if !self.has_enough_values(array, &start, &[], costing)? {
             return Ok(None);
         }
@@ -394,6 +402,7 @@ impl Goals {
                 PlannedKey::Named(index) => self
                     .write_key(object.leaf.properties[index as usize].name.as_bytes(), &mut text),
                 PlannedKey::Other(class) => {
+                    self.meter().spend(KEY_MADE_UP + 4 * others.len())?;
                     let new = object.leaf.new_key(class, &others).unwrap_or_default();
                     self.write_key(&new, &mut text);
                     others.push(new);

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::evaluated::{self, Evaluated};
 use super::goals::JsonType;
@@ -95,7 +95,7 @@ pub(crate) struct Expansion<'a> {
 #[derive(Clone, Default)]
 struct Partial {
     todo: Vec<Part>,
-    seen: Vec<Literal>,
+    seen: FxHashSet<Literal>,
     atoms: Vec<Atom>,
     choices: Vec<Choice>,
 }
@@ -138,7 +138,7 @@ impl<'a> Expansion<'a> {
     /// Answers false when no value of the type satisfies it.
     fn take_what_must_hold(&mut self, partial: &mut Partial) -> Result<bool, Error> {
         while let Some(part) = partial.todo.pop() {
-            self.schema.meter.spend(1 + partial.seen.len() / 64)?;
+            self.schema.meter.spend(1)?;
             match part {
                 Part::Atom(atom) => partial.atoms.push(atom),
                 Part::Literal(literal) if partial.seen.contains(&literal) => {}
@@ -146,7 +146,7 @@ impl<'a> Expansion<'a> {
                     return Ok(false);
                 }
                 Part::Literal(literal) => {
-                    partial.seen.push(literal);
+                    partial.seen.insert(literal);
                     let kind = self.schema.kind(literal);
                     let is_unevaluated = self.truth(literal).is_none()
                         && matches!(
@@ -356,6 +356,7 @@ impl<'a> Expansion<'a> {
         if let Some(&known) = self.disjoint.get(&key) {
             return known;
         }
+        let _ = self.schema.meter.spend(COMPARED);
         let answer = super::contradiction::is_certain(self.schema, self.json_type, &key.1);
         if !self.schema.meter.is_empty() {
             self.disjoint.insert(key, answer);
@@ -461,7 +462,7 @@ impl Partial {
             Part::Atom(_) => None,
         });
         let mut open: Vec<Literal> = parts.collect();
-        let mut required = self.seen.clone();
+        let mut required: Vec<Literal> = self.seen.iter().copied().collect();
         while let Some(literal) = open.pop() {
             match schema.kind(literal) {
                 Kind::All(all) if !literal.is_negated() => open.extend(all),
@@ -497,6 +498,8 @@ impl Partial {
     }
 }
 
+/// What it costs to begin with two branches that may exclude each other.
+const COMPARED: usize = 60;
 /// Of more alternatives than that it is not asked.
 const MAX_COMPARED: usize = 200;
 

@@ -27,6 +27,9 @@ pub(crate) type GoalId = u32;
 /// Index of a [`Leaf`].
 pub(crate) type LeafId = u32;
 
+/// What it costs to begin with a goal.
+const EXPANDED: usize = 10;
+
 /// The JSON types, as their first bytes tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum JsonType {
@@ -228,6 +231,7 @@ impl Goals {
         if let Some(alternatives) = self.alternatives.get(&(goal, json_type)) {
             return Ok(alternatives.clone());
         }
+        self.meter().spend(EXPANDED)?;
         let literals = self.literals.get(goal).clone();
         let place = literals.first().map(|&literal| self.schema.pointer(literal).clone());
         let place = |error: Error| place.as_ref().map_or(error.clone(), |place| error.at(place));

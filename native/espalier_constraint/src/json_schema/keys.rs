@@ -140,6 +140,7 @@ impl Goals {
         if leaf.is_simple() {
             return Ok(true);
         }
+        self.meter().spend(others.len())?;
         let open = OpenObject { leaf, progress, others };
         Ok(self.plan_object(&open, Wanted::First, &mut Costing::Settled)?.is_some())
     }
@@ -245,6 +246,7 @@ impl JsonMachine {
         let mut names: Vec<Box<[u8]>> = Vec::new();
         let mut others: Vec<OtherKeys> = Vec::new();
         let read = self.unnamed_keys(&node);
+        self.goals.meter().spend(8 * read.len())?;
         for alternative in node.frame.alternatives() {
             let leaf = self.goals.leaf(alternative.leaf).clone();
             let (Leaf::Object(object), Progress::Object(progress)) =
@@ -359,9 +361,11 @@ impl JsonMachine {
         stack: StackId,
         name: &str,
     ) -> Result<Option<(StackId, u32)>, Error> {
+        self.goals.meter().spend(name.len())?;
         let node = self.stacks.get(stack).clone();
         let Frame::Object(object) = &node.frame else { return Ok(None) };
         let read = self.unnamed_keys(&node);
+        self.goals.meter().spend(4 * read.len())?;
         let mut goals = Vec::new();
         let mut alternatives = Vec::new();
         let mut is_unnamed = false;

@@ -258,11 +258,13 @@ impl Language {
         mut reading: Reading,
         meter: &Meter,
     ) -> Result<Vec<u8>, Error> {
+        // One byte of each class.
+        let mut seen = [false; 256];
+        let is_new = |byte: &u8| !std::mem::replace(&mut seen[usize::from(dfa.class(*byte))], true);
+        let tried: Vec<u8> = PREFERRED_BYTES.chain(0..=255).filter(is_new).collect();
         let mut suffix = Vec::new();
         while !self.is_accepting(reading) {
-            let steps = PREFERRED_BYTES
-                .chain(0..=255)
-                .filter_map(|byte| Some((byte, self.step(reading, byte)?)));
+            let steps = tried.iter().filter_map(|&byte| Some((byte, self.step(reading, byte)?)));
             let nearest = steps.min_by_key(|(_, next)| match next.place {
                 Place::State(state) => dfa.distance(state),
                 _ => 0,

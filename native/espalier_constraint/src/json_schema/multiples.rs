@@ -71,7 +71,7 @@ impl Multiples {
 
     /// The work of dividing by the modulus as often as it takes to find the next of them.
     pub(super) fn work(&self) -> usize {
-        work_with(&self.modulus) << self.not_of.len()
+        (1 + self.n_enough() as usize / 16) * work_with(&self.modulus) << self.not_of.len()
     }
 
     /// The same numbers in smaller units.
@@ -174,7 +174,8 @@ impl Multiples {
         n_zeros: u32,
     ) -> Option<BigUint> {
         let (of, scale) = (self.of.as_ref()?, power_of_ten(n_zeros));
-        let step = of / of.gcd(&scale);
+        // The greatest common divisor takes long, even with one.
+        let step = if n_zeros == 0 { of.clone() } else { of / of.gcd(&scale) };
         let rest = base % &step;
         let mut addend = if rest == BigUint::ZERO { rest } else { &step - rest };
         // Where some of these many multiples in a row are excluded each time, all are.
@@ -227,12 +228,12 @@ impl From<Error> for NoMultiples {
 /// The work of a division by a number of that size, or of a step of a greatest common divisor.
 fn work_with(number: &BigUint) -> usize {
     let n_words = number.bits() as usize / 64;
-    1 + n_words * n_words / 64
+    1 + n_words * n_words / 32
 }
 
 fn lcm(a: &BigUint, b: &BigUint, meter: &Meter) -> Result<BigUint, Error> {
-    const STEPS: usize = 64;
-    meter.spend(STEPS * (work_with(a) + work_with(b)))?;
+    let n_words = |number: &BigUint| number.bits() as usize / 64 + 1;
+    meter.spend(n_words(a) * n_words(b) / 4 + 1)?;
     let lcm = a.lcm(b);
     limit!(meter.limits(), multiple_bits).check(lcm.bits() as usize)?;
     Ok(lcm)

@@ -23,7 +23,8 @@ pub(crate) fn shortest_suffix(
     style: NumberStyle,
     meter: &Meter,
 ) -> Result<Vec<u8>, Error> {
-    meter.spend(range.work())?;
+    // Up to so many first bytes are tried.
+    meter.spend(12 * range.work())?;
     if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
         return Ok(suffix);
     }
@@ -47,7 +48,7 @@ fn search(
         if is_endless && seen.len() > MAX_SEARCHED {
             break;
         }
-        meter.spend(range.work())?;
+        meter.spend(12 * range.work())?;
         for byte in *b"0123456789.-e" {
             let Some(next) = state.step(byte, range, style) else { continue };
             if !seen.contains_key(&next) {

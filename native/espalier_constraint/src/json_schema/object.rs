@@ -109,9 +109,10 @@ impl ObjectLeaf {
         classes: &ClassSet,
         used: &[Vec<u8>],
     ) -> Option<Vec<u8>> {
+        let used: FxHashSet<&[u8]> = used.iter().map(Vec::as_slice).collect();
         let is_free = |key: &Vec<u8>| {
             let name = std::str::from_utf8(key);
-            name.is_ok_and(|name| !self.by_name.contains_key(name)) && !used.contains(key)
+            name.is_ok_and(|name| !self.by_name.contains_key(name)) && !used.contains(&key[..])
         };
         let mut open = VecDeque::from([(begun.to_vec(), state)]);
         while let Some((prefix, state)) = open.pop_front() {

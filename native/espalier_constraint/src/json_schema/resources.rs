@@ -99,11 +99,13 @@ impl<'a> Resources<'a> {
         self.uris.insert(prefix.clone(), uri.to_owned());
         let mut open = vec![(prefix.clone(), uri.to_owned(), value)];
         while let Some((place, base, value)) = open.pop() {
-            n_place_bytes += place.len();
-            limit!(meter.limits(), place_bytes).check(n_place_bytes)?;
             meter.spend(1 + place.len() / 16)?;
             let base = self.add_identifiers(&place, base, value, draft);
-            let children = subschemas(value, draft).into_iter();
+            let children = subschemas(value, draft);
+            n_place_bytes +=
+                children.iter().map(|(path, _)| place.len() + path.len()).sum::<usize>();
+            limit!(meter.limits(), place_bytes).check(n_place_bytes)?;
+            let children = children.into_iter();
             open.extend(
                 children.map(|(path, value)| (format!("{place}{path}"), base.clone(), value)),
             );
