@@ -87,7 +87,9 @@ mod tests {
     #[test]
     fn reads_tokens_and_leaves_holes_empty() {
         let special = [("<|end|>".to_owned(), 5)];
-        let vocabulary = vocabulary_from_tiktoken(b"IQ== 0\r\n/w== 3\n\n", &special, &[5], &Limits::default()).unwrap();
+        let vocabulary =
+            vocabulary_from_tiktoken(b"IQ== 0\r\n/w== 3\n\n", &special, &[5], &Limits::default())
+                .unwrap();
         let bytes: Vec<&[u8]> = (0..6).map(|id| vocabulary.token_bytes(id).unwrap()).collect();
         assert_eq!(bytes, [&b"!"[..], b"", b"", b"\xff", b"", b""]);
         assert!(vocabulary.is_special(5) && !vocabulary.is_special(1));
@@ -101,6 +103,9 @@ mod tests {
             let result = vocabulary_from_tiktoken(broken.as_bytes(), &[], &[0], &Limits::default());
             assert!(matches!(result, Err(Error::InvalidTokenizer { .. })), "{broken}: {result:?}");
         }
-        assert!(matches!(vocabulary_from_tiktoken(b"", &[], &[0], &Limits::default()), Err(Error::Constraint(_))));
+        assert!(matches!(
+            vocabulary_from_tiktoken(b"", &[], &[0], &Limits::default()),
+            Err(Error::Constraint(_))
+        ));
     }
 }

@@ -20,12 +20,7 @@ fn vocabulary_from_tokens(
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     guard::catch(|| {
         let tokens = tokens.iter().map(|token| token.to_vec()).collect();
-        Ok(resource(Arc::new(Vocabulary::with_limits(
-            tokens,
-            &eos_ids,
-            &special_ids,
-            &limits.0,
-        )?)))
+        Ok(resource(Arc::new(Vocabulary::with_limits(tokens, &eos_ids, &special_ids, &limits.0)?)))
     })
 }
 
@@ -50,8 +45,7 @@ fn vocabulary_from_tiktoken_ranks(
     limits: Given,
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     guard::catch(|| {
-        let vocabulary =
-            vocabulary_from_tiktoken(&ranks, &special_tokens, &eos_ids, &limits.0)?;
+        let vocabulary = vocabulary_from_tiktoken(&ranks, &special_tokens, &eos_ids, &limits.0)?;
         Ok(resource(Arc::new(vocabulary)))
     })
 }

@@ -114,6 +114,10 @@ impl ObjectLeaf {
             let name = std::str::from_utf8(key);
             name.is_ok_and(|name| !self.by_name.contains_key(name)) && !used.contains(&key[..])
         };
+        // Each text in the queue is the beginning of a key of its own, and half of them, at least, of one in
+        // UTF-8: of so many one is free.
+        let enough = 4 * (used.len() + self.properties.len()) + 1024;
+        let mut n_begun = 1;
         let mut open = VecDeque::from([(begun.to_vec(), state)]);
         while let Some((prefix, state)) = open.pop_front() {
             let Some(suffix) = self.others.shortest_suffix(state, classes) else { continue };
@@ -125,7 +129,8 @@ impl ObjectLeaf {
             let mut at = state;
             for n in 0..=suffix.len() {
                 for byte in (b'a'..=b'z').chain(0..b'a').chain(b'{'..=255) {
-                    if suffix.get(n) != Some(&byte)
+                    if n_begun < enough
+                        && suffix.get(n) != Some(&byte)
                         && let Some(next) = self.others.step(at, byte)
                         && self.others.n_keys(next, classes) > 0
                     {
@@ -133,6 +138,7 @@ impl ObjectLeaf {
                         other.extend(&suffix[..n]);
                         other.push(byte);
                         open.push_back((other, next));
+                        n_begun += 1;
                     }
                 }
                 at = suffix.get(n).and_then(|&byte| self.others.step(at, byte)).unwrap_or(at);

@@ -94,11 +94,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::InvalidTokenizer`] when there is no such token, and
     /// [`Error::Constraint`] when no token ends a text.
-    pub fn vocabulary(
-        &self,
-        eos_tokens: &[String],
-        limits: &Limits,
-    ) -> Result<Vocabulary, Error> {
+    pub fn vocabulary(&self, eos_tokens: &[String], limits: &Limits) -> Result<Vocabulary, Error> {
         let id = |token: &String| {
             let detail = format!("expected a token {token:?} to end a text, got: none");
             self.token_id(token).ok_or(Error::InvalidTokenizer { detail })
