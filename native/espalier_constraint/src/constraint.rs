@@ -3,20 +3,20 @@
 use std::sync::{Arc, Mutex};
 
 use crate::automaton::{Automaton, LazyAutomaton};
+use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
-use crate::json_schema::{Automata, JsonSchemaOptions};
-use crate::literals::Literals;
+use crate::json_schema::JsonSchemaOptions;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
-use crate::regex;
-use crate::source::{ConstraintKind, SchemaSource, Source};
+use crate::meter::Meter;
+use crate::source::{ConstraintKind, Source};
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
 ///
 /// Cloning is cheap. All matchers of a constraint, on whichever threads, share what was computed
-/// for its states.
+/// for its states. [`Compiler`] compiles with other limits, or with documents that a schema refers to.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     automaton: Arc<Mutex<dyn Automaton>>,
@@ -43,28 +43,7 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Self::json_schema_with(schema, &[], options, vocabulary)
-    }
-
-    /// As [`json_schema`](Self::json_schema), for a schema that refers to other documents: `others`
-    /// are their texts by URI. Nothing is ever fetched.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn json_schema_with(
-        schema: &str,
-        others: &[(&str, &str)],
-        options: &JsonSchemaOptions,
-        vocabulary: &Arc<Vocabulary>,
-    ) -> Result<Self, Error> {
-        let owned = |(uri, text): &(&str, &str)| ((*uri).to_owned(), (*text).to_owned());
-        let source = SchemaSource {
-            schema: schema.to_owned(),
-            documents: others.iter().map(owned).collect(),
-            options: *options,
-            automata: Automata::default(),
-        };
-        Self::of_source(Source::JsonSchema(source), vocabulary)
+        Compiler::new(vocabulary).json_schema(schema, options)
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
@@ -73,20 +52,18 @@ impl Constraint {
     /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        let dfa = Arc::new(regex::compile(pattern)?);
-        Self::of_source(Source::Regex { pattern: pattern.to_owned(), dfa }, vocabulary)
+        Compiler::new(vocabulary).regex(pattern)
     }
 
     /// One of the texts.
     ///
     /// # Errors
-    /// [`Error::EmptyChoice`].
+    /// [`Error::EmptyChoice`], [`Error::LimitExceeded`].
     pub fn choice<T: AsRef<[u8]>>(
         choices: &[T],
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
-        Self::of_source(Source::Choice(Arc::new(Literals::new(texts))), vocabulary)
+        Compiler::new(vocabulary).choice(choices)
     }
 
     /// A matcher at the start of a new sequence.
@@ -121,23 +98,25 @@ impl Constraint {
     }
 
     /// Compiles what is not there yet: a schema, with automata that are made or were loaded.
+    /// The meter is for that, and then for its matchers.
     pub(crate) fn of_source(
         mut source: Source,
         vocabulary: &Arc<Vocabulary>,
+        meter: Meter,
     ) -> Result<Self, Error> {
         let mut unknown_keywords = Arc::new([]) as Arc<[String]>;
         let automaton = match &mut source {
             Source::JsonSchema(source) => {
-                let machine = source.compile()?;
+                let machine = source.compile(&meter)?;
                 unknown_keywords = machine.unknown_keywords().clone();
-                shared(machine, vocabulary)
+                shared(machine, vocabulary, meter)
             }
             Source::Regex { dfa, .. } if dfa.start() == DEAD => {
                 return Err(Error::Unsatisfiable { pointer: String::new() });
             }
-            Source::Regex { dfa, .. } => shared(dfa.clone(), vocabulary),
+            Source::Regex { dfa, .. } => shared(dfa.clone(), vocabulary, meter),
             Source::Choice(texts) if texts.is_empty() => return Err(Error::EmptyChoice),
-            Source::Choice(texts) => shared(texts.clone(), vocabulary),
+            Source::Choice(texts) => shared(texts.clone(), vocabulary, meter),
         };
         let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
         Ok(Self { automaton, vocabulary, source, unknown_keywords })
@@ -147,6 +126,7 @@ impl Constraint {
 fn shared<M: Machine + 'static>(
     machine: M,
     vocabulary: &Arc<Vocabulary>,
+    meter: Meter,
 ) -> Arc<Mutex<dyn Automaton>> {
-    Arc::new(Mutex::new(LazyAutomaton::new(machine, vocabulary.clone())))
+    Arc::new(Mutex::new(LazyAutomaton::new(machine, vocabulary.clone(), meter)))
 }

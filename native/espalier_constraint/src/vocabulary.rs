@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
+use crate::limits::Limits;
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
@@ -39,9 +40,22 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
-    /// no token has a text.
+    /// no token has a text; [`Error::LimitExceeded`].
     pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
-        let tokens = TokenList::new(tokens, eos_ids, special_ids)?;
+        Self::with_limits(tokens, eos_ids, special_ids, &Limits::default())
+    }
+
+    /// As [`new`](Self::new), with other than the default limits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_limits(
+        tokens: Vec<Vec<u8>>,
+        eos_ids: &[u32],
+        special_ids: &[u32],
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let tokens = TokenList::new(tokens, eos_ids, special_ids, limits)?;
         let trie = TokenTrie::new(tokens.ordinary());
         Ok(Self::with_trie(tokens, trie))
     }

@@ -6,6 +6,7 @@ rustler::atoms! {
     nil,
 
     // Kinds of errors.
+    cancelled,
     computation_failed,
     empty_choice,
     encoding_failed,
@@ -13,6 +14,7 @@ rustler::atoms! {
     invalid_chat_template,
     invalid_config,
     invalid_json,
+    invalid_limit,
     invalid_prompt,
     invalid_request,
     invalid_regex,
