@@ -100,12 +100,13 @@ impl<I: Inside> StringTable<I> {
         };
         let within = (!free.groups.is_empty()).then(|| lexicon.within(free));
         let others = within.as_ref().and_then(|within| within.others.as_ref());
-        let is_whole = others.is_none();
+        // What is left out is only known where a character may begin.
+        let is_cut = within.is_some() && others.is_none();
         let mut found = Found::default();
         let (mut path, mut text) = (vec![start], Vec::new());
         let first = self.children(start);
         let walked = others.unwrap_or(&lexicon.trie).walk_some(first, |visit| {
-            if is_whole && lexicon.is_within(visit.node, free) {
+            if is_cut && lexicon.is_within(visit.node, free) {
                 return Ok(Children::None);
             }
             path.truncate(visit.depth);

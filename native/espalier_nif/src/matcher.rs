@@ -22,7 +22,7 @@ fn matcher_compute_mask(
     matcher: ResourceArc<MatcherRef>,
 ) -> Result<Binary<'_>, Fault> {
     let mask = locked(&matcher, |matcher| Ok(matcher.compute_mask()?))?;
-    Ok(packed::words(env, mask.as_words()))
+    Ok(packed::words(env, &mask.to_words()))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -52,7 +52,7 @@ fn matcher_advance(
         matcher.accept_token(token)?;
         Ok(matcher.compute_mask()?)
     })?;
-    Ok(packed::words(env, mask.as_words()))
+    Ok(packed::words(env, &mask.to_words()))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
