@@ -69,13 +69,13 @@ defmodule Espalier.LimitsTest do
     limits = [compile_fuel: 1_000_000_000_000, regex_work: 1_000_000_000_000]
     options = [vocabulary: vocabulary, limits: limits]
 
-    compiling =
-      spawn(fn -> Constraint.json_schema(%{type: :object, oneOf: branches}, options) end)
-
-    Process.sleep(200)
-    assert Process.alive?(compiling)
-    Process.exit(compiling, :kill)
-    # The dirty schedulers are free again: as many calls as there are of them end soon.
+    compile = fn -> Constraint.json_schema(%{type: :object, oneOf: branches}, options) end
+    # As many as there are schedulers for them.
+    compiling = for _ <- 1..System.schedulers_online(), do: spawn(compile)
+    Process.sleep(500)
+    assert Enum.all?(compiling, &Process.alive?/1)
+    Enum.each(compiling, &Process.exit(&1, :kill))
+    # They are free again.
     1..(2 * System.schedulers_online())
     |> Enum.map(fn _ -> Task.async(fn -> Constraint.regex!("a", vocabulary: vocabulary) end) end)
     |> Task.await_many(20_000)

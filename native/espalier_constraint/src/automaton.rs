@@ -303,7 +303,10 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
     }
 
     fn make_room(&mut self) {
-        self.max_bytes = self.meter.limits().table_bytes.max(2 * self.memory());
+        let (table, needed) = (self.meter.limits().table_bytes, self.memory());
+        // A call that begins with a full table needs room for its own states.
+        let room = (MAX_GROWTH.saturating_mul(table)).saturating_sub(needed) / 2;
+        self.max_bytes = table.max(2 * needed).min(needed + room);
     }
 
     fn shrink(&mut self) {

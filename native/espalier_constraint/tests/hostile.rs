@@ -103,7 +103,7 @@ fn peak_mebibytes() -> u64 {
 
 /// Runs the case. Answers what became of it, or what is not as expected.
 fn check(case: &Case, options: JsonSchemaOptions) -> Result<String, String> {
-    let compiled = compile(case, &options);
+    let compiled = compile(case, options);
     let error = compiled.as_ref().err();
     if !Expected::is(case.error().as_ref(), error) {
         return Err(error.map_or("compiled".to_owned(), shown));
@@ -114,7 +114,7 @@ fn check(case: &Case, options: JsonSchemaOptions) -> Result<String, String> {
     }
 }
 
-fn compile(case: &Case, options: &JsonSchemaOptions) -> Result<Constraint, Error> {
+fn compile(case: &Case, options: JsonSchemaOptions) -> Result<Constraint, Error> {
     let vocabulary = case.vocabulary()?;
     case.compile(options, &vocabulary)
 }

@@ -6,7 +6,6 @@ rustler::atoms! {
     nil,
 
     // Kinds of errors.
-    cancelled,
     computation_failed,
     empty_choice,
     encoding_failed,

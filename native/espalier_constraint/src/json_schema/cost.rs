@@ -402,7 +402,7 @@ impl Goals {
                 PlannedKey::Named(index) => self
                     .write_key(object.leaf.properties[index as usize].name.as_bytes(), &mut text),
                 PlannedKey::Other(class) => {
-                    self.meter().spend(KEY_MADE_UP + 8 * others.len())?;
+                    self.meter().spend(KEY_MADE_UP + 70 * others.len())?;
                     let new = object.leaf.new_key(class, &others).unwrap_or_default();
                     self.write_key(&new, &mut text);
                     others.push(new);

@@ -499,7 +499,7 @@ impl Partial {
 }
 
 /// What it costs to begin with two branches that may exclude each other.
-const COMPARED: usize = 120;
+const COMPARED: usize = 200;
 /// Of more alternatives than that it is not asked.
 const MAX_COMPARED: usize = 200;
 

@@ -246,7 +246,7 @@ impl JsonMachine {
         let mut names: Vec<Box<[u8]>> = Vec::new();
         let mut others: Vec<OtherKeys> = Vec::new();
         let read = self.unnamed_keys(&node);
-        self.goals.meter().spend(8 * read.len())?;
+        self.goals.meter().spend(10 * read.len())?;
         for alternative in node.frame.alternatives() {
             let leaf = self.goals.leaf(alternative.leaf).clone();
             let (Leaf::Object(object), Progress::Object(progress)) =
@@ -365,7 +365,7 @@ impl JsonMachine {
         let node = self.stacks.get(stack).clone();
         let Frame::Object(object) = &node.frame else { return Ok(None) };
         let read = self.unnamed_keys(&node);
-        self.goals.meter().spend(4 * read.len())?;
+        self.goals.meter().spend(5 * read.len())?;
         let mut goals = Vec::new();
         let mut alternatives = Vec::new();
         let mut is_unnamed = false;

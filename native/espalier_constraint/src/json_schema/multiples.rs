@@ -71,7 +71,8 @@ impl Multiples {
 
     /// The work of dividing by the modulus as often as it takes to find the next of them.
     pub(super) fn work(&self) -> usize {
-        (1 + self.n_enough() as usize / 16) * work_with(&self.modulus) << self.not_of.len()
+        let of_one = (1 + self.n_enough() as usize / 16) * work_with(&self.modulus);
+        of_one << self.not_of.len()
     }
 
     /// The same numbers in smaller units.
@@ -228,7 +229,7 @@ impl From<Error> for NoMultiples {
 /// The work of a division by a number of that size, or of a step of a greatest common divisor.
 fn work_with(number: &BigUint) -> usize {
     let n_words = number.bits() as usize / 64;
-    1 + n_words * n_words / 16
+    1 + n_words * n_words / 5
 }
 
 fn lcm(a: &BigUint, b: &BigUint, meter: &Meter) -> Result<BigUint, Error> {

@@ -73,7 +73,7 @@ impl Case {
 
     pub(crate) fn compile(
         &self,
-        options: &JsonSchemaOptions,
+        options: JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Constraint, Error> {
         let text = |key: &str| {
@@ -88,7 +88,7 @@ impl Case {
         }
         let schema = self.description.get("schema").map(Value::to_string);
         let schema = schema.or_else(|| text("schema_text")).expect("a constraint");
-        Constraint::json_schema(&schema, options, vocabulary)
+        Constraint::json_schema(&schema, &options, vocabulary)
     }
 
     pub(crate) fn texts(&self) -> Vec<Text> {
