@@ -123,7 +123,8 @@ impl<M: Machine> Walk<'_, M> {
     fn add_numbers(&mut self, state: StateId, kind: NumberTrie) -> Result<(), Error> {
         let Some(number) = self.automaton.number(state)? else { return Ok(()) };
         for (range, prefix) in number.readings() {
-            let tokens = self.vocabulary.number_tokens((range, number.style), prefix, kind);
+            let (range, meter) = ((range, number.style), self.automaton.meter());
+            let tokens = self.vocabulary.number_tokens(range, prefix, kind, meter)?;
             self.mask.add_part(&tokens.inside);
             self.doubtful.extend(&tokens.beyond);
         }

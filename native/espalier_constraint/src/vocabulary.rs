@@ -8,6 +8,7 @@ use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::limits::Limits;
+use crate::meter::Meter;
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
@@ -138,13 +139,14 @@ impl Vocabulary {
         (range, style): (&NumberRange, NumberStyle),
         prefix: &NumberPrefix,
         kind: NumberTrie,
-    ) -> Arc<NumberTokens> {
+        meter: &Meter,
+    ) -> Result<Arc<NumberTokens>, Error> {
         let trie = match kind {
             NumberTrie::Begin => &self.bare.numbers,
             NumberTrie::SpacedBegin => &self.spaced.numbers,
             NumberTrie::GoOn => &self.digits,
         };
-        self.numbers.tokens((range, style), prefix, (kind, trie, self.n_ids()))
+        self.numbers.tokens((range, style), prefix, (kind, trie, self.n_ids()), meter)
     }
 
     /// Spells the text in tokens; `None` where some byte has no token.

@@ -85,7 +85,7 @@ impl NumberPrefix {
     }
 
     /// About how many bytes it takes beyond itself.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.digits.len() + self.residue.memory()
     }
 

@@ -117,7 +117,7 @@ impl NumberRange {
     }
 
     /// The work of reading one more digit.
-    pub(super) fn work(&self) -> usize {
+    pub(crate) fn work(&self) -> usize {
         let bounds = self.lower.iter().chain(&self.upper);
         let n_digits = bounds.map(|bound| bound.value.digits.len()).sum::<usize>();
         let multiples = self.multiples.as_ref().map_or(0, |multiples| multiples.work());
