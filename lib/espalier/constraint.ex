@@ -18,9 +18,11 @@ defmodule Espalier.Constraint do
 
   A constraint is immutable: compile it once and use it for any number of texts, in any number of
   processes. What its matchers find out is remembered in it and shared.
+
+  Input from anywhere may be compiled: what it can ask for is bounded, see `Espalier.Limits`.
   """
 
-  alias Espalier.{Error, JSON, Native, Options, SchemaError, SerializationError, Vocabulary}
+  alias Espalier.{Error, JSON, Limits, Native, Options, SchemaError, SerializationError, Vocabulary}
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
@@ -43,7 +45,8 @@ defmodule Espalier.Constraint do
       doc: "The tokens to compile for."
     ]
   ]
-  @json_schema_options @vocabulary ++
+  @common @vocabulary ++ Limits.constraint_option()
+  @json_schema_options @common ++
                          [
                            style: [
                              type: {:in, [:generating, :matching]},
@@ -149,7 +152,7 @@ defmodule Espalier.Constraint do
       compile(
         :json_schema,
         options,
-        &Native.constraint_json_schema(&1, text, documents, text_style(options))
+        &Native.constraint_json_schema(&1, &2, text, documents, text_style(options))
       )
     end
   end
@@ -178,7 +181,7 @@ defmodule Espalier.Constraint do
 
   ## Options
 
-  #{Options.docs(@vocabulary)}
+  #{Options.docs(@common)}
   ## Examples
 
       iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", "23", "a", ""], eos_ids: [3])
@@ -191,8 +194,8 @@ defmodule Espalier.Constraint do
   """
   @spec regex(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def regex(pattern, options) when is_binary(pattern) do
-    with {:ok, options} <- Options.validate(options, @vocabulary) do
-      compile(:regex, options, &Native.constraint_regex(&1, pattern))
+    with {:ok, options} <- Options.validate(options, @common) do
+      compile(:regex, options, &Native.constraint_regex(&1, &2, pattern))
     end
   end
 
@@ -205,13 +208,13 @@ defmodule Espalier.Constraint do
 
   ## Options
 
-  #{Options.docs(@vocabulary)}
+  #{Options.docs(@common)}
   """
   @spec choice([binary], keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def choice(texts, options) when is_list(texts) do
-    with {:ok, options} <- Options.validate(options, @vocabulary) do
+    with {:ok, options} <- Options.validate(options, @common) do
       check_texts(texts)
-      compile(:choice, options, &Native.constraint_choice(&1, texts))
+      compile(:choice, options, &Native.constraint_choice(&1, &2, texts))
     end
   end
 
@@ -234,7 +237,8 @@ defmodule Espalier.Constraint do
 
   Each version of Espalier refuses what others wrote, as it may understand a pattern in another way:
   compile again where there is an error. Any binary is safe to load, but what is loaded accepts what its
-  automata say, so take binaries from those whose schemas you would take.
+  automata say, so take binaries from those whose schemas you would take. The default limits hold, whatever
+  the constraint was compiled with.
 
   ## Options
 
@@ -270,7 +274,7 @@ defmodule Espalier.Constraint do
   defp compile(kind, options, function) do
     vocabulary = Keyword.fetch!(options, :vocabulary)
 
-    with {:ok, ref} <- vocabulary.ref |> function.() |> Error.wrap() do
+    with {:ok, ref} <- vocabulary.ref |> function.(options[:limits]) |> Error.wrap() do
       {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
     end
   end

@@ -13,7 +13,8 @@ defmodule Espalier.SchemaError do
   | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
   | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
   | `:empty_choice` | there is nothing to choose from | |
-  | `:limit_exceeded` | a limit was reached | `limit` (its name), `value`, `pointer` |
+  | `:limit_exceeded` | one of the `Espalier.Limits` was reached, which the option `:limits` raises | `limit` (its name), `value`, `pointer` |
+  | `:cancelled` | compiling was given up | |
 
   `pointer` is a JSON Pointer into the schema, `""` for its root.
   """
@@ -53,12 +54,19 @@ defmodule Espalier.VocabularyError do
   @moduledoc """
   Tokens, a tokenizer file or a rank file that can't be used as a vocabulary.
 
-  `:kind` is `:invalid_vocabulary` or `:invalid_tokenizer`; `:detail` says what is the matter.
+  `:kind` is `:invalid_vocabulary` or `:invalid_tokenizer`, where `:detail` says what is the matter, or
+  `:limit_exceeded`, where `:limit` is the name of one of the `Espalier.Limits` and `:value` its value.
   """
 
-  @type t :: %__MODULE__{kind: atom, message: String.t(), detail: String.t() | nil}
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          detail: String.t() | nil,
+          limit: String.t() | nil,
+          value: non_neg_integer | nil
+        }
 
-  defexception [:kind, :message, :detail]
+  defexception [:kind, :message, :detail, :limit, :value]
 end
 
 defmodule Espalier.SerializationError do
@@ -94,6 +102,9 @@ end
 defmodule Espalier.MatcherError do
   @moduledoc """
   A step that a matcher refuses. The matcher is as it was before.
+
+  A step that would take too much is an `Espalier.SchemaError` of the kind `:limit_exceeded`, and changes
+  nothing either.
 
   | kind | meaning | fields |
   | --- | --- | --- |
@@ -247,7 +258,7 @@ defmodule Espalier.Error do
   @modules [
     {Espalier.SchemaError,
      ~w(invalid_json invalid_schema unsupported_keyword unsatisfiable invalid_regex
-        unsupported_regex empty_choice limit_exceeded)a},
+        unsupported_regex empty_choice limit_exceeded invalid_limit cancelled)a},
     {Espalier.VocabularyError, ~w(invalid_vocabulary)a},
     {Espalier.SerializationError, ~w(invalid_serialized)a},
     {Espalier.MatcherError,

@@ -20,18 +20,22 @@ defmodule Espalier.Native do
 
   def json_decode(_text, _ordered_objects?, _exact_numbers?), do: not_loaded()
 
-  def vocabulary_from_tokens(_tokens, _eos_ids, _special_ids), do: not_loaded()
-  def vocabulary_from_tokenizer_json(_text, _eos_tokens), do: not_loaded()
-  def vocabulary_from_tiktoken(_ranks, _special_tokens, _eos_ids), do: not_loaded()
+  def vocabulary_from_tokens(_tokens, _eos_ids, _special_ids, _limits), do: not_loaded()
+  def vocabulary_from_tokenizer_json(_text, _eos_tokens, _limits), do: not_loaded()
+  def vocabulary_from_tiktoken(_ranks, _special_tokens, _eos_ids, _limits), do: not_loaded()
   def vocabulary_serialize(_vocabulary), do: not_loaded()
   def vocabulary_deserialize(_bytes), do: not_loaded()
+  def limits_default, do: not_loaded()
+
   def vocabulary_info(_vocabulary), do: not_loaded()
   def vocabulary_token_bytes(_vocabulary, _id), do: not_loaded()
 
-  def constraint_json_schema(_vocabulary, _schema, _documents, _options), do: not_loaded()
+  def constraint_json_schema(_vocabulary, _limits, _schema, _documents, _options),
+    do: not_loaded()
+
   def constraint_unknown_keywords(_constraint), do: not_loaded()
-  def constraint_regex(_vocabulary, _pattern), do: not_loaded()
-  def constraint_choice(_vocabulary, _choices), do: not_loaded()
+  def constraint_regex(_vocabulary, _limits, _pattern), do: not_loaded()
+  def constraint_choice(_vocabulary, _limits, _choices), do: not_loaded()
   def constraint_serialize(_constraint), do: not_loaded()
   def constraint_deserialize(_vocabulary, _bytes), do: not_loaded()
   def constraint_kind(_constraint), do: not_loaded()

@@ -19,6 +19,8 @@ defmodule Espalier.Options do
       iex> Espalier.Options.docs(schema)
       "  * `:max_tokens` (positive integer) - The most tokens to write. The default is `512`.\\n"
 
+  An option may be a keyword list with a schema of its own, `{:keyword, schema}`.
+
   An unknown option fails and names the nearest one:
 
       iex> schema = [max_tokens: [type: :pos_integer]]
@@ -45,6 +47,7 @@ defmodule Espalier.Options do
           | :timeout
           | {:custom, expected :: String.t(), predicate :: (term() -> boolean())}
           | {:in, [term()]}
+          | {:keyword, schema()}
           | {:list, type()}
           | {:or, [type()]}
           | {:range, low :: number() | nil, high :: number() | nil}
@@ -141,17 +144,18 @@ defmodule Espalier.Options do
   end
 
   defp check_value({:ok, value}, name, entry) do
-    if valid?(value, type(entry)) do
+    case type(entry) do
+      {:keyword, schema} -> with {:ok, _options} <- validate(value, schema), do: :ok
+      type -> check_type(value, type, name)
+    end
+  end
+
+  defp check_type(value, type, name) do
+    if valid?(value, type) do
       :ok
     else
-      error = %OptionsError{
-        kind: :invalid,
-        option: name,
-        expected: expected(type(entry)),
-        got: value
-      }
-
-      {:error, error}
+      expected = expected(type)
+      {:error, %OptionsError{kind: :invalid, option: name, expected: expected, got: value}}
     end
   end
 
@@ -176,6 +180,7 @@ defmodule Espalier.Options do
   defp valid?(value, :timeout), do: value == :infinity or valid?(value, :non_neg_integer)
   defp valid?(value, {:custom, _expected, predicate}), do: predicate.(value)
   defp valid?(value, {:in, values}), do: value in values
+  defp valid?(value, {:keyword, schema}), do: match?({:ok, _options}, validate(value, schema))
   defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
 
   defp valid?(value, {:list, type}) do
@@ -202,6 +207,7 @@ defmodule Espalier.Options do
   defp expected(type) when is_atom(type), do: Atom.to_string(type)
   defp expected({:custom, expected, _predicate}), do: expected
   defp expected({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &inspect/1)
+  defp expected({:keyword, _schema}), do: "keyword list"
   defp expected({:list, type}), do: "list of " <> expected(type)
   defp expected({:or, types}), do: Enum.map_join(types, " or ", &expected/1)
   defp expected({:range, nil, high}), do: "number up to #{high}"

@@ -23,7 +23,7 @@ defmodule Espalier.Vocabulary do
   one takes up to some hundred milliseconds: make it once for a tokenizer and share it.
   """
 
-  alias Espalier.{Error, Native, Options, SerializationError, VocabularyError}
+  alias Espalier.{Error, Limits, Native, Options, SerializationError, VocabularyError}
 
   @typedoc "`size` is the number of ids: they run from 0 to one less."
   @type t :: %__MODULE__{ref: reference, size: pos_integer, eos_ids: [non_neg_integer]}
@@ -34,28 +34,39 @@ defmodule Espalier.Vocabulary do
 
   @ids {:list, {:range, 0, 0xFFFFFFFF}}
   @from_tokens_options [
-    eos_ids: [type: @ids, required: true, doc: "The ids that end a sequence."],
-    special_ids: [
-      type: @ids,
-      default: [],
-      doc: "Other ids that no constraint allows, because their text has no meaning as text."
-    ]
-  ]
+                         eos_ids: [
+                           type: @ids,
+                           required: true,
+                           doc: "The ids that end a sequence."
+                         ],
+                         special_ids: [
+                           type: @ids,
+                           default: [],
+                           doc:
+                             "Other ids that no constraint allows, because their text has no meaning as text."
+                         ]
+                       ] ++ Limits.vocabulary_option()
   @from_tokenizer_json_options [
-    eos_tokens: [
-      type: {:list, :string},
-      required: true,
-      doc: "The texts of the tokens that end a sequence, such as `\"</s>\"` or `\"<|im_end|>\"`."
-    ]
-  ]
+                                 eos_tokens: [
+                                   type: {:list, :string},
+                                   required: true,
+                                   doc:
+                                     "The texts of the tokens that end a sequence, such as `\"</s>\"` or `\"<|im_end|>\"`."
+                                 ]
+                               ] ++ Limits.vocabulary_option()
   @from_tiktoken_options [
-    special_tokens: [
-      type: {:list, {:tuple, [:string, {:range, 0, 0xFFFFFFFF}]}},
-      default: [],
-      doc: "The special tokens, each with its id: rank files don't have them."
-    ],
-    eos_ids: [type: @ids, required: true, doc: "The ids that end a sequence."]
-  ]
+                           special_tokens: [
+                             type: {:list, {:tuple, [:string, {:range, 0, 0xFFFFFFFF}]}},
+                             default: [],
+                             doc:
+                               "The special tokens, each with its id: rank files don't have them."
+                           ],
+                           eos_ids: [
+                             type: @ids,
+                             required: true,
+                             doc: "The ids that end a sequence."
+                           ]
+                         ] ++ Limits.vocabulary_option()
 
   @doc """
   Makes a vocabulary from the bytes of each token; the place in the list is the id.
@@ -77,7 +88,11 @@ defmodule Espalier.Vocabulary do
     with {:ok, options} <- Options.validate(options, @from_tokens_options) do
       tokens
       |> check_tokens()
-      |> Native.vocabulary_from_tokens(options[:eos_ids], options[:special_ids])
+      |> Native.vocabulary_from_tokens(
+        options[:eos_ids],
+        options[:special_ids],
+        options[:limits]
+      )
       |> wrap()
     end
   end
@@ -103,7 +118,9 @@ defmodule Espalier.Vocabulary do
           {:ok, t} | {:error, VocabularyError.t() | Exception.t()}
   def from_tokenizer_json(text, options) when is_binary(text) do
     with {:ok, options} <- Options.validate(options, @from_tokenizer_json_options) do
-      text |> Native.vocabulary_from_tokenizer_json(options[:eos_tokens]) |> wrap()
+      text
+      |> Native.vocabulary_from_tokenizer_json(options[:eos_tokens], options[:limits])
+      |> wrap()
     end
   end
 
@@ -131,7 +148,11 @@ defmodule Espalier.Vocabulary do
   def from_tiktoken(ranks, options) when is_binary(ranks) do
     with {:ok, options} <- Options.validate(options, @from_tiktoken_options) do
       ranks
-      |> Native.vocabulary_from_tiktoken(options[:special_tokens], options[:eos_ids])
+      |> Native.vocabulary_from_tiktoken(
+        options[:special_tokens],
+        options[:eos_ids],
+        options[:limits]
+      )
       |> wrap()
     end
   end
@@ -151,7 +172,8 @@ defmodule Espalier.Vocabulary do
 
   The tokenizer of `from_tokenizer_json/2` is not part of it: forced tokens of the vocabulary that is
   loaded are the longest ones that fit, which some models have seen less often. Masks are the same, and so
-  is the vocabulary to `Espalier.Constraint.deserialize/2`.
+  is the vocabulary to `Espalier.Constraint.deserialize/2`. The default limits hold, whatever it was made
+  with.
 
   ## Examples
 
@@ -192,6 +214,11 @@ defmodule Espalier.Vocabulary do
   defp wrap({:error, {:invalid_tokenizer, message, details}}) do
     {:error,
      %VocabularyError{kind: :invalid_tokenizer, message: message, detail: details[:detail]}}
+  end
+
+  defp wrap({:error, {:limit_exceeded, message, details}}) do
+    fields = [limit: details[:limit], value: details[:value]]
+    {:error, struct(VocabularyError, [kind: :limit_exceeded, message: message] ++ fields)}
   end
 
   defp wrap(error), do: Error.wrap(error)

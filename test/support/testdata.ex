@@ -42,6 +42,51 @@ defmodule Espalier.Testdata do
   @doc "The bytes as ids, the longest token first, or `nil` where some byte has no token."
   def spell(bytes, vocabulary), do: spell(bytes, tokens(vocabulary), [])
 
+  @doc "The names of the files of hostile input."
+  def hostile_files, do: names("hostile/*.json")
+
+  @doc "The cases of a file of hostile input; a schema is there as its text, under `schema_text`."
+  def hostile_cases(file) do
+    @root |> Path.join("hostile/#{file}.json") |> read!() |> Enum.map(&hostile_case(&1.members))
+  end
+
+  defp hostile_case(members) do
+    Map.new(members, fn
+      {"schema", schema} -> {"schema_text", JSON.encode!(schema)}
+      {name, value} -> {name, plain(value)}
+    end)
+  end
+
+  defp plain(%Object{members: members}), do: Map.new(members, fn {k, v} -> {k, plain(v)} end)
+  defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)
+  defp plain(%{text: number}), do: String.to_integer(number)
+  defp plain(other), do: other
+
+  @doc "The text that a generator describes."
+  def generate(text) when is_binary(text), do: text
+  def generate(parts) when is_list(parts), do: Enum.map_join(parts, &generate/1)
+  def generate(%{"hex" => hex}), do: Base.decode16!(hex, case: :mixed)
+  def generate(%{"repeat" => part, "times" => n}), do: part |> generate() |> String.duplicate(n)
+
+  def generate(%{"each" => _template} = generator) do
+    generator |> generate_list() |> Enum.join(generator["separator"] || ",")
+  end
+
+  @doc "The texts of a list of generators, or of one with numbers."
+  def generate_list(generators) when is_list(generators), do: Enum.map(generators, &generate/1)
+
+  def generate_list(%{"each" => template, "from" => from, "to" => to}) do
+    template = generate(template)
+    for n <- from..(to - 1)//1, do: fill(template, n)
+  end
+
+  defp fill(template, n) do
+    Regex.replace(~r/\{n(?:\+(\d+))?\}/, template, fn
+      _place, "" -> Integer.to_string(n)
+      _place, more -> Integer.to_string(n + String.to_integer(more))
+    end)
+  end
+
   defp spell("", _tokens, ids), do: Enum.reverse(ids)
 
   defp spell(bytes, tokens, ids) do

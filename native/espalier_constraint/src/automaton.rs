@@ -12,7 +12,9 @@ use rustc_hash::FxHashMap;
 use crate::error::Error;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
+use crate::limits::limit;
 use crate::machine::{Inside, Machine, Part};
+use crate::meter::{Cancellation, Meter};
 use crate::string_table::StringTable;
 use crate::string_tokens::{Ending, StringTokens};
 use crate::token_mask::{TokenMask, TokenSet};
@@ -27,7 +29,11 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     /// Changes when all states were forgotten.
     fn epoch(&self) -> u64;
 
-    /// Empties the table if it has outgrown its share of the bound, one of so many. State numbers from before are invalid if
+    /// Begins a call, with fuel of its own and what may cancel it.
+    fn refill(&self, cancellation: Option<&Cancellation>);
+
+    /// Empties the table if it has outgrown its share of the bound, one of so many. State numbers from
+    /// before are invalid if
     /// the epoch has changed.
     fn shrink(&mut self, n_tables: usize);
 
@@ -46,13 +52,14 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
 }
 
-/// The memory that the table of one constraint may take, about, unless one sequence needs more.
-const MAX_TABLE_BYTES: usize = 64 << 20;
+/// The table of one sequence may take so many times what a table may take otherwise.
+const MAX_GROWTH: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct LazyAutomaton<M: Machine> {
     machine: M,
     vocabulary: Arc<Vocabulary>,
+    meter: Meter,
     ids: FxHashMap<Arc<M::State>, StateId>,
     states: Vec<Entry<M::State>>,
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
@@ -134,17 +141,19 @@ impl Transitions {
 }
 
 impl<M: Machine> LazyAutomaton<M> {
-    pub(crate) fn new(machine: M, vocabulary: Arc<Vocabulary>) -> Self {
+    pub(crate) fn new(machine: M, vocabulary: Arc<Vocabulary>, meter: Meter) -> Self {
+        let max_bytes = meter.limits().table_bytes;
         Self {
             machine,
             vocabulary,
+            meter,
             ids: FxHashMap::default(),
             states: Vec::new(),
             tables: FxHashMap::default(),
             ends: FxHashMap::default(),
             outcomes: FxHashMap::default(),
             n_bytes: 0,
-            max_bytes: MAX_TABLE_BYTES,
+            max_bytes,
             epoch: 0,
         }
     }
@@ -163,7 +172,20 @@ impl<M: Machine> LazyAutomaton<M> {
         let transitions = Transitions::Few(Vec::new());
         self.states.push(Entry { state, is_accepting, transitions, mask: None, completion: None });
         self.n_bytes += size_of::<Entry<M::State>>() + size_of::<M::State>() + 64;
+        self.n_bytes += self.machine.memory_of(&self.states[id as usize].state);
         id
+    }
+
+    /// What the work of the current call is spent from.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// # Errors
+    /// [`Error::LimitExceeded`] when one sequence needs more memory than it may have.
+    fn check_memory(&self) -> Result<(), Error> {
+        let table = limit!(self.meter.limits(), table_bytes);
+        if self.memory() / MAX_GROWTH > table.value { Err(table.exceeded()) } else { Ok(()) }
     }
 
     pub(crate) fn vocabulary(&self) -> &Arc<Vocabulary> {
@@ -262,6 +284,7 @@ impl<M: Machine> LazyAutomaton<M> {
     fn state_after(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<M::State>, Error> {
         let mut state = (*self.states[state as usize].state).clone();
         for &byte in bytes {
+            self.meter.spend(1)?;
             match self.machine.step(&state, byte)? {
                 Some(next) => state = next,
                 None => return Ok(None),
@@ -276,8 +299,15 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         self.epoch
     }
 
+    fn refill(&self, cancellation: Option<&Cancellation>) {
+        self.meter.refill(cancellation);
+    }
+
     fn make_room(&mut self, n_tables: usize) {
-        self.max_bytes = MAX_TABLE_BYTES.max(2 * n_tables * self.memory());
+        let (table, needed) = (self.meter.limits().table_bytes, n_tables * self.memory());
+        // A call that begins with a full table needs room for its own states.
+        let room = (MAX_GROWTH.saturating_mul(table)).saturating_sub(needed) / 2;
+        self.max_bytes = table.max(2 * needed).min(needed + room);
     }
 
     fn shrink(&mut self, n_tables: usize) {
@@ -301,6 +331,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error> {
         let next = match self.states[state as usize].transitions.get(byte) {
             UNKNOWN => {
+                self.check_memory()?;
                 let from = self.states[state as usize].state.clone();
                 let next =
                     self.machine.step(&from, byte)?.map_or(REFUSED, |next| self.intern(next));
@@ -320,6 +351,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         if let Some(mask) = &self.states[state as usize].mask {
             return Ok(mask.clone());
         }
+        self.check_memory()?;
         let mut mask = compute_mask(self, state)?;
         if self.is_accepting(state) {
             mask.allow_all(self.vocabulary.eos_ids());

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use crate::automaton::{Automaton, LazyAutomaton};
+use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
-use crate::json_schema::{Automata, JsonSchemaOptions};
-use crate::literals::Literals;
+use crate::json_schema::JsonSchemaOptions;
+use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
-use crate::regex;
+use crate::meter::Meter;
 use crate::replicas::Replicas;
-use crate::source::{ConstraintKind, SchemaSource, Source};
+use crate::source::{ConstraintKind, Source};
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
 ///
 /// Cloning is cheap. All matchers of a constraint, on whichever threads, share what was computed
-/// for its states.
+/// for its states. [`Compiler`] compiles with other limits, or with documents that a schema refers to.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     replicas: Arc<Replicas>,
@@ -44,28 +45,7 @@ impl Constraint {
         options: &JsonSchemaOptions,
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        Self::json_schema_with(schema, &[], options, vocabulary)
-    }
-
-    /// As [`json_schema`](Self::json_schema), for a schema that refers to other documents: `others`
-    /// are their texts by URI. Nothing is ever fetched.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn json_schema_with(
-        schema: &str,
-        others: &[(&str, &str)],
-        options: &JsonSchemaOptions,
-        vocabulary: &Arc<Vocabulary>,
-    ) -> Result<Self, Error> {
-        let owned = |(uri, text): &(&str, &str)| ((*uri).to_owned(), (*text).to_owned());
-        let source = SchemaSource {
-            schema: schema.to_owned(),
-            documents: others.iter().map(owned).collect(),
-            options: *options,
-            automata: Automata::default(),
-        };
-        Self::of_source(Source::JsonSchema(source), vocabulary)
+        Compiler::new(vocabulary).json_schema(schema, options)
     }
 
     /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
@@ -74,20 +54,18 @@ impl Constraint {
     /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        let dfa = Arc::new(regex::compile(pattern)?);
-        Self::of_source(Source::Regex { pattern: pattern.to_owned(), dfa }, vocabulary)
+        Compiler::new(vocabulary).regex(pattern)
     }
 
     /// One of the texts.
     ///
     /// # Errors
-    /// [`Error::EmptyChoice`].
+    /// [`Error::EmptyChoice`], [`Error::LimitExceeded`].
     pub fn choice<T: AsRef<[u8]>>(
         choices: &[T],
         vocabulary: &Arc<Vocabulary>,
     ) -> Result<Self, Error> {
-        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
-        Self::of_source(Source::Choice(Arc::new(Literals::new(texts))), vocabulary)
+        Compiler::new(vocabulary).choice(choices)
     }
 
     /// A matcher at the start of a new sequence.
@@ -122,28 +100,31 @@ impl Constraint {
     }
 
     /// Compiles what is not there yet: a schema, with automata that are made or were loaded.
+    /// The meter is for that, and then for its matchers.
     pub(crate) fn of_source(
         mut source: Source,
         vocabulary: &Arc<Vocabulary>,
+        meter: Meter,
     ) -> Result<Self, Error> {
         let mut unknown_keywords = Arc::new([]) as Arc<[String]>;
+        let limits = meter.limits().clone();
         let automaton = match &mut source {
             Source::JsonSchema(source) => {
-                let machine = source.compile()?;
+                let machine = source.compile(&meter)?;
                 unknown_keywords = machine.unknown_keywords().clone();
-                automaton_of(machine, vocabulary)
+                automaton_of(machine, vocabulary, meter)
             }
             Source::Regex { dfa, .. } if dfa.start() == DEAD => {
                 return Err(Error::Unsatisfiable { pointer: String::new() });
             }
-            Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary),
+            Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary, meter),
             Source::Choice(texts) if texts.is_empty() => return Err(Error::EmptyChoice),
-            Source::Choice(texts) => automaton_of(texts.clone(), vocabulary),
+            Source::Choice(texts) => automaton_of(texts.clone(), vocabulary, meter),
         };
         let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
         let make = {
             let (vocabulary, source) = (vocabulary.clone(), source.clone());
-            move || automaton_again(&source, &vocabulary)
+            move || automaton_again(&source, &vocabulary, &limits)
         };
         let replicas = Arc::new(Replicas::new(automaton, make));
         Ok(Self { replicas, vocabulary, source, unknown_keywords })
@@ -153,15 +134,24 @@ impl Constraint {
 fn automaton_of<M: Machine + 'static>(
     machine: M,
     vocabulary: &Arc<Vocabulary>,
+    meter: Meter,
 ) -> Box<dyn Automaton> {
-    Box::new(LazyAutomaton::new(machine, vocabulary.clone()))
+    Box::new(LazyAutomaton::new(machine, vocabulary.clone(), meter))
 }
 
-/// The automaton of what was compiled before; the automata of its patterns are there.
-fn automaton_again(source: &Source, vocabulary: &Arc<Vocabulary>) -> Option<Box<dyn Automaton>> {
+/// The automaton of what was compiled before; the automata of its patterns are there. It has fuel of its
+/// own.
+fn automaton_again(
+    source: &Source,
+    vocabulary: &Arc<Vocabulary>,
+    limits: &Limits,
+) -> Option<Box<dyn Automaton>> {
+    let meter = Meter::compiling(limits.clone(), None);
     Some(match source {
-        Source::JsonSchema(source) => automaton_of(source.clone().compile().ok()?, vocabulary),
-        Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary),
-        Source::Choice(texts) => automaton_of(texts.clone(), vocabulary),
+        Source::JsonSchema(source) => {
+            automaton_of(source.clone().compile(&meter).ok()?, vocabulary, meter)
+        }
+        Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary, meter),
+        Source::Choice(texts) => automaton_of(texts.clone(), vocabulary, meter),
     })
 }

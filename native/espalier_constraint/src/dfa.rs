@@ -5,7 +5,10 @@ use std::sync::{LazyLock, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::error::Error;
+use crate::limits::Limit;
 use crate::literals::Literals;
+use crate::meter::{Meter, Quota};
 use crate::token_trie::{Bytes, MAX_NEXT_BYTES};
 
 /// The state from which no text is accepted.
@@ -26,10 +29,6 @@ pub(crate) struct Dfa {
     greatest_distance: OnceLock<u32>,
 }
 
-/// More states were needed than allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyStates;
-
 impl Dfa {
     /// Explores an automaton that is given by its start, its step and its acceptance.
     ///
@@ -37,10 +36,10 @@ impl Dfa {
     pub(crate) fn explore<S: Clone + Eq + std::hash::Hash>(
         start: S,
         (classes, representatives): ([u8; 256], &[u8]),
-        max_states: usize,
+        quota: Quota<'_>,
         mut step: impl FnMut(&S, u8) -> Option<S>,
         is_accepting: impl Fn(&S) -> bool,
-    ) -> Result<Self, TooManyStates> {
+    ) -> Result<Self, Error> {
         let mut ids = FxHashMap::from_iter([(start.clone(), 0u32)]);
         let mut states = vec![start];
         let mut next = Vec::new();
@@ -55,9 +54,7 @@ impl Dfa {
                 });
                 next.push(target);
             }
-            if states.len() > max_states {
-                return Err(TooManyStates);
-            }
+            quota.spend(representatives.len(), states.len())?;
             index += 1;
         }
         let accepting = states.iter().map(is_accepting).collect();
@@ -91,8 +88,8 @@ impl Dfa {
     pub(crate) fn from_edges(
         edges: &[Vec<(u8, u8, u32)>],
         accepting: Vec<bool>,
-        max_entries: usize,
-    ) -> Result<Self, TooManyStates> {
+        quota: Quota<'_>,
+    ) -> Result<Self, Error> {
         let mut begins = [false; 257];
         for &(first, last, _) in edges.iter().flatten() {
             begins[usize::from(first)] = true;
@@ -105,9 +102,7 @@ impl Dfa {
             class
         });
         let n_classes = usize::from(class) + 1;
-        if edges.len() * n_classes > max_entries {
-            return Err(TooManyStates);
-        }
+        quota.spend(edges.len(), edges.len() * n_classes)?;
         let mut next = vec![DEAD; edges.len() * n_classes];
         for (row, edges) in next.chunks_mut(n_classes).zip(edges) {
             for &(first, last, target) in edges {
@@ -120,26 +115,18 @@ impl Dfa {
     }
 
     /// The automaton of the texts that both accept.
-    pub(crate) fn intersection(
-        &self,
-        other: &Self,
-        max_states: usize,
-    ) -> Result<Self, TooManyStates> {
-        self.product(other, max_states, |a, b| a && b, |a, b| a && b)
+    pub(crate) fn intersection(&self, other: &Self, quota: Quota<'_>) -> Result<Self, Error> {
+        self.product(other, quota, |a, b| a && b, |a, b| a && b)
     }
 
     /// The automaton of the texts that this one accepts and the other doesn't.
-    pub(crate) fn difference(
-        &self,
-        other: &Self,
-        max_states: usize,
-    ) -> Result<Self, TooManyStates> {
-        self.product(other, max_states, |a, _| a, |a, b| a && !b)
+    pub(crate) fn difference(&self, other: &Self, quota: Quota<'_>) -> Result<Self, Error> {
+        self.product(other, quota, |a, _| a, |a, b| a && !b)
     }
 
     /// The automaton of the texts that one of both accepts.
-    pub(crate) fn union(&self, other: &Self, max_states: usize) -> Result<Self, TooManyStates> {
-        self.product(other, max_states, |a, b| a || b, |a, b| a || b)
+    pub(crate) fn union(&self, other: &Self, quota: Quota<'_>) -> Result<Self, Error> {
+        self.product(other, quota, |a, b| a || b, |a, b| a || b)
     }
 
     /// The bytes with which some text goes on; `None` when these are many.
@@ -162,15 +149,15 @@ impl Dfa {
     fn product(
         &self,
         other: &Self,
-        max_states: usize,
+        quota: Quota<'_>,
         goes_on: impl Fn(bool, bool) -> bool,
         accepts: impl Fn(bool, bool) -> bool,
-    ) -> Result<Self, TooManyStates> {
+    ) -> Result<Self, Error> {
         let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
         Self::explore(
             (self.start, other.start),
             (classes, &representatives),
-            max_states,
+            quota,
             |&(a, b), byte| {
                 let (a, b) = (self.step(a, byte), other.step(b, byte));
                 goes_on(a.is_some(), b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
@@ -180,11 +167,7 @@ impl Dfa {
     }
 
     /// The automaton of the texts that are one of this one and then one of the other.
-    pub(crate) fn followed_by(
-        &self,
-        other: &Self,
-        max_states: usize,
-    ) -> Result<Self, TooManyStates> {
+    pub(crate) fn followed_by(&self, other: &Self, quota: Quota<'_>) -> Result<Self, Error> {
         let (classes, representatives) = classes_of(|byte| (self.class(byte), other.class(byte)));
         // The second text may have begun in several places.
         let state = |first: u32, mut second: Vec<u32>| {
@@ -196,7 +179,7 @@ impl Dfa {
         Self::explore(
             state(self.start, Vec::new()),
             (classes, &representatives),
-            max_states,
+            quota,
             |(first, second), byte| {
                 let first = self.step(*first, byte);
                 let second = second.iter().filter_map(|&second| other.step(second, byte)).collect();
@@ -238,7 +221,7 @@ impl Dfa {
         let explored = Self::explore(
             blocks.of.get(self.start as usize).copied().unwrap_or(DEAD),
             (classes, &representatives),
-            members.len() + 1,
+            Quota::new(&Meter::unlimited(), Limit { name: "states", value: members.len() + 1 }),
             |&block, byte| {
                 let target = self.step(*members.get(block as usize)?, byte)?;
                 Some(blocks.of[target as usize])
@@ -251,19 +234,20 @@ impl Dfa {
     /// The automaton of all texts in UTF-8.
     pub(crate) fn any_text() -> &'static Self {
         static ANY: LazyLock<Dfa> = LazyLock::new(|| {
-            crate::regex::compile("(?s:.)*").unwrap_or_else(|_| unreachable!("a valid expression"))
+            crate::regex::compile("(?s:.)*", &Meter::unlimited())
+                .unwrap_or_else(|_| unreachable!("a valid expression"))
         });
         &ANY
     }
 
     /// The automaton of some texts.
-    pub(crate) fn of_texts(texts: &Literals, max_states: usize) -> Result<Self, TooManyStates> {
+    pub(crate) fn of_texts(texts: &Literals, quota: Quota<'_>) -> Result<Self, Error> {
         let used: FxHashSet<u8> = texts.iter().flatten().copied().collect();
         let (classes, representatives) = classes_of(|byte| used.contains(&byte).then_some(byte));
         Self::explore(
             texts.start(),
             (classes, &representatives),
-            max_states,
+            quota,
             |&prefix, byte| texts.step(prefix, byte),
             |&prefix| texts.is_complete(prefix),
         )
@@ -458,9 +442,13 @@ fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::regex::compile;
+    use super::Dfa;
+    use crate::limits::Limit;
+    use crate::meter::{Meter, Quota};
 
-    const MAX_STATES: usize = 1000;
+    fn compile(expression: &str) -> Dfa {
+        crate::regex::compile(expression, &Meter::unlimited()).unwrap()
+    }
 
     fn texts() -> impl Iterator<Item = Vec<u8>> {
         let letters = |index: u32| (0..6).map(move |place| b"ab"[(index >> place) as usize & 1]);
@@ -472,12 +460,14 @@ mod tests {
     fn operations_accept_what_they_say() {
         let expressions =
             ["a*", "(?:ab)*", "b|ab?|bab", "[ab]*a[ab]{2}", "", "[^\\x00-\\u{10FFFF}]"];
-        let automata = expressions.map(|expression| compile(expression).unwrap());
+        let automata = expressions.map(compile);
+        let meter = Meter::unlimited();
+        let quota = Quota::new(&meter, Limit { name: "states", value: 1000 });
         for (a, b) in automata.iter().flat_map(|a| automata.iter().map(move |b| (a, b))) {
-            let union = a.union(b, MAX_STATES).unwrap();
-            let both = a.intersection(b, MAX_STATES).unwrap();
-            let only = a.difference(b, MAX_STATES).unwrap();
-            let chain = a.followed_by(b, MAX_STATES).unwrap();
+            let union = a.union(b, quota).unwrap();
+            let both = a.intersection(b, quota).unwrap();
+            let only = a.difference(b, quota).unwrap();
+            let chain = a.followed_by(b, quota).unwrap();
             for text in texts() {
                 let (in_a, in_b) = (a.accepts(&text), b.accepts(&text));
                 assert_eq!(union.accepts(&text), in_a || in_b);
@@ -494,7 +484,7 @@ mod tests {
 
     #[test]
     fn equal_states_become_one() {
-        let dfa = compile("abc|xbc|(?:a|x)bd").unwrap().minimized();
+        let dfa = compile("abc|xbc|(?:a|x)bd").minimized();
         assert_eq!(dfa.n_states(), 4);
         assert_eq!(dfa.minimized().n_states(), 4);
         assert_eq!(dfa.shortest_suffix(dfa.start()).len(), 3);

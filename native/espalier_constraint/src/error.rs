@@ -125,8 +125,8 @@ pub enum Error {
         /// The number of tokens accepted so far.
         accepted: usize,
     },
-    /// A limit was reached.
-    #[error("limit reached: {limit} is {value}{}", place(pointer.as_deref()))]
+    /// A limit was reached: one of the [`Limits`](crate::Limits), which raise it.
+    #[error("{limit} reached its limit of {value}{}: the option \"limits\" raises it (limits: [{limit}: ...])", place(pointer.as_deref()))]
     LimitExceeded {
         /// The name of the limit.
         limit: &'static str,
@@ -135,6 +135,19 @@ pub enum Error {
         /// The place in the schema, where there is one.
         pointer: Option<String>,
     },
+    /// A limit was set to more than is possible.
+    #[error("invalid limit {limit}: expected {greatest} at most, got: {value}")]
+    InvalidLimit {
+        /// The name of the limit.
+        limit: &'static str,
+        /// The value that was given.
+        value: usize,
+        /// The greatest that is possible.
+        greatest: usize,
+    },
+    /// A [`Cancellation`](crate::Cancellation) ended the call.
+    #[error("the call was cancelled")]
+    Cancelled,
 }
 
 impl Error {
@@ -151,5 +164,5 @@ impl Error {
 }
 
 fn place(pointer: Option<&str>) -> String {
-    pointer.map_or(String::new(), |pointer| format!(" (at \"{pointer}\")"))
+    pointer.map_or(String::new(), |pointer| format!(" at \"{pointer}\""))
 }

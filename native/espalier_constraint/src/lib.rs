@@ -29,6 +29,7 @@
 
 mod automaton;
 mod character_groups;
+mod compiler;
 mod constraint;
 mod dfa;
 mod error;
@@ -37,9 +38,11 @@ mod interner;
 mod json_schema;
 mod json_tokens;
 mod lexicon;
+mod limits;
 mod literals;
 mod machine;
 mod matcher;
+mod meter;
 mod number_tokens;
 mod plain;
 mod regex;
@@ -54,12 +57,15 @@ mod token_trie;
 mod token_walk;
 mod vocabulary;
 
+pub use compiler::Compiler;
 pub use constraint::Constraint;
 pub use error::Error;
 pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };
+pub use limits::Limits;
 pub use matcher::Matcher;
+pub use meter::Cancellation;
 pub use source::ConstraintKind;
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

@@ -61,6 +61,11 @@ pub(crate) trait Machine: Debug + Send {
     /// A short text that leads to an accepting state; empty in one.
     fn completion(&mut self, state: &Self::State) -> Result<Vec<u8>, Error>;
 
+    /// About how many bytes a state takes beyond itself.
+    fn memory_of(&self, _state: &Self::State) -> usize {
+        0
+    }
+
     /// About how many bytes the states met so far take, beyond the states themselves.
     fn memory(&self) -> usize {
         0

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
+use crate::meter::Cancellation;
 use crate::replicas::{Guard, Replicas};
 use crate::token_mask::TokenMask;
 use crate::token_trie::Children;
@@ -17,7 +18,8 @@ use crate::vocabulary::Vocabulary;
 /// (what is the only way on?).
 ///
 /// A token is in the mask exactly when it is accepted. A call that fails changes nothing, unless
-/// its documentation says otherwise.
+/// its documentation says otherwise. That a call may fail with [`Error::LimitExceeded`] or
+/// [`Error::Cancelled`] goes for all that have work to do.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     replicas: Arc<Replicas>,
@@ -31,6 +33,7 @@ pub struct Matcher {
     states: Vec<StateId>,
     epoch: Option<u64>,
     is_finished: bool,
+    cancellation: Option<Cancellation>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +52,9 @@ struct Locked<'a> {
 /// Reading so many tokens again takes about as long as waiting for a table.
 const TOKENS_PER_WAIT: usize = 16;
 
+/// The most bytes of forced text that are looked for at once.
+const MAX_FORCED: usize = 4096;
+
 /// How many of the allowed ids an error names.
 const MAX_NAMED: usize = 8;
 
@@ -63,7 +69,15 @@ impl Matcher {
             states: Vec::new(),
             epoch: None,
             is_finished: false,
+            cancellation: None,
         }
+    }
+
+    /// The handle ends calls of this matcher with [`Error::Cancelled`]: the one that is running, and all
+    /// later ones that have work to do.
+    #[must_use]
+    pub fn with_cancellation(self, cancellation: Cancellation) -> Self {
+        Self { cancellation: Some(cancellation), ..self }
     }
 
     /// The ids that are allowed next; none after the end.
@@ -205,7 +219,8 @@ impl Matcher {
     /// The tokens that are the only way on, in the tokenizer's own spelling; often none.
     ///
     /// The end-of-sequence token is never among them. Where the tokenizer would spell the end of
-    /// the forced text together with what comes after it, that end is left to be sampled.
+    /// the forced text together with what comes after it, that end is left to be sampled. Of a long
+    /// forced text these are the first tokens.
     pub fn forced_tokens(&mut self) -> Result<Vec<u32>, Error> {
         if self.is_finished {
             return Ok(Vec::new());
@@ -298,10 +313,13 @@ impl Matcher {
         let n_tables = self.replicas.count();
         automaton.shrink(n_tables);
         if self.epoch != Some(automaton.epoch()) {
-            self.states = read_again(&mut **automaton, &self.accepted, &self.vocabulary)?;
+            let cancellation = self.cancellation.as_ref();
+            self.states =
+                read_again(&mut **automaton, &self.accepted, &self.vocabulary, cancellation)?;
             automaton.make_room(n_tables);
             self.epoch = Some(automaton.epoch());
         }
+        automaton.refill(self.cancellation.as_ref());
         let state = *self.states.last().unwrap_or(&0);
         Ok(Locked { automaton, state })
     }
@@ -327,7 +345,7 @@ impl Locked<'_> {
     fn forced_text(&mut self) -> Result<(Vec<u8>, Vec<StateId>), Error> {
         let (mut text, mut states) = (Vec::new(), vec![self.state]);
         let mut state = self.state;
-        while !self.automaton.is_accepting(state) {
+        while text.len() < MAX_FORCED && !self.automaton.is_accepting(state) {
             let mut only = None;
             for byte in 0..=255 {
                 if let Some(next) = self.automaton.step(state, byte)?
@@ -374,6 +392,7 @@ fn read_again(
     automaton: &mut dyn Automaton,
     accepted: &[Accepted],
     vocabulary: &Vocabulary,
+    cancellation: Option<&Cancellation>,
 ) -> Result<Vec<StateId>, Error> {
     let mut states = vec![automaton.start()];
     for unit in accepted {
@@ -382,6 +401,7 @@ fn read_again(
             Accepted::Text(text) => text,
             Accepted::EndOfSequence => &[],
         };
+        automaton.refill(cancellation);
         let mut state = states[states.len() - 1];
         for &byte in bytes {
             state = automaton.step(state, byte)?.unwrap_or(state);

@@ -1,17 +1,19 @@
 //! [`NumberTables`]: the tokens that may follow in numbers of some range, whatever encloses them.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+use crate::error::Error;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
+use crate::meter::Meter;
 use crate::token_mask::TokenSet;
 use crate::token_trie::{Children, TokenTrie};
 
-/// The tables that are kept, and the places that one of them may have.
+/// The tables that are kept, and the places that one of them may have, with the memory of these.
 const MAX_TABLES: usize = 256;
 const MAX_PLACES: usize = 4096;
+const MAX_PLACE_BYTES: usize = 1 << 20;
 
 /// A table for each range of numbers that was met, shared by all constraints of a vocabulary.
 #[derive(Debug, Default)]
@@ -46,6 +48,8 @@ struct NumberTable {
     places: Vec<NumberPrefix>,
     rows: Vec<[u32; SIGNS.len()]>,
     tokens: FxHashMap<(u32, NumberTrie), Arc<NumberTokens>>,
+    /// About the memory of the places beyond themselves.
+    n_bytes: usize,
 }
 
 /// What numbers consist of.
@@ -62,7 +66,8 @@ impl NumberTables {
         (range, style): (&NumberRange, NumberStyle),
         prefix: &NumberPrefix,
         (kind, trie, n_ids): (NumberTrie, &TokenTrie, usize),
-    ) -> Arc<NumberTokens> {
+        meter: &Meter,
+    ) -> Result<Arc<NumberTokens>, Error> {
         let table = {
             let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
             if tables.len() >= MAX_TABLES {
@@ -71,16 +76,17 @@ impl NumberTables {
             tables.entry((range.clone(), style)).or_default().clone()
         };
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.places.len() > MAX_PLACES {
+        if table.places.len() > MAX_PLACES || table.n_bytes > MAX_PLACE_BYTES {
             *table = NumberTable::default();
         }
         let place = table.id_of(prefix.clone());
         if let Some(tokens) = table.tokens.get(&(place, kind)) {
-            return tokens.clone();
+            return Ok(tokens.clone());
         }
-        let tokens = Arc::new(table.find_tokens((range, style), place, trie, n_ids));
+        let tokens = table.find_tokens((range, style), place, (trie, n_ids), meter)?;
+        let tokens = Arc::new(tokens);
         table.tokens.insert((place, kind), tokens.clone());
-        tokens
+        Ok(tokens)
     }
 }
 
@@ -89,40 +95,48 @@ impl NumberTable {
         &mut self,
         (range, style): (&NumberRange, NumberStyle),
         start: u32,
-        trie: &TokenTrie,
-        n_ids: usize,
-    ) -> NumberTokens {
+        (trie, n_ids): (&TokenTrie, usize),
+        meter: &Meter,
+    ) -> Result<NumberTokens, Error> {
         let (mut inside, mut beyond) = (Vec::new(), Vec::new());
         let mut path = vec![start];
-        let walked = trie.walk(|visit| {
+        trie.walk(|visit| {
             path.truncate(visit.depth);
             let at = path[visit.depth - 1];
-            let next = self.step((range, style), at, visit.byte);
+            let next = self.step((range, style), at, visit.byte, meter)?;
             if next != REFUSED {
                 path.push(next);
                 inside.extend(visit.ids());
-                return Ok::<_, Infallible>(Children::All);
+                return Ok::<_, Error>(Children::All);
             }
             // The number must end before this byte.
             if visit.depth > 1 && self.places[at as usize].is_complete(range, style) {
                 beyond.extend(visit.ids_below());
             }
             Ok(Children::None)
-        });
-        let Ok(()) = walked;
-        NumberTokens { inside: Arc::new(TokenSet::new(inside, n_ids)), beyond }
+        })?;
+        Ok(NumberTokens { inside: Arc::new(TokenSet::new(inside, n_ids)), beyond })
     }
 
-    fn step(&mut self, (range, style): (&NumberRange, NumberStyle), place: u32, byte: u8) -> u32 {
-        let Some(column) = SIGNS.iter().position(|&sign| sign == byte) else { return REFUSED };
+    fn step(
+        &mut self,
+        (range, style): (&NumberRange, NumberStyle),
+        place: u32,
+        byte: u8,
+        meter: &Meter,
+    ) -> Result<u32, Error> {
+        meter.spend(1)?;
+        let column = SIGNS.iter().position(|&sign| sign == byte);
+        let Some(column) = column else { return Ok(REFUSED) };
         let known = self.rows[place as usize][column];
         if known != UNKNOWN {
-            return known;
+            return Ok(known);
         }
+        meter.spend(range.work())?;
         let next = self.places[place as usize].step(byte, range, style);
         let next = next.map_or(REFUSED, |next| self.id_of(next));
         self.rows[place as usize][column] = next;
-        next
+        Ok(next)
     }
 
     fn id_of(&mut self, prefix: NumberPrefix) -> u32 {
@@ -131,6 +145,7 @@ impl NumberTable {
         }
         let id = self.places.len() as u32;
         self.ids.insert(prefix.clone(), id);
+        self.n_bytes += 2 * prefix.memory();
         self.places.push(prefix);
         self.rows.push([UNKNOWN; SIGNS.len()]);
         id

@@ -6,6 +6,7 @@ use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::json_schema::{self, Automata, JsonMachine, JsonSchemaOptions};
 use crate::literals::Literals;
+use crate::meter::Meter;
 
 /// What a constraint was compiled from, with the automata that took time to make.
 #[derive(Debug)]
@@ -47,9 +48,9 @@ impl Source {
 
 impl SchemaSource {
     /// Reads the schema; its automata are made, unless they were loaded.
-    pub(crate) fn compile(&mut self) -> Result<JsonMachine, Error> {
+    pub(crate) fn compile(&mut self, meter: &Meter) -> Result<JsonMachine, Error> {
         let documents: Vec<_> =
             self.documents.iter().map(|(uri, text)| (&uri[..], &text[..])).collect();
-        json_schema::compile(&self.schema, &documents, self.options, &mut self.automata)
+        json_schema::compile(&self.schema, &documents, self.options, &mut self.automata, meter)
     }
 }

@@ -1,6 +1,7 @@
 //! [`TokenList`]: the bytes of each token id, and which ids are special.
 
 use crate::error::Error;
+use crate::limits::{Limits, limit};
 
 /// Tokens by id, checked.
 #[derive(Debug)]
@@ -15,11 +16,13 @@ pub(crate) struct TokenList {
 
 impl TokenList {
     /// # Errors
-    /// [`Error::InvalidVocabulary`], see [`Vocabulary::new`](crate::Vocabulary::new).
+    /// [`Error::InvalidVocabulary`] and [`Error::LimitExceeded`], see
+    /// [`Vocabulary::new`](crate::Vocabulary::new).
     pub(crate) fn new(
         tokens: Vec<Vec<u8>>,
         eos_ids: &[u32],
         special_ids: &[u32],
+        limits: &Limits,
     ) -> Result<Self, Error> {
         let mut special_ids = [eos_ids, special_ids].concat();
         special_ids.sort_unstable();
@@ -29,7 +32,7 @@ impl TokenList {
             bytes.extend(token);
             ends.push(bytes.len());
         }
-        Self::checked((bytes, ends), eos_ids.to_vec(), special_ids)
+        Self::checked((bytes, ends), eos_ids.to_vec(), special_ids, limits)
     }
 
     /// Of all bytes with their ends, and special ids in ascending order.
@@ -40,7 +43,9 @@ impl TokenList {
         (bytes, ends): (Vec<u8>, Vec<usize>),
         eos_ids: Vec<u32>,
         special_ids: Vec<u32>,
+        limits: &Limits,
     ) -> Result<Self, Error> {
+        check_size(&ends, limits)?;
         check_ids(ends.len(), &eos_ids, &special_ids)?;
         let tokens = Self { bytes, ends, eos_ids, special_ids };
         if tokens.ordinary().next().is_none() {
@@ -81,6 +86,13 @@ impl TokenList {
         let tokens = ids.filter_map(|id| Some((id, self.bytes(id)?)));
         tokens.filter(|(_, bytes)| !bytes.is_empty())
     }
+}
+
+fn check_size(ends: &[usize], limits: &Limits) -> Result<(), Error> {
+    limit!(limits, vocabulary_tokens).check(ends.len())?;
+    let mut lengths = [0].iter().chain(ends).zip(ends).map(|(start, end)| end - start);
+    lengths.try_for_each(|length| limit!(limits, token_bytes).check(length))?;
+    limit!(limits, vocabulary_bytes).check(ends.last().copied().unwrap_or(0))
 }
 
 fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {

@@ -123,7 +123,8 @@ impl<M: Machine> Walk<'_, M> {
     fn add_numbers(&mut self, state: StateId, kind: NumberTrie) -> Result<(), Error> {
         let Some(number) = self.automaton.number(state)? else { return Ok(()) };
         for (range, prefix) in number.readings() {
-            let tokens = self.vocabulary.number_tokens((range, number.style), prefix, kind);
+            let (range, meter) = ((range, number.style), self.automaton.meter());
+            let tokens = self.vocabulary.number_tokens(range, prefix, kind, meter)?;
             self.mask.add_part(&tokens.inside);
             self.doubtful.extend(&tokens.beyond);
         }
@@ -223,6 +224,7 @@ impl<M: Machine> Walk<'_, M> {
         begun: (&Arc<M::Inside>, StateId),
         spelled: &[u8],
     ) -> Result<Option<StateId>, Error> {
+        self.automaton.meter().spend(1 + spelled.len())?;
         let (inside, mut position) = (begun.0, begun.0.start());
         for (index, &byte) in spelled.iter().enumerate() {
             match inside.step(&position, &spelled[..index], byte) {
@@ -286,6 +288,7 @@ impl<M: Machine> Walk<'_, M> {
     }
 
     fn next(&mut self, spot: &Spot<M>, path: &[u8], byte: u8) -> Result<Next<M>, Error> {
+        self.automaton.meter().spend(1)?;
         let (index, begun_at, position) = match &spot.at {
             At::State(state) => {
                 if spot.is_proxy && self.automaton.depends_on_text(*state, byte) {

@@ -7,6 +7,8 @@ use crate::error::Error;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
+use crate::limits::Limits;
+use crate::meter::Meter;
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
@@ -39,9 +41,22 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidVocabulary`] when no id ends a sequence, an id is outside of the list, or
-    /// no token has a text.
+    /// no token has a text; [`Error::LimitExceeded`].
     pub fn new(tokens: Vec<Vec<u8>>, eos_ids: &[u32], special_ids: &[u32]) -> Result<Self, Error> {
-        let tokens = TokenList::new(tokens, eos_ids, special_ids)?;
+        Self::with_limits(tokens, eos_ids, special_ids, &Limits::default())
+    }
+
+    /// As [`new`](Self::new), with other than the default limits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_limits(
+        tokens: Vec<Vec<u8>>,
+        eos_ids: &[u32],
+        special_ids: &[u32],
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let tokens = TokenList::new(tokens, eos_ids, special_ids, limits)?;
         let trie = TokenTrie::new(tokens.ordinary());
         Ok(Self::with_trie(tokens, trie))
     }
@@ -124,13 +139,14 @@ impl Vocabulary {
         (range, style): (&NumberRange, NumberStyle),
         prefix: &NumberPrefix,
         kind: NumberTrie,
-    ) -> Arc<NumberTokens> {
+        meter: &Meter,
+    ) -> Result<Arc<NumberTokens>, Error> {
         let trie = match kind {
             NumberTrie::Begin => &self.bare.numbers,
             NumberTrie::SpacedBegin => &self.spaced.numbers,
             NumberTrie::GoOn => &self.digits,
         };
-        self.numbers.tokens((range, style), prefix, (kind, trie, self.n_ids()))
+        self.numbers.tokens((range, style), prefix, (kind, trie, self.n_ids()), meter)
     }
 
     /// Spells the text in tokens; `None` where some byte has no token.

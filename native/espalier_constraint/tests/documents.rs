@@ -2,12 +2,15 @@
 
 mod support;
 
-use espalier_constraint::{Constraint, Error, JsonSchemaOptions};
+use espalier_constraint::{Compiler, Constraint, Error, JsonSchemaOptions};
 use support::{data, following};
 
 fn compile(schema: &str, others: &[(&str, &str)]) -> Result<Constraint, Error> {
     let vocabulary = data::read_vocabulary("bytes");
-    Constraint::json_schema_with(schema, others, &JsonSchemaOptions::matching(), &vocabulary)
+    let compiler = Compiler::new(&vocabulary);
+    let compiler =
+        others.iter().fold(compiler, |compiler, (uri, text)| compiler.document(uri, text));
+    compiler.json_schema(schema, &JsonSchemaOptions::matching())
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use espalier_constraint::{Constraint, Error, FormatMode, JsonSchemaOptions};
+use espalier_constraint::{Compiler, Error, FormatMode, JsonSchemaOptions};
 use serde_json::Value;
 use support::data;
 use support::following;
@@ -229,10 +229,10 @@ fn verdicts(
     }
     let vocabulary = data::read_vocabulary("bytes");
     let options = JsonSchemaOptions { format, ..JsonSchemaOptions::matching() };
-    let remotes: Vec<(&str, &str)> =
-        remotes.iter().map(|(uri, text)| (uri.as_str(), text.as_str())).collect();
-    let schema = schema.to_string();
-    let constraint = match Constraint::json_schema_with(&schema, &remotes, &options, &vocabulary) {
+    let compiler = Compiler::new(&vocabulary);
+    let compiler =
+        remotes.iter().fold(compiler, |compiler, (uri, text)| compiler.document(uri, text));
+    let constraint = match compiler.json_schema(&schema.to_string(), &options) {
         Ok(constraint) => Some(constraint),
         Err(Error::Unsatisfiable { .. }) => None,
         Err(_) => return None,

@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::{Arc, LazyLock};
 
-use espalier_constraint::{Constraint, ConstraintKind, Error, JsonSchemaOptions, Vocabulary};
+use espalier_constraint::{
+    Compiler, Constraint, ConstraintKind, Error, JsonSchemaOptions, Vocabulary,
+};
 use support::data;
 use support::random::{Random, seeds};
 use support::schemas::random_schema;
@@ -27,9 +29,9 @@ const SCHEMA: &str = r#"{
 }"#;
 
 fn schema_with_everything(vocabulary: &Arc<Vocabulary>) -> Constraint {
-    let others = [("other:schema", r#"{"type": "string", "pattern": "b|c", "minLength": 2}"#)];
-    let options = JsonSchemaOptions::generating();
-    Constraint::json_schema_with(SCHEMA, &others, &options, vocabulary).unwrap()
+    let other = r#"{"type": "string", "pattern": "b|c", "minLength": 2}"#;
+    let compiler = Compiler::new(vocabulary).document("other:schema", other);
+    compiler.json_schema(SCHEMA, &JsonSchemaOptions::generating()).unwrap()
 }
 
 /// One of each kind.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use espalier_constraint::Vocabulary;
+use espalier_constraint::{Limits, Vocabulary};
 
 use crate::error::Error;
 use crate::tokenizer::MAX_IDS;
@@ -13,10 +13,11 @@ use crate::tokenizer::MAX_IDS;
 /// text.
 ///
 /// ```
+/// use espalier_constraint::Limits;
 /// use espalier_inference::vocabulary_from_tiktoken;
 ///
 /// let ranks = b"YQ== 0\nYg== 1\nYWI= 2\n";
-/// let vocabulary = vocabulary_from_tiktoken(ranks, &[("<|endoftext|>".to_owned(), 3)], &[3])?;
+/// let vocabulary = vocabulary_from_tiktoken(ranks, &[("<|endoftext|>".to_owned(), 3)], &[3], &Limits::default())?;
 /// assert_eq!(vocabulary.token_bytes(2), Some(&b"ab"[..]));
 /// # Ok::<(), espalier_inference::Error>(())
 /// ```
@@ -28,6 +29,7 @@ pub fn vocabulary_from_tiktoken(
     ranks: &[u8],
     special_tokens: &[(String, u32)],
     eos: &[u32],
+    limits: &Limits,
 ) -> Result<Vocabulary, Error> {
     let mut tokens: Vec<Vec<u8>> = Vec::new();
     for (index, line) in ranks.split(|&byte| byte == b'\n').enumerate() {
@@ -46,7 +48,7 @@ pub fn vocabulary_from_tiktoken(
         entry(&mut tokens, id)?.clear();
     }
     let special_ids: Vec<u32> = special_tokens.iter().map(|(_, id)| *id).collect();
-    Ok(Vocabulary::new(tokens, eos, &special_ids)?)
+    Ok(Vocabulary::with_limits(tokens, eos, &special_ids, limits)?)
 }
 
 /// The place of an id; the list grows to it.
@@ -85,7 +87,9 @@ mod tests {
     #[test]
     fn reads_tokens_and_leaves_holes_empty() {
         let special = [("<|end|>".to_owned(), 5)];
-        let vocabulary = vocabulary_from_tiktoken(b"IQ== 0\r\n/w== 3\n\n", &special, &[5]).unwrap();
+        let vocabulary =
+            vocabulary_from_tiktoken(b"IQ== 0\r\n/w== 3\n\n", &special, &[5], &Limits::default())
+                .unwrap();
         let bytes: Vec<&[u8]> = (0..6).map(|id| vocabulary.token_bytes(id).unwrap()).collect();
         assert_eq!(bytes, [&b"!"[..], b"", b"", b"\xff", b"", b""]);
         assert!(vocabulary.is_special(5) && !vocabulary.is_special(1));
@@ -96,9 +100,12 @@ mod tests {
         for broken in
             ["x", "IQ== ", "IQ== -1", "I 0", " 0", "IQ== 1 2", "IQ== 0\nIg== 0", "IQ== 4000000000"]
         {
-            let result = vocabulary_from_tiktoken(broken.as_bytes(), &[], &[0]);
+            let result = vocabulary_from_tiktoken(broken.as_bytes(), &[], &[0], &Limits::default());
             assert!(matches!(result, Err(Error::InvalidTokenizer { .. })), "{broken}: {result:?}");
         }
-        assert!(matches!(vocabulary_from_tiktoken(b"", &[], &[0]), Err(Error::Constraint(_))));
+        assert!(matches!(
+            vocabulary_from_tiktoken(b"", &[], &[0], &Limits::default()),
+            Err(Error::Constraint(_))
+        ));
     }
 }

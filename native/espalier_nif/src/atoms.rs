@@ -13,6 +13,7 @@ rustler::atoms! {
     invalid_chat_template,
     invalid_config,
     invalid_json,
+    invalid_limit,
     invalid_prompt,
     invalid_request,
     invalid_regex,

@@ -1,7 +1,7 @@
 //! `Espalier.Constraint`.
 
 use espalier_constraint::{
-    Constraint, ConstraintKind, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle,
+    Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle,
     PropertyOrder, Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
@@ -9,19 +9,26 @@ use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 use crate::atoms;
 use crate::error::Fault;
 use crate::guard;
-use crate::resources::{ConstraintRef, VocabularyRef};
+use crate::limits::Given;
+use crate::resources::{CompilationRef, ConstraintRef, VocabularyRef};
 use crate::vocabulary::binary;
 
 type Compiled = Result<ResourceArc<ConstraintRef>, Fault>;
 
 #[rustler::nif(schedule = "DirtyCpu")]
 fn constraint_json_schema(
+    env: Env<'_>,
     vocabulary: ResourceArc<VocabularyRef>,
+    limits: Given,
     schema: &str,
     documents: Vec<(&str, &str)>,
     options: Options,
 ) -> Compiled {
-    compile(|| Constraint::json_schema_with(schema, &documents, &options.0, &vocabulary.0))
+    compile(env, &vocabulary, limits, |compiler| {
+        let compiler =
+            documents.iter().fold(compiler, |compiler, (uri, text)| compiler.document(uri, text));
+        compiler.json_schema(schema, &options.0)
+    })
 }
 
 #[rustler::nif]
@@ -30,14 +37,24 @@ fn constraint_unknown_keywords(constraint: ResourceArc<ConstraintRef>) -> Vec<St
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn constraint_regex(vocabulary: ResourceArc<VocabularyRef>, pattern: &str) -> Compiled {
-    compile(|| Constraint::regex(pattern, &vocabulary.0))
+fn constraint_regex(
+    env: Env<'_>,
+    vocabulary: ResourceArc<VocabularyRef>,
+    limits: Given,
+    pattern: &str,
+) -> Compiled {
+    compile(env, &vocabulary, limits, |compiler| compiler.regex(pattern))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn constraint_choice(vocabulary: ResourceArc<VocabularyRef>, choices: Vec<Binary>) -> Compiled {
+fn constraint_choice(
+    env: Env<'_>,
+    vocabulary: ResourceArc<VocabularyRef>,
+    limits: Given,
+    choices: Vec<Binary>,
+) -> Compiled {
     let choices: Vec<&[u8]> = choices.iter().map(Binary::as_slice).collect();
-    compile(|| Constraint::choice(&choices, &vocabulary.0))
+    compile(env, &vocabulary, limits, |compiler| compiler.choice(&choices))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -48,7 +65,8 @@ fn constraint_serialize(env: Env<'_>, constraint: ResourceArc<ConstraintRef>) ->
 #[rustler::nif(schedule = "DirtyCpu")]
 fn constraint_deserialize(vocabulary: ResourceArc<VocabularyRef>, bytes: Binary) -> Compiled {
     let bytes = bytes.as_slice();
-    compile(|| Constraint::from_bytes(bytes, &vocabulary.0))
+    let constraint = guard::with_large_stack(|| Ok(Constraint::from_bytes(bytes, &vocabulary.0)?))?;
+    Ok(ResourceArc::new(ConstraintRef(constraint)))
 }
 
 /// What it was compiled from.
@@ -61,10 +79,21 @@ fn constraint_kind(constraint: ResourceArc<ConstraintRef>) -> Atom {
     }
 }
 
+/// Compiles, until the calling process ends.
 fn compile(
-    function: impl FnOnce() -> Result<Constraint, espalier_constraint::Error> + Send,
+    env: Env<'_>,
+    vocabulary: &VocabularyRef,
+    Given(limits): Given,
+    function: impl FnOnce(Compiler) -> Result<Constraint, espalier_constraint::Error> + Send,
 ) -> Compiled {
-    let constraint = guard::with_large_stack(|| Ok(function()?))?;
+    let compilation = ResourceArc::new(CompilationRef::default());
+    // Without a monitor it goes on to its end.
+    let _monitor = env.monitor(&compilation, &env.pid());
+    let cancellation = compilation.0.clone();
+    let constraint = guard::with_large_stack(|| {
+        let compiler = Compiler::new(&vocabulary.0).limits(limits).cancellation(cancellation);
+        Ok(function(compiler)?)
+    })?;
     Ok(ResourceArc::new(ConstraintRef(constraint)))
 }
 

@@ -195,6 +195,11 @@ impl From<ConstraintError> for Fault {
                     (atoms::pointer(), pointer.into()),
                 ],
             ),
+            E::InvalidLimit { limit, value, .. } => fault(
+                atoms::invalid_limit(),
+                vec![(atoms::limit(), limit.into()), (atoms::value(), value.into())],
+            ),
+            E::Cancelled => fault(atoms::cancelled(), vec![]),
             _ => fault(atoms::other(), vec![]),
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod generation;
 mod guard;
 mod json;
+mod limits;
 mod matcher;
 mod model;
 mod packed;

@@ -7,7 +7,7 @@ use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use espalier_constraint::{Constraint, Matcher, Vocabulary};
+use espalier_constraint::{Cancellation, Constraint, Matcher, Vocabulary};
 use espalier_inference::{Generation, Model};
 use rustler::{Env, LocalPid, Monitor, Resource};
 
@@ -24,6 +24,19 @@ pub(crate) struct ConstraintRef(pub(crate) Constraint);
 impl Resource for ConstraintRef {}
 
 impl RefUnwindSafe for ConstraintRef {}
+
+/// A constraint that is being compiled. It is given up when the process that asked for it ends.
+#[derive(Default)]
+pub(crate) struct CompilationRef(pub(crate) Cancellation);
+
+#[rustler::resource_impl]
+impl Resource for CompilationRef {
+    fn down<'a>(&'a self, _env: Env<'a>, _caller: LocalPid, _monitor: Monitor) {
+        self.0.cancel();
+    }
+}
+
+impl RefUnwindSafe for CompilationRef {}
 
 /// Locked for the length of one call, on dirty schedulers only.
 pub(crate) struct MatcherRef(pub(crate) Mutex<Matcher>);

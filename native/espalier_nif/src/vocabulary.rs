@@ -8,6 +8,7 @@ use rustler::{Binary, Env, NewBinary, NifMap, ResourceArc, Term};
 
 use crate::error::Fault;
 use crate::guard;
+use crate::limits::Given;
 use crate::resources::VocabularyRef;
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -15,10 +16,11 @@ fn vocabulary_from_tokens(
     tokens: Vec<Binary>,
     eos_ids: Vec<u32>,
     special_ids: Vec<u32>,
+    limits: Given,
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     guard::catch(|| {
         let tokens = tokens.iter().map(|token| token.to_vec()).collect();
-        Ok(resource(Arc::new(Vocabulary::new(tokens, &eos_ids, &special_ids)?)))
+        Ok(resource(Arc::new(Vocabulary::with_limits(tokens, &eos_ids, &special_ids, &limits.0)?)))
     })
 }
 
@@ -26,11 +28,12 @@ fn vocabulary_from_tokens(
 fn vocabulary_from_tokenizer_json(
     text: Binary,
     eos_tokens: Vec<String>,
+    limits: Given,
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     let text = text.as_slice();
     guard::with_own_thread(|| {
         let tokenizer = Tokenizer::from_json(text)?;
-        Ok(resource(Arc::new(tokenizer.vocabulary(&eos_tokens)?)))
+        Ok(resource(Arc::new(tokenizer.vocabulary(&eos_tokens, &limits.0)?)))
     })
 }
 
@@ -39,9 +42,10 @@ fn vocabulary_from_tiktoken_ranks(
     ranks: Binary,
     special_tokens: Vec<(String, u32)>,
     eos_ids: Vec<u32>,
+    limits: Given,
 ) -> Result<ResourceArc<VocabularyRef>, Fault> {
     guard::catch(|| {
-        let vocabulary = vocabulary_from_tiktoken(&ranks, &special_tokens, &eos_ids)?;
+        let vocabulary = vocabulary_from_tiktoken(&ranks, &special_tokens, &eos_ids, &limits.0)?;
         Ok(resource(Arc::new(vocabulary)))
     })
 }

@@ -3,8 +3,10 @@
 use super::cost::Costing;
 use super::expand::Atom;
 use super::goals::{GoalId, Goals};
+use super::parse;
 use super::schema::{Kind, Literal};
 use crate::error::Error;
+use crate::limits::limit;
 
 /// The arrays of one alternative.
 #[derive(Debug)]
@@ -48,8 +50,8 @@ pub(crate) struct ArrayProgress {
     pub(crate) has_equal: bool,
 }
 
-/// Counters that can go either way at one item, at most.
-const MAX_OPEN_COUNTERS: usize = 6;
+/// What it costs to look at two items together.
+const PAIR: usize = 100;
 
 impl ArrayLeaf {
     pub(crate) fn item(&self, index: u32) -> GoalId {
@@ -215,13 +217,12 @@ impl Goals {
 
     /// What only values equal to that of the text satisfy.
     pub(super) fn value_of(&mut self, text: &[u8]) -> Result<Literal, Error> {
-        const MAX_DEPTH: usize = 127;
-        let value = serde_json::from_slice(text).map_err(|_| Error::LimitExceeded {
-            limit: "depth_of_unique_items",
-            value: MAX_DEPTH,
-            pointer: None,
-        })?;
-        self.schema.nodes.value(&value)
+        let nesting = limit!(self.meter().limits(), item_nesting);
+        nesting.check(parse::json_nesting(text))?;
+        self.meter().spend(1 + text.len() / 16)?;
+        let value = serde_json::from_slice(text).map_err(|_| nesting.exceeded())?;
+        let meter = self.meter().clone();
+        self.schema.nodes.value(&value, &meter)
     }
 
     /// What the next item may be: its goal, and the progress after it. A counter that needs more is
@@ -265,11 +266,12 @@ impl Goals {
                 _ => open.push(index),
             }
         }
-        if open.len() > MAX_OPEN_COUNTERS {
-            let (limit, value) = ("open_counters", MAX_OPEN_COUNTERS);
-            let pointer = Some(self.schema.pointer(leaf.counters[0].item).to_string());
-            return Err(Error::LimitExceeded { limit, value, pointer });
-        }
+        let counters = limit!(self.meter().limits(), open_counters).check(open.len());
+        counters.map_err(|error| match leaf.counters.first() {
+            Some(counter) => error.at(self.schema.pointer(counter.item)),
+            None => error,
+        })?;
+        self.meter().spend((forced.len() / 8 + 1) << open.len())?;
         let mut next = Vec::new();
         for bits in (0..1usize << open.len()).rev() {
             let counted: Vec<usize> =
@@ -336,6 +338,7 @@ impl Goals {
         }
         for second in first..end {
             for index in first..second {
+                self.meter().spend(PAIR)?;
                 let both = self.both(leaf.item(index), leaf.item(second));
                 if self.is_possible(both)? {
                     return Ok(Some((Some(index), second)));
@@ -354,6 +357,7 @@ impl Goals {
         let mut best = None;
         for second in 0..leaf.end_of_different(0) {
             for first in 0..second {
+                self.meter().spend(PAIR)?;
                 let both = self.both(leaf.item(first), leaf.item(second));
                 best = [best, costing.cost(self, both)?].into_iter().flatten().min();
             }

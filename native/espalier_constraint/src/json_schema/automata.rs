@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::format;
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::meter::Meter;
 use crate::regex;
 
 /// What an automaton was made from.
@@ -45,8 +46,9 @@ impl Automata {
     }
 
     /// The automaton of a pattern.
-    pub(super) fn pattern(&mut self, pattern: &str) -> Result<Arc<Dfa>, Error> {
-        self.get(Origin::Pattern(pattern.to_owned()), || regex::compile_ecma(pattern).map(Arc::new))
+    pub(super) fn pattern(&mut self, pattern: &str, meter: &Meter) -> Result<Arc<Dfa>, Error> {
+        let make = || regex::compile_ecma(pattern, meter).map(Arc::new);
+        self.get(Origin::Pattern(pattern.to_owned()), make)
     }
 
     /// The automaton of a format, if it is known.

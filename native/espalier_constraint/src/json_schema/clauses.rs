@@ -58,7 +58,7 @@ fn clauses(schema: &Schema, literal: Literal, depth: usize) -> Option<Clauses> {
     if let Some(truth) = truth(schema, JsonType::Object, literal, depth) {
         return Some(if truth { Vec::new() } else { vec![Vec::new()] });
     }
-    if depth > MAX_DEPTH {
+    if depth > MAX_DEPTH || schema.meter.spend(1).is_err() {
         return None;
     }
     let of = |literal: Literal| clauses(schema, literal, depth + 1);

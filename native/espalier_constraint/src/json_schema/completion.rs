@@ -1,7 +1,7 @@
 //! How a partly read value is completed soonest.
 
 use super::Whitespace;
-use super::cost::{Costing, check_length, item_tasks};
+use super::cost::{Costing, item_tasks};
 use super::frame::{Alternative, ArrayFrame, Frame, Progress};
 use super::goals::Leaf;
 use super::key_classes::KeyClasses;
@@ -86,7 +86,12 @@ impl JsonMachine {
                         let style = self.options().numbers;
                         options.push((
                             reading.serves,
-                            number_completion::shortest_suffix(&reading.prefix, range, style),
+                            number_completion::shortest_suffix(
+                                &reading.prefix,
+                                range,
+                                style,
+                                self.goals.meter(),
+                            )?,
                         ));
                     }
                 }
@@ -94,9 +99,10 @@ impl JsonMachine {
             Place::String { readings, .. } => {
                 for reading in readings {
                     let language = self.language(reading.leaf);
-                    check_length(language.least_length(reading.reading) as u64)?;
+                    self.goals.check_length(language.least_length(reading.reading) as u64)?;
                     let mut text = Vec::new();
-                    escape_into(&language.shortest_suffix(reading.reading), &mut text);
+                    let suffix = language.shortest_suffix(reading.reading, self.goals.meter())?;
+                    escape_into(&suffix, &mut text);
                     text.push(b'"');
                     options.push((reading.serves, text));
                 }
@@ -143,6 +149,7 @@ impl JsonMachine {
         read: &[u8],
     ) -> Result<Vec<u8>, Error> {
         while let Some(node) = self.stack(stack).cloned() {
+            self.goals.meter().spend(1)?;
             options = self.enclose_once(&node, &options, read)?;
             stack = node.parent;
         }
@@ -194,6 +201,7 @@ impl JsonMachine {
             }
             (Leaf::Array(array), Progress::Array(progress)) => {
                 let plan = self.goals.plan_array(array, progress, &mut Costing::Settled)?;
+                self.goals.check_length(plan.as_ref().map_or(0, |plan| plan.cost))?;
                 item_tasks(plan.map_or(Vec::new(), |plan| plan.items), is_first)
             }
             (Leaf::Object(leaf), Progress::Object(progress)) => {
@@ -221,6 +229,8 @@ impl JsonMachine {
         let begun = key.and_then(|key| key.text).map_or(Vec::new(), |text| self.texts.bytes(text));
         let n_begun = prefix.map_or(begun.len(), Prefix::n_read);
         let mut names = self.wanted_names(stack, &keys.names, prefix);
+        let n_read = keys.others.iter().map(|others| others.used.len()).sum::<usize>();
+        self.goals.meter().spend(n_read + begun.len())?;
         names.extend(self.other_keys(stack, &keys, key, &begun));
         let mut best: Option<Vec<u8>> = None;
         for name in names {

@@ -37,6 +37,10 @@ fn facts(schema: &Schema, json_type: JsonType, literals: &[Literal]) -> Option<V
     let mut seen = FxHashSet::default();
     let mut facts = Vec::new();
     while let Some(literal) = todo.pop() {
+        // What is not certain is answered where there is nothing left to find out with.
+        if schema.meter.spend(1).is_err() {
+            return Some(Vec::new());
+        }
         if !seen.insert(literal) {
             continue;
         }
@@ -68,14 +72,19 @@ fn members_contradict(schema: &Schema, facts: &[Literal], depth: usize) -> bool 
         }
     }
     for fact in facts {
+        if schema.meter.spend(1).is_err() {
+            return false;
+        }
         match (schema.kind(*fact), fact.is_negated()) {
             (Kind::Required(name), true) if values.contains_key(&**name) => return true,
             (Kind::MaxProperties(max), false) if values.len() > *max as usize => return true,
             (Kind::Members(members), false) => {
+                if schema.meter.spend(values.len()).is_err() {
+                    return false;
+                }
                 for (name, values) in &mut values {
-                    let named = members.properties.iter().filter(|(other, _)| **other == **name);
                     let n_before = values.len();
-                    values.extend(named.map(|(_, value)| *value));
+                    values.extend(members.value_of(name));
                     let is_other = values.len() == n_before && members.patterns.is_empty();
                     values.extend(members.rest.filter(|_| is_other));
                 }

@@ -18,12 +18,10 @@ use super::plan::{OpenObject, PlannedKey, Wanted};
 use super::schema::{Kind, Literal};
 use super::string::quote_into;
 use crate::error::Error;
+use crate::limits::limit;
 
-/// The texts that are made up to complete a value may have so many bytes.
-pub(crate) const MAX_COMPLETION_BYTES: u64 = 1 << 22;
-
-/// How many arrays whose items are made up one by one may be in each other.
-const MAX_OPEN_ARRAYS: usize = 100;
+/// What it costs to make up a key.
+const KEY_MADE_UP: usize = 100;
 
 /// What is known of the goals that were looked at.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +89,7 @@ impl Goals {
             let n_goals = pending.order.len();
             let mut has_changed = false;
             for index in (0..n_goals).rev() {
+                self.meter().spend(1)?;
                 let goal = pending.order[index];
                 let best = self.best_of(goal, &mut Costing::Settling(&mut pending))?;
                 let (old, new) = (pending.costs[&goal], best.map(|(cost, _)| cost));
@@ -122,6 +121,7 @@ impl Goals {
     ) -> Result<Vec<LeafId>, Error> {
         let mut possible = Vec::new();
         for &leaf in self.alternatives(goal, json_type)?.iter() {
+            self.meter().spend(1)?;
             if self.leaf_cost(leaf, &mut Costing::Settled)?.is_some() {
                 possible.push(leaf);
             }
@@ -138,6 +138,7 @@ impl Goals {
         let mut best: Option<(u64, LeafId)> = None;
         for json_type in JsonType::ALL {
             for &leaf in self.alternatives(goal, json_type)?.iter() {
+                self.meter().spend(1)?;
                 let cost = self.leaf_cost(leaf, costing)?.map(|cost| (cost, leaf));
                 best = [best, cost].into_iter().flatten().min();
             }
@@ -154,7 +155,7 @@ impl Goals {
             Leaf::Array(array) => self.array_cost(array, costing),
             Leaf::Object(object) => self.object_cost(object, costing),
             scalar => {
-                let cost = self.scalar_cost(scalar);
+                let cost = self.scalar_cost(scalar)?;
                 self.costs.scalars.insert(id, cost);
                 Ok(Some(cost))
             }
@@ -167,6 +168,11 @@ impl Goals {
         costing: &mut Costing<'_>,
     ) -> Result<Option<u64>, Error> {
         let start = array.start();
+        // All are asked for, so that those being settled become known early.
+        for &item in array.prefix.iter().take(array.min as usize) {
+            self.meter().spend(1)?;
+            costing.cost(self, item)?;
+        }
         if !self.has_enough_values(array, &start, &[], costing)? {
             return Ok(None);
         }
@@ -200,6 +206,7 @@ impl Goals {
     ) -> Result<Option<u64>, Error> {
         let mut total = 2u64;
         let mut is_possible = true;
+        self.meter().spend(leaf.properties.len())?;
         for index in leaf.missing(progress) {
             let property = &leaf.properties[index as usize];
             // All are asked for, so that those being settled become known early.
@@ -211,39 +218,44 @@ impl Goals {
         Ok(is_possible.then_some(total))
     }
 
-    fn scalar_cost(&self, leaf: &Leaf) -> u64 {
+    fn scalar_cost(&self, leaf: &Leaf) -> Result<u64, Error> {
         if let Leaf::String(language) = leaf
-            && check_length(language.least_length(language.start()) as u64).is_err()
+            && self.check_length(language.least_length(language.start()) as u64).is_err()
         {
-            return language.least_length(language.start()) as u64;
+            return Ok(language.least_length(language.start()) as u64);
         }
         let mut text = Vec::new();
-        self.write_scalar(leaf, &mut text);
-        text.len() as u64
+        self.write_scalar(leaf, &mut text)?;
+        Ok(text.len() as u64)
     }
 
-    fn write_scalar(&self, leaf: &Leaf, out: &mut Vec<u8>) {
+    fn write_scalar(&self, leaf: &Leaf, out: &mut Vec<u8>) -> Result<(), Error> {
         match leaf {
             Leaf::Word(word) => out.extend(*word),
             Leaf::Number(range) => {
-                out.extend(shortest_suffix(&NumberPrefix::start(), range, self.options.numbers));
+                let start = NumberPrefix::start();
+                let style = self.options.numbers;
+                out.extend(shortest_suffix(&start, range, style, self.meter())?);
             }
             Leaf::String(language) => {
-                quote_into(&language.shortest_suffix(language.start()), out);
+                quote_into(&language.shortest_suffix(language.start(), self.meter())?, out);
             }
             Leaf::Array(_) | Leaf::Object(_) => {}
         }
+        Ok(())
     }
 
     /// Appends a short text of a goal.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] when it would be longer than [`MAX_COMPLETION_BYTES`].
+    /// [`Error::LimitExceeded`] when it would be longer than the limit.
     pub(crate) fn write_shortest(&mut self, goal: GoalId, out: &mut Vec<u8>) -> Result<(), Error> {
-        check_length(self.cost(goal)?.unwrap_or(u64::MAX))?;
+        let cost = self.cost(goal)?.unwrap_or(u64::MAX);
+        self.check_length(cost)?;
         let mut tasks = vec![Task::Goal(goal)];
         while let Some(task) = tasks.pop() {
-            check_length(out.len() as u64)?;
+            self.check_length(out.len() as u64)?;
+            self.meter().spend(1)?;
             match task {
                 Task::Text(text) => out.extend(text),
                 Task::Again(goal, n) => {
@@ -277,7 +289,7 @@ impl Goals {
                                 OpenObject { leaf: object, progress: &progress, others: &[] };
                             tasks.extend(self.member_tasks(&open, true)?);
                         }
-                        scalar => self.write_scalar(scalar, out),
+                        scalar => self.write_scalar(scalar, out)?,
                     }
                 }
             }
@@ -299,10 +311,7 @@ impl Goals {
         is_first: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        if self.n_open_arrays == MAX_OPEN_ARRAYS {
-            let (limit, value) = ("completion_depth", MAX_OPEN_ARRAYS);
-            return Err(Error::LimitExceeded { limit, value, pointer: None });
-        }
+        limit!(self.meter().limits(), completion_depth).check(self.n_open_arrays + 1)?;
         self.n_open_arrays += 1;
         let written = self.write_known_items(array, progress, values, is_first, out);
         self.n_open_arrays -= 1;
@@ -319,7 +328,7 @@ impl Goals {
     ) -> Result<(), Error> {
         let mut progress = progress.clone();
         while !array.is_complete(&progress) {
-            check_length(out.len() as u64)?;
+            self.check_length(out.len() as u64)?;
             let Some((goal, next)) = self.cheapest_item(array, &progress, &values)? else { break };
             if !std::mem::take(&mut is_first) {
                 out.extend(self.comma());
@@ -359,13 +368,15 @@ impl Goals {
     /// Appends what completes an open array, and its end.
     pub(super) fn write_tasks(&mut self, tasks: Vec<Task>, out: &mut Vec<u8>) -> Result<(), Error> {
         for task in tasks.into_iter().rev() {
-            check_length(out.len() as u64)?;
+            self.check_length(out.len() as u64)?;
+            self.meter().spend(1)?;
             match task {
                 Task::Text(text) => out.extend(text),
                 Task::Goal(goal) => self.write_shortest(goal, out)?,
                 Task::Again(goal, n) => {
                     for _ in 0..n {
-                        check_length(out.len() as u64)?;
+                        self.check_length(out.len() as u64)?;
+                        self.meter().spend(1)?;
                         out.extend(self.comma());
                         self.write_shortest(goal, out)?;
                     }
@@ -391,6 +402,7 @@ impl Goals {
                 PlannedKey::Named(index) => self
                     .write_key(object.leaf.properties[index as usize].name.as_bytes(), &mut text),
                 PlannedKey::Other(class) => {
+                    self.meter().spend(KEY_MADE_UP + 70 * others.len())?;
                     let new = object.leaf.new_key(class, &others).unwrap_or_default();
                     self.write_key(&new, &mut text);
                     others.push(new);
@@ -425,7 +437,8 @@ impl Goals {
         let mut at = root;
         'deeper: loop {
             seen.insert(at);
-            for part in self.parts_needed(at) {
+            for part in self.parts_needed(at)? {
+                self.meter().spend(1)?;
                 let goal = self.goal(vec![part]);
                 if !seen.contains(&part) && !self.is_possible(goal)? {
                     at = part;
@@ -438,10 +451,10 @@ impl Goals {
 
     /// What can't be satisfied if one of these can't: parts of the schema and, of values that it
     /// needs, their schemas.
-    fn parts_needed(&self, literal: Literal) -> Vec<Literal> {
-        let Kind::All(statements) = self.schema.kind(literal) else { return Vec::new() };
+    fn parts_needed(&self, literal: Literal) -> Result<Vec<Literal>, Error> {
+        let Kind::All(statements) = self.schema.kind(literal) else { return Ok(Vec::new()) };
         if literal.is_negated() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let kinds = || {
             statements
@@ -461,13 +474,18 @@ impl Goals {
             .collect();
         let n_items =
             flat().map(|kind| if let Kind::MinItems(n) = kind { *n } else { 0 }).max().unwrap_or(0);
+        let mut required = FxHashSet::default();
+        for kind in flat() {
+            self.meter().spend(1)?;
+            if let Kind::Required(name) = kind {
+                required.insert(name);
+            }
+        }
         for kind in flat() {
             match kind {
                 Kind::Members(members) => {
-                    let is_required = |name: &str| {
-                        flat().any(|kind| matches!(kind, Kind::Required(other) if **other == *name))
-                    };
-                    let needed = members.properties.iter().filter(|(name, _)| is_required(name));
+                    let needed = members.properties.iter();
+                    let needed = needed.filter(|(name, _)| required.contains(name));
                     parts.extend(needed.map(|(_, value)| *value));
                 }
                 Kind::Items { prefix, rest } => {
@@ -477,7 +495,14 @@ impl Goals {
                 _ => {}
             }
         }
-        parts
+        Ok(parts)
+    }
+
+    /// # Errors
+    /// [`Error::LimitExceeded`] for a text that is too long to be made up.
+    pub(super) fn check_length(&self, n_bytes: u64) -> Result<(), Error> {
+        let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
+        limit!(self.meter().limits(), completion_bytes).check(n_bytes)
     }
 }
 
@@ -504,14 +529,4 @@ pub(super) fn item_tasks(items: Vec<(GoalId, u32)>, mut is_first: bool) -> Vec<T
     tasks.push(Task::Text(b"]".to_vec()));
     tasks.reverse();
     tasks
-}
-
-/// # Errors
-/// [`Error::LimitExceeded`] for a text that is too long to be made up.
-pub(crate) fn check_length(n_bytes: u64) -> Result<(), Error> {
-    if n_bytes <= MAX_COMPLETION_BYTES {
-        return Ok(());
-    }
-    let (limit, value) = ("completion_bytes", MAX_COMPLETION_BYTES as usize);
-    Err(Error::LimitExceeded { limit, value, pointer: None })
 }

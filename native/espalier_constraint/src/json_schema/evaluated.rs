@@ -10,8 +10,7 @@ use super::expand::{Atom, Condition, Part};
 use super::goals::JsonType;
 use super::schema::{Kind, Literal, NodeId, Schema};
 
-/// Choices that one keyword may depend on, and how deep schemas are followed.
-pub(super) const MAX_CHOICES: usize = 512;
+/// How deep schemas are followed.
 const MAX_DEPTH: usize = 200;
 
 /// What schemas have spoken of.
@@ -51,12 +50,13 @@ impl Walk<'_> {
     fn all(self, statements: &[Literal], depth: usize) -> Option<Vec<Choice>> {
         let nothing = vec![(Vec::new(), Evaluated::default())];
         let mut statements = statements.iter();
-        statements
-            .try_fold(nothing, |before, &statement| both(before, &self.of(statement, depth + 1)?))
+        statements.try_fold(nothing, |before, &statement| {
+            self.both(before, &self.of(statement, depth + 1)?)
+        })
     }
 
     fn of(self, literal: Literal, depth: usize) -> Option<Vec<Choice>> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || self.schema.meter.spend(1).is_err() {
             return None;
         }
         let nothing = || vec![(Vec::new(), Evaluated::default())];
@@ -72,7 +72,7 @@ impl Walk<'_> {
             Kind::All(list) => self.all(list, depth),
             Kind::Any(list) | Kind::One(list) => {
                 list.iter().try_fold(nothing(), |before, &branch| {
-                    both(before, &self.if_it_holds(branch, depth)?)
+                    self.both(before, &self.if_it_holds(branch, depth)?)
                 })
             }
             Kind::If { condition, then, otherwise } => {
@@ -123,26 +123,30 @@ impl Walk<'_> {
         choices.push((vec![Part::Literal(branch.negated())], Evaluated::default()));
         Some(choices)
     }
-}
 
-fn both(one: Vec<Choice>, other: &[Choice]) -> Option<Vec<Choice>> {
-    if one.len() * other.len() > MAX_CHOICES {
-        return None;
+    /// None if there are too many choices.
+    fn both(self, one: Vec<Choice>, other: &[Choice]) -> Option<Vec<Choice>> {
+        let n = one.len() * other.len();
+        let meter = &self.schema.meter;
+        if n > meter.limits().unevaluated_choices || meter.spend(n).is_err() {
+            return None;
+        }
+        let pairs =
+            one.into_iter().flat_map(|one| other.iter().map(move |other| (one.clone(), other)));
+        Some(
+            pairs
+                .map(|((mut parts, mut evaluated), (more_parts, more))| {
+                    parts.extend(more_parts.iter().cloned());
+                    evaluated.names.extend(more.names.iter().cloned());
+                    evaluated.patterns.extend(&more.patterns);
+                    evaluated.items.extend(&more.items);
+                    evaluated.n_items = evaluated.n_items.max(more.n_items);
+                    evaluated.all |= more.all;
+                    (parts, evaluated)
+                })
+                .collect(),
+        )
     }
-    let pairs = one.into_iter().flat_map(|one| other.iter().map(move |other| (one.clone(), other)));
-    Some(
-        pairs
-            .map(|((mut parts, mut evaluated), (more_parts, more))| {
-                parts.extend(more_parts.iter().cloned());
-                evaluated.names.extend(more.names.iter().cloned());
-                evaluated.patterns.extend(&more.patterns);
-                evaluated.items.extend(&more.items);
-                evaluated.n_items = evaluated.n_items.max(more.n_items);
-                evaluated.all |= more.all;
-                (parts, evaluated)
-            })
-            .collect(),
-    )
 }
 
 fn with(literal: Literal, mut choices: Vec<Choice>) -> Vec<Choice> {

@@ -7,15 +7,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::evaluated::{self, Evaluated};
 use super::goals::JsonType;
 use super::schema::{Kind, Literal, NodeId, Schema};
 use crate::error::Error;
-
-/// The alternatives that one goal may have for one type.
-const MAX_ALTERNATIVES: usize = 4096;
+use crate::limits::limit;
 
 /// A statement on values of one type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +95,7 @@ pub(crate) struct Expansion<'a> {
 #[derive(Clone, Default)]
 struct Partial {
     todo: Vec<Part>,
-    seen: Vec<Literal>,
+    seen: FxHashSet<Literal>,
     atoms: Vec<Atom>,
     choices: Vec<Choice>,
 }
@@ -120,22 +118,19 @@ impl<'a> Expansion<'a> {
                 continue;
             }
             if let Some(choice) = partial.choices.pop() {
-                let branches = partial.branches(choice).into_iter().rev();
+                let branches = partial.branches(choice);
+                self.schema.meter.spend(branches.len() * (1 + partial.size() / 8))?;
+                let branches = branches.into_iter().rev();
                 open.extend(branches.map(|todo| Partial { todo, ..partial.clone() }));
             } else {
                 partial.atoms.sort_unstable();
                 partial.atoms.dedup();
                 closed.push(partial.atoms);
             }
-            if open.len() + closed.len() > MAX_ALTERNATIVES {
-                let pointer = goal.first().map(|&literal| self.schema.pointer(literal).to_string());
-                return Err(Error::LimitExceeded {
-                    limit: "alternatives",
-                    value: MAX_ALTERNATIVES,
-                    pointer,
-                });
-            }
+            limit!(self.schema.meter.limits(), alternatives).check(open.len() + closed.len())?;
         }
+        let n_compared = closed.len().min(MAX_COMPARED) * closed.len().min(MAX_COMPARED);
+        self.schema.meter.spend(n_compared)?;
         drop_subsumed(&mut closed);
         Ok(closed)
     }
@@ -143,6 +138,7 @@ impl<'a> Expansion<'a> {
     /// Answers false when no value of the type satisfies it.
     fn take_what_must_hold(&mut self, partial: &mut Partial) -> Result<bool, Error> {
         while let Some(part) = partial.todo.pop() {
+            self.schema.meter.spend(1)?;
             match part {
                 Part::Atom(atom) => partial.atoms.push(atom),
                 Part::Literal(literal) if partial.seen.contains(&literal) => {}
@@ -150,7 +146,7 @@ impl<'a> Expansion<'a> {
                     return Ok(false);
                 }
                 Part::Literal(literal) => {
-                    partial.seen.push(literal);
+                    partial.seen.insert(literal);
                     let kind = self.schema.kind(literal);
                     let is_unevaluated = self.truth(literal).is_none()
                         && matches!(
@@ -277,9 +273,8 @@ impl<'a> Expansion<'a> {
         };
         let choices =
             evaluated::choices(self.schema, self.json_type, statements).ok_or_else(|| {
-                let (limit, value) = ("unevaluated_choices", evaluated::MAX_CHOICES);
-                let pointer = Some(self.schema.pointer(literal).to_string());
-                Error::LimitExceeded { limit, value, pointer }
+                let limit = limit!(self.schema.meter.limits(), unevaluated_choices);
+                self.schema.meter.check().err().unwrap_or(limit.exceeded())
             })?;
         let is_items = self.json_type == JsonType::Array;
         let mut branches = Choice::new();
@@ -361,8 +356,11 @@ impl<'a> Expansion<'a> {
         if let Some(&known) = self.disjoint.get(&key) {
             return known;
         }
+        let _ = self.schema.meter.spend(COMPARED);
         let answer = super::contradiction::is_certain(self.schema, self.json_type, &key.1);
-        self.disjoint.insert(key, answer);
+        if !self.schema.meter.is_empty() {
+            self.disjoint.insert(key, answer);
+        }
         answer
     }
 
@@ -412,6 +410,9 @@ pub(super) fn truth(
 ) -> Option<bool> {
     const MAX_DEPTH: usize = 6;
     const MAX_WIDTH: usize = 64;
+    if schema.meter.spend(1).is_err() {
+        return None;
+    }
     let of = |other: Literal| truth(schema, json_type, other, depth + 1);
     let truth = match schema.kind(literal) {
         Kind::All(list) | Kind::Any(list) if depth < MAX_DEPTH && list.len() <= MAX_WIDTH => {
@@ -444,6 +445,12 @@ pub(super) fn truth(
 }
 
 impl Partial {
+    /// How much there is to copy.
+    fn size(&self) -> usize {
+        let choices = self.choices.iter().flatten().map(Vec::len).sum::<usize>();
+        self.todo.len() + self.seen.len() + self.atoms.len() + choices
+    }
+
     fn require(&mut self, literals: impl Iterator<Item = Literal>) {
         self.todo.extend(literals.map(Part::Literal));
     }
@@ -455,7 +462,7 @@ impl Partial {
             Part::Atom(_) => None,
         });
         let mut open: Vec<Literal> = parts.collect();
-        let mut required = self.seen.clone();
+        let mut required: Vec<Literal> = self.seen.iter().copied().collect();
         while let Some(literal) = open.pop() {
             match schema.kind(literal) {
                 Kind::All(all) if !literal.is_negated() => open.extend(all),
@@ -491,10 +498,14 @@ impl Partial {
     }
 }
 
+/// What it costs to begin with two branches that may exclude each other.
+const COMPARED: usize = 200;
+/// Of more alternatives than that it is not asked.
+const MAX_COMPARED: usize = 200;
+
 /// What satisfies all atoms of an alternative also satisfies any part of them: an alternative
 /// that has all atoms of another adds nothing.
 fn drop_subsumed(alternatives: &mut Vec<Vec<Atom>>) {
-    const MAX_COMPARED: usize = 200;
     alternatives.sort_unstable();
     alternatives.dedup();
     if alternatives.len() > MAX_COMPARED {

@@ -79,6 +79,18 @@ pub(crate) enum Named {
 }
 
 impl Frame {
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        let more = match self {
+            Self::Object(object) => object.unnamed.len() * size_of::<TextId>(),
+            Self::Array(array) => {
+                let values = array.read.as_ref().map_or(0, |read| read.values.len());
+                values * size_of::<Literal>()
+            }
+        };
+        self.alternatives().iter().map(Alternative::memory).sum::<usize>() + more
+    }
+
     pub(crate) fn alternatives(&self) -> &[Alternative] {
         match self {
             Self::Object(object) => &object.alternatives,
@@ -88,6 +100,18 @@ impl Frame {
 }
 
 impl Alternative {
+    /// About how many bytes it takes.
+    fn memory(&self) -> usize {
+        let of_progress = match &self.progress {
+            Progress::Array(array) => array.counts.len() * size_of::<u32>(),
+            Progress::Object(object) => match &object.named {
+                Named::Behind(_) => 0,
+                Named::Seen(bits) | Named::BehindSeen(_, bits) => bits.len() * size_of::<u64>(),
+            },
+        };
+        size_of::<Self>() + of_progress
+    }
+
     /// An alternative of a container that has just been opened.
     pub(crate) fn new(serves: u32, leaf: LeafId, goals: &Goals) -> Self {
         let progress = match &**goals.leaf(leaf) {

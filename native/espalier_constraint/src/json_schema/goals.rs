@@ -20,11 +20,15 @@ use super::scalar::{self, Products};
 use super::schema::{Kind, Literal, Schema, Types};
 use crate::error::Error;
 use crate::interner::Interner;
+use crate::meter::Meter;
 
 /// Index of a goal.
 pub(crate) type GoalId = u32;
 /// Index of a [`Leaf`].
 pub(crate) type LeafId = u32;
+
+/// What it costs to begin with a goal.
+const EXPANDED: usize = 10;
 
 /// The JSON types, as their first bytes tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +109,18 @@ pub(crate) enum Leaf {
     Object(Box<ObjectLeaf>),
 }
 
+impl Leaf {
+    /// About how many bytes it takes beyond itself.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Word(_) | Self::Number(_) => 0,
+            Self::String(language) => language.memory(),
+            Self::Array(array) => array.prefix.len() * size_of::<GoalId>(),
+            Self::Object(object) => object.memory(),
+        }
+    }
+}
+
 /// Literals of a value, each with the clauses that it meets, one bit each.
 pub(super) type Meeting = Vec<(Literal, u64)>;
 
@@ -118,7 +134,10 @@ pub(crate) struct Goals {
     pub(crate) options: JsonSchemaOptions,
     /// The literals of each goal, ascending.
     literals: Interner<Box<[Literal]>>,
+    n_literals: usize,
     leaves: Vec<Arc<Leaf>>,
+    /// About the memory of the leaves beyond themselves.
+    n_leaf_bytes: usize,
     alternatives: FxHashMap<(GoalId, JsonType), Arc<[LeafId]>>,
     disjoint: Disjoint,
     products: Products,
@@ -135,7 +154,9 @@ impl Goals {
             schema,
             options,
             literals: Interner::default(),
+            n_literals: 0,
             leaves: Vec::new(),
+            n_leaf_bytes: 0,
             alternatives: FxHashMap::default(),
             disjoint: Disjoint::default(),
             products: Products::default(),
@@ -145,11 +166,18 @@ impl Goals {
         }
     }
 
+    pub(super) fn meter(&self) -> &Meter {
+        &self.schema.meter
+    }
+
     /// The goal that all of the literals hold.
     pub(crate) fn goal(&mut self, mut literals: Vec<Literal>) -> GoalId {
         literals.sort_unstable();
         literals.dedup();
-        self.literals.intern(literals.into())
+        let (n_goals, n_literals) = (self.literals.len(), literals.len());
+        let goal = self.literals.intern(literals.into());
+        self.n_literals += if self.literals.len() > n_goals { n_literals } else { 0 };
+        goal
     }
 
     pub(super) fn literals_of(&self, goal: GoalId) -> &[Literal] {
@@ -169,14 +197,20 @@ impl Goals {
     pub(crate) fn memory(&self) -> usize {
         const GOAL_BYTES: usize = 150;
         const LEAF_BYTES: usize = 600;
-        self.literals.len() * GOAL_BYTES + self.leaves.len() * LEAF_BYTES
+        self.literals.len() * GOAL_BYTES
+            + self.n_literals * size_of::<Literal>()
+            + self.leaves.len() * LEAF_BYTES
+            + self.n_leaf_bytes
+            + self.schema.nodes.memory()
     }
 
     /// Forgets all goals and leaves, and values that were met while reading.
     pub(crate) fn forget(&mut self) {
         self.schema.nodes.forget_values();
         self.literals.clear();
+        self.n_literals = 0;
         self.leaves.clear();
+        self.n_leaf_bytes = 0;
         self.alternatives.clear();
         self.products.clear();
         self.ways.clear();
@@ -197,12 +231,17 @@ impl Goals {
         if let Some(alternatives) = self.alternatives.get(&(goal, json_type)) {
             return Ok(alternatives.clone());
         }
+        self.meter().spend(EXPANDED)?;
         let literals = self.literals.get(goal).clone();
+        let place = literals.first().map(|&literal| self.schema.pointer(literal).clone());
+        let place = |error: Error| place.as_ref().map_or(error.clone(), |place| error.at(place));
         let expansion = Expansion::new(&self.schema, json_type, &mut self.disjoint);
-        let conjunctions = { expansion }.alternatives(&literals)?;
+        let conjunctions = { expansion }.alternatives(&literals).map_err(&place)?;
         let mut leaves = Vec::new();
         for atoms in conjunctions {
-            for leaf in self.leaves_of(&atoms, json_type)? {
+            for leaf in self.leaves_of(&atoms, json_type).map_err(&place)? {
+                self.meter().spend(1)?;
+                self.n_leaf_bytes += leaf.memory();
                 self.leaves.push(Arc::new(leaf));
                 leaves.push(self.leaves.len() as LeafId - 1);
             }

@@ -123,6 +123,7 @@ impl JsonMachine {
             Place::Key(KeyReading { decoder, prefix, others, text }) => {
                 let keys = self.keys(state.stack)?;
                 let begun = text.map_or(Vec::new(), |text| self.texts.bytes(text));
+                self.goals.meter().spend(begun.len())?;
                 let others = others.iter().copied().collect();
                 (*decoder, Of::Key(KeyRest { keys, prefix: *prefix, others, begun }))
             }

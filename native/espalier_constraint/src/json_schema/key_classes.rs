@@ -8,11 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::dfa::{DEAD, Dfa, classes_of};
-
-/// The states that the automaton of the keys of one object may have.
-pub(super) const MAX_KEY_STATES: usize = 50_000;
-/// The classes of keys that one object may have.
-pub(super) const MAX_KEY_CLASSES: usize = 256;
+use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::{Meter, Quota};
 
 /// Index of a class; bit of a [`ClassSet`].
 pub(crate) type Class = u32;
@@ -46,16 +44,19 @@ struct ClassAutomaton {
 /// Stands for as many keys as anyone may want.
 pub(crate) const MANY: u32 = u32::MAX;
 
-/// Too many states or classes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TooLarge;
-
 impl KeyClasses {
     /// The state before a key.
     pub(crate) const START: u32 = 0;
 
     /// The classes of the keys in a language (all keys, if there is none) by the patterns.
-    pub(crate) fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>) -> Result<Self, TooLarge> {
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when they are too many.
+    pub(crate) fn new(
+        patterns: &[Arc<Dfa>],
+        keys: Option<&Dfa>,
+        meter: &Meter,
+    ) -> Result<Self, Error> {
         let counts = Mutex::default();
         if patterns.is_empty() && keys.is_none() {
             return Ok(Self { matched: vec![Box::new([])], automaton: None, counts });
@@ -63,8 +64,15 @@ impl KeyClasses {
         let mut all: Vec<&Dfa> = vec![keys.unwrap_or_else(|| Dfa::any_text())];
         all.extend(patterns.iter().map(|dfa| &**dfa));
         let mut matched = Vec::new();
-        let automaton = ClassAutomaton::new(&all, &mut matched)?;
+        let automaton = ClassAutomaton::new(&all, &mut matched, meter)?;
         Ok(Self { matched, automaton: Some(automaton), counts })
+    }
+
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        let n_patterns = self.matched.first().map_or(0, |matched| matched.len());
+        let automaton = self.automaton.as_ref().map_or(0, |automaton| automaton.next.len() * 4);
+        self.matched.len() * n_patterns + automaton
     }
 
     /// Whether all keys are of one class.
@@ -162,7 +170,9 @@ pub(crate) fn insert(classes: &mut ClassSet, class: Class) {
 
 impl ClassAutomaton {
     /// Explores the product; the first automaton says which keys there are.
-    fn new(all: &[&Dfa], matched: &mut Vec<Box<[bool]>>) -> Result<Self, TooLarge> {
+    fn new(all: &[&Dfa], matched: &mut Vec<Box<[bool]>>, meter: &Meter) -> Result<Self, Error> {
+        let quota = Quota::new(meter, limit!(meter.limits(), key_states));
+        let quota = quota.costing(1 + all.len() / 8);
         let (byte_classes, representatives) =
             classes_of(|byte| all.iter().map(|dfa| dfa.class(byte)).collect::<Vec<_>>());
         let mut n_bytes = vec![0; representatives.len()];
@@ -208,9 +218,8 @@ impl ClassAutomaton {
                     })
                 });
             }
-            if states.len() > MAX_KEY_STATES || matched.len() > MAX_KEY_CLASSES {
-                return Err(TooLarge);
-            }
+            quota.spend(representatives.len(), states.len())?;
+            limit!(meter.limits(), key_classes).check(matched.len())?;
         }
         Ok(Self { byte_classes, n_bytes, next, class })
     }

@@ -14,11 +14,9 @@ use super::state::{KeyReading, Place, StackId, StackNode};
 use super::string::{Content, Decoder};
 use super::texts::Texts;
 use crate::error::Error;
+use crate::limits::limit;
 use crate::literals::{Literals, Prefix};
 use smallvec::SmallVec;
-
-/// In how many ways one member may meet clauses.
-const MAX_WAYS: usize = 256;
 
 /// The keys that may come next in an object, for any of its alternatives.
 #[derive(Debug)]
@@ -110,13 +108,8 @@ impl Goals {
                 }
             }
             ways = next;
-            if ways.len() > MAX_WAYS {
-                return Err(Error::LimitExceeded {
-                    limit: "clause_choices",
-                    value: MAX_WAYS,
-                    pointer: None,
-                });
-            }
+            limit!(self.meter().limits(), member_choices).check(ways.len())?;
+            self.meter().spend(1 + ways.len())?;
         }
         let ways: Arc<Ways> = ways.into();
         self.ways.insert((goal, values), ways.clone());
@@ -147,6 +140,7 @@ impl Goals {
         if leaf.is_simple() {
             return Ok(true);
         }
+        self.meter().spend(others.len())?;
         let open = OpenObject { leaf, progress, others };
         Ok(self.plan_object(&open, Wanted::First, &mut Costing::Settled)?.is_some())
     }
@@ -186,7 +180,9 @@ impl Goals {
         others: &[Vec<u8>],
     ) -> Result<Vec<Box<[u8]>>, Error> {
         let mut names = Vec::new();
+        self.meter().spend(leaf.properties.len() / 4)?;
         for index in leaf.next_named(progress).collect::<Vec<_>>() {
+            self.meter().spend(1)?;
             let property = &leaf.properties[index as usize];
             let may_come = if leaf.is_simple() {
                 self.is_possible(property.goal)?
@@ -250,6 +246,7 @@ impl JsonMachine {
         let mut names: Vec<Box<[u8]>> = Vec::new();
         let mut others: Vec<OtherKeys> = Vec::new();
         let read = self.unnamed_keys(&node);
+        self.goals.meter().spend(10 * read.len())?;
         for alternative in node.frame.alternatives() {
             let leaf = self.goals.leaf(alternative.leaf).clone();
             let (Leaf::Object(object), Progress::Object(progress)) =
@@ -269,8 +266,19 @@ impl JsonMachine {
         let special = if others.is_empty() { Vec::new() } else { self.special_keys(&node, read) };
         let (names, special) = (Literals::new(names), Literals::new(special));
         let keys = Arc::new(Keys { names, others, special });
-        self.keys_by_stack.insert(stack, keys.clone());
+        self.remember_keys(stack, &keys);
         Ok(keys)
+    }
+
+    /// Keys are remembered up to so many bytes; then all are forgotten and found again.
+    fn remember_keys(&mut self, stack: StackId, keys: &Arc<Keys>) {
+        const MAX_BYTES: usize = 16 << 20;
+        if self.n_key_bytes > MAX_BYTES {
+            self.keys_by_stack.clear();
+            self.n_key_bytes = 0;
+        }
+        self.n_key_bytes += keys.memory();
+        self.keys_by_stack.insert(stack, keys.clone());
     }
 
     /// The keys that some alternative of an object has a name for, and those that were read.
@@ -353,9 +361,11 @@ impl JsonMachine {
         stack: StackId,
         name: &str,
     ) -> Result<Option<(StackId, u32)>, Error> {
+        self.goals.meter().spend(name.len())?;
         let node = self.stacks.get(stack).clone();
         let Frame::Object(object) = &node.frame else { return Ok(None) };
         let read = self.unnamed_keys(&node);
+        self.goals.meter().spend(5 * read.len())?;
         let mut goals = Vec::new();
         let mut alternatives = Vec::new();
         let mut is_unnamed = false;
@@ -388,6 +398,14 @@ impl JsonMachine {
 }
 
 impl Keys {
+    /// About how many bytes it takes.
+    fn memory(&self) -> usize {
+        const TEXT_BYTES: usize = 32;
+        let used = self.others.iter().flat_map(|others| &others.used).map(Vec::as_slice);
+        let texts = self.names.iter().chain(self.special.iter()).chain(used);
+        size_of::<Self>() + texts.map(|text| text.len() + TEXT_BYTES).sum::<usize>()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.others.is_empty()
     }

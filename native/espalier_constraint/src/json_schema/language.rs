@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use crate::dfa::{DEAD, Dfa, TooManyStates};
+use crate::dfa::{DEAD, Dfa};
+use crate::error::Error;
+use crate::limits::limit;
 use crate::literals::{Literals, Prefix};
+use crate::meter::{Meter, Quota};
 use crate::token_trie::Bytes;
 
-/// Bounds on the length of strings with a pattern may tell so many lengths apart.
-pub(crate) const MAX_PATTERN_LENGTH: usize = 1 << 16;
-/// The memory that the table of one pattern and its bounds may take.
-const MAX_LENGTH_TABLE_BYTES: usize = 64 << 20;
+/// What it costs to try all bytes at one place.
+const TRY_ALL: usize = 16;
 
 /// The strings that one alternative of a schema accepts.
 #[derive(Debug)]
@@ -74,14 +75,31 @@ impl Language {
     /// The strings that match the pattern within the bounds; `None` when there are none.
     ///
     /// # Errors
-    /// [`TooLong`] when the bounds are too large for the pattern.
-    pub(crate) fn pattern(dfa: Arc<Dfa>, length: Length) -> Result<Option<Self>, TooLong> {
+    /// [`Error::LimitExceeded`] when the bounds are too large for the pattern.
+    pub(crate) fn pattern(
+        dfa: Arc<Dfa>,
+        length: Length,
+        meter: &Meter,
+    ) -> Result<Option<Self>, Error> {
         if dfa.start() == DEAD || length.is_empty() {
             return Ok(None);
         }
-        let reach = LengthTable::new(&dfa, length)?;
+        let reach = LengthTable::new(&dfa, length, meter)?;
         let is_empty = !reach.contains(dfa.start(), 0);
         Ok((!is_empty).then_some(Self::Pattern { dfa, length, reach }))
+    }
+
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        const TEXT_BYTES: usize = 32;
+        match self {
+            Self::Literals(texts) | Self::Any { excluded: texts, .. } => {
+                texts.iter().map(|text| text.len() + TEXT_BYTES).sum()
+            }
+            Self::Pattern { reach, .. } => {
+                reach.layers.iter().map(|layer| layer.states.len()).sum()
+            }
+        }
     }
 
     pub(crate) fn start(&self) -> Reading {
@@ -203,18 +221,25 @@ impl Language {
         Some((min, max))
     }
 
-    /// How many bytes [`shortest_suffix`](Self::shortest_suffix) has, as far as they are many.
+    /// How many bytes [`shortest_suffix`](Self::shortest_suffix) has at least, as far as that is seen
+    /// at a glance.
     pub(crate) fn least_length(&self, reading: Reading) -> usize {
         match self {
-            Self::Any { length, .. } => length.min.saturating_sub(reading.n_characters) as usize,
-            Self::Literals(_) | Self::Pattern { .. } => 0,
+            Self::Any { length, .. } | Self::Pattern { length, .. } => {
+                length.min.saturating_sub(reading.n_characters) as usize
+            }
+            Self::Literals(_) => 0,
         }
     }
 
     /// A short text that completes the string, in UTF-8; without bounds on the length one of the
     /// shortest.
-    pub(crate) fn shortest_suffix(&self, reading: Reading) -> Vec<u8> {
-        match (self, reading.place) {
+    pub(crate) fn shortest_suffix(
+        &self,
+        reading: Reading,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, Error> {
+        Ok(match (self, reading.place) {
             (Self::Literals(literals), Place::Literals(prefix)) => {
                 literals.shortest_suffix(prefix).to_vec()
             }
@@ -223,16 +248,16 @@ impl Language {
             {
                 dfa.shortest_suffix(state)
             }
-            (Self::Any { .. }, _) => self.fill(reading),
-            (Self::Pattern { dfa, .. }, _) => self.walk_suffix(dfa, reading),
+            (Self::Any { .. }, _) => self.fill(reading, meter)?,
+            (Self::Pattern { dfa, .. }, _) => self.walk_suffix(dfa, reading, meter)?,
             (Self::Literals(_), _) => Vec::new(),
-        }
+        })
     }
 
     /// Letters up to the least length, and on where the text would be an excluded one.
-    fn fill(&self, mut reading: Reading) -> Vec<u8> {
+    fn fill(&self, mut reading: Reading, meter: &Meter) -> Result<Vec<u8>, Error> {
         let Place::Any(Some(_)) = reading.place else {
-            return vec![b'a'; self.least_length(reading)];
+            return Ok(vec![b'a'; self.least_length(reading)]);
         };
         let mut suffix = Vec::new();
         while !self.is_accepting(reading) {
@@ -243,33 +268,44 @@ impl Language {
                 unreachable!("every step keeps a completion")
             };
             suffix.push(byte);
+            limit!(meter.limits(), completion_bytes).check(suffix.len())?;
+            meter.spend(TRY_ALL)?;
             reading = next;
         }
-        suffix
+        Ok(suffix)
     }
 
     /// For patterns with bounds on the length: towards acceptance, as far as the bounds allow. In
     /// the end the bounds force it, or each step comes nearer.
-    fn walk_suffix(&self, dfa: &Dfa, mut reading: Reading) -> Vec<u8> {
+    fn walk_suffix(
+        &self,
+        dfa: &Dfa,
+        mut reading: Reading,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, Error> {
+        // One byte of each class.
+        let mut seen = [false; 256];
+        let is_new = |byte: &u8| !std::mem::replace(&mut seen[usize::from(dfa.class(*byte))], true);
+        let tried: Vec<u8> = PREFERRED_BYTES.chain(0..=255).filter(is_new).collect();
         let mut suffix = Vec::new();
         while !self.is_accepting(reading) {
-            let steps = PREFERRED_BYTES
-                .chain(0..=255)
-                .filter_map(|byte| Some((byte, self.step(reading, byte)?)));
+            let steps = tried.iter().filter_map(|&byte| Some((byte, self.step(reading, byte)?)));
             let nearest = steps.min_by_key(|(_, next)| match next.place {
                 Place::State(state) => dfa.distance(state),
                 _ => 0,
             });
             let Some((byte, next)) = nearest else { unreachable!("every step keeps a completion") };
             suffix.push(byte);
+            limit!(meter.limits(), completion_bytes).check(suffix.len())?;
+            meter.spend(TRY_ALL)?;
             reading = next;
         }
-        suffix
+        Ok(suffix)
     }
 }
 
 /// The automaton of all strings of the languages.
-pub(crate) fn union(languages: &[&Language], max_states: usize) -> Result<Dfa, TooManyStates> {
+pub(crate) fn union(languages: &[&Language], quota: Quota<'_>) -> Result<Dfa, Error> {
     let any = Dfa::any_text();
     let bytes: Vec<u8> = (0..=255).collect();
     let start: Vec<Option<Reading>> =
@@ -277,7 +313,7 @@ pub(crate) fn union(languages: &[&Language], max_states: usize) -> Result<Dfa, T
     Dfa::explore(
         (any.start(), start),
         (std::array::from_fn(|byte| byte as u8), &bytes),
-        max_states,
+        quota.costing(1 + languages.len() / 4),
         |(utf8, readings), byte| {
             let steps = languages.iter().zip(readings);
             let next: Vec<_> =
@@ -305,10 +341,6 @@ impl Length {
     }
 }
 
-/// The bounds on the length are too large for the pattern's automaton.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLong;
-
 /// For each number of characters read: the states from which the bounds can still be met.
 ///
 /// With an upper bound, the layer of `max` characters holds the accepting states, and each layer
@@ -330,7 +362,7 @@ struct Layer {
 }
 
 impl LengthTable {
-    fn new(dfa: &Dfa, length: Length) -> Result<Self, TooLong> {
+    fn new(dfa: &Dfa, length: Length, meter: &Meter) -> Result<Self, Error> {
         let targets = Targets::new(dfa);
         let mut layers: Vec<Layer> = Vec::new();
         let top = length.max.unwrap_or(length.min);
@@ -348,11 +380,9 @@ impl LengthTable {
                 }
                 _ => layers.push(Layer { from, states }),
             }
-            if layers.len() > MAX_PATTERN_LENGTH
-                || layers.len() * dfa.n_states() > MAX_LENGTH_TABLE_BYTES
-            {
-                return Err(TooLong);
-            }
+            limit!(meter.limits(), pattern_lengths).check(layers.len())?;
+            limit!(meter.limits(), pattern_length_bytes).check(layers.len() * dfa.n_states())?;
+            meter.spend(1 + dfa.n_states() / 4)?;
             if from == 0 {
                 return Ok(Self { top, layers });
             }
@@ -420,7 +450,9 @@ mod tests {
     use crate::regex;
 
     fn language(pattern: &str, min: u32, max: Option<u32>) -> Option<Language> {
-        Language::pattern(Arc::new(regex::compile(pattern).unwrap()), Length { min, max }).unwrap()
+        let meter = Meter::unlimited();
+        let dfa = Arc::new(regex::compile(pattern, &meter).unwrap());
+        Language::pattern(dfa, Length { min, max }, &meter).unwrap()
     }
 
     fn accepts(language: &Language, text: &str) -> bool {
@@ -458,7 +490,8 @@ mod tests {
         assert!(
             accepts(&language, "é😀") && !accepts(&language, "é") && !accepts(&language, "abc")
         );
-        assert_eq!(language.shortest_suffix(language.start()), b"aa");
+        let suffix = language.shortest_suffix(language.start(), &Meter::unlimited());
+        assert_eq!(suffix.unwrap(), b"aa");
     }
 
     #[test]

@@ -36,6 +36,10 @@ pub(crate) struct JsonMachine {
     pub(super) stacks: Interner<StackNode>,
     pub(super) goal_lists: Interner<Vec<GoalId>>,
     pub(super) keys_by_stack: FxHashMap<StackId, Arc<Keys>>,
+    /// About the memory of those.
+    pub(super) n_key_bytes: usize,
+    /// About the memory of the stacks beyond themselves.
+    n_stack_bytes: usize,
     pub(super) texts: Texts,
     /// The text of the item that ends with this step, in an array without equal items.
     pub(super) item: Option<Record>,
@@ -63,6 +67,8 @@ impl JsonMachine {
             stacks: Interner::default(),
             goal_lists: Interner::default(),
             keys_by_stack: FxHashMap::default(),
+            n_key_bytes: 0,
+            n_stack_bytes: 0,
             texts: Texts::default(),
             item: None,
             before: None,
@@ -435,7 +441,10 @@ impl JsonMachine {
     pub(super) fn push(&mut self, parent: StackId, frame: Frame) -> StackId {
         let is_unique = matches!(&frame, Frame::Array(array) if array.read.is_some());
         let is_recorded = is_unique || self.stack(parent).is_some_and(|parent| parent.is_recorded);
-        self.stacks.intern(StackNode { parent, frame, is_recorded })
+        let (n_stacks, n_bytes) = (self.stacks.len(), frame.memory());
+        let stack = self.stacks.intern(StackNode { parent, frame, is_recorded });
+        self.n_stack_bytes += if self.stacks.len() > n_stacks { n_bytes } else { 0 };
+        stack
     }
 
     /// The array with its alternatives waiting for one more item, and the goals of that.
@@ -482,6 +491,30 @@ impl JsonMachine {
 }
 
 impl JsonMachine {
+    /// About the work of a step beyond a single one: that of each alternative.
+    fn work_at(&self, state: &State) -> usize {
+        let of_place = match &state.place {
+            Place::Number(readings) => {
+                let work = |reading: &NumberReading| match &**self.goals.leaf(reading.leaf) {
+                    Leaf::Number(range) => range.work(),
+                    _ => 0,
+                };
+                readings.iter().map(work).sum()
+            }
+            Place::String { readings, .. } => readings.len(),
+            Place::Word { served, .. } => served.len() / 8,
+            Place::Key(key) => key.others.len(),
+            Place::Value { goals, .. } | Place::Colon { goals, .. } => {
+                return self.goal_lists.get(*goals).len();
+            }
+            Place::Open { .. }
+            | Place::NextKey { .. }
+            | Place::After { .. }
+            | Place::End { .. } => 0,
+        };
+        of_place + self.stack(state.stack).map_or(0, |node| node.frame.alternatives().len() / 4)
+    }
+
     /// Whether the state is in an array that knows its items and asks different things of them.
     fn has_positions(&self, state: &State) -> bool {
         let Some(Frame::Array(array)) = self.stack(state.stack).map(|node| &node.frame) else {
@@ -510,8 +543,13 @@ impl Machine for JsonMachine {
             length: record.length + 1,
         });
         self.item = self.with;
+        self.goals.meter().spend(1 + self.work_at(state))?;
         let next = self.step_place(state, byte)?;
         Ok(next.map(|next| self.recorded(next, self.with)))
+    }
+
+    fn memory_of(&self, state: &State) -> usize {
+        state.memory()
     }
 
     fn is_accepting(&self, state: &State) -> bool {
@@ -578,6 +616,8 @@ impl Machine for JsonMachine {
         const TEXT_BYTES: usize = 32;
         (self.stacks.len() + self.goal_lists.len()) * STACK_BYTES
             + self.texts.len() * TEXT_BYTES
+            + self.n_stack_bytes
+            + self.n_key_bytes
             + self.goals.memory()
     }
 
@@ -585,6 +625,8 @@ impl Machine for JsonMachine {
         self.stacks.clear();
         self.goal_lists.clear();
         self.keys_by_stack.clear();
+        self.n_key_bytes = 0;
+        self.n_stack_bytes = 0;
         self.texts.clear();
         self.goals.forget();
         self.root = self.goals.goal(vec![Schema::ROOT]);

@@ -55,6 +55,7 @@ mod string;
 mod texts;
 
 use crate::error::Error;
+use crate::meter::Meter;
 pub(crate) use automata::{Automata, Origin};
 pub(crate) use machine::JsonMachine;
 pub(crate) use number::NumberPrefix;
@@ -66,14 +67,16 @@ pub(crate) use string::{Content, Decoder};
 /// `automata` are asked for those of its patterns and formats.
 ///
 /// # Errors
-/// Those of the schema's text, and [`Error::Unsatisfiable`].
+/// Those of the schema's text, [`Error::Unsatisfiable`], [`Error::LimitExceeded`] and
+/// [`Error::Cancelled`].
 pub(crate) fn compile(
     schema: &str,
     others: &[(&str, &str)],
     options: JsonSchemaOptions,
     automata: &mut Automata,
+    meter: &Meter,
 ) -> Result<JsonMachine, Error> {
-    let schema = schema::Schema::parse(schema, others, options, automata)?;
+    let schema = schema::Schema::parse(schema, others, options, automata, meter)?;
     JsonMachine::new(goals::Goals::new(schema, options)).check_satisfiable()
 }
 

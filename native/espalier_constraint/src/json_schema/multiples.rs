@@ -6,12 +6,9 @@ use num_traits::CheckedSub;
 
 use super::decimal::Decimal;
 use super::number_range::Bound;
-
-/// How many numbers a value may be required to be no multiple of: the search for one tries up to
-/// two to this power.
-const MAX_EXCLUDED: usize = 8;
-/// The bits of a number that every value is a multiple of.
-const MAX_BITS: u64 = 1 << 17;
+use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::Meter;
 
 /// Which multiples a value is and isn't, counted in units of `10^-n_places`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,21 +26,34 @@ pub(crate) struct Multiples {
 pub(crate) enum NoMultiples {
     /// No number satisfies them.
     Unsatisfiable,
-    /// A limit was exceeded: its name and value.
-    Limit(&'static str, usize),
+    /// A limit was exceeded.
+    Error(Error),
 }
 
 impl Multiples {
     /// The multiples of all numbers of a list that are multiples of none of another.
-    pub(crate) fn new(of: &[Decimal], not_of: &[Decimal]) -> Result<Self, NoMultiples> {
+    pub(crate) fn new(
+        of: &[Decimal],
+        not_of: &[Decimal],
+        meter: &Meter,
+    ) -> Result<Self, NoMultiples> {
         let places = of.iter().chain(not_of).map(Decimal::n_places);
         let n_places = places.max().unwrap_or(0) as u32;
         let unit = |number: &Decimal| magnitude_in_units(number, n_places);
-        let of = of.iter().map(unit).reduce(|a, b| a.lcm(&b));
+        let lcm = |a: &BigUint, b: &BigUint| lcm(a, b, meter);
+        let mut all_of: Option<BigUint> = None;
+        for number in of {
+            let number = unit(number);
+            all_of = Some(match all_of {
+                Some(of) => lcm(&of, &number)?,
+                None => number,
+            });
+        }
+        let of = all_of;
         let mut not_of: Vec<BigUint> = not_of.iter().map(unit).collect();
         if let Some(of) = &of {
             for excluded in &mut not_of {
-                *excluded = excluded.lcm(of);
+                *excluded = lcm(excluded, of)?;
             }
         }
         if of.as_ref().is_some_and(|of| not_of.contains(of)) {
@@ -52,15 +62,17 @@ impl Multiples {
         not_of.sort_unstable();
         not_of.dedup();
         let all = not_of.clone();
+        meter.spend(all.iter().map(|number| all.len() * work_with(number)).sum())?;
         not_of.retain(|a| !all.iter().any(|b| a != b && a.is_multiple_of(b)));
-        if not_of.len() > MAX_EXCLUDED {
-            return Err(NoMultiples::Limit("excluded_multiples", MAX_EXCLUDED));
-        }
-        let modulus = of.iter().chain(&not_of).fold(BigUint::from(1u8), |a, b| a.lcm(b));
-        if modulus.bits() > MAX_BITS {
-            return Err(NoMultiples::Limit("multiple_bits", MAX_BITS as usize));
-        }
+        limit!(meter.limits(), excluded_multiples).check(not_of.len())?;
+        let modulus = of.iter().chain(&not_of).try_fold(BigUint::from(1u8), |a, b| lcm(&a, b))?;
         Ok(Self { n_places, of, not_of, modulus })
+    }
+
+    /// The work of dividing by the modulus as often as it takes to find the next of them.
+    pub(super) fn work(&self) -> usize {
+        let of_one = (1 + self.n_enough() as usize / 16) * work_with(&self.modulus);
+        of_one << self.not_of.len()
     }
 
     /// The same numbers in smaller units.
@@ -163,7 +175,8 @@ impl Multiples {
         n_zeros: u32,
     ) -> Option<BigUint> {
         let (of, scale) = (self.of.as_ref()?, power_of_ten(n_zeros));
-        let step = of / of.gcd(&scale);
+        // The greatest common divisor takes long, even with one.
+        let step = if n_zeros == 0 { of.clone() } else { of / of.gcd(&scale) };
         let rest = base % &step;
         let mut addend = if rest == BigUint::ZERO { rest } else { &step - rest };
         // Where some of these many multiples in a row are excluded each time, all are.
@@ -205,6 +218,26 @@ fn least_power(of: &BigUint, remainder: &BigUint) -> Option<u32> {
     };
     let power = n_factors(2).max(n_factors(5));
     (missing == BigUint::from(1u8)).then_some(power)
+}
+
+impl From<Error> for NoMultiples {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The work of a division by a number of that size, or of a step of a greatest common divisor.
+fn work_with(number: &BigUint) -> usize {
+    let n_words = number.bits() as usize / 64;
+    1 + n_words * n_words / 5
+}
+
+fn lcm(a: &BigUint, b: &BigUint, meter: &Meter) -> Result<BigUint, Error> {
+    let n_words = |number: &BigUint| number.bits() as usize / 64 + 1;
+    meter.spend(n_words(a) * n_words(b) / 4 + 1)?;
+    let lcm = a.lcm(b);
+    limit!(meter.limits(), multiple_bits).check(lcm.bits() as usize)?;
+    Ok(lcm)
 }
 
 pub(super) fn power_of_ten(exponent: u32) -> BigUint {

@@ -9,6 +9,8 @@ use super::decimal::Decimal;
 use super::parse;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::Meter;
 
 /// Cloning is cheap: the nodes of the schema are shared.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +25,16 @@ pub(crate) struct Nodes {
     lists: FxHashMap<Vec<Literal>, Literal>,
     /// Whether a value is added that was met while reading.
     is_reading: bool,
+    /// The bytes of all places.
+    n_place_bytes: usize,
+    /// The values of `enum` and `const`, and the bytes of the texts among them.
+    n_members: usize,
+    n_text_bytes: usize,
 }
 
 impl Nodes {
     pub(super) fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
+        self.n_place_bytes += pointer.len();
         self.new.push(Node { pointer: pointer.into(), kind });
         Literal::of(self.len() as NodeId - 1)
     }
@@ -46,19 +54,37 @@ impl Nodes {
         self.own.get(index).unwrap_or_else(|| &self.new[index - self.own.len()])
     }
 
+    /// Whether there are too many.
+    pub(super) fn check(&self, meter: &Meter) -> Result<(), Error> {
+        limit!(meter.limits(), schema_nodes).check(self.len())?;
+        limit!(meter.limits(), place_bytes).check(self.n_place_bytes)?;
+        meter.spend(1)
+    }
+
+    /// Counts bytes that belong to the places of nodes.
+    pub(super) fn add_place_bytes(&mut self, n_bytes: usize) {
+        self.n_place_bytes += n_bytes;
+    }
+
+    /// About how many bytes the values take that were met while reading.
+    pub(super) fn memory(&self) -> usize {
+        const NODE_BYTES: usize = 150;
+        self.new.len() * NODE_BYTES
+    }
+
     pub(super) fn len(&self) -> usize {
         self.own.len() + self.new.len()
     }
 
     /// What only values equal to this one satisfy.
-    pub(super) fn value(&mut self, value: &Value) -> Result<Literal, Error> {
+    pub(super) fn value(&mut self, value: &Value, meter: &Meter) -> Result<Literal, Error> {
         let mut spelling = String::new();
         spell(value, &mut spelling);
         if let Some(&literal) = self.values.get(&spelling) {
             return Ok(literal);
         }
         self.is_reading = true;
-        let literal = self.constant(value, "");
+        let literal = self.constant(value, "", meter);
         self.is_reading = false;
         let literal = literal?;
         self.values.insert(spelling, literal);
@@ -87,9 +113,11 @@ impl Nodes {
         &mut self,
         values: &[Value],
         pointer: &str,
+        meter: &Meter,
     ) -> Result<Constants, Error> {
         let mut constants = Constants::default();
         for value in values {
+            self.count_value(value, meter)?;
             match value {
                 Value::Null => constants.null = true,
                 Value::Bool(value) => constants.booleans[usize::from(*value)] = true,
@@ -97,10 +125,12 @@ impl Nodes {
                 Value::Number(number) if self.is_reading => {
                     constants.numbers.push(Decimal::parse(number.as_str()));
                 }
-                Value::Number(_) => constants.numbers.push(parse::decimal_of(value, pointer)?),
+                Value::Number(_) => {
+                    constants.numbers.push(parse::decimal_of(value, pointer, meter)?);
+                }
                 Value::String(text) => constants.strings.push(text.as_bytes().into()),
                 Value::Array(_) | Value::Object(_) => {
-                    constants.containers.push(self.container(value, pointer)?);
+                    constants.containers.push(self.container(value, pointer, meter)?);
                 }
             }
         }
@@ -111,12 +141,26 @@ impl Nodes {
         Ok(constants)
     }
 
+    /// Values of the schema are counted; those that were met while reading are as long as the text.
+    fn count_value(&mut self, value: &Value, meter: &Meter) -> Result<(), Error> {
+        let n_bytes = value.as_str().map_or(0, str::len);
+        meter.spend(n_bytes / 16)?;
+        if self.is_reading {
+            return meter.spend(1);
+        }
+        self.n_members += 1;
+        self.n_text_bytes += n_bytes;
+        limit!(meter.limits(), enum_members).check(self.n_members)?;
+        limit!(meter.limits(), enum_bytes).check(self.n_text_bytes)?;
+        self.check(meter)
+    }
+
     /// What only an array or an object equal to the value satisfies.
-    fn container(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
+    fn container(&mut self, value: &Value, pointer: &str, meter: &Meter) -> Result<Literal, Error> {
         let mut statements = Vec::new();
         match value {
             Value::Array(items) => {
-                let prefix = items.iter().map(|item| self.constant(item, pointer));
+                let prefix = items.iter().map(|item| self.constant(item, pointer, meter));
                 let prefix = prefix.collect::<Result<_, _>>()?;
                 statements.extend([
                     Kind::Types(Types::ARRAY),
@@ -131,9 +175,9 @@ impl Nodes {
                 let mut properties = Vec::new();
                 for (name, value) in members {
                     statements.push(Kind::Required(name.as_str().into()));
-                    properties.push((name.as_str().into(), self.constant(value, pointer)?));
+                    properties.push((name.as_str().into(), self.constant(value, pointer, meter)?));
                 }
-                statements.push(Kind::Members(Members { properties, ..Members::default() }));
+                statements.push(Kind::Members(Members::new(properties, Vec::new(), None)));
             }
             _ => {}
         }
@@ -141,8 +185,8 @@ impl Nodes {
         Ok(self.add(pointer, Kind::All(statements)))
     }
 
-    fn constant(&mut self, value: &Value, pointer: &str) -> Result<Literal, Error> {
-        let constants = self.constants(std::slice::from_ref(value), pointer)?;
+    fn constant(&mut self, value: &Value, pointer: &str, meter: &Meter) -> Result<Literal, Error> {
+        let constants = self.constants(std::slice::from_ref(value), pointer, meter)?;
         Ok(self.add(pointer, Kind::Constants(constants)))
     }
 }

@@ -84,6 +84,11 @@ impl NumberPrefix {
         }
     }
 
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        self.digits.len() + self.residue.memory()
+    }
+
     /// Reads one more byte; `None` when no number of the range goes on like that.
     pub(crate) fn step(&self, byte: u8, range: &NumberRange, style: NumberStyle) -> Option<Self> {
         let spelling = Spelling::new(range, style);
@@ -463,6 +468,7 @@ mod tests {
     use super::*;
     use crate::json_schema::decimal::Decimal;
     use crate::json_schema::multiples::Multiples;
+    use crate::meter::Meter;
 
     fn bound(text: &str) -> Option<Bound> {
         let (text, is_exclusive) =
@@ -495,7 +501,8 @@ mod tests {
             let expected = is_number && is_spelled && range.contains(&Decimal::parse(&text));
             assert_eq!(prefix.is_complete(range, style), expected, "{text} in {range:?} {style:?}");
             if !text.is_empty() {
-                let suffix = String::from_utf8(shortest_suffix(&prefix, range, style)).unwrap();
+                let suffix = shortest_suffix(&prefix, range, style, &Meter::unlimited()).unwrap();
+                let suffix = String::from_utf8(suffix).unwrap();
                 let completed = Decimal::parse(&format!("{text}{suffix}"));
                 assert!(range.contains(&completed), "{text}{suffix} in {range:?}");
             }
@@ -645,7 +652,8 @@ mod tests {
 
     fn multiples_in(lower: &str, upper: &str, of: &[&str], not_of: &[&str]) -> Option<NumberRange> {
         let decimals = |list: &[&str]| list.iter().map(|it| Decimal::parse(it)).collect::<Vec<_>>();
-        let multiples = Multiples::new(&decimals(of), &decimals(not_of)).ok()?;
+        let multiples =
+            Multiples::new(&decimals(of), &decimals(not_of), &Meter::unlimited()).ok()?;
         NumberRange {
             multiples: Some(Arc::new(multiples)),
             lower: bound(lower),

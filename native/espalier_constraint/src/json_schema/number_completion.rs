@@ -8,6 +8,8 @@ use super::NumberStyle;
 use super::decimal::MAX_EXPONENT;
 use super::number::{NumberPrefix, Phase, Spelling};
 use super::number_range::NumberRange;
+use crate::error::Error;
+use crate::meter::Meter;
 
 /// States that are searched for the shortest way where an exponent can follow: there they have no
 /// end. Where that isn't enough, a way is made up.
@@ -19,22 +21,34 @@ pub(crate) fn shortest_suffix(
     prefix: &NumberPrefix,
     range: &NumberRange,
     style: NumberStyle,
-) -> Vec<u8> {
-    let suffix = prefix.shortest_suffix_to_multiple(range, style);
-    suffix.or_else(|| search(prefix, range, style)).unwrap_or_else(|| make_up(prefix, range, style))
+    meter: &Meter,
+) -> Result<Vec<u8>, Error> {
+    // Up to so many first bytes are tried.
+    meter.spend(12 * range.work())?;
+    if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
+        return Ok(suffix);
+    }
+    let suffix = search(prefix, range, style, meter)?;
+    Ok(suffix.unwrap_or_else(|| make_up(prefix, range, style)))
 }
 
-fn search(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Option<Vec<u8>> {
+fn search(
+    prefix: &NumberPrefix,
+    range: &NumberRange,
+    style: NumberStyle,
+    meter: &Meter,
+) -> Result<Option<Vec<u8>>, Error> {
     let is_endless = Spelling::new(range, style).has_exponent;
     let mut seen: Origins = FxHashMap::from_iter([(prefix.clone(), None)]);
     let mut queue = VecDeque::from([prefix.clone()]);
     while let Some(state) = queue.pop_front() {
         if state.is_complete(range, style) {
-            return Some(retrace(&seen, state));
+            return Ok(Some(retrace(&seen, state)));
         }
         if is_endless && seen.len() > MAX_SEARCHED {
             break;
         }
+        meter.spend(12 * range.work())?;
         for byte in *b"0123456789.-e" {
             let Some(next) = state.step(byte, range, style) else { continue };
             if !seen.contains_key(&next) {
@@ -43,7 +57,7 @@ fn search(prefix: &NumberPrefix, range: &NumberRange, style: NumberStyle) -> Opt
             }
         }
     }
-    None
+    Ok(None)
 }
 
 type Origins = FxHashMap<NumberPrefix, Option<(NumberPrefix, u8)>>;

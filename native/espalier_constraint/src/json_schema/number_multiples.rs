@@ -26,6 +26,13 @@ pub(super) struct Residue {
     n_places: u32,
 }
 
+impl Residue {
+    /// About how many bytes it takes beyond itself.
+    pub(super) fn memory(&self) -> usize {
+        self.remainder.bits() as usize / 8
+    }
+}
+
 /// A way to go on: the digits, with `n` more whose number is `digits`, are a multiple when the value
 /// is `0.d₁d₂… × 10^exponent`.
 pub(super) struct Continuation {

@@ -116,6 +116,14 @@ impl NumberRange {
         self.multiples.as_deref().filter(|multiples| multiples.of.is_some())
     }
 
+    /// The work of reading one more digit.
+    pub(crate) fn work(&self) -> usize {
+        let bounds = self.lower.iter().chain(&self.upper);
+        let n_digits = bounds.map(|bound| bound.value.digits.len()).sum::<usize>();
+        let multiples = self.multiples.as_ref().map_or(0, |multiples| multiples.work());
+        10 + n_digits / 64 + multiples + self.left_out.len()
+    }
+
     /// Whether zero is of the right kind, whatever the bounds.
     pub(super) fn kind_has_zero(&self) -> bool {
         !self.is_fraction && self.multiples.as_ref().is_none_or(|multiples| multiples.allows_zero())

@@ -3,21 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::evaluated::Evaluated;
 use super::expand::{Atom, Condition, Selector};
 use super::goals::{GoalId, Goals, JsonType, Leaf};
-use super::key_classes::{
-    Class, ClassSet, KeyClasses, MAX_KEY_CLASSES, MAX_KEY_STATES, insert, no_class,
-};
+use super::key_classes::{Class, ClassSet, KeyClasses, insert, no_class};
 use super::language;
 use super::schema::{Kind, Literal, Members, NodeId};
 use crate::dfa::Dfa;
 use crate::error::Error;
-
-/// The clauses that one alternative may have: one bit of progress each.
-const MAX_CLAUSES: usize = 64;
+use crate::limits::limit;
+use crate::meter::Quota;
 
 /// The objects of one alternative.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ pub(crate) enum KeyCondition {
 
 impl KeyCondition {
     /// How much it takes to meet it; properties that are required anyway take little.
-    fn rank(&self, names: &[Arc<str>], required: &[Arc<str>]) -> u8 {
+    fn rank(&self, names: &[Arc<str>], required: &Names) -> u8 {
         let is_required = |index: u32| required.contains(&names[index as usize]);
         match self {
             Self::Lacks(_) => 0,
@@ -80,6 +77,13 @@ pub(crate) struct Selection {
 }
 
 impl ObjectLeaf {
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        const PROPERTY_BYTES: usize = 64;
+        let conditions = self.clauses.iter().flatten().count();
+        (conditions + 1) * self.properties.len() * PROPERTY_BYTES + self.others.memory()
+    }
+
     /// Whether only required properties and the goals of values matter.
     pub(crate) fn is_simple(&self) -> bool {
         self.counted_to == 0 && self.clauses.is_empty()
@@ -105,10 +109,15 @@ impl ObjectLeaf {
         classes: &ClassSet,
         used: &[Vec<u8>],
     ) -> Option<Vec<u8>> {
+        let used: FxHashSet<&[u8]> = used.iter().map(Vec::as_slice).collect();
         let is_free = |key: &Vec<u8>| {
             let name = std::str::from_utf8(key);
-            name.is_ok_and(|name| !self.by_name.contains_key(name)) && !used.contains(key)
+            name.is_ok_and(|name| !self.by_name.contains_key(name)) && !used.contains(&key[..])
         };
+        // Each text in the queue is the beginning of a key of its own, and half of them, at least, of one in
+        // UTF-8: of so many one is free.
+        let enough = 4 * (used.len() + self.properties.len()) + 1024;
+        let mut n_begun = 1;
         let mut open = VecDeque::from([(begun.to_vec(), state)]);
         while let Some((prefix, state)) = open.pop_front() {
             let Some(suffix) = self.others.shortest_suffix(state, classes) else { continue };
@@ -120,7 +129,8 @@ impl ObjectLeaf {
             let mut at = state;
             for n in 0..=suffix.len() {
                 for byte in (b'a'..=b'z').chain(0..b'a').chain(b'{'..=255) {
-                    if suffix.get(n) != Some(&byte)
+                    if n_begun < enough
+                        && suffix.get(n) != Some(&byte)
                         && let Some(next) = self.others.step(at, byte)
                         && self.others.n_keys(next, classes) > 0
                     {
@@ -128,6 +138,7 @@ impl ObjectLeaf {
                         other.extend(&suffix[..n]);
                         other.push(byte);
                         open.push_back((other, next));
+                        n_begun += 1;
                     }
                 }
                 at = suffix.get(n).and_then(|&byte| self.others.step(at, byte)).unwrap_or(at);
@@ -143,8 +154,8 @@ struct Facts {
     members: Vec<NodeId>,
     unevaluated: Vec<(Evaluated, Literal)>,
     names: Vec<Literal>,
-    required: Vec<Arc<str>>,
-    forbidden: Vec<Arc<str>>,
+    required: Names,
+    forbidden: Names,
     /// More literals of the values of single properties.
     values: Vec<(Arc<str>, Literal)>,
     min: u32,
@@ -152,7 +163,44 @@ struct Facts {
     clauses: Vec<Vec<Condition>>,
 }
 
+/// Names, each once.
+#[derive(Default)]
+struct Names {
+    in_order: Vec<Arc<str>>,
+    all: FxHashSet<Arc<str>>,
+}
+
+impl Names {
+    fn add(&mut self, name: &Arc<str>) {
+        if self.all.insert(name.clone()) {
+            self.in_order.push(name.clone());
+        }
+    }
+
+    fn contains(&self, name: &Arc<str>) -> bool {
+        self.all.contains(name)
+    }
+
+    fn len(&self) -> usize {
+        self.in_order.len()
+    }
+}
+
 impl Facts {
+    /// The work of asking for each name what is said of it.
+    fn work(&self, goals: &Goals) -> usize {
+        let members = || self.members.iter().map(|&node| goals.members(node));
+        let n_properties = members().map(|members| members.properties.len()).sum::<usize>();
+        let n_patterns = members().map(|members| members.patterns.len()).sum::<usize>();
+        let evaluated = self.all_evaluated();
+        let n_evaluated = evaluated.map(|some| some.names.len() / 4 + some.patterns.len());
+        let n_names = n_properties + self.required.len() + self.forbidden.len() + self.values.len();
+        let n_conditions = self.clauses.iter().map(Vec::len).sum::<usize>();
+        let of_name =
+            self.members.len() + n_patterns + n_evaluated.sum::<usize>() + self.values.len() / 4;
+        n_conditions + n_names * (1 + of_name) + n_conditions * n_names / 8
+    }
+
     fn all_evaluated(&self) -> impl Iterator<Item = &Evaluated> {
         let of_selectors = self.clauses.iter().flatten().filter_map(|condition| match condition {
             Condition::Some(Selector::Unevaluated(evaluated), _) => Some(evaluated),
@@ -162,16 +210,14 @@ impl Facts {
     }
 
     fn require(&mut self, name: &Arc<str>) {
-        if !self.required.contains(name) {
-            self.required.push(name.clone());
-        }
+        self.required.add(name);
     }
 
     /// A condition that must be met.
     fn add(&mut self, condition: Condition) {
         match condition {
             Condition::Has(name) => self.require(&name),
-            Condition::Lacks(name) => self.forbidden.push(name),
+            Condition::Lacks(name) => self.forbidden.add(&name),
             Condition::Member(name, value) => {
                 self.require(&name);
                 self.values.push((name, value));
@@ -241,17 +287,13 @@ impl Goals {
         if !facts.simplify() || facts.max.is_some_and(|max| max < facts.min) {
             return Ok(None);
         }
-        if facts.clauses.len() > MAX_CLAUSES {
-            let pointer =
-                facts.members.first().map(|&node| self.schema.node(node).pointer.to_string());
-            return Err(Error::LimitExceeded { limit: "clauses", value: MAX_CLAUSES, pointer });
-        }
+        limit!(self.meter().limits(), clauses).check(facts.clauses.len())?;
+        self.meter().spend(facts.work(self))?;
         let names = self.names_in_order(&facts);
         let by_name: FxHashMap<Arc<str>, u32> = names.iter().cloned().zip(0..).collect();
         let patterns = self.key_patterns(&facts)?;
         let keys = self.key_language(&facts.names)?;
-        let too_large = |_| self.object_limit(&facts);
-        let others = KeyClasses::new(&patterns.automata, keys.as_deref()).map_err(too_large)?;
+        let others = KeyClasses::new(&patterns.automata, keys.as_deref(), self.meter())?;
         let other_goals = self.other_goals(&facts, &patterns, &others);
         let clauses: Vec<Vec<KeyCondition>> = facts
             .clauses
@@ -353,12 +395,12 @@ impl Goals {
         });
         let all = properties
             .map(|(name, _)| name)
-            .chain(&facts.required)
+            .chain(&facts.required.in_order)
             .chain(spoken_of)
             .chain(of_selectors.flatten().map(|(name, _)| name))
             .chain(facts.all_evaluated().flat_map(|evaluated| &evaluated.names))
-            .chain(&facts.forbidden);
-        let mut seen = rustc_hash::FxHashSet::default();
+            .chain(&facts.forbidden.in_order);
+        let mut seen = FxHashSet::default();
         all.filter(|name| seen.insert(*name)).cloned().collect()
     }
 
@@ -400,18 +442,10 @@ impl Goals {
                 _ => None,
             })
             .collect();
-        let dfa =
-            language::union(&languages, MAX_KEY_STATES).map_err(|_| Error::LimitExceeded {
-                limit: "key_states",
-                value: MAX_KEY_STATES,
-                pointer: Some(self.schema.pointer(literals[0]).to_string()),
-            })?;
+        let quota = Quota::new(self.meter(), limit!(self.meter().limits(), key_states));
+        let dfa = language::union(&languages, quota)
+            .map_err(|error| error.at(self.schema.pointer(literals[0])))?;
         Ok(Some(Arc::new(dfa)))
-    }
-
-    fn object_limit(&self, facts: &Facts) -> Error {
-        let pointer = facts.members.first().map(|&node| self.schema.node(node).pointer.to_string());
-        Error::LimitExceeded { limit: "key_classes", value: MAX_KEY_CLASSES, pointer }
     }
 
     fn property_goal(&mut self, facts: &Facts, name: &Arc<str>, is_key: bool) -> GoalId {
@@ -523,10 +557,10 @@ impl Goals {
 impl Members {
     /// What the value of a key has to satisfy.
     fn literals_of(&self, name: &str) -> Vec<Literal> {
-        let named = self.properties.iter().filter(|(other, _)| **other == *name);
+        let named = self.value_of(name);
         let matching = self.patterns.iter().filter(|(dfa, _)| dfa.accepts(name.as_bytes()));
         let mut literals: Vec<Literal> =
-            named.map(|(_, value)| *value).chain(matching.map(|(_, value)| *value)).collect();
+            named.into_iter().chain(matching.map(|(_, value)| *value)).collect();
         if literals.is_empty() {
             literals.extend(self.rest);
         }
@@ -535,7 +569,7 @@ impl Members {
 
     /// Whether a key has no name and matches no pattern here.
     fn is_rest(&self, name: &str) -> bool {
-        self.properties.iter().all(|(other, _)| **other != *name)
+        self.value_of(name).is_none()
             && self.patterns.iter().all(|(dfa, _)| !dfa.accepts(name.as_bytes()))
     }
 }

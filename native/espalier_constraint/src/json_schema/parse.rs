@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::FormatMode;
 use super::automata::Automata;
-use super::decimal::{Decimal, MAX_PLACES};
+use super::decimal::Decimal;
 use super::draft::Draft;
 use super::nodes::Nodes;
 use super::number_range::Bound;
@@ -17,9 +17,9 @@ use super::resources::Resources;
 use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::Meter;
 
-/// The bytes that the text of a schema may have.
-const MAX_SCHEMA_BYTES: usize = 16 << 20;
 /// Bounds on lengths and counts above this mean the same as this.
 const MAX_COUNT: u32 = u32::MAX / 2;
 
@@ -30,40 +30,57 @@ pub(super) fn read_nodes(
     others: &[(&str, &str)],
     format: FormatMode,
     automata: &mut Automata,
+    meter: &Meter,
 ) -> Result<Parsed, Error> {
-    let document = read_json(text)?;
+    let n_bytes = others.iter().map(|(_, text)| text.len()).sum::<usize>() + text.len();
+    limit!(meter.limits(), schema_bytes).check(n_bytes)?;
+    let document = read_json(text, meter)?;
     let draft = draft_of(&document)?.unwrap_or(Draft::Draft2020);
     let mut documents = Vec::new();
     for (uri, text) in others {
-        let other = read_json(text)?;
+        let other = read_json(text, meter)?;
         let draft = draft_of(&other)?.unwrap_or(draft);
         documents.push(((*uri).to_owned(), other, draft));
     }
-    let resources = Resources::new((&document, draft), &documents);
-    let mut parser = Parser::new(resources, format, automata);
-    parser.schema_at(String::new(), &document);
+    let resources = Resources::new((&document, draft), &documents, meter)?;
+    let mut parser = Parser::new(resources, format, automata, meter);
+    parser.schema_at(String::new(), &document)?;
     while let Some(Unread { node, place, scope, value }) = parser.queue.pop_front() {
         parser.draft = parser.resources.draft(&place);
         parser.scope = scope;
-        let kind = parser.read_schema(&place, value)?;
+        let kind = parser.read_schema(&place, value).map_err(|error| error.at(&place))?;
         parser.nodes.replace(node, kind);
     }
     Ok(Parsed { nodes: parser.nodes, unknown: parser.unknown })
 }
 
-fn read_json(text: &str) -> Result<Value, Error> {
-    if text.len() > MAX_SCHEMA_BYTES {
-        return Err(Error::LimitExceeded {
-            limit: "schema_bytes",
-            value: MAX_SCHEMA_BYTES,
-            pointer: None,
-        });
-    }
+fn read_json(text: &str, meter: &Meter) -> Result<Value, Error> {
+    limit!(meter.limits(), schema_nesting).check(json_nesting(text.as_bytes()))?;
+    meter.spend(text.len() / 4)?;
     serde_json::from_str(text).map_err(|error| Error::InvalidJson {
         message: strip_position(&error.to_string()),
         line: error.line(),
         column: error.column(),
     })
+}
+
+/// How deep a JSON text is nested, found without nesting of calls.
+pub(super) fn json_nesting(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if std::mem::take(&mut is_escaped) => {}
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// What was read of a schema.
@@ -86,6 +103,7 @@ struct Parser<'a> {
     /// A statement that always holds.
     anything: Option<Literal>,
     unknown: Vec<String>,
+    meter: &'a Meter,
 }
 
 /// The URIs of the schemas with dynamic anchors on the way to a place, the outermost first.
@@ -109,7 +127,12 @@ struct At<'a, 'p> {
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
 impl<'a> Parser<'a> {
-    fn new(resources: Resources<'a>, format: FormatMode, automata: &'a mut Automata) -> Self {
+    fn new(
+        resources: Resources<'a>,
+        format: FormatMode,
+        automata: &'a mut Automata,
+        meter: &'a Meter,
+    ) -> Self {
         Self {
             resources,
             format,
@@ -121,30 +144,36 @@ impl<'a> Parser<'a> {
             scope: Arc::new([]),
             anything: None,
             unknown: Vec::new(),
+            meter,
         }
     }
 
     /// The schema at a place; it is read later.
-    fn schema_at(&mut self, place: String, value: &'a Value) -> Literal {
-        let scope = self.scope_at(&place);
+    fn schema_at(&mut self, place: String, value: &'a Value) -> Result<Literal, Error> {
+        self.nodes.check(self.meter)?;
+        self.meter.spend(place.len() / 16)?;
+        let scope = self.scope_at(&place)?;
         let key = (place, scope);
         if let Some(&id) = self.by_place.get(&key) {
-            return Literal::of(id);
+            return Ok(Literal::of(id));
         }
         let literal = self.add(&key.0, Kind::All(Vec::new()));
         let (place, scope) = key.clone();
         self.queue.push_back(Unread { node: literal.node(), place, scope, value });
         self.by_place.insert(key, literal.node());
-        literal
+        Ok(literal)
     }
 
     /// The scope of a place that is entered from here.
-    fn scope_at(&self, place: &str) -> Scope {
-        let uri = self.resources.base(place);
+    fn scope_at(&mut self, place: &str) -> Result<Scope, Error> {
+        let uri = self.resources.base(place, self.meter)?;
+        self.meter.spend(self.scope.len())?;
         if !self.resources.has_dynamic_anchor(uri) || self.scope.iter().any(|other| other == uri) {
-            return self.scope.clone();
+            return Ok(self.scope.clone());
         }
-        self.scope.iter().cloned().chain([uri.to_owned()]).collect()
+        let scope: Scope = self.scope.iter().cloned().chain([uri.to_owned()]).collect();
+        self.nodes.add_place_bytes(scope.iter().map(|uri| uri.len() + size_of::<String>()).sum());
+        Ok(scope)
     }
 
     fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
@@ -177,7 +206,7 @@ impl<'a> Parser<'a> {
             statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
         if self.draft >= Draft::Draft2019 {
-            self.add_unevaluated(pointer, keywords, &mut statements);
+            self.add_unevaluated(pointer, keywords, &mut statements)?;
         }
         Ok(Kind::All(statements))
     }
@@ -188,14 +217,14 @@ impl<'a> Parser<'a> {
         pointer: &str,
         keywords: Siblings<'a>,
         statements: &mut Vec<Literal>,
-    ) {
+    ) -> Result<(), Error> {
         let mut schema_of = |keyword: &str| {
             let pointer = child(pointer, keyword);
             let schema = keywords.get(keyword).map(|value| self.schema_at(pointer.clone(), value));
-            schema.map(|schema| (pointer, schema))
+            Ok::<_, Error>(schema.transpose()?.map(|schema| (pointer, schema)))
         };
         let (items, properties) =
-            (schema_of("unevaluatedItems"), schema_of("unevaluatedProperties"));
+            (schema_of("unevaluatedItems")?, schema_of("unevaluatedProperties")?);
         let beside = statements.clone();
         statements.extend(items.map(|(pointer, item)| {
             let statements = beside.clone();
@@ -205,6 +234,7 @@ impl<'a> Parser<'a> {
             let statements = beside.clone();
             self.nodes.add(&pointer, Kind::UnevaluatedProperties { statements, value })
         }));
+        Ok(())
     }
 
     /// What a keyword states; nothing if it is an annotation, or is read with another one.
@@ -219,12 +249,13 @@ impl<'a> Parser<'a> {
             "allOf" => Kind::All(self.schemas(at)?),
             "anyOf" => Kind::Any(self.schemas(at)?),
             "oneOf" => Kind::One(self.schemas(at)?),
-            "not" => Kind::All(vec![self.schema(at).negated()]),
-            "if" if self.draft >= Draft::Draft7 => self.conditional(at, siblings),
+            "not" => Kind::All(vec![self.schema(at)?.negated()]),
+            "if" if self.draft >= Draft::Draft7 => self.conditional(at, siblings)?,
             "type" => return self.types(at, siblings).map(Some),
-            "enum" => Kind::Constants(self.nodes.constants(list(at)?, at.pointer)?),
+            "enum" => Kind::Constants(self.nodes.constants(list(at)?, at.pointer, self.meter)?),
             "const" if self.draft >= Draft::Draft6 => {
-                Kind::Constants(self.nodes.constants(std::slice::from_ref(at.value), at.pointer)?)
+                let value = std::slice::from_ref(at.value);
+                Kind::Constants(self.nodes.constants(value, at.pointer, self.meter)?)
             }
             _ => match self.read_assertion(keyword, at, siblings)? {
                 Some(kind) => kind,
@@ -273,7 +304,7 @@ impl<'a> Parser<'a> {
                 at.value.as_bool().ok_or_else(|| invalid(at.pointer, "a boolean", at.value))?;
                 return Ok(None);
             }
-            "multipleOf" => Kind::MultipleOf(divisor(at)?),
+            "multipleOf" => Kind::MultipleOf(divisor(at, self.meter)?),
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 self.bound(keyword, at, siblings)?
             }
@@ -289,7 +320,7 @@ impl<'a> Parser<'a> {
             "properties" | "patternProperties" | "additionalProperties" => {
                 return self.members(keyword, at, siblings);
             }
-            "propertyNames" if self.draft >= Draft::Draft6 => Kind::Names(self.schema(at)),
+            "propertyNames" if self.draft >= Draft::Draft6 => Kind::Names(self.schema(at)?),
             "dependencies" => Kind::All(self.dependencies(at)?),
             "dependentRequired" | "dependentSchemas" if self.draft >= Draft::Draft2019 => {
                 Kind::All(self.dependencies(at)?)
@@ -332,10 +363,10 @@ impl<'a> Parser<'a> {
         let pattern = at.value.as_str();
         let pattern =
             pattern.ok_or_else(|| invalid(at.pointer, "a regular expression", at.value))?;
-        self.automata.pattern(pattern).map_err(|error| error.at(at.pointer))
+        self.automata.pattern(pattern, self.meter).map_err(|error| error.at(at.pointer))
     }
 
-    fn schema(&mut self, at: At<'a, '_>) -> Literal {
+    fn schema(&mut self, at: At<'a, '_>) -> Result<Literal, Error> {
         self.schema_at(at.pointer.to_owned(), at.value)
     }
 
@@ -344,23 +375,28 @@ impl<'a> Parser<'a> {
         let schemas =
             schemas.ok_or_else(|| invalid(at.pointer, "a list of schemas, not empty", at.value))?;
         let schemas = schemas.iter().enumerate();
-        Ok(schemas
+        schemas
             .map(|(index, value)| self.schema_at(child(at.pointer, &index.to_string()), value))
-            .collect())
+            .collect()
     }
 
     /// The schema of a keyword beside another one, if it is there.
-    fn sibling(&mut self, at: At<'a, '_>, name: &str, siblings: Siblings<'a>) -> Option<Literal> {
-        let value = siblings.get(name)?;
-        Some(self.schema_at(child(parent(at.pointer), name), value))
+    fn sibling(
+        &mut self,
+        at: At<'a, '_>,
+        name: &str,
+        siblings: Siblings<'a>,
+    ) -> Result<Option<Literal>, Error> {
+        let value = siblings.get(name);
+        value.map(|value| self.schema_at(child(parent(at.pointer), name), value)).transpose()
     }
 
-    fn conditional(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Kind {
-        let condition = self.schema(at);
+    fn conditional(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Result<Kind, Error> {
+        let condition = self.schema(at)?;
         let anything = self.anything();
-        let then = self.sibling(at, "then", siblings).unwrap_or(anything);
-        let otherwise = self.sibling(at, "else", siblings).unwrap_or(anything);
-        Kind::If { condition, then, otherwise }
+        let then = self.sibling(at, "then", siblings)?.unwrap_or(anything);
+        let otherwise = self.sibling(at, "else", siblings)?.unwrap_or(anything);
+        Ok(Kind::If { condition, then, otherwise })
     }
 
     fn types(&mut self, at: At<'_, '_>, siblings: Siblings<'_>) -> Result<Literal, Error> {
@@ -396,7 +432,7 @@ impl<'a> Parser<'a> {
         let beside = if is_lower { "exclusiveMinimum" } else { "exclusiveMaximum" };
         let is_exclusive = keyword.starts_with("exclusive")
             || self.draft <= Draft::Draft4 && siblings.get(beside) == Some(&Value::Bool(true));
-        let bound = Bound { value: decimal(at)?, is_exclusive };
+        let bound = Bound { value: decimal_of(at.value, at.pointer, self.meter)?, is_exclusive };
         Ok(if is_lower { Kind::Lower(bound) } else { Kind::Upper(bound) })
     }
 
@@ -416,19 +452,19 @@ impl<'a> Parser<'a> {
         }
         if has_list && !siblings.get("items").is_some_and(Value::is_array) {
             // One schema for all items; "additionalItems" means nothing beside it.
-            let rest = (keyword == "items").then(|| self.schema(at));
+            let rest = (keyword == "items").then(|| self.schema(at)).transpose()?;
             return Ok(rest.map(|rest| Kind::Items { prefix: Vec::new(), rest: Some(rest) }));
         }
         if keyword == rest && siblings.contains_key(list) {
             return Ok(None);
         }
         let prefix = if keyword == list { self.schemas(at)? } else { Vec::new() };
-        let rest = self.sibling(at, rest, siblings);
+        let rest = self.sibling(at, rest, siblings)?;
         Ok(Some(Kind::Items { prefix, rest }))
     }
 
     fn contains(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Result<Kind, Error> {
-        let item = self.schema(at);
+        let item = self.schema(at)?;
         let bound = |name: &str| {
             let value = siblings.get(name).filter(|_| self.draft >= Draft::Draft2019);
             value
@@ -445,7 +481,12 @@ impl<'a> Parser<'a> {
 
     fn required(&mut self, at: At<'_, '_>) -> Result<Vec<Literal>, Error> {
         let names = strings(at)?.into_iter();
-        Ok(names.map(|name| self.add(at.pointer, Kind::Required(name))).collect())
+        names
+            .map(|name| {
+                self.nodes.check(self.meter)?;
+                Ok(self.add(at.pointer, Kind::Required(name)))
+            })
+            .collect()
     }
 
     /// The keywords on members by key make one statement, which is read at the first of them.
@@ -461,19 +502,20 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         let pointer = |name: &str| child(parent(at.pointer), name);
-        let mut members = Members::default();
+        let (mut properties, mut patterns) = (Vec::new(), Vec::new());
         for (name, place, value) in
             object_of_schemas(siblings, "properties", &pointer("properties"))?
         {
-            members.properties.push((name.into(), self.schema_at(place, value)));
+            properties.push((name.into(), self.schema_at(place, value)?));
         }
-        let patterns = pointer("patternProperties");
-        for (source, place, value) in object_of_schemas(siblings, "patternProperties", &patterns)? {
-            let dfa = self.automata.pattern(source).map_err(|error| error.at(&place))?;
-            members.patterns.push((dfa, self.schema_at(place, value)));
+        let place = pointer("patternProperties");
+        for (source, place, value) in object_of_schemas(siblings, "patternProperties", &place)? {
+            let dfa = self.automata.pattern(source, self.meter);
+            let dfa = dfa.map_err(|error| error.at(&place))?;
+            patterns.push((dfa, self.schema_at(place, value)?));
         }
-        members.rest = self.sibling(at, "additionalProperties", siblings);
-        Ok(Some(Kind::Members(members)))
+        let rest = self.sibling(at, "additionalProperties", siblings)?;
+        Ok(Some(Kind::Members(Members::new(properties, patterns, rest))))
     }
 
     /// For each property: names of others that must be there, too, or a schema of the object.
@@ -488,7 +530,7 @@ impl<'a> Parser<'a> {
                 let required = self.required(At { value, pointer: &pointer })?;
                 self.add(&pointer, Kind::All(required))
             } else {
-                self.schema_at(pointer.clone(), value)
+                self.schema_at(pointer.clone(), value)?
             };
             statements.push(self.add(&pointer, Kind::Dependent(name.as_str().into(), needed)));
         }
@@ -500,17 +542,17 @@ impl<'a> Parser<'a> {
         let Some(reference) = at.value.as_str() else {
             return Err(invalid(at.pointer, "a URI reference", at.value));
         };
-        let target = self.resources.target(at.pointer, reference).or_else(|| {
-            let is_known = METASCHEMAS.iter().any(|uri| reference.starts_with(uri));
-            is_known.then(|| self.resources.add_metaschemas())?;
-            self.resources.target(at.pointer, reference)
-        });
+        let mut target = self.resources.target(at.pointer, reference, self.meter)?;
+        if target.is_none() && METASCHEMAS.iter().any(|uri| reference.starts_with(uri)) {
+            self.resources.add_metaschemas(self.meter)?;
+            target = self.resources.target(at.pointer, reference, self.meter)?;
+        }
         let Some(mut place) = target else {
             let reason = "it leads to a document or an anchor that is not known";
             return Err(unsupported(at.pointer, keyword, reason));
         };
         if keyword != "$ref"
-            && let Some(name) = self.resources.dynamic_name(at.pointer, reference)
+            && let Some(name) = self.resources.dynamic_name(at.pointer, reference, self.meter)?
         {
             // The outermost schema on the way here that has the anchor.
             let mut scope = self.scope.iter();
@@ -518,7 +560,7 @@ impl<'a> Parser<'a> {
             place = outermost.unwrap_or(place);
         }
         match self.resources.get(&place) {
-            Some(value) => Ok(self.schema_at(place, value)),
+            Some(value) => self.schema_at(place, value),
             None => Err(invalid(at.pointer, "a reference to a schema in this document", at.value)),
         }
     }
@@ -584,13 +626,9 @@ fn count(at: At<'_, '_>) -> Result<u32, Error> {
     Ok(plain.map_or(MAX_COUNT, |count: u32| count.min(MAX_COUNT)))
 }
 
-fn decimal(at: At<'_, '_>) -> Result<Decimal, Error> {
-    decimal_of(at.value, at.pointer)
-}
-
 /// A number above zero that can be written out.
-fn divisor(at: At<'_, '_>) -> Result<Decimal, Error> {
-    let divisor = decimal(at)?;
+fn divisor(at: At<'_, '_>, meter: &Meter) -> Result<Decimal, Error> {
+    let divisor = decimal_of(at.value, at.pointer, meter)?;
     if divisor.is_zero() || divisor.is_negative {
         return Err(invalid(at.pointer, "a number above zero", at.value));
     }
@@ -598,14 +636,14 @@ fn divisor(at: At<'_, '_>) -> Result<Decimal, Error> {
 }
 
 /// A number that can be written out.
-pub(super) fn decimal_of(value: &Value, pointer: &str) -> Result<Decimal, Error> {
+pub(super) fn decimal_of(value: &Value, pointer: &str, meter: &Meter) -> Result<Decimal, Error> {
+    let places = limit!(meter.limits(), number_places);
     let number = value.as_number().ok_or_else(|| invalid(pointer, "a number", value))?;
     let decimal = Decimal::parse(number.as_str());
-    if decimal.has_places_within(MAX_PLACES) {
+    if decimal.has_places_within(places.value as i64) {
         return Ok(decimal);
     }
-    let pointer = Some(pointer.to_owned());
-    Err(Error::LimitExceeded { limit: "number_places", value: MAX_PLACES as usize, pointer })
+    Err(places.exceeded().at(pointer))
 }
 
 fn list<'a>(at: At<'a, '_>) -> Result<&'a [Value], Error> {

@@ -12,15 +12,12 @@ use super::key_classes::{Class, KeyClasses, MANY, contains, insert, no_class};
 use super::object::{KeyCondition, ObjectLeaf};
 use super::schema::Literal;
 use crate::error::Error;
+use crate::limits::limit;
 use rustc_hash::FxHashMap;
 
-/// Ways of meeting the clauses of one object that are tried.
-const MAX_TRIED: usize = 2000;
 /// After so many tries the search takes a look at all clauses and goes on with the one that has the
 /// fewest ways; and it is content with what it has found.
 const MIN_TRIED: usize = 50;
-/// States of an array's counters that are tried.
-const MAX_COUNTS: usize = 5000;
 /// About what a key takes beside its text: quotes, colon, comma.
 const KEY_COST: u64 = 4;
 
@@ -90,14 +87,11 @@ impl Goals {
             object.leaf.open_clauses(object.progress).map(|(index, _)| index).collect();
         let mut search = Search { goals: self, costing, object, best: None, wanted, n_tried: 0 };
         search.meet(&open, &draft)?;
-        if search.best.is_none() && search.n_tried > MAX_TRIED {
-            return Err(Error::LimitExceeded {
-                limit: "clause_choices",
-                value: MAX_TRIED,
-                pointer: None,
-            });
+        let Search { best, n_tried, .. } = search;
+        if best.is_none() {
+            limit!(self.meter().limits(), clause_choices).check(n_tried)?;
         }
-        Ok(search.best)
+        Ok(best)
     }
 }
 
@@ -105,6 +99,8 @@ impl Search<'_, '_> {
     /// Tries all ways to meet the clauses, those with the fewest ways first.
     fn meet(&mut self, open: &[usize], draft: &Draft) -> Result<(), Error> {
         self.n_tried += 1;
+        let n_members = draft.members.len() + draft.lacking.len();
+        self.goals.meter().spend((1 + open.len()) * (1 + n_members))?;
         if self.is_over() || !self.is_hopeful(draft)? {
             return Ok(());
         }
@@ -191,7 +187,8 @@ impl Search<'_, '_> {
 
     fn is_over(&self) -> bool {
         let enough = if self.wanted == Wanted::First { 0 } else { MIN_TRIED };
-        self.best.is_some() && self.n_tried > enough || self.n_tried > MAX_TRIED
+        let most = self.goals.meter().limits().clause_choices;
+        self.best.is_some() && self.n_tried > enough || self.n_tried > most
     }
 
     /// A property whose absence meets the clause, and that is neither there nor planned.
@@ -303,6 +300,7 @@ impl Search<'_, '_> {
     /// All clauses are met: are the goals possible, and the numbers right?
     fn finish(&mut self, draft: &Draft) -> Result<bool, Error> {
         let mut plan = Plan { members: Vec::new(), cost: 2 };
+        self.goals.meter().spend(draft.members.len())?;
         for (key, values) in &draft.members {
             let base = self.object.goal_of(*key);
             let goal = self.goals.goal_and(base, values);
@@ -331,7 +329,8 @@ impl Search<'_, '_> {
         fillers.sort_by_key(|filler| filler.0);
         for (cost, key, goal, n_free) in fillers {
             for _ in 0..n_free.min(n) {
-                super::cost::check_length(plan.cost)?;
+                self.goals.check_length(plan.cost)?;
+                self.goals.meter().spend(1)?;
                 plan.add(key, goal, cost);
             }
             n -= n_free.min(n);
@@ -352,6 +351,7 @@ impl Search<'_, '_> {
         let named = (0..leaf.properties.len() as u32).map(PlannedKey::Named);
         let mut fillers = Vec::new();
         for key in others.chain(named) {
+            self.goals.meter().spend(1 + plan.members.len() / 8)?;
             let n_keys = match key {
                 PlannedKey::Other(class) => self.object.n_free(class),
                 PlannedKey::Named(index) => u32::from(
@@ -451,13 +451,8 @@ impl Goals {
                     open.insert((total, next));
                 }
             }
-            if seen.len() > MAX_COUNTS {
-                return Err(Error::LimitExceeded {
-                    limit: "item_counts",
-                    value: MAX_COUNTS,
-                    pointer: None,
-                });
-            }
+            limit!(self.meter().limits(), item_counts).check(seen.len())?;
+            self.meter().spend(1)?;
         }
         Ok(None)
     }
@@ -473,6 +468,7 @@ impl Goals {
         let mut at = progress.clone();
         let mut n_missing = leaf.min.saturating_sub(at.n_items);
         while n_missing > 0 {
+            self.meter().spend(1)?;
             let mut best: Option<(u64, GoalId, ArrayProgress)> = None;
             for (goal, next) in self.next_items_by_counters(leaf, &at, &[])? {
                 if let Some(cost) = costing.cost(self, goal)?

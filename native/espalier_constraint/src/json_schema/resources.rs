@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::place::{child, decode_percent, parent};
+use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::Meter;
 
 /// What identifiers are resolved against where there is no other.
 const DEFAULT_BASE: &str = "espalier:///schema";
@@ -26,6 +29,7 @@ pub(super) struct Resources<'a> {
     /// Places by URI and anchor.
     anchors: FxHashMap<(String, String), String>,
     dynamic_anchors: FxHashSet<(String, String)>,
+    uris_with_dynamic_anchors: FxHashSet<String>,
 }
 
 #[derive(Debug)]
@@ -62,34 +66,52 @@ const RECURSIVE: &str = "";
 
 impl<'a> Resources<'a> {
     /// The schema's own document, and others by URI.
-    pub(super) fn new(document: (&'a Value, Draft), others: &'a [(String, Value, Draft)]) -> Self {
+    pub(super) fn new(
+        document: (&'a Value, Draft),
+        others: &'a [(String, Value, Draft)],
+        meter: &Meter,
+    ) -> Result<Self, Error> {
         let mut resources = Self {
             documents: Vec::new(),
             by_uri: FxHashMap::default(),
             uris: FxHashMap::default(),
             anchors: FxHashMap::default(),
             dynamic_anchors: FxHashSet::default(),
+            uris_with_dynamic_anchors: FxHashSet::default(),
         };
-        resources.add(String::new(), DEFAULT_BASE, document.0, document.1);
+        resources.add(String::new(), DEFAULT_BASE, document, meter)?;
         for (uri, value, draft) in others {
             let uri = uri.trim_end_matches('#');
-            resources.add(format!("{uri}#"), uri, value, *draft);
+            resources.add(format!("{uri}#"), uri, (value, *draft), meter)?;
         }
-        resources
+        Ok(resources)
     }
 
-    fn add(&mut self, prefix: String, uri: &str, value: &'a Value, draft: Draft) {
+    fn add(
+        &mut self,
+        prefix: String,
+        uri: &str,
+        (value, draft): (&'a Value, Draft),
+        meter: &Meter,
+    ) -> Result<(), Error> {
+        let mut n_place_bytes = 0;
         self.by_uri.insert(uri.to_owned(), prefix.clone());
         self.uris.insert(prefix.clone(), uri.to_owned());
         let mut open = vec![(prefix.clone(), uri.to_owned(), value)];
         while let Some((place, base, value)) = open.pop() {
+            meter.spend(1 + place.len() / 16)?;
             let base = self.add_identifiers(&place, base, value, draft);
-            let children = subschemas(value, draft).into_iter();
+            let children = subschemas(value, draft);
+            n_place_bytes +=
+                children.iter().map(|(path, _)| place.len() + path.len()).sum::<usize>();
+            limit!(meter.limits(), place_bytes).check(n_place_bytes)?;
+            let children = children.into_iter();
             open.extend(
                 children.map(|(path, value)| (format!("{place}{path}"), base.clone(), value)),
             );
         }
         self.documents.push(Document { prefix, value, draft });
+        Ok(())
     }
 
     /// The base of what stands in the schema.
@@ -122,18 +144,20 @@ impl<'a> Resources<'a> {
                 self.anchors.insert((base.clone(), name.to_owned()), place.to_owned());
             }
             self.dynamic_anchors.extend(dynamic.map(|name| (base.clone(), name.to_owned())));
+            self.uris_with_dynamic_anchors.extend(dynamic.map(|_| base.clone()));
         }
         base
     }
 
     /// Adds the schemas of schemas of all drafts.
-    pub(super) fn add_metaschemas(&mut self) {
+    pub(super) fn add_metaschemas(&mut self, meter: &Meter) -> Result<(), Error> {
         for (draft, metaschema) in &METASCHEMAS {
             let metaschema: &'static Value = metaschema;
             let id = metaschema.get("$id").or_else(|| metaschema.get("id")).and_then(Value::as_str);
             let uri = id.unwrap_or_default().trim_end_matches('#');
-            self.add(format!("{uri}#"), uri, metaschema, *draft);
+            self.add(format!("{uri}#"), uri, (metaschema, *draft), meter)?;
         }
+        Ok(())
     }
 
     /// The value at a place, if there is one.
@@ -152,38 +176,50 @@ impl<'a> Resources<'a> {
     }
 
     /// The URI against which references at a place are resolved.
-    pub(super) fn base(&self, place: &str) -> &str {
-        let mut at = place;
+    pub(super) fn base(&self, place: &str, meter: &Meter) -> Result<&str, Error> {
+        let mut at = if self.uris.len() == 1 { "" } else { place };
         loop {
+            meter.spend(1 + at.len() / 16)?;
             if let Some(uri) = self.uris.get(at) {
-                return uri;
+                return Ok(uri);
             }
             if at.is_empty() {
-                return DEFAULT_BASE;
+                return Ok(DEFAULT_BASE);
             }
             at = parent(at);
         }
     }
 
     /// The place that a reference from another place leads to, whether or not something is there.
-    pub(super) fn target(&self, from: &str, reference: &str) -> Option<String> {
-        let (uri, fragment) = resolve(self.base(from), reference);
-        let root = self.by_uri.get(&uri)?;
+    pub(super) fn target(
+        &self,
+        from: &str,
+        reference: &str,
+        meter: &Meter,
+    ) -> Result<Option<String>, Error> {
+        meter.spend(1 + reference.len() / 4)?;
+        let (uri, fragment) = resolve(self.base(from, meter)?, reference);
+        let Some(root) = self.by_uri.get(&uri) else { return Ok(None) };
         if fragment.is_empty() || fragment.starts_with('/') {
-            return Some(format!("{root}{fragment}"));
+            return Ok(Some(format!("{root}{fragment}")));
         }
-        self.anchors.get(&(uri, fragment)).cloned()
+        Ok(self.anchors.get(&(uri, fragment)).cloned())
     }
 
     /// Whether a reference names a dynamic anchor; that name.
-    pub(super) fn dynamic_name(&self, from: &str, reference: &str) -> Option<String> {
-        let (uri, fragment) = resolve(self.base(from), reference);
-        self.dynamic_anchors.contains(&(uri, fragment.clone())).then_some(fragment)
+    pub(super) fn dynamic_name(
+        &self,
+        from: &str,
+        reference: &str,
+        meter: &Meter,
+    ) -> Result<Option<String>, Error> {
+        let (uri, fragment) = resolve(self.base(from, meter)?, reference);
+        Ok(self.dynamic_anchors.contains(&(uri, fragment.clone())).then_some(fragment))
     }
 
     /// Whether the schemas of a URI have a dynamic anchor.
     pub(super) fn has_dynamic_anchor(&self, uri: &str) -> bool {
-        self.dynamic_anchors.iter().any(|(other, _)| other == uri)
+        self.uris_with_dynamic_anchors.contains(uri)
     }
 
     /// The place of a dynamic anchor.

@@ -6,20 +6,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::NumberStyle;
 use super::decimal::{Decimal, MAX_PLACES};
-use super::language::{Language, Length, MAX_PATTERN_LENGTH};
+use super::language::{Language, Length};
 use super::multiples::{Multiples, NoMultiples};
 use super::number_range::{Bound, NumberRange};
 use super::schema::{Constants, Kind, Literal, Schema, Types};
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
+use crate::limits::{Limit, limit};
 use crate::literals::Literals;
-
-/// The states that the automaton of several patterns together may have.
-const MAX_PRODUCT_STATES: usize = 100_000;
-/// The decimal places of a number that the neighbours of an excluded number may have.
-const MAX_PLACES_BESIDE: i64 = 1 << 16;
-/// The numbers that may be excluded from a range.
-const MAX_EXCLUDED_NUMBERS: usize = 4096;
+use crate::meter::Quota;
 
 /// Automata of patterns that hold, or don't, together.
 pub(super) type Products = FxHashMap<Vec<(usize, bool)>, Arc<Dfa>>;
@@ -54,6 +49,7 @@ pub(super) fn numbers(
     let Some(mut range) = range(schema, literals, style)? else { return Ok(Vec::new()) };
     let all = || constants(schema, literals);
     if let Some((first, _)) = all().find(|(_, is_negated)| !is_negated) {
+        schema.meter.spend(first.numbers.len() * (range.work() + literals.len() / 4))?;
         let values = first.numbers.iter().filter(|value| {
             range.contains(value)
                 && all().all(|(constants, is_negated)| {
@@ -65,22 +61,26 @@ pub(super) fn numbers(
     let mut excluded: Vec<_> = all().flat_map(|(constants, _)| &constants.numbers).collect();
     excluded.sort_unstable();
     excluded.dedup();
-    if excluded.len() > MAX_EXCLUDED_NUMBERS {
-        return Err(limit(schema, "excluded_numbers", MAX_EXCLUDED_NUMBERS, literals));
-    }
+    let limits = schema.meter.limits();
+    limit!(limits, excluded_numbers).check(excluded.len())?;
     let mut excluded: Vec<Decimal> =
         excluded.into_iter().filter(|value| range.contains(value)).cloned().collect();
     if range.is_integer || range.multiples.is_some() {
         if style == NumberStyle::Any {
             let is_far = |value: &mut Decimal| value.n_trailing_zeros().abs() > MAX_PLACES;
             range.left_out = excluded.extract_if(.., is_far).collect();
-        } else if !excluded.iter().all(|value| value.has_places_within(MAX_PLACES_BESIDE)) {
-            return Err(limit(schema, "number_places", MAX_PLACES_BESIDE as usize, literals));
+        } else {
+            let places = limit!(limits, excluded_number_places);
+            let is_near = |value: &Decimal| value.has_places_within(places.value as i64);
+            if !excluded.iter().all(is_near) {
+                return Err(places.exceeded());
+            }
         }
     }
     // The range falls apart at each of the others.
     let mut ranges = Vec::new();
     for value in excluded {
+        schema.meter.spend(range.work())?;
         let bound = Bound { value, is_exclusive: true };
         let mut below = range.clone();
         below.reduce_upper(bound.clone());
@@ -133,10 +133,10 @@ fn range(
     if std::mem::take(&mut range.is_fraction) {
         not_of.push(Decimal::one());
     }
-    match Multiples::new(&of, &not_of) {
+    match Multiples::new(&of, &not_of, &schema.meter) {
         Ok(multiples) => Ok(Some(NumberRange { multiples: Some(Arc::new(multiples)), ..range })),
         Err(NoMultiples::Unsatisfiable) => Ok(None),
-        Err(NoMultiples::Limit(name, value)) => Err(limit(schema, name, value, literals)),
+        Err(NoMultiples::Error(error)) => Err(error),
     }
 }
 
@@ -155,16 +155,17 @@ pub(super) fn has_no_constant_number(schema: &Schema, literals: &[Literal]) -> b
 
 /// As [`has_no_constant_number`]; small patterns are looked at, too.
 pub(super) fn has_no_constant_string(schema: &Schema, literals: &[Literal]) -> bool {
-    const SMALL: usize = 500;
+    const SMALL: Limit = Limit { name: "states", value: 500 };
+    let small = Quota::new(&schema.meter, SMALL);
     let length = length(schema, literals);
-    let is_listed = listed(schema, literals, length);
+    let Ok(is_listed) = listed(schema, literals, length) else { return false };
     length.is_empty()
         || is_listed.as_ref().is_some_and(Literals::is_empty)
         || is_listed.is_none() && {
             let mut patterns = patterns(schema, literals).filter(|(_, is_negated)| !is_negated);
             let first = patterns.next().map(|(dfa, _)| (**dfa).clone());
             let both = first.and_then(|first| {
-                patterns.try_fold(first, |both, (dfa, _)| both.intersection(dfa, SMALL).ok())
+                patterns.try_fold(first, |both, (dfa, _)| both.intersection(dfa, small).ok())
             });
             both.is_some_and(|both| both.start() == DEAD)
         }
@@ -180,7 +181,7 @@ pub(super) fn strings(
     if length.is_empty() {
         return Ok(None);
     }
-    if let Some(texts) = listed(schema, literals, length) {
+    if let Some(texts) = listed(schema, literals, length)? {
         return Ok((!texts.is_empty()).then_some(Language::Literals(texts)));
     }
     let excluded = constants(schema, literals);
@@ -189,13 +190,12 @@ pub(super) fn strings(
     let Some(mut dfa) = product(schema, literals, products)? else {
         return Ok(Language::any(length, excluded));
     };
-    let too_many = |_| limit(schema, "product_states", MAX_PRODUCT_STATES, literals);
+    let quota = product_quota(schema);
     if !excluded.is_empty() {
-        let texts = Dfa::of_texts(&excluded, MAX_PRODUCT_STATES).map_err(too_many)?;
-        dfa = Arc::new(dfa.difference(&texts, MAX_PRODUCT_STATES).map_err(too_many)?);
+        let texts = Dfa::of_texts(&excluded, quota)?;
+        dfa = Arc::new(dfa.difference(&texts, quota)?);
     }
-    Language::pattern(dfa, length)
-        .map_err(|_| limit(schema, "pattern_length", MAX_PATTERN_LENGTH, literals))
+    Language::pattern(dfa, length, &schema.meter)
 }
 
 fn length(schema: &Schema, literals: &[Literal]) -> Length {
@@ -216,9 +216,14 @@ fn length(schema: &Schema, literals: &[Literal]) -> Length {
 }
 
 /// The strings of `enum` and `const` that satisfy all the rest, if some are given.
-fn listed(schema: &Schema, literals: &[Literal], length: Length) -> Option<Literals> {
+fn listed(
+    schema: &Schema,
+    literals: &[Literal],
+    length: Length,
+) -> Result<Option<Literals>, Error> {
     let all = || constants(schema, literals);
-    let (first, _) = all().find(|(_, is_negated)| !is_negated)?;
+    let Some((first, _)) = all().find(|(_, is_negated)| !is_negated) else { return Ok(None) };
+    schema.meter.spend(first.strings.len() * (1 + literals.len() / 4))?;
     let n_characters = |text: &[u8]| text.iter().filter(|byte| *byte & 0xC0 != 0x80).count();
     let texts = first.strings.iter().filter(|text| {
         length.contains(n_characters(text))
@@ -227,7 +232,7 @@ fn listed(schema: &Schema, literals: &[Literal], length: Length) -> Option<Liter
             })
             && patterns(schema, literals).all(|(dfa, is_negated)| dfa.accepts(text) != is_negated)
     });
-    Some(Literals::new(texts.cloned().collect()))
+    Ok(Some(Literals::new(texts.cloned().collect())))
 }
 
 fn patterns<'a>(
@@ -257,6 +262,7 @@ fn product(
     if let Some(product) = products.get(&key) {
         return Ok(Some(product.clone()));
     }
+    let quota = product_quota(schema);
     let mut all: Option<Arc<Dfa>> = None;
     for (dfa, is_negated) in patterns {
         let combined = match all {
@@ -264,19 +270,16 @@ fn product(
                 all = Some(dfa.clone());
                 continue;
             }
-            None => Dfa::any_text().difference(dfa, MAX_PRODUCT_STATES),
-            Some(all) if is_negated => all.difference(dfa, MAX_PRODUCT_STATES),
-            Some(all) => all.intersection(dfa, MAX_PRODUCT_STATES),
+            None => Dfa::any_text().difference(dfa, quota),
+            Some(all) if is_negated => all.difference(dfa, quota),
+            Some(all) => all.intersection(dfa, quota),
         };
-        let combined =
-            combined.map_err(|_| limit(schema, "product_states", MAX_PRODUCT_STATES, literals))?;
-        all = Some(Arc::new(combined));
+        all = Some(Arc::new(combined?));
     }
     products.extend(all.clone().map(|product| (key, product)));
     Ok(all)
 }
 
-fn limit(schema: &Schema, limit: &'static str, value: usize, literals: &[Literal]) -> Error {
-    let pointer = literals.first().map(|&literal| schema.pointer(literal).to_string());
-    Error::LimitExceeded { limit, value, pointer }
+fn product_quota(schema: &Schema) -> Quota<'_> {
+    Quota::new(&schema.meter, limit!(schema.meter.limits(), product_states))
 }

@@ -15,6 +15,7 @@ use super::number_range::Bound;
 use super::parse;
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// Index of a [`Node`].
 pub(crate) type NodeId = u32;
@@ -111,13 +112,30 @@ pub(crate) enum Kind {
 }
 
 /// What the values of an object satisfy, by key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Members {
     /// In the order of the schema.
     pub(crate) properties: Vec<(Arc<str>, Literal)>,
     pub(crate) patterns: Vec<(Arc<Dfa>, Literal)>,
     /// Of keys that are none of those and match none of these.
     pub(crate) rest: Option<Literal>,
+    by_name: FxHashMap<Arc<str>, Literal>,
+}
+
+impl Members {
+    pub(super) fn new(
+        properties: Vec<(Arc<str>, Literal)>,
+        patterns: Vec<(Arc<Dfa>, Literal)>,
+        rest: Option<Literal>,
+    ) -> Self {
+        let by_name = properties.iter().cloned().collect();
+        Self { properties, patterns, rest, by_name }
+    }
+
+    /// What the value of a named property satisfies.
+    pub(super) fn value_of(&self, name: &str) -> Option<Literal> {
+        self.by_name.get(name).copied()
+    }
 }
 
 /// The values of `enum` or `const`, by type. Arrays and objects are nodes of their own.
@@ -187,6 +205,8 @@ pub(crate) struct Schema {
     arrays: Literal,
     objects: Literal,
     unknown: Arc<[String]>,
+    /// What all work on it spends from.
+    pub(super) meter: Meter,
 }
 
 impl Schema {
@@ -201,15 +221,16 @@ impl Schema {
         others: &[(&str, &str)],
         options: JsonSchemaOptions,
         automata: &mut Automata,
+        meter: &Meter,
     ) -> Result<Self, Error> {
-        let parse::Parsed { mut nodes, unknown } =
-            parse::read_nodes(text, others, options.format, automata)?;
+        let read = parse::read_nodes(text, others, options.format, automata, meter)?;
+        let parse::Parsed { mut nodes, unknown } = read;
         let anything = nodes.add("", Kind::All(Vec::new()));
         let arrays = nodes.add("", Kind::Types(Types::ARRAY));
         let objects = nodes.add("", Kind::Types(Types::OBJECT));
         nodes.share();
-        let unknown = unknown.into();
-        let schema = Self { nodes, anything, arrays, objects, unknown };
+        let (unknown, meter) = (unknown.into(), meter.clone());
+        let schema = Self { nodes, anything, arrays, objects, unknown, meter };
         schema.refuse_loops()?;
         Ok(schema)
     }
@@ -265,6 +286,7 @@ impl Schema {
         for root in 0..self.nodes.len() as NodeId {
             let mut stack = vec![(root, 0)];
             while let Some((id, next)) = stack.pop() {
+                self.meter.spend(1)?;
                 if next == 0 && visits.get(&id) == Some(&Visit::Done) {
                     continue;
                 }

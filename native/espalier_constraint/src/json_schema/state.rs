@@ -30,6 +30,19 @@ pub(crate) struct State {
     pub(super) record: Option<Record>,
 }
 
+impl State {
+    /// About how many bytes it takes beyond itself.
+    pub(super) fn memory(&self) -> usize {
+        match &self.place {
+            Place::Number(readings) => readings.iter().map(NumberReading::memory).sum(),
+            Place::String { readings, .. } => readings.len() * size_of::<StringReading>(),
+            Place::Word { served, .. } => served.len() * size_of::<u32>(),
+            Place::Key(key) => key.others.len() * size_of::<Option<u32>>(),
+            _ => 0,
+        }
+    }
+}
+
 /// Text that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
@@ -86,6 +99,12 @@ pub(crate) struct NumberReading {
     pub(super) serves: u32,
     pub(super) leaf: LeafId,
     pub(super) prefix: NumberPrefix,
+}
+
+impl NumberReading {
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.prefix.memory()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

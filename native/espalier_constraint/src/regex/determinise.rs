@@ -16,25 +16,24 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::alphabet::Spelled;
 use super::ecma::Direction;
 use super::nfa::{ARRIVED, Assertion, MATCHED, Nfa, Node};
-use super::{MAX_STATES, limit};
-use crate::dfa::{DEAD, Dfa, TooManyStates};
+use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::interner::Interner;
+use crate::limits::limit;
+use crate::meter::{Meter, Quota};
 
-/// How much may be done: threads looked at, with [`MOVE`] for each that moves.
-const MAX_WORK: usize = 100_000_000;
 /// What it takes to follow a thread, compared to looking at it.
 const MOVE: usize = 10;
-/// The entries that the table of an automaton may have.
-const MAX_ENTRIES: usize = 1 << 24;
+/// So much of that counts as one step of work.
+const WORK_PER_STEP: usize = 4;
 
 /// No text goes on from here.
 const FALSE: u32 = 0;
 /// Every text goes on from here.
 const TRUE: u32 = 1;
 
-pub(super) fn determinise(nfa: &Nfa) -> Result<Dfa, Error> {
-    let mut determiniser = Determiniser::new(nfa);
+pub(super) fn determinise(nfa: &Nfa, meter: &Meter) -> Result<Dfa, Error> {
+    let mut determiniser = Determiniser::new(nfa, meter);
     let start = determiniser.start()?;
     let n_letters = nfa.alphabet.n_letters();
     let mut states = Interner::default();
@@ -48,14 +47,10 @@ pub(super) fn determinise(nfa: &Nfa) -> Result<Dfa, Error> {
             let target = determiniser.step(&state, letter)?;
             next.push(target.map_or(DEAD, |target| states.intern(target)));
         }
-        if states.len() > MAX_STATES {
-            return Err(limit("regex_states", MAX_STATES));
-        }
-        if next.len() > MAX_ENTRIES {
-            return Err(limit("regex_table_entries", MAX_ENTRIES));
-        }
+        limit!(meter.limits(), regex_states).check(states.len())?;
+        limit!(meter.limits(), regex_table_entries).check(next.len())?;
     }
-    spell(nfa, &next, &accepting)
+    spell(nfa, &next, &accepting, meter)
 }
 
 /// A place in the text, as far as it matters for what comes.
@@ -114,16 +109,17 @@ struct Determiniser<'a> {
     /// What became of sets of threads in the current step.
     moved: FxHashMap<u32, u32>,
     done: usize,
+    meter: &'a Meter,
 }
 
 impl<'a> Determiniser<'a> {
-    fn new(nfa: &'a Nfa) -> Self {
+    fn new(nfa: &'a Nfa, meter: &'a Meter) -> Self {
         let mut threads = Interner::default();
         threads.intern(Vec::new());
         threads.intern(vec![Thread { node: MATCHED, pledges: NO_PLEDGES }]);
         let mut pledges = Interner::default();
         pledges.intern(Vec::new());
-        Self { nfa, threads, pledges, moved: FxHashMap::default(), done: 0 }
+        Self { nfa, threads, pledges, moved: FxHashMap::default(), done: 0, meter }
     }
 
     fn start(&mut self) -> Result<State, Error> {
@@ -295,7 +291,8 @@ impl<'a> Determiniser<'a> {
 
     fn work(&mut self, amount: usize) -> Result<(), Error> {
         self.done += amount;
-        if self.done > MAX_WORK { Err(limit("regex_work", MAX_WORK)) } else { Ok(()) }
+        limit!(self.meter.limits(), regex_work).check(self.done)?;
+        self.meter.spend(amount / WORK_PER_STEP + 1)
     }
 
     /// What has to hold of the rest of the text for the assertion to hold here.
@@ -378,7 +375,8 @@ fn in_order(mut pledges: All) -> Option<All> {
 }
 
 /// The automaton over bytes of an automaton over letters.
-fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool]) -> Result<Dfa, Error> {
+fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool], meter: &Meter) -> Result<Dfa, Error> {
+    let states = Quota::new(meter, limit!(meter.limits(), regex_states));
     let n_letters = nfa.alphabet.n_letters();
     let (root, inner) = nfa.alphabet.trie().split_last().unwrap_or_else(|| unreachable!("a root"));
     let live = live_states(next, n_letters, accepting);
@@ -418,14 +416,12 @@ fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool]) -> Result<Dfa, Error> {
             };
         }
         edges[state] = spell_node(root, &within);
-        if edges.len() > MAX_STATES {
-            return Err(limit("regex_states", MAX_STATES));
-        }
+        states.spend(inner.len() + root.len(), edges.len())?;
     }
     let mut accepting = accepting.to_vec();
     accepting.resize(edges.len(), false);
-    Dfa::from_edges(&edges, accepting, MAX_ENTRIES)
-        .map_err(|TooManyStates| limit("regex_table_entries", MAX_ENTRIES))
+    let entries = Quota::new(meter, limit!(meter.limits(), regex_table_entries));
+    Dfa::from_edges(&edges, accepting, entries)
 }
 
 /// The states that lead to an accepting one.

@@ -6,6 +6,8 @@
 //! only browsers allow is taken as they take it where that is clear.
 
 use crate::error::Error;
+use crate::limits::{Limit, limit};
+use crate::meter::Meter;
 
 const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Za-z_";
@@ -13,8 +15,6 @@ const SPACE: &str = r"\t\n\x0B\x0C\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2
 
 /// Matches nothing.
 const NOTHING: &str = r"[^\x00-\u{10FFFF}]";
-/// How many lookarounds one pattern may have.
-const MAX_LOOKAROUNDS: usize = 500;
 /// Begins the name of the empty group that stands for a lookaround.
 const LOOKAROUND: &str = "look";
 
@@ -53,7 +53,7 @@ pub(super) enum Direction {
 /// # Errors
 /// [`Error::InvalidRegex`] for what ECMA 262 refuses, as far as its meaning is not clear,
 /// [`Error::UnsupportedRegex`] for backreferences, and [`Error::LimitExceeded`].
-pub(super) fn translate(pattern: &str) -> Result<Translation, Error> {
+pub(super) fn translate(pattern: &str, meter: &Meter) -> Result<Translation, Error> {
     let mut translator = Translator {
         pattern,
         rest: pattern,
@@ -61,6 +61,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translation, Error> {
         can_repeat: false,
         open: Vec::new(),
         looks: Vec::new(),
+        max_looks: limit!(meter.limits(), regex_lookarounds),
     };
     while let Some(character) = translator.next() {
         translator.term(character)?;
@@ -85,6 +86,7 @@ struct Translator<'a> {
     /// The groups that are not closed yet.
     open: Vec<Group>,
     looks: Vec<Lookaround>,
+    max_looks: Limit,
 }
 
 enum Group {
@@ -189,9 +191,7 @@ impl Translator<'_> {
             Some(Group::Plain) => self.out.push(')'),
             Some(Group::Look { direction, is_negated, before }) => {
                 let expression = std::mem::replace(&mut self.out, before);
-                if self.looks.len() == MAX_LOOKAROUNDS {
-                    return Err(super::limit("regex_lookarounds", MAX_LOOKAROUNDS));
-                }
+                self.max_looks.check(self.looks.len() + 1)?;
                 self.push_format(format_args!("(?P<{LOOKAROUND}{}>)", self.looks.len()));
                 self.looks.push(Lookaround { direction, is_negated, expression });
                 // As browsers have it, and only they.
@@ -397,7 +397,8 @@ impl Translator<'_> {
     /// `{2}`, `{2,}` and `{2,3}` repeat; any other brace stands for itself.
     fn bounds(&mut self) -> Option<String> {
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let (bounds, rest) = self.rest.split_once('}')?;
+        let end = self.rest.find(|next: char| !next.is_ascii_digit() && next != ',')?;
+        let (bounds, rest) = (&self.rest[..end], self.rest[end..].strip_prefix('}')?);
         let (least, most) = bounds.split_once(',').unwrap_or((bounds, bounds));
         if least.is_empty() || !is_number(least) || !is_number(most) {
             return None;
@@ -433,7 +434,13 @@ fn class_set(letter: char) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direction, translate};
+    use super::{Direction, Translation};
+    use crate::error::Error;
+    use crate::meter::Meter;
+
+    fn translate(pattern: &str) -> Result<Translation, Error> {
+        super::translate(pattern, &Meter::unlimited())
+    }
 
     #[test]
     fn translates_what_differs() {

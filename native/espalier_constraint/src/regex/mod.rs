@@ -14,22 +14,47 @@ use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
+use crate::limits::{Limit, limit};
+use crate::meter::{Meter, Quota};
 
-/// The memory, in bytes, that the automaton of one expression may take.
-const MAX_AUTOMATON_BYTES: usize = 32 << 20;
-/// The states that the automaton of one expression may have.
-const MAX_STATES: usize = 200_000;
+/// So many bytes of what another crate made of an expression count as one step of work.
+const COMPILED_BYTES: usize = 16;
 
 /// The automaton of the texts that match as a whole, in the syntax of the `regex` crate.
 ///
 /// # Errors
 /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], or [`Error::LimitExceeded`] for an
 /// automaton that is too large.
-pub(crate) fn compile(pattern: &str) -> Result<Dfa, Error> {
-    build(pattern, pattern)
+pub(crate) fn compile(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
+    let too_large = limit!(meter.limits(), regex_automaton_bytes);
+    check_length(pattern, meter)?;
+    let hir = parse(pattern, pattern, meter)?;
+    let config = thompson::Config::new().nfa_size_limit(Some(too_large.value));
+    let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir);
+    let nfa = nfa.map_err(|error| match error.size_limit() {
+        Some(_) => too_large.exceeded(),
+        None => refused(pattern, &error.to_string()),
+    })?;
+    meter.spend(nfa.memory_usage() / COMPILED_BYTES)?;
+    let config = dense::Config::new()
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(too_large.value))
+        .determinize_size_limit(Some(too_large.value));
+    let dense = dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|error| {
+        if error.is_size_limit_exceeded() {
+            too_large.exceeded()
+        } else {
+            refused(pattern, &error.to_string())
+        }
+    })?;
+    meter.spend(dense.memory_usage() / COMPILED_BYTES)?;
+    explore(&dense, meter)
 }
 
 /// The automaton of the texts in which an ECMA 262 pattern matches somewhere, as the keyword
@@ -37,53 +62,39 @@ pub(crate) fn compile(pattern: &str) -> Result<Dfa, Error> {
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
-    let translation = ecma::translate(pattern)?;
-    determinise::determinise(&nfa::Nfa::new(&translation, pattern)?)
+pub(crate) fn compile_ecma(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
+    check_length(pattern, meter)?;
+    let translation = ecma::translate(pattern, meter)?;
+    determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
 }
 
-fn build(expression: &str, source: &str) -> Result<Dfa, Error> {
-    regex_syntax::parse(expression).map_err(|error| not_parsed(&error, source))?;
-    let limits = thompson::Config::new().nfa_size_limit(Some(MAX_AUTOMATON_BYTES));
-    let nfa = thompson::Compiler::new().configure(limits).build(expression);
-    let nfa = nfa.map_err(|error| match error.size_limit() {
-        Some(_) => too_large(),
-        None => refused(source, &error.to_string()),
-    })?;
-    let dense = dense::Builder::new()
-        .configure(
-            dense::Config::new()
-                .match_kind(MatchKind::All)
-                .start_kind(StartKind::Anchored)
-                .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
-                .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
-        )
-        .build_from_nfa(&nfa)
-        .map_err(|error| {
-            if error.is_size_limit_exceeded() {
-                too_large()
-            } else {
-                refused(source, &error.to_string())
-            }
-        })?;
-    explore(&dense).ok_or_else(too_large)
+fn check_length(pattern: &str, meter: &Meter) -> Result<(), Error> {
+    limit!(meter.limits(), regex_bytes).check(pattern.len())?;
+    meter.spend(pattern.len())
 }
 
-fn explore(dense: &dense::DFA<Vec<u32>>) -> Option<Dfa> {
+/// Parses an expression; errors tell of its source.
+fn parse(expression: &str, source: &str, meter: &Meter) -> Result<Hir, Error> {
+    let nesting = limit!(meter.limits(), regex_nesting);
+    let mut parser = ParserBuilder::new().nest_limit(nesting.value as u32).build();
+    parser.parse(expression).map_err(|error| not_parsed(&error, source, nesting))
+}
+
+fn explore(dense: &dense::DFA<Vec<u32>>, meter: &Meter) -> Result<Dfa, Error> {
     let anchored = start::Config::new().anchored(Anchored::Yes);
-    let first = dense.start_state(&anchored).ok()?;
+    let first = dense.start_state(&anchored);
+    let first = first.unwrap_or_else(|_| unreachable!("it was built for anchored searches"));
     let (classes, representatives) = classes_of(|byte| dense.byte_classes().get(byte));
     Dfa::explore(
         first,
         (classes, &representatives),
-        MAX_STATES,
+        Quota::new(meter, limit!(meter.limits(), regex_states)),
         |&state, byte| {
             let target = dense.next_state(state, byte);
             (!dense.is_dead_state(target)).then_some(target)
         },
         |&state| dense.is_match_state(dense.next_eoi_state(state)),
     )
-    .ok()
 }
 
 fn refused(source: &str, message: &str) -> Error {
@@ -91,22 +102,19 @@ fn refused(source: &str, message: &str) -> Error {
     Error::UnsupportedRegex { pattern, message, pointer: None }
 }
 
-fn too_large() -> Error {
-    limit("regex_automaton_bytes", MAX_AUTOMATON_BYTES)
-}
-
-fn limit(limit: &'static str, value: usize) -> Error {
-    Error::LimitExceeded { limit, value, pointer: None }
-}
-
-fn not_parsed(error: &regex_syntax::Error, source: &str) -> Error {
-    use regex_syntax::ast::ErrorKind::{UnsupportedBackreference, UnsupportedLookAround};
+fn not_parsed(error: &regex_syntax::Error, source: &str, nesting: Limit) -> Error {
+    use regex_syntax::ast::ErrorKind::{
+        NestLimitExceeded, UnsupportedBackreference, UnsupportedLookAround,
+    };
     // The last line says what is wrong, those before it draw the place.
     let report = error.to_string();
     let message =
         report.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let (pattern, pointer) = (source.to_owned(), None);
     match error {
+        regex_syntax::Error::Parse(error) if matches!(error.kind(), NestLimitExceeded(_)) => {
+            nesting.exceeded()
+        }
         regex_syntax::Error::Parse(error)
             if matches!(error.kind(), UnsupportedBackreference | UnsupportedLookAround) =>
         {
@@ -119,6 +127,14 @@ fn not_parsed(error: &regex_syntax::Error, source: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn compile(pattern: &str) -> Result<Dfa, Error> {
+        super::compile(pattern, &Meter::unlimited())
+    }
+
+    fn compile_ecma(pattern: &str) -> Result<Dfa, Error> {
+        super::compile_ecma(pattern, &Meter::unlimited())
+    }
 
     fn accepts(dfa: &Dfa, text: &str) -> bool {
         let end = text.bytes().try_fold(dfa.start(), |state, byte| dfa.step(state, byte));

@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 use super::alphabet::Alphabet;
 use super::ecma::{self, Direction, Translation};
 use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::{Meter, Quota};
 
-/// The states that the copies of repeated parts may add up to.
-const MAX_NODES: usize = 1_000_000;
 /// The nested repetitions whose copies are compared.
 const MAX_RANKS: usize = 2;
 
@@ -74,7 +74,11 @@ pub(super) struct Lookaround {
 }
 
 impl Nfa {
-    pub(super) fn new(translation: &Translation, source: &str) -> Result<Self, Error> {
+    pub(super) fn new(
+        translation: &Translation,
+        source: &str,
+        meter: &Meter,
+    ) -> Result<Self, Error> {
         let mut builder = Builder {
             nodes: Vec::new(),
             twins: Vec::new(),
@@ -82,6 +86,7 @@ impl Nfa {
             ids: FxHashMap::default(),
             word: None,
             source,
+            meter,
         };
         for _ in [MATCHED, ARRIVED] {
             builder.push(Node::End)?;
@@ -112,11 +117,12 @@ struct Builder<'a> {
     ids: FxHashMap<Vec<(char, char)>, u32>,
     word: Option<u32>,
     source: &'a str,
+    meter: &'a Meter,
 }
 
 impl Builder<'_> {
     fn parse(&self, expression: &str) -> Result<Hir, Error> {
-        regex_syntax::parse(expression).map_err(|error| super::not_parsed(&error, self.source))
+        super::parse(expression, self.source, self.meter)
     }
 
     /// After any text.
@@ -254,9 +260,8 @@ impl Builder<'_> {
     }
 
     fn push(&mut self, node: Node) -> Result<u32, Error> {
-        if self.nodes.len() >= MAX_NODES {
-            return Err(super::limit("regex_nodes", MAX_NODES));
-        }
+        let quota = Quota::new(self.meter, limit!(self.meter.limits(), regex_nodes));
+        quota.spend(1, self.nodes.len() + 1)?;
         let id = self.nodes.len() as u32;
         self.nodes.push(node);
         self.twins.push(Twin { original: id, ranks: [0; MAX_RANKS], n_ranks: 0 });

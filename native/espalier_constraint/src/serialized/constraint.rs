@@ -16,7 +16,9 @@ use crate::json_schema::{
     Automata, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, Origin, PropertyOrder,
     Whitespace,
 };
+use crate::limits::Limits;
 use crate::literals::Literals;
+use crate::meter::Meter;
 use crate::source::{SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
@@ -88,7 +90,8 @@ impl Constraint {
     ///
     /// # Errors
     /// [`Error::InvalidSerialized`] for bytes that are damaged, of another version or for another
-    /// vocabulary. If someone made them up, also those of compiling.
+    /// vocabulary; [`Error::LimitExceeded`], as the default limits hold for what is loaded. If someone
+    /// made them up, also those of compiling.
     pub fn from_bytes(bytes: &[u8], vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
         let mut input = open(Kind::Constraint, bytes)?;
         let engine = input.utf8("engine")?;
@@ -107,7 +110,8 @@ impl Constraint {
             other => return Err(input.wrong("source", "1, 2 or 3", other.to_string())),
         };
         input.end()?;
-        let constraint = Self::of_source(source, vocabulary)?;
+        let meter = Meter::compiling(Limits::default(), None);
+        let constraint = Self::of_source(source, vocabulary, meter)?;
         match constraint.source() {
             Source::JsonSchema(SchemaSource { automata, .. }) => automata.check_all_used()?,
             Source::Regex { .. } | Source::Choice(_) => {}

@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Kind, Reader, Writer, open, seal};
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 use crate::vocabulary::Vocabulary;
@@ -35,7 +36,8 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::InvalidSerialized`] for bytes that are damaged or something else, and
-    /// [`Error::InvalidVocabulary`] for ids that no vocabulary can have.
+    /// [`Error::InvalidVocabulary`] for ids that no vocabulary can have; [`Error::LimitExceeded`], by the
+    /// default limits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut input = open(Kind::Vocabulary, bytes)?;
         let n_ids = input.count(4, "tokens")?;
@@ -51,7 +53,7 @@ impl Vocabulary {
             let expected = "ascending ids, with those that end a sequence";
             return Err(input.wrong("special_ids", expected, "others"));
         }
-        let tokens = TokenList::checked((bytes, ends), eos_ids, special_ids)?;
+        let tokens = TokenList::checked((bytes, ends), eos_ids, special_ids, &Limits::default())?;
         let trie = read_trie(&tokens, &mut input)?;
         input.end()?;
         Ok(Self::with_trie(tokens, trie))

@@ -110,7 +110,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
-fn read_json(path: &str) -> Value {
+pub(crate) fn read_json(path: &str) -> Value {
     let text = fs::read_to_string(root().join(path)).expect("a file of test data");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -229,7 +229,21 @@ fn text_of(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn bytes_of_hex(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes_of_hex(hex: &str) -> Vec<u8> {
     let pairs = (0..hex.len()).step_by(2);
     pairs.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits")).collect()
+}
+
+/// The kind of an error as the test data names it: its name in snake case.
+pub(crate) fn kind_of(error: &Error) -> String {
+    let shown = format!("{error:?}");
+    let name = shown.split(|next: char| !next.is_alphanumeric()).next().unwrap_or_default();
+    let mut kind = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !kind.is_empty() {
+            kind.push('_');
+        }
+        kind.extend(letter.to_lowercase());
+    }
+    kind
 }

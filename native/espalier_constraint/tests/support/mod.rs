@@ -3,6 +3,7 @@
 
 pub(crate) mod data;
 pub(crate) mod following;
+pub(crate) mod hostile;
 pub(crate) mod instances;
 pub(crate) mod oracle;
 pub(crate) mod random;

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use espalier_constraint::Vocabulary;
+use espalier_constraint::{Limits, Vocabulary};
 
 use self::config::{Config, FAMILIES, Family};
 use self::json_file::JsonFile;
@@ -52,7 +52,7 @@ impl LoadedModel {
         let tokenizer_config = JsonFile::read_if_present(&directory.join("tokenizer_config.json"))?;
         let chat_template = chat_template(directory, &tokenizer_config)?;
         let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
-        let vocabulary = tokenizer.vocabulary_with_eos_ids(&eos_ids)?;
+        let vocabulary = tokenizer.vocabulary_with_eos_ids(&eos_ids, &Limits::default())?;
         if vocabulary.n_ids() > shape.n_ids {
             let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
             return Err(Error::VocabularyMismatch { n_ids, n_logits });

@@ -5,7 +5,7 @@ mod token_bytes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use espalier_constraint::Vocabulary;
+use espalier_constraint::{Limits, Vocabulary};
 use serde_json::Value;
 use tokenizers::ModelWrapper;
 
@@ -25,6 +25,7 @@ pub(crate) const MAX_IDS: usize = 1 << 22;
 /// Gemma: `▁` for a space, `<0x0A>` for a byte) are supported.
 ///
 /// ```
+/// use espalier_constraint::Limits;
 /// use espalier_inference::Tokenizer;
 ///
 /// let json = r#"{
@@ -38,7 +39,7 @@ pub(crate) const MAX_IDS: usize = 1 << 22;
 /// let tokenizer = Tokenizer::from_json(json.as_bytes())?;
 /// assert_eq!(tokenizer.encode("a a<|end|>")?, [0, 1, 0, 2]);
 /// assert_eq!(tokenizer.decode(&[0, 1, 0, 2]), "a a");
-/// let vocabulary = tokenizer.vocabulary(&["<|end|>".to_owned()])?;
+/// let vocabulary = tokenizer.vocabulary(&["<|end|>".to_owned()], &Limits::default())?;
 /// assert_eq!(vocabulary.token_bytes(1), Some(&b" "[..]));
 /// # Ok::<(), espalier_inference::Error>(())
 /// ```
@@ -93,17 +94,22 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::InvalidTokenizer`] when there is no such token, and
     /// [`Error::Constraint`] when no token ends a text.
-    pub fn vocabulary(&self, eos_tokens: &[String]) -> Result<Vocabulary, Error> {
+    pub fn vocabulary(&self, eos_tokens: &[String], limits: &Limits) -> Result<Vocabulary, Error> {
         let id = |token: &String| {
             let detail = format!("expected a token {token:?} to end a text, got: none");
             self.token_id(token).ok_or(Error::InvalidTokenizer { detail })
         };
-        self.vocabulary_with_eos_ids(&eos_tokens.iter().map(id).collect::<Result<Vec<_>, _>>()?)
+        let eos_ids = eos_tokens.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+        self.vocabulary_with_eos_ids(&eos_ids, limits)
     }
 
-    pub(crate) fn vocabulary_with_eos_ids(&self, eos_ids: &[u32]) -> Result<Vocabulary, Error> {
+    pub(crate) fn vocabulary_with_eos_ids(
+        &self,
+        eos_ids: &[u32],
+        limits: &Limits,
+    ) -> Result<Vocabulary, Error> {
         let (tokens, special_ids) = self.tokens(eos_ids)?;
-        let vocabulary = Vocabulary::new(tokens, eos_ids, &special_ids)?;
+        let vocabulary = Vocabulary::with_limits(tokens, eos_ids, &special_ids, limits)?;
         let spelling = Spelling::new(&self.inner)?;
         Ok(vocabulary.with_tokenizer(move |text| spelling.encode(text)))
     }

@@ -89,7 +89,7 @@ fn tokens_of_byte_level_files_have_their_bytes() {
     let mut json = byte_level();
     json["pre_tokenizer"]["add_prefix_space"] = false.into();
     let tokenizer = load(&json);
-    let vocabulary = tokenizer.vocabulary(&["<|end|>".to_owned()]).unwrap();
+    let vocabulary = tokenizer.vocabulary(&["<|end|>".to_owned()], &Limits::default()).unwrap();
     assert_eq!(vocabulary.n_ids(), 261);
     for byte in 0..=255u8 {
         assert_eq!(vocabulary.token_bytes(u32::from(byte)), Some(&[byte][..]));
@@ -109,7 +109,7 @@ fn tokens_of_byte_level_files_have_their_bytes() {
 fn tokens_of_sentence_piece_files_have_their_bytes() {
     for json in [sentence_piece(), metaspace()] {
         let tokenizer = load(&json);
-        let vocabulary = tokenizer.vocabulary(&["</s>".to_owned()]).unwrap();
+        let vocabulary = tokenizer.vocabulary(&["</s>".to_owned()], &Limits::default()).unwrap();
         assert_eq!(vocabulary.token_bytes(3 + 10), Some(&b"\n"[..]));
         assert_eq!(vocabulary.token_bytes(263), Some(&b" ab"[..]));
         assert!(vocabulary.is_special(0) && vocabulary.is_special(1) && vocabulary.is_special(2));
@@ -152,16 +152,16 @@ fn forced_text_is_spelled_without_prefix_space_and_special_tokens() {
 #[test]
 fn eos_tokens_must_exist() {
     let tokenizer = load(&byte_level());
-    let missing = tokenizer.vocabulary(&["</s>".to_owned()]);
+    let missing = tokenizer.vocabulary(&["</s>".to_owned()], &Limits::default());
     assert!(matches!(missing, Err(Error::InvalidTokenizer { .. })));
-    assert!(matches!(tokenizer.vocabulary(&[]), Err(Error::Constraint(_))));
+    assert!(matches!(tokenizer.vocabulary(&[], &Limits::default()), Err(Error::Constraint(_))));
 }
 
 #[test]
 fn broken_files_are_errors() {
     let text = byte_level().to_string();
     let refused = |bytes: &[u8]| match Tokenizer::from_json(bytes) {
-        Ok(tokenizer) => tokenizer.vocabulary(&["<|end|>".to_owned()]).is_err(),
+        Ok(tokenizer) => tokenizer.vocabulary(&["<|end|>".to_owned()], &Limits::default()).is_err(),
         Err(error) => matches!(error, Error::InvalidTokenizer { .. }),
     };
     for end in (0..text.len()).step_by(97) {

@@ -5,7 +5,7 @@
 //! of [`UNICODE_LABELS`] or [`RIGHT_TO_LEFT`] and of ASCII, upper case, and more characters than surely
 //! fit into 62 octets of Punycode; other separators than the full stop.
 
-use super::{MAX_STATES, compile, one_of, small};
+use super::{compile, one_of, quota, small};
 use crate::dfa::{Dfa, classes_of};
 
 pub(super) fn ipv4() -> String {
@@ -41,8 +41,8 @@ pub(super) fn ipv6(least_left_out: usize) -> String {
 /// A host name by the rules of RFC 1123, with labels of 63 octets, of so many [`STEP`]s in all.
 pub(super) fn hostname(n_steps: usize) -> Dfa {
     let names = compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*");
-    let names = small(names.intersection(&labels_within(n_steps), MAX_STATES));
-    small(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
+    let names = small(names.intersection(&labels_within(n_steps), quota()));
+    small(names.difference(&compile(BAD_HYPHENS), quota()))
 }
 
 /// A hyphen at the start or the end of a label, or two in third and fourth place.
@@ -62,7 +62,7 @@ fn labels_within(n_steps: usize) -> Dfa {
     let result = Dfa::explore(
         (0, 0),
         (classes, &representatives),
-        MAX_STATES,
+        quota(),
         |&(n_before, length), byte| {
             let next = if byte == b'.' {
                 (n_before + steps_of(length), 0)
@@ -81,7 +81,7 @@ pub(super) fn email() -> Dfa {
 }
 
 pub(super) fn idn_email() -> Dfa {
-    let domain = small(hostname(DOMAIN_STEPS).union(&unicode_names(3), MAX_STATES));
+    let domain = small(hostname(DOMAIN_STEPS).union(&unicode_names(3), quota()));
     mailbox(r"\u{80}-\u{10FFFF}", &domain)
 }
 
@@ -90,18 +90,18 @@ fn mailbox(more: &str, domain: &Dfa) -> Dfa {
     let atom = format!("[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+");
     let quoted = format!(r#""(?:[ !#-\[\]-~{more}]|\\[ -~])*""#);
     let local = compile(&format!(r"(?:{atom}(?:\.{atom})*|{quoted})@"));
-    let local = small(local.intersection(&octets_within(64 + 1), MAX_STATES));
+    let local = small(local.intersection(&octets_within(64 + 1), quota()));
     let address = compile(&format!(r"\[(?:{}|(?i:IPv6:){})\]", ipv4(), ipv6(2)));
-    small(local.followed_by(&small(domain.union(&address, MAX_STATES)), MAX_STATES))
+    small(local.followed_by(&small(domain.union(&address, quota())), quota()))
 }
 
 fn octets_within(max: usize) -> Dfa {
     let step = |&length: &usize, _| (length < max).then_some(length + 1);
-    small(Dfa::explore(0, ([0; 256], &[0]), MAX_STATES, step, |_| true))
+    small(Dfa::explore(0, ([0; 256], &[0]), quota(), step, |_| true))
 }
 
 pub(super) fn idn_hostname() -> Dfa {
-    small(hostname(NAME_STEPS).union(&unicode_names(4), MAX_STATES))
+    small(hostname(NAME_STEPS).union(&unicode_names(4), quota()))
 }
 
 /// Names of so many labels, in which some are not ASCII.
@@ -113,7 +113,7 @@ fn unicode_names(n_labels: usize) -> Dfa {
     let left_to_right = one_of(UNICODE_LABELS.into_iter().chain([ASCII]));
     let right_to_left = one_of(RIGHT_TO_LEFT.into_iter().chain([ASCII_LETTER_FIRST]));
     let names = compile(&one_of([names(&left_to_right), names(&right_to_left)]));
-    small(names.difference(&compile(BAD_HYPHENS), MAX_STATES))
+    small(names.difference(&compile(BAD_HYPHENS), quota()))
 }
 
 /// Labels that are written from left to right, by script.

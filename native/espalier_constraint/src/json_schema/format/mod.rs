@@ -43,7 +43,10 @@ mod uris;
 
 use std::sync::{Arc, LazyLock};
 
-use crate::dfa::{Dfa, TooManyStates};
+use crate::dfa::Dfa;
+use crate::error::Error;
+use crate::limits::Limit;
+use crate::meter::{Meter, Quota};
 use crate::regex;
 
 /// What gives the automaton of a format over the UTF-8 of decoded strings, built when it is first asked
@@ -93,17 +96,21 @@ fn minimal(dfa: &Dfa) -> Arc<Dfa> {
 }
 
 fn compile(expression: &str) -> Dfa {
-    let dfa = regex::compile(expression);
+    let dfa = regex::compile(expression, &METER);
     dfa.unwrap_or_else(|_| unreachable!("a valid expression")).minimized()
 }
 
 /// What an operation on automata gave; how large these get is known.
-fn small(result: Result<Dfa, TooManyStates>) -> Dfa {
+fn small(result: Result<Dfa, Error>) -> Dfa {
     result.unwrap_or_else(|_| unreachable!("a small automaton"))
 }
 
+static METER: LazyLock<Meter> = LazyLock::new(Meter::unlimited);
+
 /// More states than any automaton here has.
-const MAX_STATES: usize = 50_000;
+fn quota() -> Quota<'static> {
+    Quota::new(&METER, Limit { name: "format_states", value: 50_000 })
+}
 
 /// One of several expressions.
 fn one_of(expressions: impl IntoIterator<Item = impl AsRef<str>>) -> String {

@@ -6,7 +6,7 @@
 //! the lower one has more than two digits, and in classes ranges but those from one digit or letter
 //! of ASCII to another of the same kind.
 
-use super::{MAX_STATES, compile, one_of, small};
+use super::{compile, one_of, quota, small};
 use crate::dfa::Dfa;
 
 /// How many groups may be in each other.
@@ -23,7 +23,7 @@ pub(super) fn pattern() -> Dfa {
     let patterns = compile(&format!("(?:{terms}|{lookaround})*"));
     // Names of groups must differ.
     let two_names = compile(&format!(r"(?s:.*\(\?<{NAME}>.*\(\?<{NAME}>.*)"));
-    small(patterns.difference(&two_names, MAX_STATES))
+    small(patterns.difference(&two_names, quota()))
 }
 
 /// Terms and the bars between alternatives, each of which may be empty; some atoms are given.

@@ -1,0 +1,120 @@
+//! [`Compiler`]: a constraint, with limits of one's own.
+
+use std::sync::Arc;
+
+use crate::constraint::Constraint;
+use crate::error::Error;
+use crate::json_schema::{Automata, JsonSchemaOptions};
+use crate::limits::{Limits, limit};
+use crate::literals::Literals;
+use crate::meter::{Cancellation, Meter};
+use crate::regex;
+use crate::source::{SchemaSource, Source};
+use crate::vocabulary::Vocabulary;
+
+/// Compiles constraints for a vocabulary, with other than the default limits, so that another thread can
+/// end it, or with documents that a schema refers to. [`Constraint`] has short forms without all that.
+///
+/// ```
+/// use std::sync::Arc;
+/// use espalier_constraint::{Compiler, Error, JsonSchemaOptions, Limits, Vocabulary};
+///
+/// let tokens = (0..=255).map(|byte| vec![byte]).chain([Vec::new()]).collect();
+/// let vocabulary = Arc::new(Vocabulary::new(tokens, &[256], &[])?);
+/// let mut limits = Limits::default();
+/// limits.enum_members = 2;
+/// let schema = r#"{"enum": [1, 2, 3]}"#;
+/// let compiled =
+///     Compiler::new(&vocabulary).limits(limits).json_schema(schema, &JsonSchemaOptions::generating());
+/// let error = compiled.unwrap_err();
+/// assert!(matches!(error, Error::LimitExceeded { limit: "enum_members", value: 2, .. }));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is compiled yet"]
+pub struct Compiler<'a> {
+    vocabulary: &'a Arc<Vocabulary>,
+    limits: Limits,
+    cancellation: Option<Cancellation>,
+    documents: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Compiler<'a> {
+    /// A compiler with the default limits.
+    pub fn new(vocabulary: &'a Arc<Vocabulary>) -> Self {
+        let (limits, cancellation, documents) = (Limits::default(), None, Vec::new());
+        Self { vocabulary, limits, cancellation, documents }
+    }
+
+    /// Sets the limits, of compiling and of the matchers of the constraint.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The handle ends the compiling. It has no part in what the constraint does later, see
+    /// [`Matcher::with_cancellation`](crate::Matcher::with_cancellation).
+    pub fn cancellation(mut self, cancellation: Cancellation) -> Self {
+        self.cancellation = Some(cancellation);
+        self
+    }
+
+    /// Adds a document that a schema may refer to by this URI. Nothing is ever fetched.
+    pub fn document(mut self, uri: &'a str, text: &'a str) -> Self {
+        self.documents.push((uri, text));
+        self
+    }
+
+    /// As [`Constraint::json_schema`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn json_schema(
+        self,
+        schema: &str,
+        options: &JsonSchemaOptions,
+    ) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let owned = |(uri, text): &(&str, &str)| ((*uri).to_owned(), (*text).to_owned());
+        let source = SchemaSource {
+            schema: schema.to_owned(),
+            documents: self.documents.iter().map(owned).collect(),
+            options: *options,
+            automata: Automata::default(),
+        };
+        Constraint::of_source(Source::JsonSchema(source), self.vocabulary, meter)
+    }
+
+    /// As [`Constraint::regex`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn regex(self, pattern: &str) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let dfa = Arc::new(regex::compile(pattern, &meter)?);
+        let source = Source::Regex { pattern: pattern.to_owned(), dfa };
+        Constraint::of_source(source, self.vocabulary, meter)
+    }
+
+    /// As [`Constraint::choice`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn choice<T: AsRef<[u8]>>(self, choices: &[T]) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        limit!(self.limits, enum_members).check(choices.len())?;
+        let n_bytes = choices.iter().map(|text| text.as_ref().len()).sum();
+        limit!(self.limits, enum_bytes).check(n_bytes)?;
+        meter.spend(choices.len())?;
+        let texts = choices.iter().map(|text| text.as_ref().into()).collect();
+        let source = Source::Choice(Arc::new(Literals::new(texts)));
+        Constraint::of_source(source, self.vocabulary, meter)
+    }
+
+    fn meter(&self) -> Result<Meter, Error> {
+        self.limits.check()?;
+        let meter = Meter::compiling(self.limits.clone(), self.cancellation.clone());
+        meter.check()?;
+        Ok(meter)
+    }
+}
