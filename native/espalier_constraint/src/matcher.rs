@@ -302,13 +302,12 @@ impl Matcher {
     /// Locks the table and finds the current state in it, reading everything again if the table
     /// was emptied since.
     fn lock(&mut self) -> Result<Locked<'_>, Error> {
-        let mut automaton = match self.replicas.try_lock(self.table) {
-            Some(automaton) => automaton,
-            None => {
-                self.n_waits += 1;
-                let is_worth = self.n_waits * TOKENS_PER_WAIT >= self.accepted.len();
-                move_table(&self.replicas, &mut self.table, &mut self.epoch, is_worth)
-            }
+        let mut automaton = if let Some(automaton) = self.replicas.try_lock(self.table) {
+            automaton
+        } else {
+            self.n_waits += 1;
+            let is_worth = self.n_waits * TOKENS_PER_WAIT >= self.accepted.len();
+            move_table(&self.replicas, &mut self.table, &mut self.epoch, is_worth)
         };
         let n_tables = self.replicas.count();
         automaton.shrink(n_tables);

@@ -18,8 +18,10 @@ const MAX_PLACE_BYTES: usize = 1 << 20;
 /// A table for each range of numbers that was met, shared by all constraints of a vocabulary.
 #[derive(Debug, Default)]
 pub(crate) struct NumberTables {
-    tables: Mutex<FxHashMap<(NumberRange, NumberStyle), Arc<Mutex<NumberTable>>>>,
+    tables: Mutex<FxHashMap<(NumberRange, NumberStyle), SharedTable>>,
 }
+
+type SharedTable = Arc<Mutex<NumberTable>>;
 
 /// The tokens of some kind that may follow at some place in a number.
 #[derive(Debug)]

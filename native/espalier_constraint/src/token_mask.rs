@@ -141,7 +141,9 @@ impl PartialEq for TokenMask {
 impl Eq for TokenMask {}
 
 fn set_bits(words: &mut [u32], ids: &[u32]) {
-    ids.iter().for_each(|&id| words[id as usize / 32] |= 1 << (id % 32));
+    for &id in ids {
+        words[id as usize / 32] |= 1 << (id % 32);
+    }
 }
 
 impl TokenSet {
