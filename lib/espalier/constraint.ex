@@ -22,7 +22,16 @@ defmodule Espalier.Constraint do
   Input from anywhere may be compiled: what it can ask for is bounded, see `Espalier.Limits`.
   """
 
-  alias Espalier.{Error, JSON, Limits, Native, Options, SchemaError, SerializationError, Vocabulary}
+  alias Espalier.{
+    Error,
+    JSON,
+    Limits,
+    Native,
+    Options,
+    SchemaError,
+    SerializationError,
+    Vocabulary
+  }
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{

@@ -119,11 +119,12 @@ fn compile(case: &Case, options: JsonSchemaOptions) -> Result<Constraint, Error>
     case.compile(options, &vocabulary)
 }
 
-/// The mask after each text, and the way to the end.
+/// The mask and the forced tokens after each text, and the way to the end.
 fn use_it(case: &Case, constraint: &Constraint) -> Result<String, String> {
     for Text { bytes, error: expected, completion } in case.texts() {
         let mut matcher = constraint.matcher();
         let read = matcher.accept_text(&bytes).and_then(|()| matcher.compute_mask());
+        let read = read.and_then(|_| matcher.forced_tokens());
         if !Expected::is(expected.as_ref(), read.as_ref().err()) {
             return Err(format!("{} bytes of text: {:?}", bytes.len(), read.err()));
         }
@@ -131,7 +132,7 @@ fn use_it(case: &Case, constraint: &Constraint) -> Result<String, String> {
             matcher.is_accepting().map_err(|error| shown(&error))?;
             continue;
         }
-        let completed = matcher.forced_tokens().and_then(|_| complete(constraint, &bytes));
+        let completed = complete(constraint, &bytes);
         if !Expected::is(completion.as_ref(), completed.as_ref().err()) {
             return Err(format!("completing {} bytes: {completed:?}", bytes.len()));
         }

@@ -229,7 +229,7 @@ impl From<Error> for NoMultiples {
 /// The work of a division by a number of that size, or of a step of a greatest common divisor.
 fn work_with(number: &BigUint) -> usize {
     let n_words = number.bits() as usize / 64;
-    1 + n_words * n_words / 5
+    1 + n_words * n_words / 3
 }
 
 fn lcm(a: &BigUint, b: &BigUint, meter: &Meter) -> Result<BigUint, Error> {

@@ -23,8 +23,8 @@ pub(crate) fn shortest_suffix(
     style: NumberStyle,
     meter: &Meter,
 ) -> Result<Vec<u8>, Error> {
-    // Up to so many first bytes are tried.
-    meter.spend(12 * range.work())?;
+    // All first bytes are tried, each with a look ahead and a way to the end.
+    meter.spend(24 * range.work())?;
     if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
         return Ok(suffix);
     }

@@ -121,7 +121,7 @@ impl NumberRange {
         let bounds = self.lower.iter().chain(&self.upper);
         let n_digits = bounds.map(|bound| bound.value.digits.len()).sum::<usize>();
         let multiples = self.multiples.as_ref().map_or(0, |multiples| multiples.work());
-        10 + n_digits / 64 + multiples + self.left_out.len()
+        12 + n_digits / 64 + multiples + self.left_out.len()
     }
 
     /// Whether zero is of the right kind, whatever the bounds.
