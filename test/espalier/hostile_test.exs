@@ -74,12 +74,14 @@ defmodule Espalier.HostileTest do
     result =
       with :ok <- Matcher.accept_text(matcher, Testdata.generate(generator)),
            {:ok, _mask} <- Matcher.compute_mask(matcher),
-           do: Matcher.forced_tokens(matcher)
+           do: {:ok, Matcher.forced_tokens(matcher)}
 
-    expected = if is_map(text), do: text["error"]
+    {expected, completion} =
+      if is_map(text), do: {text["error"], text["completion"]}, else: {nil, nil}
 
     case result do
-      {:ok, _tokens} -> if expected, do: [{:accepted, expected}], else: []
+      {:ok, {:ok, _tokens}} -> if expected, do: [{:accepted, expected}], else: []
+      {:ok, {:error, error}} -> unexpected(error, completion)
       {:error, error} -> unexpected(error, expected)
     end
   end
