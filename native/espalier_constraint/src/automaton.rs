@@ -33,8 +33,7 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn refill(&self, cancellation: Option<&Cancellation>);
 
     /// Empties the table if it has outgrown its share of the bound, one of so many. State numbers from
-    /// before are invalid if
-    /// the epoch has changed.
+    /// before are invalid if the epoch has changed.
     fn shrink(&mut self, n_tables: usize);
 
     /// Tells that what is in the table now is what one sequence needs: the bound grows to twice
@@ -263,7 +262,8 @@ impl<M: Machine> LazyAutomaton<M> {
 
     pub(crate) fn remember_outcome(&mut self, after: StateId, is_proxy: bool, outcome: Outcome) {
         let address = Arc::as_ptr(&outcome.ending).addr();
-        self.n_bytes += size_of::<Outcome>() + 32 + outcome.allowed.size_in_bytes();
+        self.n_bytes += size_of::<Outcome>() + 32;
+        self.n_bytes += outcome.allowed.size_in_bytes() + size_of_val(&outcome.doubtful[..]);
         self.outcomes.insert((after, address, is_proxy), outcome);
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::character_groups::CharacterGroups;
+use crate::json_schema::bytes_after;
 use crate::lexicon::{Contents, Lexicon};
 
 /// The positions that are explored.
@@ -126,15 +127,8 @@ fn follow_wide(
     let (mut begun, mut seen, mut ends) = (FxHashSet::default(), FxHashSet::default(), Vec::new());
     for lead in 0xC2..=0xF4 {
         let inside = positions.step(from, lead)?;
-        let (first, last, n_more) = match lead {
-            0xC2..=0xDF => (0x80, 0xBF, 0),
-            0xE0 => (0xA0, 0xBF, 1),
-            0xED => (0x80, 0x9F, 1),
-            0xE1..=0xEF => (0x80, 0xBF, 1),
-            0xF0 => (0x90, 0xBF, 2),
-            0xF4 => (0x80, 0x8F, 2),
-            _ => (0x80, 0xBF, 2),
-        };
+        let Some((n_after, first, last)) = bytes_after(lead) else { continue };
+        let n_more = n_after - 1;
         let begins_space = matches!(lead, 0xC2 | 0xE1..=0xE3 | 0xEF);
         if !begins_space && !begun.insert((inside, first, last, n_more)) {
             continue;

@@ -10,8 +10,10 @@ use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenSet;
 use crate::token_trie::{TokenTrie, TrieBuilder};
 
-/// The sets of tokens that are kept, of each kind.
-const MAX_SETS: usize = 256;
+/// The sets of tokens in free text that are kept.
+const MAX_FREE_TEXTS: usize = 256;
+/// The memory of the sets by contents that are kept.
+const MAX_WITHIN_BYTES: usize = 32 << 20;
 
 /// Ids with texts that may follow inside of a string: whole tokens, or what they have after a quote.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub(crate) struct Lexicon {
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
     not_plain: OnceLock<TokenTrie>,
-    within: Mutex<FxHashMap<Contents, Arc<Within>>>,
+    within: Mutex<Known>,
     /// Tokens in free text, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
 }
@@ -36,6 +38,13 @@ pub(crate) struct Lexicon {
 pub(crate) struct Within {
     pub(crate) tokens: Arc<TokenSet>,
     pub(crate) others: Option<TokenTrie>,
+}
+
+/// Sets by contents that were asked for, and about their memory.
+#[derive(Debug, Default)]
+struct Known {
+    sets: FxHashMap<Contents, Arc<Within>>,
+    n_bytes: usize,
 }
 
 /// So many are few.
@@ -57,6 +66,12 @@ pub(crate) enum LexiconKind {
     Quoted,
     /// What comes after white space and a quote.
     SpacedQuoted,
+}
+
+impl Within {
+    fn size_in_bytes(&self) -> usize {
+        self.tokens.size_in_bytes() + self.others.as_ref().map_or(0, TokenTrie::size_in_bytes)
+    }
 }
 
 impl Contents {
@@ -127,15 +142,16 @@ impl Lexicon {
     /// The tokens whose texts are within.
     pub(crate) fn within(&self, contents: Contents) -> Arc<Within> {
         let known = || self.within.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(within) = known().get(&contents) {
+        if let Some(within) = known().sets.get(&contents) {
             return within.clone();
         }
         let within = Arc::new(self.find_within(contents));
         let mut known = known();
-        if known.len() >= MAX_SETS {
-            known.clear();
+        if known.n_bytes > MAX_WITHIN_BYTES {
+            *known = Known::default();
         }
-        known.insert(contents, within.clone());
+        known.n_bytes += within.size_in_bytes();
+        known.sets.insert(contents, within.clone());
         within
     }
 
@@ -171,7 +187,7 @@ impl Lexicon {
         }
         let text = Arc::new(StringTokens::free(bounds, self));
         let mut known = known();
-        if known.len() >= MAX_SETS {
+        if known.len() >= MAX_FREE_TEXTS {
             known.clear();
         }
         known.insert(bounds, text.clone());

@@ -55,7 +55,7 @@ struct NumberTable {
 }
 
 /// What numbers consist of.
-const SIGNS: [u8; 15] = *b"0123456789+-.Ee";
+pub(crate) const SIGNS: [u8; 15] = *b"0123456789+-.Ee";
 
 /// In place of a place: not asked yet, or refused.
 const UNKNOWN: u32 = u32::MAX;

@@ -40,6 +40,9 @@ const ENDS: u32 = 1 << 30;
 /// Trying so many bytes is no slower than looking up those that may follow.
 const FEW_CHILDREN: usize = 4;
 
+/// About what is kept of the characters that may follow at a position.
+const LIVE_BYTES: usize = 100;
+
 /// More positions than that are forgotten.
 const MAX_POSITIONS: usize = 20_000;
 
@@ -80,16 +83,21 @@ impl<I: Inside> StringTable<I> {
         if self.positions.len() > MAX_POSITIONS {
             *self = Self::new(rest, self.longest);
         }
-        let n_before = self.positions.len();
+        let before = self.size_in_bytes();
         let start = self.id_of(rest, rest.shared_start(self.longest));
         if let Some(tokens) = self.tokens.get(&(start, kind)) {
             return (tokens.clone(), 0);
         }
         let tokens = Arc::new(self.find_tokens(rest, start, vocabulary.lexicon(kind)));
         self.tokens.insert((start, kind), tokens.clone());
-        let n_rows = self.positions.len() - n_before;
-        let n_bytes = n_rows * (self.n_classes * 4 + 3 * size_of::<I::Position>());
-        (tokens.clone(), n_bytes + tokens.size_in_bytes())
+        let n_bytes = self.size_in_bytes() - before + tokens.size_in_bytes();
+        (tokens, n_bytes)
+    }
+
+    /// About the memory of the positions.
+    fn size_in_bytes(&self) -> usize {
+        let of_position = size_of::<Known<I::Position>>() + size_of::<I::Position>() + LIVE_BYTES;
+        self.positions.len() * of_position + size_of_val(&self.next[..])
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {

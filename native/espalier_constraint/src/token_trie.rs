@@ -165,6 +165,11 @@ impl TokenTrie {
         &self.ids
     }
 
+    /// About the memory that it takes.
+    pub(crate) fn size_in_bytes(&self) -> usize {
+        self.nodes.len() * (size_of::<Node>() + 1) + size_of_val(&self.ids[..])
+    }
+
     /// How many bytes the longest token has.
     pub(crate) fn depth(&self) -> usize {
         self.depth

@@ -9,7 +9,7 @@ use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::limits::Limits;
 use crate::meter::Meter;
-use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie};
+use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie, SIGNS};
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 
@@ -66,7 +66,7 @@ impl Vocabulary {
         let n_ids = tokens.n_ids();
         let [spaced, bare] =
             [true, false].map(|cuts| JsonTokens::new(tokens.ordinary(), n_ids, cuts));
-        let goes_on = |byte: &u8| b"0123456789.eE+-".contains(byte);
+        let goes_on = |byte: &u8| SIGNS.contains(byte);
         let digits = tokens.ordinary().filter(|(_, bytes)| bytes.first().is_some_and(goes_on));
         let digits = TokenTrie::new(digits);
         let whole = Lexicon::new(trie, n_ids);

@@ -111,8 +111,17 @@ const SHORT_ESCAPES: [(u8, u8); 8] = [
 ];
 
 fn begin_character(byte: u8) -> Option<Decoder> {
-    let (n_left, least, greatest) = match byte {
-        0x00..=0x7F => return Some(Decoder::Boundary),
+    if byte.is_ascii() {
+        return Some(Decoder::Boundary);
+    }
+    let (n_left, least, greatest) = bytes_after(byte)?;
+    Some(Decoder::Inside { n_left, least, greatest })
+}
+
+/// How many bytes follow the first one of a character beyond ASCII, and between which two the next one
+/// lies.
+pub(crate) fn bytes_after(first: u8) -> Option<(u8, u8, u8)> {
+    Some(match first {
         0xC2..=0xDF => (1, 0x80, 0xBF),
         0xE0 => (2, 0xA0, 0xBF),
         0xED => (2, 0x80, 0x9F),
@@ -121,8 +130,7 @@ fn begin_character(byte: u8) -> Option<Decoder> {
         0xF1..=0xF3 => (3, 0x80, 0xBF),
         0xF4 => (3, 0x80, 0x8F),
         _ => return None,
-    };
-    Some(Decoder::Inside { n_left, least, greatest })
+    })
 }
 
 fn after_backslash<C: Content>(
