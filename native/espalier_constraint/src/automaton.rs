@@ -15,10 +15,11 @@ use crate::lexicon::LexiconKind;
 use crate::limits::limit;
 use crate::machine::{Inside, Machine, Part};
 use crate::meter::{Cancellation, Meter};
+use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
-use crate::string_tokens::{Ending, StringTokens};
-use crate::token_mask::{TokenMask, TokenSet};
-use crate::token_walk::compute_mask;
+use crate::string_tokens::StringTokens;
+use crate::token_mask::TokenMask;
+use crate::token_walk::{Outcome, compute_mask};
 use crate::vocabulary::Vocabulary;
 
 /// The number of a state, valid within one epoch.
@@ -64,22 +65,13 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
     /// Where strings lead that end alike in the same place, by the number of what encloses them.
     ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
-    /// What may follow behind a string, by the state there, the tokens' address, and whether the state
+    /// Which tokens may follow, by the state, the serial number of their trie, and whether the state
     /// stands for others.
-    outcomes: FxHashMap<(StateId, usize, bool), Outcome>,
+    outcomes: FxHashMap<(StateId, u64, bool), Arc<Outcome>>,
     /// About the memory of what is remembered.
     n_bytes: usize,
     max_bytes: usize,
     epoch: u64,
-}
-
-/// Which tokens that end a string may follow, by what comes after the quote.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) allowed: Arc<TokenSet>,
-    /// Those of which it takes more to know.
-    pub(crate) doubtful: Vec<u32>,
-    pub(crate) ending: Arc<Ending>,
 }
 
 #[derive(Debug)]
@@ -205,6 +197,9 @@ impl<M: Machine> LazyAutomaton<M> {
         if let Some(bounds) = inside.free_bounds() {
             return Some(self.vocabulary.lexicon(kind).free_text(bounds));
         }
+        if let Some(tokens) = inside.shared_tokens(kind, &self.vocabulary) {
+            return Some(tokens);
+        }
         let languages = inside.languages()?;
         let longest = self.vocabulary.trie().depth();
         let table = self.tables.entry(languages);
@@ -250,21 +245,39 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(after.map(|after| self.intern(after)))
     }
 
-    /// Which tokens that end a string may follow at the state behind it, if that is known.
-    pub(crate) fn outcome(
-        &self,
-        after: StateId,
-        ending: &Arc<Ending>,
-        is_proxy: bool,
-    ) -> Option<&Outcome> {
-        self.outcomes.get(&(after, Arc::as_ptr(ending).addr(), is_proxy))
+    /// Which tokens of a trie may follow, if that is known.
+    pub(crate) fn outcome(&self, key: (StateId, u64, bool)) -> Option<Arc<Outcome>> {
+        self.outcomes.get(&key).cloned()
     }
 
-    pub(crate) fn remember_outcome(&mut self, after: StateId, is_proxy: bool, outcome: Outcome) {
-        let address = Arc::as_ptr(&outcome.ending).addr();
-        self.n_bytes += size_of::<Outcome>() + 32;
-        self.n_bytes += outcome.allowed.size_in_bytes() + size_of_val(&outcome.doubtful[..]);
-        self.outcomes.insert((after, address, is_proxy), outcome);
+    pub(crate) fn remember_outcome(&mut self, key: (StateId, u64, bool), outcome: &Arc<Outcome>) {
+        self.n_bytes += outcome.size_in_bytes();
+        self.outcomes.insert(key, outcome.clone());
+    }
+
+    /// The state before a value apart from what encloses that, see [`Machine::apart`].
+    pub(crate) fn apart(&mut self, state: StateId) -> Option<StateId> {
+        let apart = self.machine.apart(&self.states[state as usize].state)?;
+        Some(self.intern(apart))
+    }
+
+    /// Whether the state is in a number, read apart from what encloses it, that may end before the byte.
+    pub(crate) fn may_end_before(&self, state: StateId, byte: u8) -> bool {
+        !SIGNS.contains(&byte) && self.machine.is_apart_number(&self.states[state as usize].state)
+    }
+
+    pub(crate) fn is_left(&self, state: StateId) -> bool {
+        self.machine.is_left(&self.states[state as usize].state)
+    }
+
+    /// The state behind a value, see [`Machine::leave`].
+    pub(crate) fn leave(
+        &mut self,
+        before: StateId,
+        left: StateId,
+    ) -> Result<Option<StateId>, Error> {
+        let [before, left] = [before, left].map(|state| self.states[state as usize].state.clone());
+        Ok(self.machine.leave(&before, &left)?.map(|after| self.intern(after)))
     }
 
     pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {

@@ -343,6 +343,11 @@ impl Dfa {
         })
     }
 
+    /// About how many bytes it takes beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&self.next[..]) + self.n_states() * (size_of::<bool>() + size_of::<u32>())
+    }
+
     pub(crate) fn n_states(&self) -> usize {
         self.accepting.len()
     }

@@ -2,12 +2,15 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::json_schema::NumberRest;
+use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
-use crate::string_tokens::FreeBounds;
+use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_trie::Bytes;
+use crate::vocabulary::Vocabulary;
 
 /// An automaton over bytes whose states are made as they are met.
 ///
@@ -50,6 +53,32 @@ pub(crate) trait Machine: Debug + Send {
     /// Where in a JSON text the state is.
     fn part(&self, _state: &Self::State) -> Part {
         Part::Other
+    }
+
+    /// Before a value: the state apart from what encloses the value, if nothing else matters to it.
+    fn apart(&self, _state: &Self::State) -> Option<Self::State> {
+        None
+    }
+
+    /// Whether the state is behind a value that was read [apart](Self::apart) from what encloses it. No
+    /// step leads on from there.
+    fn is_left(&self, _state: &Self::State) -> bool {
+        false
+    }
+
+    /// Whether the state is in a number that is read [apart](Self::apart) from what encloses it.
+    fn is_apart_number(&self, _state: &Self::State) -> bool {
+        false
+    }
+
+    /// The state behind a value, from the state before it and that behind the same value read apart; if
+    /// what encloses the value allows it.
+    fn leave(
+        &mut self,
+        _before: &Self::State,
+        _left: &Self::State,
+    ) -> Result<Option<Self::State>, Error> {
+        Ok(None)
     }
 
     /// Whether what comes after this byte depends on more of the text than the ends of insides tell
@@ -125,6 +154,14 @@ pub(crate) trait Inside: Sized {
 
     /// At the start: the bounds, where all texts within them may follow.
     fn free_bounds(&self) -> Option<FreeBounds>;
+
+    /// At the start: the tokens of a lexicon that may follow, where all constraints of a vocabulary share
+    /// that.
+    fn shared_tokens(
+        &self,
+        kind: LexiconKind,
+        vocabulary: &Vocabulary,
+    ) -> Option<Arc<StringTokens>>;
 
     /// The languages of the string; `None` where nothing is shared with other states.
     fn languages(&self) -> Option<Self::Languages>;
@@ -228,6 +265,10 @@ impl Inside for NoInside {
     }
 
     fn free_bounds(&self) -> Option<FreeBounds> {
+        match *self {}
+    }
+
+    fn shared_tokens(&self, _: LexiconKind, _: &Vocabulary) -> Option<Arc<StringTokens>> {
         match *self {}
     }
 

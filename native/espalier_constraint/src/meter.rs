@@ -103,6 +103,11 @@ impl Meter {
         Ok(())
     }
 
+    /// How much is left.
+    pub(crate) fn left(&self) -> usize {
+        self.0.left.load(Relaxed) as usize
+    }
+
     /// Whether all is spent: what was found out with the last of it may be wrong.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.left.load(Relaxed) == 0

@@ -111,8 +111,9 @@ impl NumberTable {
                 inside.extend(visit.ids());
                 return Ok::<_, Error>(Children::All);
             }
-            // The number must end before this byte.
-            if visit.depth > 1 && self.places[at as usize].is_complete(range, style) {
+            // The number must end before this byte, which no number goes on with.
+            let is_end = !SIGNS.contains(&visit.byte) && visit.depth > 1;
+            if is_end && self.places[at as usize].is_complete(range, style) {
                 beyond.extend(visit.ids_below());
             }
             Ok(Children::None)

@@ -215,8 +215,7 @@ fn close<I: Inside>(visit: &Visit<'_>, rest: &I, ending: usize, text: &[u8], fou
     let (spelled, content) = (&text[..quote], rest.decoded(&text[..quote]));
     visit.for_each_below(|after, ids| {
         for &id in ids {
-            let closing = Closing { id, spelled: spelled.into(), rest: after.into() };
-            found.close(ending, closing, content.clone());
+            found.close(ending, &Closing { id, spelled, rest: after }, &content);
         }
     });
 }

@@ -3,7 +3,7 @@
 //! Tokens that end the string are kept by what comes after the quote: few rests are shared by many
 //! tokens, and what the enclosing value allows is asked once for each of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 use crate::character_groups::CharacterGroups;
 use crate::json_schema::{Content, Decoder, EscapeStyle};
 use crate::lexicon::{Contents, Lexicon};
+use crate::rests::{Rests, RestsBuilder};
 use crate::token_mask::TokenSet;
-use crate::token_trie::TokenTrie;
 
 /// The tokens of a [`Lexicon`] that may follow at some place inside of a string.
 #[derive(Debug, Default)]
@@ -20,32 +20,38 @@ pub(crate) struct StringTokens {
     /// Those that stay inside.
     pub(crate) inside: SmallVec<[Arc<TokenSet>; 2]>,
     /// Those that end the string, grouped by what matters of its text.
-    pub(crate) endings: Vec<Arc<Ending>>,
+    pub(crate) endings: Vec<Ending>,
     /// All that end the string, by the characters before the quote.
-    by_content: FxHashMap<Vec<u8>, Vec<Closing>>,
+    by_content: FxHashMap<Vec<u8>, SameContent>,
     /// Those of which it takes more to know.
     pub(crate) doubtful: Vec<u32>,
 }
 
 /// A token that ends a string.
 #[derive(Debug)]
-pub(crate) struct Closing {
+pub(crate) struct Closing<'a> {
     pub(crate) id: u32,
     /// What comes before the quote.
-    pub(crate) spelled: Box<[u8]>,
+    pub(crate) spelled: &'a [u8],
     /// What comes after it.
-    pub(crate) rest: Box<[u8]>,
+    pub(crate) rest: &'a [u8],
 }
 
-/// Tokens that end a string whose text comes to the same.
+/// Tokens that end a string whose text comes to the same, by what comes after the quote.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     /// What comes before the quote, decoded and as it is spelled.
     contents: Vec<(Vec<u8>, Box<[u8]>)>,
-    /// Those whose last byte is the quote.
-    pub(crate) closing: Vec<u32>,
-    /// The others, by what comes after it.
-    pub(crate) rests: TokenTrie,
+    pub(crate) rests: Rests,
+}
+
+/// Tokens that end a string with the same characters.
+#[derive(Debug)]
+pub(crate) struct SameContent {
+    /// One way in which these are spelled.
+    pub(crate) spelled: Box<[u8]>,
+    found: RestsBuilder,
+    rests: OnceLock<Rests>,
 }
 
 impl Ending {
@@ -56,36 +62,41 @@ impl Ending {
     }
 }
 
+impl SameContent {
+    /// The tokens by what comes after the quote.
+    pub(crate) fn rests(&self) -> &Rests {
+        self.rests.get_or_init(|| self.found.finish())
+    }
+}
+
 /// Tokens that may follow, as they are found.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) inside: Vec<u32>,
     pub(crate) doubtful: Vec<u32>,
-    endings: Vec<(Ending, Rests)>,
-    by_content: FxHashMap<Vec<u8>, Vec<Closing>>,
+    endings: Vec<(Ending, RestsBuilder)>,
+    by_content: FxHashMap<Vec<u8>, SameContent>,
 }
-
-/// Tokens, each with what it has after the quote.
-type Rests = Vec<(u32, Box<[u8]>)>;
 
 impl Found {
     /// Adds a token that ends the string, to the ending with a number. `content` is what comes before
     /// the quote, decoded.
-    pub(crate) fn close(&mut self, ending: usize, closing: Closing, content: Vec<u8>) {
+    pub(crate) fn close(&mut self, ending: usize, closing: &Closing<'_>, content: &[u8]) {
         if self.endings.len() <= ending {
             self.endings.resize_with(ending + 1, Default::default);
         }
         let (ending, rests) = &mut self.endings[ending];
-        // The same content has the same ending.
-        let same = self.by_content.entry(content).or_insert_with_key(|content| {
-            ending.contents.push((content.clone(), closing.spelled.clone()));
-            Vec::new()
-        });
-        match &closing.rest[..] {
-            [] => ending.closing.push(closing.id),
-            rest => rests.push((closing.id, rest.into())),
+        rests.add(closing.id, closing.rest);
+        if let Some(same) = self.by_content.get_mut(content) {
+            same.found.add(closing.id, closing.rest);
+            return;
         }
-        same.push(closing);
+        // The same content has the same ending.
+        ending.contents.push((content.into(), closing.spelled.into()));
+        let (spelled, mut found) = (closing.spelled.into(), RestsBuilder::default());
+        found.add(closing.id, closing.rest);
+        let same = SameContent { spelled, found, rests: OnceLock::new() };
+        self.by_content.insert(content.into(), same);
     }
 
     /// What was found, beside tokens that are known to stay inside.
@@ -94,10 +105,8 @@ impl Found {
         if !self.inside.is_empty() {
             inside.push(Arc::new(TokenSet::new(self.inside, n_ids)));
         }
-        let endings = self.endings.into_iter().map(|(ending, rests)| {
-            let rests = TokenTrie::new(rests.iter().map(|(id, rest)| (*id, &rest[..])));
-            Arc::new(Ending { rests, ..ending })
-        });
+        let endings = self.endings.into_iter();
+        let endings = endings.map(|(ending, rests)| Ending { rests: rests.finish(), ..ending });
         let (endings, by_content) = (endings.collect(), self.by_content);
         StringTokens { inside, endings, by_content, doubtful: self.doubtful }
     }
@@ -116,8 +125,7 @@ impl StringTokens {
                 let (spelled, rest) = (&text[..quote], &text[quote + 1..]);
                 let content = decoded(spelled);
                 for &id in ids {
-                    let closing = Closing { id, spelled: spelled.into(), rest: rest.into() };
-                    found.close(0, closing, content.clone());
+                    found.close(0, &Closing { id, spelled, rest }, &content);
                 }
             }
             Place::Refused => {}
@@ -126,13 +134,13 @@ impl StringTokens {
     }
 
     /// Those that end the string after these characters.
-    pub(crate) fn closing_after(&self, content: &[u8]) -> &[Closing] {
-        self.by_content.get(content).map_or(&[], Vec::as_slice)
+    pub(crate) fn closing_after(&self, content: &[u8]) -> Option<&SameContent> {
+        self.by_content.get(content)
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
         const TOKEN_BYTES: usize = 200;
-        let n_closing = self.by_content.values().map(Vec::len).sum::<usize>();
+        let n_closing = self.by_content.values().map(|same| same.found.len()).sum::<usize>();
         // The set before the last one is shared with others.
         let own = self.inside.last().map_or(0, |ids| ids.size_in_bytes());
         size_of::<Self>() + own + n_closing * TOKEN_BYTES

@@ -1,6 +1,7 @@
 //! [`TokenTrie`]: tokens as a trie over their bytes, laid out flat.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 
@@ -15,6 +16,8 @@ pub(crate) struct TokenTrie {
     /// Token ids in the order of their bytes.
     ids: Vec<u32>,
     depth: usize,
+    /// What no other trie has.
+    serial: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +119,9 @@ impl TokenTrie {
 
     /// Builds the trie of tokens with their ids, ascending and none of them empty.
     pub(crate) fn of_sorted(sorted: &[(&[u8], u32)]) -> Self {
+        static N_TRIES: AtomicU64 = AtomicU64::new(0);
         let mut trie = Self {
+            serial: N_TRIES.fetch_add(1, Relaxed),
             bytes: Vec::new(),
             nodes: Vec::new(),
             ids: sorted.iter().map(|(_, id)| *id).collect(),
@@ -168,6 +173,15 @@ impl TokenTrie {
     /// About the memory that it takes.
     pub(crate) fn size_in_bytes(&self) -> usize {
         self.nodes.len() * (size_of::<Node>() + 1) + size_of_val(&self.ids[..])
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// A number that no other trie has.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// How many bytes the longest token has.

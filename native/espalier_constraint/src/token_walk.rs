@@ -6,16 +6,19 @@
 //! the same end go on in one state that stands for theirs. Where their states may differ, the tokens are
 //! tried one by one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::automaton::{Automaton, LazyAutomaton, Outcome, StateId};
+use rustc_hash::FxHashSet;
+
+use crate::automaton::{Automaton, LazyAutomaton, StateId};
 use crate::error::Error;
 use crate::lexicon::LexiconKind;
 use crate::machine::{Inside, Machine, Move, Part};
 use crate::number_tokens::NumberTrie;
-use crate::string_tokens::{Closing, Ending, StringTokens};
+use crate::rests::{Rests, RestsBuilder};
+use crate::string_tokens::StringTokens;
 use crate::token_mask::{MaskBuilder, TokenSet};
-use crate::token_trie::{Children, TokenTrie};
+use crate::token_trie::{Children, TokenTrie, Visit};
 use crate::vocabulary::Vocabulary;
 
 type Position<M> = <<M as Machine>::Inside as Inside>::Position;
@@ -47,11 +50,54 @@ struct Walk<'a, M: Machine> {
     insides: Vec<(StateId, Arc<M::Inside>)>,
 }
 
+/// Which tokens of a trie may follow at a state.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    allowed: Arc<TokenSet>,
+    /// Those of which it takes more to know.
+    doubtful: Vec<u32>,
+    /// Those that leave the value that was read apart, by the state behind it.
+    left: Vec<(StateId, Rests)>,
+    /// All the others, ascending.
+    refused: OnceLock<Box<[u32]>>,
+}
+
 /// Tokens that a walk has found.
 #[derive(Default)]
 struct Found {
     allowed: Vec<u32>,
     doubtful: Vec<u32>,
+    left: Vec<(StateId, RestsBuilder)>,
+}
+
+impl Outcome {
+    pub(crate) fn size_in_bytes(&self) -> usize {
+        let left = self.left.iter().map(|(_, rests)| rests.size_in_bytes()).sum::<usize>();
+        let own = size_of::<Self>() + size_of_val(&self.doubtful[..]);
+        own + self.allowed.size_in_bytes() + left
+    }
+
+    /// Of the ids of its trie those that certainly don't follow.
+    fn refused(&self, ids: &[u32]) -> &[u32] {
+        self.refused.get_or_init(|| {
+            let left = self.left.iter().flat_map(|(_, rests)| rests.ids());
+            let left: FxHashSet<u32> = left.chain(self.doubtful.iter().copied()).collect();
+            let refused = ids.iter().copied();
+            refused.filter(|id| !self.allowed.contains(*id) && !left.contains(id)).collect()
+        })
+    }
+}
+
+impl Found {
+    fn leave(&mut self, state: StateId, visit: &Visit<'_>) {
+        let known = self.left.iter().position(|(left, _)| *left == state);
+        let index = known.unwrap_or_else(|| {
+            self.left.push((state, RestsBuilder::default()));
+            self.left.len() - 1
+        });
+        let rests = &mut self.left[index].1;
+        visit.for_each_below(|rest, ids| ids.iter().for_each(|&id| rests.add(id, rest)));
+    }
 }
 
 /// Where a path in the trie has led.
@@ -71,8 +117,18 @@ enum At<M: Machine> {
     },
 }
 
+/// What is decided about tokens, beside those that are found to be allowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    Allowed,
+    /// The others are refused, whatever is known of them otherwise.
+    All,
+}
+
 enum Next<M: Machine> {
     To(Spot<M>),
+    /// Behind a value that is read apart from what encloses it.
+    Left(StateId),
     Refused,
     /// It depends on the text.
     Doubtful,
@@ -108,7 +164,7 @@ impl<M: Machine> Walk<'_, M> {
             self.add_string(string, strings)?;
         }
         self.add_numbers(state, numbers)?;
-        self.add_walked(&tokens.others, state)
+        self.add_trie(state, &tokens.others, (false, Decides::Allowed))
     }
 
     /// Tokens in a number: those that go on with it, and those that follow where it has ended.
@@ -158,12 +214,13 @@ impl<M: Machine> Walk<'_, M> {
             let example = ending.example(|content| !special.contains(content));
             let Some(spelled) = example else { continue };
             if let Some(after) = self.end_after(begun, spelled)? {
-                self.mask.allow_all(&ending.closing);
-                self.add_rests(after, ending, inside.is_proxy())?;
+                let proxy = (inside.is_proxy(), Decides::Allowed);
+                self.add_rests(Some(after), &ending.rests, proxy)?;
             }
         }
-        for suffix in special.suffixes() {
-            self.decide_after(begun, tokens.closing_after(suffix))?;
+        for same in special.suffixes().filter_map(|suffix| tokens.closing_after(suffix)) {
+            let after = self.end_after(begun, &same.spelled)?;
+            self.add_rests(after, same.rests(), (false, Decides::All))?;
         }
         self.doubtful.extend(&tokens.doubtful);
         if let Some(named) = inside.named() {
@@ -178,44 +235,72 @@ impl<M: Machine> Walk<'_, M> {
         Ok(())
     }
 
-    /// Tokens that end a string, by what comes after the quote.
+    /// Tokens that go on from a state, if there is one.
     fn add_rests(
         &mut self,
-        after: StateId,
-        ending: &Arc<Ending>,
-        is_proxy: bool,
+        state: Option<StateId>,
+        rests: &Rests,
+        how: (bool, Decides),
     ) -> Result<(), Error> {
-        if let Some(outcome) = self.automaton.outcome(after, ending, is_proxy) {
-            self.mask.add_part(&outcome.allowed);
-            self.doubtful.extend(&outcome.doubtful);
+        match state {
+            Some(state) => {
+                self.mask.allow_all(&rests.ended);
+                self.add_trie(state, &rests.more, how)
+            }
+            None => {
+                if how.1 == Decides::All {
+                    rests.ids().for_each(|id| self.mask.set(id, false));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The tokens of a trie that may follow at a state. Before a value, those that stay in it are found
+    /// apart from what encloses it.
+    fn add_trie(
+        &mut self,
+        state: StateId,
+        trie: &TokenTrie,
+        (is_proxy, decides): (bool, Decides),
+    ) -> Result<(), Error> {
+        if trie.is_empty() {
             return Ok(());
         }
-        let spot = self.spot(after, 0, is_proxy)?;
-        let Found { allowed, doubtful } = self.walk(&ending.rests, spot)?;
-        let allowed = Arc::new(TokenSet::new(allowed, self.vocabulary.n_ids()));
-        self.mask.add_part(&allowed);
-        self.doubtful.extend(&doubtful);
-        let outcome = Outcome { allowed, doubtful, ending: ending.clone() };
-        self.automaton.remember_outcome(after, is_proxy, outcome);
+        let apart = self.automaton.apart(state);
+        let outcome = match apart {
+            Some(apart) => self.outcome(apart, trie, false)?,
+            None => self.outcome(state, trie, is_proxy)?,
+        };
+        self.mask.add_part(&outcome.allowed);
+        self.doubtful.extend(&outcome.doubtful);
+        if decides == Decides::All {
+            outcome.refused(trie.ids()).iter().for_each(|id| self.mask.set(*id, false));
+        }
+        for (left, rests) in &outcome.left {
+            let after = self.automaton.leave(state, *left)?;
+            self.add_rests(after, rests, (is_proxy, decides))?;
+        }
         Ok(())
     }
 
-    /// Decides about tokens that end a string with the same content.
-    fn decide_after(
+    fn outcome(
         &mut self,
-        begun: (&Arc<M::Inside>, StateId),
-        tokens: &[Closing],
-    ) -> Result<(), Error> {
-        let Some(first) = tokens.first() else { return Ok(()) };
-        let after = self.end_after(begun, &first.spelled)?;
-        for Closing { id, rest, .. } in tokens {
-            let is_allowed = match after {
-                Some(after) => self.automaton.accepts(after, rest)?,
-                None => false,
-            };
-            self.mask.set(*id, is_allowed);
+        state: StateId,
+        trie: &TokenTrie,
+        is_proxy: bool,
+    ) -> Result<Arc<Outcome>, Error> {
+        let key = (state, trie.serial(), is_proxy);
+        if let Some(outcome) = self.automaton.outcome(key) {
+            return Ok(outcome);
         }
-        Ok(())
+        let spot = self.spot(state, 0, is_proxy)?;
+        let Found { allowed, doubtful, left } = self.walk(trie, spot)?;
+        let allowed = Arc::new(TokenSet::new(allowed, self.vocabulary.n_ids()));
+        let left = left.into_iter().map(|(state, rests)| (state, rests.finish())).collect();
+        let outcome = Arc::new(Outcome { allowed, doubtful, left, refused: OnceLock::new() });
+        self.automaton.remember_outcome(key, &outcome);
+        Ok(outcome)
     }
 
     /// The state after a string that ends with these bytes and the quote, if it may.
@@ -268,6 +353,7 @@ impl<M: Machine> Walk<'_, M> {
                     found.allowed.extend(visit.ids());
                     return Ok::<_, Error>(children);
                 }
+                Next::Left(state) => found.leave(state, &visit),
                 Next::Refused => {}
                 Next::Doubtful => found.doubtful.extend(visit.ids_below()),
             }
@@ -295,6 +381,10 @@ impl<M: Machine> Walk<'_, M> {
                     return Ok(Next::Doubtful);
                 }
                 let next = self.automaton.step(*state, byte)?;
+                // Apart from what encloses it, a number that ends before this byte is not seen to go on.
+                if next.is_none() && self.automaton.may_end_before(*state, byte) {
+                    return Ok(Next::Doubtful);
+                }
                 return self.go_on(next, path.len() + 1, spot.is_proxy);
             }
             At::Inside { index, begun_at, position } => (*index, *begun_at, position),
@@ -322,6 +412,7 @@ impl<M: Machine> Walk<'_, M> {
         is_proxy: bool,
     ) -> Result<Next<M>, Error> {
         match state {
+            Some(state) if self.automaton.is_left(state) => Ok(Next::Left(state)),
             Some(state) => Ok(Next::To(self.spot(state, n_bytes, is_proxy)?)),
             None => Ok(Next::Refused),
         }

@@ -10,6 +10,7 @@ use crate::lexicon::{Lexicon, LexiconKind};
 use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie, SIGNS};
+use crate::string_tables::StringTables;
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 
@@ -29,6 +30,7 @@ pub struct Vocabulary {
     /// Those that may go on with a number.
     digits: TokenTrie,
     numbers: NumberTables,
+    strings: StringTables,
     encode: Option<Box<Encode>>,
 }
 
@@ -70,8 +72,8 @@ impl Vocabulary {
         let digits = tokens.ordinary().filter(|(_, bytes)| bytes.first().is_some_and(goes_on));
         let digits = TokenTrie::new(digits);
         let whole = Lexicon::new(trie, n_ids);
-        let numbers = NumberTables::default();
-        Self { tokens, whole, spaced, bare, digits, numbers, encode: None }
+        let (numbers, strings) = (NumberTables::default(), StringTables::default());
+        Self { tokens, whole, spaced, bare, digits, numbers, strings, encode: None }
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.
@@ -109,6 +111,11 @@ impl Vocabulary {
     #[must_use]
     pub fn is_special(&self, token: u32) -> bool {
         self.tokens.is_special(token)
+    }
+
+    /// The tables of strings that all constraints share.
+    pub(crate) fn string_tables(&self) -> &StringTables {
+        &self.strings
     }
 
     pub(crate) fn tokens(&self) -> &TokenList {

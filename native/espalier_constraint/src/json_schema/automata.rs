@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::format;
+use super::{format, pattern_cache};
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::meter::Meter;
-use crate::regex;
 
 /// What an automaton was made from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +46,7 @@ impl Automata {
 
     /// The automaton of a pattern.
     pub(super) fn pattern(&mut self, pattern: &str, meter: &Meter) -> Result<Arc<Dfa>, Error> {
-        let make = || regex::compile_ecma(pattern, meter).map(Arc::new);
+        let make = || pattern_cache::compiled(pattern, meter);
         self.get(Origin::Pattern(pattern.to_owned()), make)
     }
 

@@ -120,6 +120,7 @@ impl JsonMachine {
             }
             Place::NextKey { .. } | Place::Key(_) => unreachable!("keys are completed apart"),
             Place::End { .. } => options.push((0, Vec::new())),
+            Place::Left { .. } => unreachable!("no sequence stands there"),
         }
         Ok((shortest(options), state.stack))
     }

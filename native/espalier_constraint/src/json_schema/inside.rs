@@ -9,16 +9,18 @@ use super::EscapeStyle;
 use super::goals::Leaf;
 use super::key_classes::{Class, ClassSet, MANY};
 use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
-use super::language::{Language, Reading};
+use super::language::{Language, Length, Reading};
 use super::machine::JsonMachine;
 use super::state::{KeyReading, Place, StackId, State, StringReading};
 use super::string::{Content, Decoder};
-use crate::dfa::classes_of;
+use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
+use crate::lexicon::LexiconKind;
 use crate::literals::Prefix;
 use crate::machine::{Inside, Move, Special};
-use crate::string_tokens::FreeBounds;
+use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_trie::Bytes;
+use crate::vocabulary::Vocabulary;
 
 /// The rest of a string, from a state on.
 #[derive(Debug)]
@@ -73,23 +75,37 @@ type Readings = SmallVec<[Option<Reading>; 2]>;
 /// The languages of a string: those of a value by alternative, or those of keys without a name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Languages {
-    Value(Vec<ByAddress>),
-    Key(Vec<(ByAddress, ClassSet)>),
+    Value(Vec<ByAddress<Leaf>>),
+    Key(Vec<(ByAddress<Leaf>, ClassSet)>),
 }
 
-/// A leaf that equals itself alone.
-#[derive(Clone, Debug)]
-pub(crate) struct ByAddress(Arc<Leaf>);
+/// The languages of a string value each of which is that of an automaton, by alternative, whichever
+/// schema names them; and how its characters may be spelled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PatternLanguages {
+    automata: SmallVec<[(ByAddress<Dfa>, Length); 1]>,
+    escapes: EscapeStyle,
+}
 
-impl PartialEq for ByAddress {
+/// What equals itself alone.
+#[derive(Debug)]
+pub(crate) struct ByAddress<T>(Arc<T>);
+
+impl<T> Clone for ByAddress<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> PartialEq for ByAddress<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Eq for ByAddress {}
+impl<T> Eq for ByAddress<T> {}
 
-impl Hash for ByAddress {
+impl<T> Hash for ByAddress<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).hash(state);
     }
@@ -325,6 +341,21 @@ impl Inside for StringRest {
         Some(FreeBounds { min, max, escapes: self.escapes })
     }
 
+    fn shared_tokens(
+        &self,
+        kind: LexiconKind,
+        vocabulary: &Vocabulary,
+    ) -> Option<Arc<StringTokens>> {
+        let Of::Value(values) = &self.of else { return None };
+        let automaton = |value: &ValueReading| match value.language() {
+            Language::Pattern { dfa, length, .. } => Some((ByAddress(dfa.clone()), *length)),
+            _ => None,
+        };
+        let automata = values.iter().map(automaton).collect::<Option<_>>()?;
+        let languages = PatternLanguages { automata, escapes: self.escapes };
+        Some(vocabulary.string_tables().tokens(languages, self, kind, vocabulary))
+    }
+
     fn languages(&self) -> Option<Languages> {
         match &self.of {
             Of::Value(values) => {
@@ -383,7 +414,13 @@ impl Inside for StringRest {
         let ends = decoder == Decoder::Boundary && byte == b'"';
         match (&self.of, &position.read) {
             (Of::Value(values), Read::Value(readings)) if ends => {
-                served(values, readings).map_or(Move::Refused, Move::Ends)
+                // What each alternative serves is not known to all who share this.
+                let accepting: SmallVec<_> = (0u32..)
+                    .zip(accepting(values, readings))
+                    .filter_map(|(index, accepts)| accepts.then_some(index))
+                    .collect();
+                let ends = !accepting.is_empty();
+                if ends { Move::Ends(End::Served(accepting)) } else { Move::Refused }
             }
             (Of::Value(values), Read::Value(readings)) => {
                 let next = self.step_value(values, (decoder, readings), byte);
@@ -456,12 +493,18 @@ fn and_signs(mut bytes: Bytes, may_end: bool) -> Bytes {
 
 /// What a value serves that ends here, if it may.
 fn served(values: &[ValueReading], readings: &Readings) -> Option<End> {
-    let accepting = values.iter().zip(readings).filter(|(value, reading)| {
-        reading.is_some_and(|reading| value.language().is_accepting(reading))
-    });
+    let accepting = values.iter().zip(accepting(values, readings));
+    let accepting = accepting.filter(|(_, accepts)| *accepts);
     let mut served: SmallVec<_> = accepting.map(|(value, _)| value.serves).collect();
     served.dedup();
     (!served.is_empty()).then_some(End::Served(served))
+}
+
+/// For each alternative whether the value may end here.
+fn accepting(values: &[ValueReading], readings: &Readings) -> impl Iterator<Item = bool> {
+    values.iter().zip(readings).map(|(value, reading)| {
+        reading.is_some_and(|reading| value.language().is_accepting(reading))
+    })
 }
 
 /// A string value, read by all of its alternatives at once.

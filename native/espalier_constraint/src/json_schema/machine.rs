@@ -19,7 +19,7 @@ use super::number::NumberPrefix;
 use super::number_rest::NumberRest;
 use super::schema::Schema;
 use super::state::{
-    EMPTY_STACK, NumberReading, Place, Record, StackId, StackNode, State, StringReading,
+    EMPTY_STACK, NumberReading, OPEN_STACK, Place, Record, StackId, StackNode, State, StringReading,
 };
 use super::string::{Content, Decoder};
 use super::texts::Texts;
@@ -98,7 +98,7 @@ impl JsonMachine {
     }
 
     pub(super) fn stack(&self, id: StackId) -> Option<&Arc<StackNode>> {
-        (id != EMPTY_STACK).then(|| self.stacks.get(id))
+        (id < OPEN_STACK).then(|| self.stacks.get(id))
     }
 
     fn step_place(&mut self, state: &State, byte: u8) -> Step {
@@ -143,6 +143,7 @@ impl JsonMachine {
                 Space::Skipped(space) => at(stack, Place::End { space }),
                 _ => Ok(None),
             },
+            Place::Left { .. } => Ok(None),
         }
     }
 
@@ -385,6 +386,9 @@ impl JsonMachine {
         if stack == EMPTY_STACK {
             return at(stack, Place::End { space: 0 });
         }
+        if stack == OPEN_STACK {
+            return at(stack, Place::Left { served: served.to_vec() });
+        }
         let node = self.stacks.get(stack).clone();
         let survivors = node.frame.alternatives().iter();
         let survivors =
@@ -510,7 +514,8 @@ impl JsonMachine {
             Place::Open { .. }
             | Place::NextKey { .. }
             | Place::After { .. }
-            | Place::End { .. } => 0,
+            | Place::End { .. }
+            | Place::Left { .. } => 0,
         };
         of_place + self.stack(state.stack).map_or(0, |node| node.frame.alternatives().len() / 4)
     }
@@ -582,13 +587,35 @@ impl Machine for JsonMachine {
     fn part(&self, state: &State) -> Part {
         match state.place {
             Place::Number(_) => Part::Number,
-            Place::Word { .. } | Place::String { .. } | Place::Key(_) => Part::Other,
+            Place::Word { .. } | Place::String { .. } | Place::Key(_) | Place::Left { .. } => {
+                Part::Other
+            }
             _ => {
                 let takes_spaces =
                     self.options().whitespace == Whitespace::Any && state.record.is_none();
                 Part::Between { takes_spaces }
             }
         }
+    }
+
+    fn apart(&self, state: &State) -> Option<State> {
+        let is_before = matches!(state.place, Place::Value { .. } | Place::Colon { .. });
+        let is_apart = is_before && state.record.is_none();
+        is_apart.then(|| State { stack: OPEN_STACK, ..state.clone() })
+    }
+
+    fn is_left(&self, state: &State) -> bool {
+        matches!(state.place, Place::Left { .. })
+    }
+
+    fn is_apart_number(&self, state: &State) -> bool {
+        matches!(state.place, Place::Number(_)) && state.stack == OPEN_STACK
+    }
+
+    fn leave(&mut self, before: &State, left: &State) -> Step {
+        let Place::Left { served } = &left.place else { return Ok(None) };
+        self.goals.meter().spend(1 + self.work_at(before))?;
+        self.close(before.stack, served)
     }
 
     fn depends_on_text(&self, state: &State, byte: u8) -> bool {

@@ -12,6 +12,8 @@ use crate::literals::Prefix;
 pub(crate) type StackId = u32;
 
 pub(super) const EMPTY_STACK: StackId = u32::MAX;
+/// In place of whatever encloses a value.
+pub(super) const OPEN_STACK: StackId = u32::MAX - 1;
 
 /// An open container and what encloses it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +93,10 @@ pub(crate) enum Place {
     /// After the whole value.
     End {
         space: u8,
+    },
+    /// After a value that was read apart from what encloses it: what it satisfies of what was asked.
+    Left {
+        served: Vec<u32>,
     },
 }
 
