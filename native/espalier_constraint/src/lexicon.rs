@@ -28,10 +28,25 @@ pub(crate) struct Lexicon {
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
     not_plain: OnceLock<TokenTrie>,
+    /// Those with many characters, the longest first.
+    long_texts: OnceLock<Vec<LongText>>,
     within: Mutex<Known>,
     /// Tokens in free text, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
 }
+
+/// A text with many characters.
+#[derive(Debug)]
+pub(crate) struct LongText {
+    pub(crate) id: u32,
+    pub(crate) n_characters: u32,
+    pub(crate) text: Box<[u8]>,
+}
+
+/// Texts with more characters are long.
+const LONG: u32 = 10;
+/// Of so many texts it is asked one by one what becomes of them.
+const MAX_LONG: usize = 4_000;
 
 /// The tokens of some contents, and all others that may follow in some string, where these are few.
 #[derive(Debug)]
@@ -111,6 +126,7 @@ impl Lexicon {
             texts,
             weights,
             not_plain: OnceLock::new(),
+            long_texts: OnceLock::new(),
             within: Mutex::default(),
             free_texts: Mutex::default(),
         };
@@ -132,6 +148,27 @@ impl Lexicon {
             let plain = Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX };
             self.others(plain)
         })
+    }
+
+    /// The texts with more characters, where these are not many.
+    pub(crate) fn longer_than(&self, n_characters: u32) -> Option<&[LongText]> {
+        if n_characters < LONG {
+            return None;
+        }
+        let all = self.long_texts.get_or_init(|| {
+            let mut all = Vec::new();
+            self.trie.for_each_token(|text, ids| {
+                let n_characters = Contents::of(text).n_characters;
+                if n_characters > LONG && FreeBounds::NONE.allow(text) {
+                    let long = |&id| LongText { id, n_characters, text: text.into() };
+                    all.extend(ids.iter().map(long));
+                }
+            });
+            all.sort_unstable_by_key(|long| std::cmp::Reverse(long.n_characters));
+            all
+        });
+        let n = all.partition_point(|long| long.n_characters > n_characters);
+        (n <= MAX_LONG).then_some(&all[..n])
     }
 
     /// How many texts have characters of the groups, about.
@@ -176,6 +213,18 @@ impl Lexicon {
         others.finish()
     }
 
+    /// Without the greatest length, as long as few tokens have more characters, and otherwise one by one.
+    fn find_free_text(&self, bounds: FreeBounds) -> StringTokens {
+        match self.longer_than(bounds.max as u32) {
+            Some(long) if !long.is_empty() => {
+                let refused = long.iter().filter(|long| !bounds.allow(&long.text));
+                let refused = refused.map(|long| long.id).collect();
+                self.free_text(FreeBounds { max: usize::MAX, ..bounds }).without(refused)
+            }
+            _ => StringTokens::free(bounds, self),
+        }
+    }
+
     /// The tokens that may follow where all characters are allowed, within bounds.
     pub(crate) fn free_text(&self, bounds: FreeBounds) -> Arc<StringTokens> {
         let longest = self.trie.depth();
@@ -185,7 +234,7 @@ impl Lexicon {
         if let Some(text) = known().get(&bounds) {
             return text.clone();
         }
-        let text = Arc::new(StringTokens::free(bounds, self));
+        let text = Arc::new(self.find_free_text(bounds));
         let mut known = known();
         if known.len() >= MAX_FREE_TEXTS {
             known.clear();

@@ -178,6 +178,10 @@ pub(crate) trait Inside: Sized {
     /// Whether a character may begin at the position.
     fn is_boundary(&self, position: &Self::Position) -> bool;
 
+    /// At the start, of a string whose length is bounded: how many characters may follow whatever the
+    /// bound is, and how many at most.
+    fn room(&self) -> Option<(usize, usize)>;
+
     /// One more byte, as far as the languages go, for texts of so many characters at most.
     fn shared_step(
         &self,
@@ -279,6 +283,10 @@ impl Inside for NoInside {
     fn shared_start(&self, _longest: usize) {}
 
     fn byte_classes(&self) -> ([u8; 256], usize) {
+        match *self {}
+    }
+
+    fn room(&self) -> Option<(usize, usize)> {
         match *self {}
     }
 

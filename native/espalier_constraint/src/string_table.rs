@@ -88,10 +88,59 @@ impl<I: Inside> StringTable<I> {
         if let Some(tokens) = self.tokens.get(&(start, kind)) {
             return (tokens.clone(), 0);
         }
-        let tokens = Arc::new(self.find_tokens(rest, start, vocabulary.lexicon(kind)));
+        let near = self.find_near_bound(rest, start, kind, vocabulary);
+        let tokens =
+            near.unwrap_or_else(|| self.find_tokens(rest, start, vocabulary.lexicon(kind)));
+        let tokens = Arc::new(tokens);
         self.tokens.insert((start, kind), tokens.clone());
         let n_bytes = self.size_in_bytes() - before + tokens.size_in_bytes();
         (tokens, n_bytes)
+    }
+
+    /// Where a bound on the length is so near that it matters to few tokens: those that may follow far from
+    /// it, without some.
+    fn find_near_bound(
+        &mut self,
+        rest: &I,
+        start: u32,
+        kind: LexiconKind,
+        vocabulary: &Vocabulary,
+    ) -> Option<StringTokens> {
+        let (free, left) = rest.room()?;
+        let lexicon = vocabulary.lexicon(kind);
+        let long = lexicon.longer_than(free as u32)?;
+        let far = self.id_of(rest, rest.shared_start(0));
+        let tokens = match self.tokens.get(&(far, kind)) {
+            Some(tokens) => tokens.clone(),
+            None => {
+                let tokens = Arc::new(self.find_tokens(rest, far, lexicon));
+                self.tokens.insert((far, kind), tokens.clone());
+                tokens
+            }
+        };
+        let is_plain = |text: &[u8]| {
+            !text.contains(&b'"') && !text.contains(&b'\\') && std::str::from_utf8(text).is_ok()
+        };
+        let refused = long.iter().filter(|long| {
+            let is_over = long.n_characters as usize > left;
+            let is_plain = is_plain(&long.text);
+            let is_allowed_far = !is_plain || tokens.is_inside(long.id);
+            is_allowed_far && (is_over && is_plain || !self.accepts(rest, start, &long.text))
+        });
+        Some(tokens.without(refused.map(|long| long.id).collect()))
+    }
+
+    /// Whether the text may follow, up to the end of the string if it ends that.
+    fn accepts(&mut self, rest: &I, start: u32, text: &[u8]) -> bool {
+        let mut position = start;
+        for &byte in text {
+            match self.step(rest, position, byte) {
+                REFUSED | DOUBTFUL => return false,
+                ENDS.. => return true,
+                next => position = next,
+            }
+        }
+        true
     }
 
     /// About the memory of the positions.

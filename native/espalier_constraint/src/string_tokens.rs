@@ -19,12 +19,21 @@ use crate::token_mask::TokenSet;
 pub(crate) struct StringTokens {
     /// Those that stay inside.
     pub(crate) inside: SmallVec<[Arc<TokenSet>; 2]>,
-    /// Those that end the string, grouped by what matters of its text.
-    pub(crate) endings: Vec<Ending>,
-    /// All that end the string, by the characters before the quote.
-    by_content: FxHashMap<Vec<u8>, SameContent>,
+    /// Those that end it.
+    pub(crate) closings: Arc<Closings>,
+    /// Some of both that may not follow.
+    pub(crate) refused: Vec<u32>,
     /// Those of which it takes more to know.
     pub(crate) doubtful: Vec<u32>,
+}
+
+/// Tokens that end a string.
+#[derive(Debug, Default)]
+pub(crate) struct Closings {
+    /// Grouped by what matters of its text.
+    pub(crate) endings: Vec<Ending>,
+    /// By the characters before the quote.
+    by_content: FxHashMap<Vec<u8>, SameContent>,
 }
 
 /// A token that ends a string.
@@ -107,8 +116,9 @@ impl Found {
         }
         let endings = self.endings.into_iter();
         let endings = endings.map(|(ending, rests)| Ending { rests: rests.finish(), ..ending });
-        let (endings, by_content) = (endings.collect(), self.by_content);
-        StringTokens { inside, endings, by_content, doubtful: self.doubtful }
+        let closings = Closings { endings: endings.collect(), by_content: self.by_content };
+        let (closings, refused) = (Arc::new(closings), Vec::new());
+        StringTokens { inside, closings, refused, doubtful: self.doubtful }
     }
 }
 
@@ -133,17 +143,33 @@ impl StringTokens {
         found.finish(Some(plain.tokens.clone()), lexicon.n_ids)
     }
 
-    /// Those that end the string after these characters.
-    pub(crate) fn closing_after(&self, content: &[u8]) -> Option<&SameContent> {
-        self.by_content.get(content)
+    /// The same without some.
+    pub(crate) fn without(&self, refused: Vec<u32>) -> Self {
+        let (inside, closings) = (self.inside.clone(), self.closings.clone());
+        Self { inside, closings, refused, doubtful: self.doubtful.clone() }
+    }
+
+    pub(crate) fn is_inside(&self, id: u32) -> bool {
+        self.inside.iter().any(|part| part.contains(id))
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
         const TOKEN_BYTES: usize = 200;
-        let n_closing = self.by_content.values().map(|same| same.found.len()).sum::<usize>();
+        if !self.refused.is_empty() {
+            return size_of::<Self>() + size_of_val(&self.refused[..]);
+        }
+        let by_content = self.closings.by_content.values();
+        let n_closing = by_content.map(|same| same.found.len()).sum::<usize>();
         // The set before the last one is shared with others.
         let own = self.inside.last().map_or(0, |ids| ids.size_in_bytes());
         size_of::<Self>() + own + n_closing * TOKEN_BYTES
+    }
+}
+
+impl Closings {
+    /// Those that end the string after these characters.
+    pub(crate) fn after(&self, content: &[u8]) -> Option<&SameContent> {
+        self.by_content.get(content)
     }
 }
 

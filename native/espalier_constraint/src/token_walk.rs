@@ -209,8 +209,9 @@ impl<M: Machine> Walk<'_, M> {
     ) -> Result<(), Error> {
         let (inside, state) = begun;
         tokens.inside.iter().for_each(|part| self.mask.add_part(part));
+        tokens.refused.iter().for_each(|id| self.mask.set(*id, false));
         let special = inside.special();
-        for ending in &tokens.endings {
+        for ending in &tokens.closings.endings {
             let example = ending.example(|content| !special.contains(content));
             let Some(spelled) = example else { continue };
             if let Some(after) = self.end_after(begun, spelled)? {
@@ -218,7 +219,7 @@ impl<M: Machine> Walk<'_, M> {
                 self.add_rests(Some(after), &ending.rests, proxy)?;
             }
         }
-        for same in special.suffixes().filter_map(|suffix| tokens.closing_after(suffix)) {
+        for same in special.suffixes().filter_map(|suffix| tokens.closings.after(suffix)) {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), (false, Decides::All))?;
         }

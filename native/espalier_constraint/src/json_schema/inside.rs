@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::EscapeStyle;
 use super::goals::Leaf;
-use super::key_classes::{Class, ClassSet, MANY};
+use super::key_classes::{Class, ClassSet};
 use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
 use super::language::{Language, Length, Reading};
 use super::machine::JsonMachine;
@@ -140,7 +140,7 @@ impl JsonMachine {
                 let keys = self.keys(state.stack)?;
                 let begun = text.map_or(Vec::new(), |text| self.texts.bytes(text));
                 self.goals.meter().spend(begun.len())?;
-                let others = others.iter().copied().collect();
+                let others = others.clone();
                 (*decoder, Of::Key(KeyRest { keys, prefix: *prefix, others, begun }))
             }
             _ => return Ok(None),
@@ -366,6 +366,9 @@ impl Inside for StringRest {
                 (!is_list).then(|| Languages::Value(leaves.collect()))
             }
             Of::Key(key) => {
+                if key.keys.others.iter().any(|keys| keys.used.len() > MOST_USED as usize) {
+                    return None;
+                }
                 let leaf = |keys: &OtherKeys| ByAddress(keys.leaf.clone());
                 let others = key.keys.others.iter();
                 let others: Vec<_> =
@@ -399,6 +402,16 @@ impl Inside for StringRest {
         let (classes, representatives) =
             classes_of(|byte| (Decoder::byte_class(byte), of_content(byte)));
         (classes, representatives.len())
+    }
+
+    fn room(&self) -> Option<(usize, usize)> {
+        match &self.of {
+            Of::Value(values) => match &values[..] {
+                [value] => value.language().room(value.reading),
+                _ => None,
+            },
+            Of::Key(_) => None,
+        }
     }
 
     fn is_escape(&self, position: &Position) -> bool {
@@ -523,6 +536,9 @@ impl Content for ValueContent<'_> {
     }
 }
 
+/// As long as no more keys were read, of more than so many there is a new one.
+const MOST_USED: u32 = 256;
+
 /// Keys without a name, of which so many are allowed that some are new.
 struct OtherContent<'a> {
     keys: &'a [OtherKeys],
@@ -533,7 +549,7 @@ impl OtherContent<'_> {
     /// Whether there are more keys than may have been read.
     fn has_many(&self) -> bool {
         let mut states = self.keys.iter().zip(&self.states);
-        states.any(|(keys, state)| state.is_some_and(|at| keys.n_keys(at) == MANY))
+        states.any(|(keys, state)| state.is_some_and(|at| keys.n_keys(at) > MOST_USED))
     }
 }
 

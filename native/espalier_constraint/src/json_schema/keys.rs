@@ -309,7 +309,7 @@ impl JsonMachine {
             return Ok(None);
         }
         let prefix = (!keys.names.is_empty()).then(|| keys.names.start());
-        let others: Box<[_]> = vec![Some(KeyClasses::START); keys.others.len()].into();
+        let others: OtherStates = keys.others.iter().map(|_| Some(KeyClasses::START)).collect();
         let text = (!others.is_empty()).then_some(Texts::EMPTY);
         at(stack, Place::Key(KeyReading { decoder: Decoder::Boundary, prefix, others, text }))
     }
@@ -334,7 +334,6 @@ impl JsonMachine {
             text = text.map(|text| self.texts.extended(text, byte));
         }
         let text = text.filter(|_| others.iter().any(Option::is_some));
-        let others = others.into_iter().collect();
         at(stack, Place::Key(KeyReading { decoder, prefix, others, text }))
     }
 

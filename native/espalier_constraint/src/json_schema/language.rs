@@ -191,6 +191,16 @@ impl Language {
         if is_far { Reading { n_characters: FAR, ..reading } } else { reading }
     }
 
+    /// Of a pattern with a greatest length: how many characters may follow whatever that is, and how many
+    /// at most. `None` where they may not be without.
+    pub(crate) fn room(&self, reading: Reading) -> Option<(usize, usize)> {
+        let Self::Pattern { dfa, length, .. } = self else { return None };
+        let is_near = reading.n_characters != FAR && reading.n_characters >= length.min;
+        let left = (length.max? - reading.n_characters) as usize;
+        let free = left.checked_sub(dfa.greatest_distance() as usize)?;
+        is_near.then_some((free, left))
+    }
+
     /// Whether all texts of that length may follow, but for a few that may not end there.
     pub(crate) fn is_free(&self, reading: Reading, longest: usize) -> bool {
         match self {

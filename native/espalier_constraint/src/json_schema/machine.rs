@@ -19,7 +19,8 @@ use super::number::NumberPrefix;
 use super::number_rest::NumberRest;
 use super::schema::Schema;
 use super::state::{
-    EMPTY_STACK, NumberReading, OPEN_STACK, Place, Record, StackId, StackNode, State, StringReading,
+    EMPTY_STACK, NumberReading, OPEN_STACK, Place, Record, Served, StackId, StackNode, State,
+    StringReading, StringReadings,
 };
 use super::string::{Content, Decoder};
 use super::texts::Texts;
@@ -186,7 +187,7 @@ impl JsonMachine {
             }
             b'"' => {
                 let leaves = self.serving(&goals, JsonType::String)?;
-                let readings: Vec<_> = (leaves.into_iter())
+                let readings: StringReadings = (leaves.into_iter())
                     .map(|(serves, leaf)| {
                         let reading = self.language(leaf).start();
                         StringReading { serves, leaf, reading }
@@ -224,7 +225,7 @@ impl JsonMachine {
         json_type: JsonType,
         byte: u8,
     ) -> Step {
-        let mut served = Vec::new();
+        let mut served = Served::new();
         let mut found: &'static [u8] = b"";
         for (serves, leaf) in self.serving(goals, json_type)? {
             if let Leaf::Word(word) = **self.goals.leaf(leaf)
@@ -256,13 +257,13 @@ impl JsonMachine {
         if usize::from(n_read) == word.len() {
             return self.close(stack, served);
         }
-        at(stack, Place::Word { word, n_read, served: served.to_vec() })
+        at(stack, Place::Word { word, n_read, served: served.into() })
     }
 
     fn step_number(&mut self, stack: StackId, readings: &[NumberReading], byte: u8) -> Step {
         let style = self.options().numbers;
         let mut next: Vec<NumberReading> = Vec::new();
-        let mut served = Vec::new();
+        let mut served = Served::new();
         for reading in readings {
             let Leaf::Number(range) = &**self.goals.leaf(reading.leaf) else { continue };
             if let Some(prefix) = reading.prefix.step(byte, range, style) {
@@ -297,11 +298,11 @@ impl JsonMachine {
             let accepting = readings
                 .iter()
                 .filter(|reading| self.language(reading.leaf).is_accepting(reading.reading));
-            let mut served: Vec<u32> = accepting.map(|reading| reading.serves).collect();
+            let mut served: Served = accepting.map(|reading| reading.serves).collect();
             served.dedup();
             return if served.is_empty() { Ok(None) } else { self.close(stack, &served) };
         }
-        let content = StringContent { goals: &self.goals, readings: readings.to_vec() };
+        let content = StringContent { goals: &self.goals, readings: readings.into() };
         let Some((decoder, pushed)) = decoder.step(&content, byte, self.options().escapes) else {
             return Ok(None);
         };
@@ -375,7 +376,7 @@ impl JsonMachine {
             .alternatives()
             .iter()
             .filter(|alternative| alternative.is_complete(&self.goals));
-        let mut served: Vec<u32> = complete.map(|alternative| alternative.serves).collect();
+        let mut served: Served = complete.map(|alternative| alternative.serves).collect();
         served.sort_unstable();
         served.dedup();
         if served.is_empty() { Ok(None) } else { self.close(node.parent, &served) }
@@ -387,7 +388,7 @@ impl JsonMachine {
             return at(stack, Place::End { space: 0 });
         }
         if stack == OPEN_STACK {
-            return at(stack, Place::Left { served: served.to_vec() });
+            return at(stack, Place::Left { served: served.into() });
         }
         let node = self.stacks.get(stack).clone();
         let survivors = node.frame.alternatives().iter();
@@ -664,12 +665,12 @@ impl Machine for JsonMachine {
 /// A string value, read by all of its alternatives at once.
 struct StringContent<'a> {
     goals: &'a Goals,
-    readings: Vec<StringReading>,
+    readings: StringReadings,
 }
 
 impl Content for StringContent<'_> {
     fn push(&self, byte: u8) -> Option<Self> {
-        let readings: Vec<_> = (self.readings.iter())
+        let readings: StringReadings = (self.readings.iter())
             .filter_map(|reading| {
                 let next = language(self.goals, reading.leaf).step(reading.reading, byte)?;
                 Some(StringReading { reading: next, ..*reading })

@@ -7,7 +7,7 @@ use super::goals::{JsonType, Leaf};
 use super::machine::{JsonMachine, Step};
 use super::number::NumberPrefix;
 use super::number_range::NumberRange;
-use super::state::{NumberReading, Place, State};
+use super::state::{NumberReading, Place, Served, State};
 use crate::error::Error;
 
 /// The rest of a number, or a number that may begin: how each alternative reads it.
@@ -62,7 +62,7 @@ impl JsonMachine {
         let complete = readings.iter().filter(|reading| {
             matches!(&**self.goals.leaf(reading.leaf), Leaf::Number(range) if reading.prefix.is_complete(range, style))
         });
-        let mut served: Vec<u32> = complete.map(|reading| reading.serves).collect();
+        let mut served: Served = complete.map(|reading| reading.serves).collect();
         served.dedup();
         if served.is_empty() {
             return Ok(None);

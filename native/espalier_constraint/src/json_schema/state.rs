@@ -2,11 +2,13 @@
 
 use super::frame::Frame;
 use super::goals::LeafId;
+use super::keys::OtherStates;
 use super::language::Reading;
 use super::number::NumberPrefix;
 use super::string::Decoder;
 use super::texts::TextId;
 use crate::literals::Prefix;
+use smallvec::SmallVec;
 
 /// Index of a [`StackNode`]; the empty stack is [`EMPTY_STACK`].
 pub(crate) type StackId = u32;
@@ -53,6 +55,11 @@ pub(crate) struct Record {
     pub(super) length: u32,
 }
 
+/// How each alternative of a string value reads it.
+pub(super) type StringReadings = SmallVec<[StringReading; 1]>;
+/// Which of the goals of a place a value satisfies, ascending.
+pub(super) type Served = SmallVec<[u32; 4]>;
+
 /// Where the text stands. `space` counts white space, see [`JsonMachine::skip_space`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
@@ -65,12 +72,12 @@ pub(crate) enum Place {
     Word {
         word: &'static [u8],
         n_read: u8,
-        served: Vec<u32>,
+        served: Served,
     },
     Number(Vec<NumberReading>),
     String {
         decoder: Decoder,
-        readings: Vec<StringReading>,
+        readings: StringReadings,
     },
     /// After `{` or `[`.
     Open {
@@ -96,7 +103,7 @@ pub(crate) enum Place {
     },
     /// After a value that was read apart from what encloses it: what it satisfies of what was asked.
     Left {
-        served: Vec<u32>,
+        served: Served,
     },
 }
 
@@ -127,7 +134,7 @@ pub(crate) struct KeyReading {
     /// The names that go on like that, if there are any.
     pub(super) prefix: Option<Prefix>,
     /// For each of the object's [`OtherKeys`](super::keys::OtherKeys) how it goes on, if it does.
-    pub(super) others: Box<[Option<u32>]>,
+    pub(super) others: OtherStates,
     /// What was read, where a key may be other than the names.
     pub(super) text: Option<TextId>,
 }
