@@ -172,6 +172,9 @@ pub(crate) trait Inside: Sized {
     /// The class of each byte, such that bytes of a class do the same, and how many there are.
     fn byte_classes(&self) -> ([u8; 256], usize);
 
+    /// Whether it takes more than the languages to know that some text goes on from the position.
+    fn is_doubtful(&self, position: &Self::Position) -> bool;
+
     /// Whether the position tells bytes apart that are of one class.
     fn is_escape(&self, position: &Self::Position) -> bool;
 
@@ -233,8 +236,6 @@ pub(crate) enum Move<P, E> {
     /// The byte is the quote that ends the string.
     Ends(E),
     Refused,
-    /// It takes more than the languages to know that.
-    Doubtful,
 }
 
 /// Of a machine that has no strings.
@@ -287,6 +288,10 @@ impl Inside for NoInside {
     }
 
     fn room(&self) -> Option<(usize, usize)> {
+        match *self {}
+    }
+
+    fn is_doubtful(&self, (): &()) -> bool {
         match *self {}
     }
 

@@ -33,7 +33,6 @@ pub(crate) struct StringTable<I: Inside> {
 /// In place of a position: not asked yet.
 const UNKNOWN: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
-const DOUBTFUL: u32 = u32::MAX - 2;
 /// From here on: the string ends, with the ending of this number above it.
 const ENDS: u32 = 1 << 30;
 
@@ -52,6 +51,7 @@ struct Known<P> {
     position: P,
     next_bytes: Option<Bytes>,
     is_escape: bool,
+    is_doubtful: bool,
     row: u32,
     live: Option<Arc<Live>>,
 }
@@ -135,7 +135,7 @@ impl<I: Inside> StringTable<I> {
         let mut position = start;
         for &byte in text {
             match self.step(rest, position, byte) {
-                REFUSED | DOUBTFUL => return false,
+                REFUSED => return false,
                 ENDS.. => return true,
                 next => position = next,
             }
@@ -172,11 +172,12 @@ impl<I: Inside> StringTable<I> {
             let next = self.step(rest, path[visit.depth - 1], visit.byte);
             match next {
                 REFUSED => {}
-                DOUBTFUL => found.doubtful.extend(visit.ids_below()),
                 ENDS.. => close(&visit, rest, (next - ENDS) as usize, &text, &mut found),
                 _ => {
                     path.push(next);
-                    found.inside.extend(visit.ids());
+                    let is_doubtful = self.positions[next as usize].is_doubtful;
+                    let ids = if is_doubtful { &mut found.doubtful } else { &mut found.inside };
+                    ids.extend(visit.ids());
                     let are_few = visit.n_children() <= FEW_CHILDREN;
                     return Ok(if are_few { Children::All } else { self.children(next) });
                 }
@@ -204,7 +205,6 @@ impl<I: Inside> StringTable<I> {
                         ENDS + *self.endings.entry(end).or_insert(n_endings)
                     }
                     Move::Refused => REFUSED,
-                    Move::Doubtful => DOUBTFUL,
                 };
                 self.next[index] = next;
                 next
@@ -221,7 +221,15 @@ impl<I: Inside> StringTable<I> {
         self.ids.insert(position.clone(), id);
         let (next_bytes, is_escape) = (rest.next_bytes(&position), rest.is_escape(&position));
         let row = self.next.len() as u32;
-        self.positions.push(Known { position, next_bytes, is_escape, row, live: None });
+        let is_doubtful = rest.is_doubtful(&position);
+        self.positions.push(Known {
+            position,
+            next_bytes,
+            is_escape,
+            is_doubtful,
+            row,
+            live: None,
+        });
         let n_columns = if is_escape { 256 } else { self.n_classes };
         self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));
         id
@@ -237,7 +245,8 @@ struct Asked<'a, I: Inside> {
 impl<I: Inside> Positions for Asked<'_, I> {
     fn step(&mut self, position: u32, byte: u8) -> Option<u32> {
         let next = self.table.step(self.rest, position, byte);
-        (next < ENDS).then_some(next)
+        let is_certain = next < ENDS && !self.table.positions[next as usize].is_doubtful;
+        is_certain.then_some(next)
     }
 
     fn are_alike(&self, byte: u8, other: u8) -> bool {

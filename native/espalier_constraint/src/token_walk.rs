@@ -315,12 +315,12 @@ impl<M: Machine> Walk<'_, M> {
         for (index, &byte) in spelled.iter().enumerate() {
             match inside.step(&position, &spelled[..index], byte) {
                 Move::Stays(next) => position = next,
-                Move::Ends(_) | Move::Refused | Move::Doubtful => return Ok(None),
+                Move::Ends(_) | Move::Refused => return Ok(None),
             }
         }
         match inside.step(&position, spelled, b'"') {
             Move::Ends(end) => self.automaton.end((inside, begun.1), end, spelled),
-            Move::Stays(_) | Move::Refused | Move::Doubtful => Ok(None),
+            Move::Stays(_) | Move::Refused => Ok(None),
         }
     }
 
@@ -396,7 +396,6 @@ impl<M: Machine> Walk<'_, M> {
                 Ok(Next::To(Spot { at, is_proxy: spot.is_proxy }))
             }
             Move::Refused => Ok(Next::Refused),
-            Move::Doubtful => Ok(Next::Doubtful),
             Move::Ends(end) => {
                 let (begin, inside) = &self.insides[index];
                 let is_proxy = spot.is_proxy || inside.is_proxy();

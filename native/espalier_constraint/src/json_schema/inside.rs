@@ -222,11 +222,8 @@ impl StringRest {
         match decoder.step(&content, byte, self.escapes) {
             None => Move::Refused,
             Some((decoder, pushed)) => {
-                let content = pushed.unwrap_or(content);
-                if !content.has_many() {
-                    return Move::Doubtful;
-                }
-                let read = Read::Key { prefix: None, others: content.states };
+                let OtherContent { states: others, .. } = pushed.unwrap_or(content);
+                let read = Read::Key { prefix: None, others };
                 Move::Stays(Position { decoder, read })
             }
         }
@@ -414,6 +411,14 @@ impl Inside for StringRest {
         }
     }
 
+    fn is_doubtful(&self, position: &Position) -> bool {
+        let (Of::Key(key), Read::Key { others, .. }) = (&self.of, &position.read) else {
+            return false;
+        };
+        let mut states = key.keys.others.iter().zip(others);
+        !states.any(|(keys, state)| state.is_some_and(|at| keys.n_keys(at) > MOST_USED))
+    }
+
     fn is_escape(&self, position: &Position) -> bool {
         position.decoder.is_escape()
     }
@@ -543,14 +548,6 @@ const MOST_USED: u32 = 256;
 struct OtherContent<'a> {
     keys: &'a [OtherKeys],
     states: OtherStates,
-}
-
-impl OtherContent<'_> {
-    /// Whether there are more keys than may have been read.
-    fn has_many(&self) -> bool {
-        let mut states = self.keys.iter().zip(&self.states);
-        states.any(|(keys, state)| state.is_some_and(|at| keys.n_keys(at) > MOST_USED))
-    }
 }
 
 impl Content for OtherContent<'_> {

@@ -27,6 +27,7 @@ use super::texts::Texts;
 use super::{JsonSchemaOptions, Whitespace};
 use crate::error::Error;
 use crate::interner::Interner;
+use crate::json_tokens::SPACES;
 use crate::machine::{Machine, Part};
 
 /// Cloning one that has read nothing is cheap: what was read of the schema is shared.
@@ -151,7 +152,7 @@ impl JsonMachine {
     /// `space` is the number of white space characters read here, where there is a limit; with
     /// [`Whitespace::Spaced`] it is 1 where a space must still come.
     fn skip_space(&self, space: u8, byte: u8) -> Space {
-        let is_space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        let is_space = SPACES.contains(&byte);
         match self.options().whitespace {
             Whitespace::Spaced if space == 1 && byte == b' ' => Space::Skipped(0),
             Whitespace::Spaced if space == 1 => Space::NotAllowed,
@@ -544,9 +545,13 @@ impl Machine for JsonMachine {
 
     fn step(&mut self, state: &State, byte: u8) -> Step {
         self.before = state.record;
-        self.with = state.record.map(|record| Record {
-            text: self.texts.extended(record.text, byte),
-            length: record.length + 1,
+        // White space between two parts changes nothing.
+        let is_recorded = !SPACES.contains(&byte) || self.is_inside(state);
+        self.with = state.record.map(|record| match is_recorded {
+            true => {
+                Record { text: self.texts.extended(record.text, byte), length: record.length + 1 }
+            }
+            false => record,
         });
         self.item = self.with;
         self.goals.meter().spend(1 + self.work_at(state))?;
@@ -591,11 +596,7 @@ impl Machine for JsonMachine {
             Place::Word { .. } | Place::String { .. } | Place::Key(_) | Place::Left { .. } => {
                 Part::Other
             }
-            _ => {
-                let takes_spaces =
-                    self.options().whitespace == Whitespace::Any && state.record.is_none();
-                Part::Between { takes_spaces }
-            }
+            _ => Part::Between { takes_spaces: self.options().whitespace == Whitespace::Any },
         }
     }
 
@@ -628,9 +629,7 @@ impl Machine for JsonMachine {
                 byte == b',' && state.record.is_some() && self.has_positions(state)
             }
             // No item comes twice, or one has to.
-            Place::Value { .. } => {
-                state.record.is_some() && !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-            }
+            Place::Value { .. } => state.record.is_some() && !SPACES.contains(&byte),
             _ => false,
         }
     }
