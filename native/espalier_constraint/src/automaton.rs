@@ -216,11 +216,14 @@ impl<M: Machine> LazyAutomaton<M> {
         end: <M::Inside as Inside>::End,
         path: &[u8],
     ) -> Result<Option<StateId>, Error> {
-        let key = inside.enclosing().map(|enclosing| (enclosing, end));
+        let key = inside.enclosing().map(|enclosing| (enclosing, end.clone()));
         if let Some(&after) = key.as_ref().and_then(|key| self.ends.get(key)) {
             return Ok(after);
         }
-        let after = self.read(begin, &[path, b"\""].concat())?;
+        let after = match self.machine.after_string(inside, &end) {
+            Some(after) => after?.map(|after| self.intern(after)),
+            None => self.read(begin, &[path, b"\""].concat())?,
+        };
         self.n_bytes += key.as_ref().map_or(0, size_of_val);
         self.ends.extend(key.map(|key| (key, after)));
         Ok(after)

@@ -1,11 +1,13 @@
 //! [`Literals`]: a sorted list of texts, read byte by byte.
 
+use std::sync::Arc;
+
 use crate::token_trie::{Bytes, MAX_NEXT_BYTES};
 
 /// Distinct texts in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Literals {
-    texts: Vec<Box<[u8]>>,
+    texts: Vec<Arc<[u8]>>,
 }
 
 /// The texts that begin with what has been read: a range of the list.
@@ -26,7 +28,7 @@ impl Prefix {
 
 impl Literals {
     /// Sorts the texts; doubles are kept once.
-    pub(crate) fn new(mut texts: Vec<Box<[u8]>>) -> Self {
+    pub(crate) fn new(mut texts: Vec<Arc<[u8]>>) -> Self {
         texts.sort_unstable();
         texts.dedup();
         Self { texts }
@@ -100,8 +102,13 @@ impl Literals {
         self.beginning_with(prefix).binary_search_by(|other| (**other).cmp(text)).is_ok()
     }
 
+    /// What is missing to each of the texts.
+    pub(crate) fn suffixes(&self, prefix: Prefix) -> impl Iterator<Item = &[u8]> {
+        self.beginning_with(prefix).iter().map(move |text| &text[prefix.n_read()..])
+    }
+
     /// The texts that begin with what has been read.
-    pub(crate) fn beginning_with(&self, prefix: Prefix) -> &[Box<[u8]>] {
+    pub(crate) fn beginning_with(&self, prefix: Prefix) -> &[Arc<[u8]>] {
         &self.texts[prefix.first as usize..prefix.end as usize]
     }
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::json_schema::NumberRest;
+use crate::json_schema::{EscapeStyle, NumberRest};
 use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
 use crate::string_tokens::{FreeBounds, StringTokens};
@@ -38,6 +38,15 @@ pub(crate) trait Machine: Debug + Send {
     /// The string that the state is inside of, if it is: what can be walked without making states.
     fn inside(&mut self, _state: &Self::State) -> Result<Option<Self::Inside>, Error> {
         Ok(None)
+    }
+
+    /// The state behind a string, if it may end like that. `None` where it takes more than the end to know.
+    fn after_string(
+        &mut self,
+        _inside: &Self::Inside,
+        _end: &<Self::Inside as Inside>::End,
+    ) -> Option<Result<Option<Self::State>, Error>> {
+        None
     }
 
     /// The number that the state is in, or before, if one may be there.
@@ -193,6 +202,12 @@ pub(crate) trait Inside: Sized {
         longest: usize,
     ) -> Move<Self::Position, Self::End>;
 
+    /// At the start: how characters may be spelled.
+    fn escapes(&self) -> EscapeStyle;
+
+    /// At the start: all texts that may follow up to the end of the string, where that is a list.
+    fn listed(&self) -> Option<Vec<&[u8]>>;
+
     /// The texts that don't end like others, and that the languages may lack, as what is missing to
     /// them.
     fn special(&self) -> Special<'_>;
@@ -210,23 +225,28 @@ pub(crate) trait Inside: Sized {
 pub(crate) struct Special<'a> {
     /// What was read of the string before.
     pub(crate) begun: &'a [u8],
-    pub(crate) texts: Option<&'a Literals>,
+    pub(crate) texts: &'a [Arc<Literals>],
 }
 
 impl Special<'_> {
     /// Whether what was read is special with these characters after it.
     pub(crate) fn contains(&self, more: &[u8]) -> bool {
-        self.texts.is_some_and(|texts| texts.contains(&[self.begun, more].concat()))
+        if self.texts.is_empty() {
+            return false;
+        }
+        let text = [self.begun, more].concat();
+        self.texts.iter().any(|texts| texts.contains(&text))
     }
 
     /// What makes a special text of what was read.
     pub(crate) fn suffixes(&self) -> impl Iterator<Item = &[u8]> {
-        let beginning = self.texts.and_then(|texts| {
+        let beginning = self.texts.iter().filter_map(|texts| {
+            let texts: &Literals = texts;
             let mut bytes = self.begun.iter();
             let prefix = bytes.try_fold(texts.start(), |prefix, &byte| texts.step(prefix, byte))?;
             Some(texts.beginning_with(prefix))
         });
-        beginning.unwrap_or_default().iter().map(|text| &text[self.begun.len()..])
+        beginning.flatten().map(|text| &text[self.begun.len()..])
     }
 }
 
@@ -304,6 +324,14 @@ impl Inside for NoInside {
     }
 
     fn shared_step(&self, (): &(), _byte: u8, _longest: usize) -> Move<(), ()> {
+        match *self {}
+    }
+
+    fn escapes(&self) -> EscapeStyle {
+        match *self {}
+    }
+
+    fn listed(&self) -> Option<Vec<&[u8]>> {
         match *self {}
     }
 

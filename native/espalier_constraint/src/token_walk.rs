@@ -16,7 +16,7 @@ use crate::lexicon::LexiconKind;
 use crate::machine::{Inside, Machine, Move, Part};
 use crate::number_tokens::NumberTrie;
 use crate::rests::{Rests, RestsBuilder};
-use crate::string_tokens::StringTokens;
+use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::{MaskBuilder, TokenSet};
 use crate::token_trie::{Children, TokenTrie, Visit};
 use crate::vocabulary::Vocabulary;
@@ -30,7 +30,14 @@ pub(crate) fn compute_mask<M: Machine>(
 ) -> Result<MaskBuilder, Error> {
     let vocabulary = automaton.vocabulary().clone();
     let mask = MaskBuilder::new(vocabulary.n_ids());
-    let mut walk = Walk { automaton, vocabulary, mask, doubtful: Vec::new(), insides: Vec::new() };
+    let mut walk = Walk {
+        automaton,
+        vocabulary,
+        mask,
+        doubtful: Vec::new(),
+        insides: Vec::new(),
+        ends_apart: None,
+    };
     walk.add_all(state)?;
     for id in std::mem::take(&mut walk.doubtful) {
         let token = walk.vocabulary.token_bytes(id).unwrap_or_default();
@@ -48,7 +55,12 @@ struct Walk<'a, M: Machine> {
     doubtful: Vec<u32>,
     /// The strings that were entered, each with the state at its start.
     insides: Vec<(StateId, Arc<M::Inside>)>,
+    /// One of them of which the tokens that end it are found apart.
+    ends_apart: Option<usize>,
 }
+
+/// Of so many texts it is asked one by one which tokens end with them.
+const MAX_LISTED: usize = 1000;
 
 /// Which tokens of a trie may follow at a state.
 #[derive(Debug)]
@@ -196,8 +208,35 @@ impl<M: Machine> Walk<'_, M> {
         };
         match self.automaton.string_tokens(&inside, kind) {
             Some(tokens) => self.add_string_tokens((&inside, state), &tokens, kind),
-            None => self.add_walked(&vocabulary.lexicon(kind).trie, state),
+            None => self.add_texts((&inside, state), kind),
         }
+    }
+
+    /// Tokens from inside of a string on that is one of a few texts, or is walked anyway.
+    fn add_texts(
+        &mut self,
+        begun: (&Arc<M::Inside>, StateId),
+        kind: LexiconKind,
+    ) -> Result<(), Error> {
+        let (inside, state) = begun;
+        let vocabulary = self.vocabulary.clone();
+        let lexicon = vocabulary.lexicon(kind);
+        // It may stand behind the string that it is a part of, which is found first.
+        self.insides.push((state, inside.clone()));
+        let index = self.insides.len() - 1;
+        let texts = inside.listed().filter(|texts| texts.len() <= MAX_LISTED);
+        self.ends_apart = texts.is_some().then_some(index);
+        let at = At::Inside { index, begun_at: 0, position: inside.start() };
+        let found = self.walk(&lexicon.trie, Spot { at, is_proxy: false })?;
+        self.ends_apart = None;
+        self.take(found);
+        let bounds = FreeBounds { escapes: inside.escapes(), ..FreeBounds::NONE };
+        let closings = lexicon.free_text(bounds).closings.clone();
+        for same in texts.iter().flatten().filter_map(|text| closings.after(text)) {
+            let after = self.end_after(begun, &same.spelled)?;
+            self.add_rests(after, same.rests(), (false, Decides::Allowed))?;
+        }
+        Ok(())
     }
 
     /// Tokens from inside of a string on, where they are known apart from what encloses it.
@@ -224,16 +263,10 @@ impl<M: Machine> Walk<'_, M> {
             self.add_rests(after, same.rests(), (false, Decides::All))?;
         }
         self.doubtful.extend(&tokens.doubtful);
-        if let Some(named) = inside.named() {
-            let position = named.start();
-            // It stands behind the string itself, which is found first.
-            self.insides.push((state, Arc::new(named)));
-            let at = At::Inside { index: self.insides.len() - 1, begun_at: 0, position };
-            let vocabulary = self.vocabulary.clone();
-            let found = self.walk(&vocabulary.lexicon(kind).trie, Spot { at, is_proxy: false })?;
-            self.take(found);
+        match inside.named().map(Arc::new) {
+            Some(named) => self.add_texts((&named, state), kind),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Tokens that go on from a state, if there is one.
@@ -396,6 +429,7 @@ impl<M: Machine> Walk<'_, M> {
                 Ok(Next::To(Spot { at, is_proxy: spot.is_proxy }))
             }
             Move::Refused => Ok(Next::Refused),
+            Move::Ends(_) if self.ends_apart == Some(index) => Ok(Next::Refused),
             Move::Ends(end) => {
                 let (begin, inside) = &self.insides[index];
                 let is_proxy = spot.is_proxy || inside.is_proxy();

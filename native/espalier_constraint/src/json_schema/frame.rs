@@ -179,18 +179,14 @@ impl ObjectLeaf {
         })
     }
 
-    /// The named properties that may come next.
-    pub(crate) fn next_named<'a>(
-        &'a self,
-        progress: &'a ObjectProgress,
-    ) -> impl Iterator<Item = u32> + 'a {
+    /// Of named properties whether they may come next.
+    pub(crate) fn is_next<'a>(&'a self, progress: &'a ObjectProgress) -> impl Fn(u32) -> bool + 'a {
         let end = match progress.named {
             Named::Seen(_) => u32::MAX,
             // In the schema's order a required property can't be passed over.
             _ => self.missing(progress).next().map_or(u32::MAX, |index| index + 1),
         };
-        let indices = 0..(self.properties.len() as u32).min(end);
-        indices.filter(|&index| progress.may_come(index))
+        move |index| index < end && progress.may_come(index)
     }
 
     /// Whether a key without a name in the schema may come next, as far as the order goes.

@@ -10,7 +10,7 @@ use super::goals::Leaf;
 use super::key_classes::{Class, ClassSet};
 use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
 use super::language::{Language, Length, Reading};
-use super::machine::JsonMachine;
+use super::machine::{JsonMachine, Step};
 use super::state::{KeyReading, Place, StackId, State, StringReading};
 use super::string::{Content, Decoder};
 use crate::dfa::{Dfa, classes_of};
@@ -151,6 +151,23 @@ impl JsonMachine {
     }
 }
 
+impl JsonMachine {
+    /// The state behind a string that ends like that; `None` where more of its text matters.
+    pub(super) fn after_rest(&mut self, rest: &StringRest, end: &End) -> Option<Step> {
+        if let Err(error) = self.goals.meter().spend(1) {
+            return Some(Err(error));
+        }
+        match end {
+            End::Served(served) => Some(self.close(rest.stack, served)),
+            End::Key(name) => Some(match std::str::from_utf8(name) {
+                Ok(name) => self.close_key(rest.stack, name),
+                Err(_) => Ok(None),
+            }),
+            End::Classes(_) | End::Exactly(_) => None,
+        }
+    }
+}
+
 impl StringRest {
     fn end(&self, position: &Position, path: &[u8]) -> Option<End> {
         if self.is_recorded {
@@ -164,7 +181,7 @@ impl StringRest {
                     return Some(End::Key(name.to_vec()));
                 }
                 let name = [&key.begun[..], &self.decoded(path)].concat();
-                if key.keys.special.contains(&name) {
+                if key.keys.special.iter().any(|keys| keys.contains(&name)) {
                     return Some(End::Key(name));
                 }
                 Some(End::Classes(key.classes(others)))
@@ -455,10 +472,30 @@ impl Inside for StringRest {
         }
     }
 
+    fn escapes(&self) -> EscapeStyle {
+        self.escapes
+    }
+
+    fn listed(&self) -> Option<Vec<&[u8]>> {
+        if self.is_recorded || self.decoder != Decoder::Boundary {
+            return None;
+        }
+        match &self.of {
+            Of::Value(values) => {
+                let lists = values.iter().map(|value| value.language().listed(value.reading));
+                Some(lists.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+            }
+            Of::Key(key) if key.others.iter().all(Option::is_none) => {
+                Some(key.keys.names.suffixes(key.prefix?).collect())
+            }
+            Of::Key(_) => None,
+        }
+    }
+
     fn special(&self) -> Special<'_> {
         match &self.of {
             Of::Value(_) => Special::default(),
-            Of::Key(key) => Special { begun: &key.begun, texts: Some(&key.keys.special) },
+            Of::Key(key) => Special { begun: &key.begun, texts: &key.keys.special },
         }
     }
 

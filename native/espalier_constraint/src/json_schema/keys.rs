@@ -26,8 +26,11 @@ pub(crate) struct Keys {
     pub(super) others: Vec<OtherKeys>,
     /// Keys that don't mean what others of their classes mean: those that some alternative has a name
     /// for, and those that were read.
-    pub(super) special: Literals,
+    pub(super) special: SpecialKeys,
 }
+
+/// Lists of keys, of which some may be in several.
+pub(super) type SpecialKeys = SmallVec<[Arc<Literals>; 2]>;
 
 /// Keys of some classes of one leaf.
 #[derive(Debug)]
@@ -154,8 +157,7 @@ impl Goals {
         others: &[Vec<u8>],
     ) -> Result<Vec<Admitted>, Error> {
         if let Some(&index) = leaf.by_name.get(name) {
-            let is_next = leaf.next_named(progress).any(|next| next == index);
-            return if is_next {
+            return if leaf.is_next(progress)(index) {
                 self.admit(leaf, progress, Key::Named(index), others)
             } else {
                 Ok(Vec::new())
@@ -172,16 +174,17 @@ impl Goals {
         }
     }
 
-    /// The names that may come next for an object.
+    /// The names that may come next for an object, ascending.
     fn next_names(
         &mut self,
         leaf: &ObjectLeaf,
         progress: &ObjectProgress,
         others: &[Vec<u8>],
-    ) -> Result<Vec<Box<[u8]>>, Error> {
-        let mut names = Vec::new();
+    ) -> Result<Vec<Arc<[u8]>>, Error> {
+        let mut names = Vec::with_capacity(leaf.properties.len());
         self.meter().spend(leaf.properties.len() / 4)?;
-        for index in leaf.next_named(progress).collect::<Vec<_>>() {
+        let is_next = leaf.is_next(progress);
+        for &index in leaf.sorted.iter().filter(|&&index| is_next(index)) {
             self.meter().spend(1)?;
             let property = &leaf.properties[index as usize];
             let may_come = if leaf.is_simple() {
@@ -190,7 +193,7 @@ impl Goals {
                 !self.admit(leaf, progress, Key::Named(index), others)?.is_empty()
             };
             if may_come {
-                names.push(property.name.as_bytes().into());
+                names.push(property.name.clone().into());
             }
         }
         Ok(names)
@@ -243,7 +246,7 @@ impl JsonMachine {
             return Ok(keys.clone());
         }
         let node = self.stacks.get(stack).clone();
-        let mut names: Vec<Box<[u8]>> = Vec::new();
+        let mut names: Vec<Arc<[u8]>> = Vec::new();
         let mut others: Vec<OtherKeys> = Vec::new();
         let read = self.unnamed_keys(&node);
         self.goals.meter().spend(10 * read.len())?;
@@ -263,8 +266,9 @@ impl JsonMachine {
                 others.push(keys);
             }
         }
-        let special = if others.is_empty() { Vec::new() } else { self.special_keys(&node, read) };
-        let (names, special) = (Literals::new(names), Literals::new(special));
+        let special =
+            if others.is_empty() { SpecialKeys::new() } else { self.special_keys(&node, read) };
+        let names = Literals::new(names);
         let keys = Arc::new(Keys { names, others, special });
         self.remember_keys(stack, &keys);
         Ok(keys)
@@ -282,13 +286,17 @@ impl JsonMachine {
     }
 
     /// The keys that some alternative of an object has a name for, and those that were read.
-    fn special_keys(&self, node: &StackNode, read: Vec<Vec<u8>>) -> Vec<Box<[u8]>> {
-        let mut special: Vec<Box<[u8]>> = read.into_iter().map(Vec::into).collect();
+    fn special_keys(&self, node: &StackNode, read: Vec<Vec<u8>>) -> SpecialKeys {
+        let mut special = SpecialKeys::new();
         for alternative in node.frame.alternatives() {
-            if let Leaf::Object(object) = &**self.goals.leaf(alternative.leaf) {
-                let names = object.properties.iter().map(|property| property.name.as_bytes());
-                special.extend(names.map(Box::from));
+            if let Leaf::Object(object) = &**self.goals.leaf(alternative.leaf)
+                && !special.iter().any(|names| Arc::ptr_eq(names, &object.names))
+            {
+                special.push(object.names.clone());
             }
+        }
+        if !read.is_empty() {
+            special.push(Arc::new(Literals::new(read.into_iter().map(Vec::into).collect())));
         }
         special
     }
@@ -346,7 +354,7 @@ impl JsonMachine {
         String::from_utf8(bytes).ok()
     }
 
-    fn close_key(&mut self, stack: StackId, name: &str) -> Step {
+    pub(super) fn close_key(&mut self, stack: StackId, name: &str) -> Step {
         let place = self.after_key(stack, name)?;
         match place {
             Some((stack, goals)) => at(stack, Place::Colon { goals, space: 0 }),
@@ -401,8 +409,9 @@ impl Keys {
     fn memory(&self) -> usize {
         const TEXT_BYTES: usize = 32;
         let used = self.others.iter().flat_map(|others| &others.used).map(Vec::as_slice);
-        let texts = self.names.iter().chain(self.special.iter()).chain(used);
-        size_of::<Self>() + texts.map(|text| text.len() + TEXT_BYTES).sum::<usize>()
+        // Names are those of the leaves.
+        let names = self.names.iter().count() * size_of::<Arc<[u8]>>();
+        size_of::<Self>() + names + used.map(|text| text.len() + TEXT_BYTES).sum::<usize>()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -221,6 +221,14 @@ impl Language {
         }
     }
 
+    /// What may follow up to the end, where that is a list.
+    pub(crate) fn listed(&self, reading: Reading) -> Option<impl Iterator<Item = &[u8]>> {
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => Some(literals.suffixes(prefix)),
+            _ => None,
+        }
+    }
+
     /// How many characters must and may follow, whichever they are; `None` when it matters which.
     pub(crate) fn free_bounds(&self, reading: Reading) -> Option<(usize, usize)> {
         let (Self::Any { length, .. }, Place::Any(None)) = (self, reading.place) else {

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::cost::Costing;
 use super::frame::{Alternative, ArrayFrame, Frame, ObjectFrame, Progress, ReadItems};
 use super::goals::{GoalId, Goals, JsonType, Leaf, LeafId};
-use super::inside::StringRest;
+use super::inside::{End, StringRest};
 use super::keys::Keys;
 use super::language::Language;
 use super::number::NumberPrefix;
@@ -580,6 +580,10 @@ impl Machine for JsonMachine {
 
     fn inside(&mut self, state: &State) -> Result<Option<StringRest>, Error> {
         self.string_rest(state)
+    }
+
+    fn after_string(&mut self, inside: &StringRest, end: &End) -> Option<Step> {
+        self.after_rest(inside, end)
     }
 
     fn number(&mut self, state: &State) -> Result<Option<NumberRest>, Error> {

@@ -14,6 +14,7 @@ use super::schema::{Kind, Literal, Members, NodeId};
 use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::limits::limit;
+use crate::literals::Literals;
 use crate::meter::Quota;
 
 /// The objects of one alternative.
@@ -22,6 +23,9 @@ pub(crate) struct ObjectLeaf {
     /// The named properties in the order in which they are written.
     pub(crate) properties: Vec<Property>,
     pub(crate) by_name: FxHashMap<Arc<str>, u32>,
+    /// Their indices in the order of their names, and these.
+    pub(super) sorted: Vec<u32>,
+    pub(super) names: Arc<Literals>,
     /// The keys without a name here.
     pub(crate) others: KeyClasses,
     /// The goal of the value of such a key, by class.
@@ -320,9 +324,15 @@ impl Goals {
         let counted_to =
             counted.max().unwrap_or(0).max(facts.min).max(facts.max.map_or(0, |max| max + 1));
         let Facts { min, max, .. } = facts;
+        let mut sorted: Vec<u32> = (0..properties.len() as u32).collect();
+        sorted.sort_unstable_by_key(|&index| &properties[index as usize].name);
+        let sorted_names = sorted.iter().map(|&index| properties[index as usize].name.clone());
+        let names = Arc::new(Literals::new(sorted_names.map(Arc::into).collect()));
         Ok(Some(ObjectLeaf {
             properties,
             by_name,
+            sorted,
+            names,
             others,
             other_goals,
             min,

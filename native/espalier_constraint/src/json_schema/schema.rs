@@ -146,7 +146,7 @@ pub(crate) struct Constants {
     /// Ascending.
     pub(crate) numbers: Vec<Decimal>,
     /// Ascending.
-    pub(crate) strings: Vec<Box<[u8]>>,
+    pub(crate) strings: Vec<Arc<[u8]>>,
     pub(crate) containers: Vec<Literal>,
 }
 

@@ -182,7 +182,7 @@ fn read_regex(input: &mut Reader<'_>) -> Result<Source, Error> {
 
 fn read_choice(input: &mut Reader<'_>) -> Result<Source, Error> {
     let n_texts = input.count(4, "choices")?;
-    let mut texts: Vec<Box<[u8]>> = Vec::with_capacity(n_texts);
+    let mut texts: Vec<Arc<[u8]>> = Vec::with_capacity(n_texts);
     for _ in 0..n_texts {
         texts.push(input.text("choices")?.into());
     }
