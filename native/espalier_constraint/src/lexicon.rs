@@ -23,8 +23,9 @@ pub(crate) struct Lexicon {
     /// For each node of the trie, of what its tokens and all longer ones consist; of those alone that
     /// may follow in some string.
     below: Vec<Contents>,
-    /// The texts in the order of their bytes.
-    texts: Vec<(Contents, u32)>,
+    /// Of what the text of each id consists.
+    texts: ContentsById,
+    n_texts: usize,
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
     not_plain: OnceLock<TokenTrie>,
@@ -72,6 +73,48 @@ pub(crate) struct Contents {
     pub(crate) n_characters: u32,
 }
 
+/// The contents of texts by their ids, laid out so that all are compared quickly.
+#[derive(Debug)]
+struct ContentsById {
+    groups: Vec<CharacterGroups>,
+    /// Up to the greatest number that fits.
+    n_characters: Vec<u16>,
+}
+
+impl ContentsById {
+    /// Of so many ids, none of which has a text.
+    fn new(n_ids: usize) -> Self {
+        let n_padded = n_ids.next_multiple_of(WORD);
+        // There are no such texts.
+        let groups = vec![CharacterGroups::NOT_PLAIN; n_padded];
+        Self { groups, n_characters: vec![u16::MAX; n_padded] }
+    }
+
+    fn set(&mut self, id: u32, contents: Contents) {
+        self.groups[id as usize] = contents.groups;
+        self.n_characters[id as usize] = u16::try_from(contents.n_characters).unwrap_or(u16::MAX);
+    }
+
+    /// The ids whose texts are within, one bit each.
+    fn within(&self, contents: Contents) -> Vec<u32> {
+        let most = match contents.n_characters {
+            u32::MAX => u16::MAX,
+            n => n.min(u32::from(u16::MAX) - 1) as u16,
+        };
+        let words = self.groups.chunks_exact(WORD).zip(self.n_characters.chunks_exact(WORD));
+        let word = |(groups, lengths): (&[CharacterGroups], &[u16])| {
+            let bits = groups.iter().zip(lengths).enumerate().map(|(bit, (groups, length))| {
+                u32::from(groups.is_within(contents.groups) & (*length <= most)) << bit
+            });
+            bits.fold(0, |word, bit| word | bit)
+        };
+        words.map(word).collect()
+    }
+}
+
+/// The bits of a word of a mask.
+const WORD: usize = 32;
+
 /// Which texts a lexicon has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LexiconKind {
@@ -108,11 +151,13 @@ impl Contents {
 impl Lexicon {
     /// Of texts with their ids.
     pub(crate) fn new(trie: TokenTrie, n_ids: usize) -> Self {
-        let (mut texts, mut weights) = (Vec::new(), [0; CharacterGroups::COUNT]);
+        let (mut texts, mut n_texts) = (ContentsById::new(n_ids), 0);
+        let mut weights = [0; CharacterGroups::COUNT];
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
-            texts.extend(ids.iter().map(|&id| (contents, id)));
+            ids.iter().for_each(|&id| texts.set(id, contents));
+            n_texts += ids.len();
             let is_possible = FreeBounds::NONE.allow(text);
             let possible_contents = if is_possible { contents } else { Contents::default() };
             possible.extend(ids.iter().map(|_| possible_contents));
@@ -124,6 +169,7 @@ impl Lexicon {
             n_ids,
             below,
             texts,
+            n_texts,
             weights,
             not_plain: OnceLock::new(),
             long_texts: OnceLock::new(),
@@ -193,10 +239,10 @@ impl Lexicon {
     }
 
     fn find_within(&self, contents: Contents) -> Within {
-        let ids = self.texts.iter().filter(|(text, _)| text.is_within(contents));
-        let ids: Vec<u32> = ids.map(|(_, id)| *id).collect();
-        let is_most = ids.len() + MAX_OTHERS > self.texts.len();
-        let tokens = Arc::new(TokenSet::new(ids, self.n_ids));
+        let words = self.texts.within(contents);
+        let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        let is_most = n_within + MAX_OTHERS > self.n_texts;
+        let tokens = Arc::new(TokenSet::of_words(words, n_within));
         Within { tokens, others: is_most.then(|| self.others(contents)) }
     }
 

@@ -80,6 +80,12 @@ impl Literals {
         Some(bytes)
     }
 
+    /// Whether some text is longer than what has been read.
+    pub(crate) fn goes_on(&self, prefix: Prefix) -> bool {
+        let texts = self.beginning_with(prefix);
+        texts.last().is_some_and(|text| text.len() > prefix.n_read())
+    }
+
     /// Whether what has been read is one of the texts.
     pub(crate) fn is_complete(&self, prefix: Prefix) -> bool {
         self.complete(prefix).is_some()

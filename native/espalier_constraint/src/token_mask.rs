@@ -159,6 +159,19 @@ impl TokenSet {
         Self::Sparse(ids.into())
     }
 
+    /// The ids of which the bits are set, so many of them.
+    pub(crate) fn of_words(words: Vec<u32>, n_set: usize) -> Self {
+        if n_set >= words.len() {
+            return Self::Dense(words.into());
+        }
+        let bits = |(index, word): (usize, &u32)| {
+            let (first, word) = (index as u32 * 32, *word);
+            (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        };
+        let set = words.iter().enumerate().filter(|(_, word)| **word != 0);
+        Self::Sparse(set.flat_map(bits).collect())
+    }
+
     pub(crate) fn contains(&self, token: u32) -> bool {
         match self {
             Self::Dense(words) => {

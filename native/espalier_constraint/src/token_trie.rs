@@ -82,22 +82,12 @@ pub(crate) type Bytes = SmallVec<[u8; 24]>;
 /// Where more bytes than that may follow, it is no longer quicker to look up each.
 pub(crate) const MAX_NEXT_BYTES: usize = 20;
 
-/// Nodes that are visited next, each with what is below it.
-enum Siblings {
-    Range(std::ops::Range<usize>),
-    /// The last one comes first.
-    Some(SmallVec<[u32; 16]>),
-}
-
-impl Iterator for Siblings {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        match self {
-            Self::Range(range) => range.next(),
-            Self::Some(nodes) => nodes.pop().map(|node| node as usize),
-        }
-    }
+/// Nodes that are visited next, each with what is below it: a range of the trie's nodes, or of some that
+/// were picked.
+struct Siblings {
+    next: u32,
+    end: u32,
+    are_picked: bool,
 }
 
 impl Default for TokenTrie {
@@ -228,33 +218,49 @@ impl TokenTrie {
         mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         let mut open: SmallVec<[Siblings; 16]> = SmallVec::new();
-        open.extend(self.siblings(node, first));
+        let mut picked: Vec<u32> = Vec::new();
+        self.open(node, &first, &mut open, &mut picked);
         while let Some(siblings) = open.last_mut() {
-            let Some(node) = siblings.next() else {
+            if siblings.next == siblings.end {
                 open.pop();
                 continue;
-            };
+            }
+            let next = siblings.next as usize;
+            siblings.next += 1;
+            let node = if siblings.are_picked { picked[next] as usize } else { next };
             let (byte, depth) = (self.bytes[node], depth + open.len());
-            let visit = Visit { byte, depth, trie: self, node };
-            let children = enter(visit)?;
-            open.extend(self.siblings(node, children));
+            let children = enter(Visit { byte, depth, trie: self, node })?;
+            self.open(node, &children, &mut open, &mut picked);
         }
         Ok(())
     }
 
-    /// Those of a node's children that come next; none where there are none.
-    fn siblings(&self, node: usize, children: Children) -> Option<Siblings> {
+    /// Adds those of a node's children that come next, if there are any.
+    fn open(
+        &self,
+        node: usize,
+        children: &Children,
+        open: &mut SmallVec<[Siblings; 16]>,
+        picked: &mut Vec<u32>,
+    ) {
         let all = self.children(node);
-        match children {
-            Children::None => None,
-            _ if all.is_empty() => None,
+        let siblings = match children {
+            Children::None => return,
             Children::Only(bytes) if bytes.len() < all.len() => {
-                let found = bytes.iter().filter_map(|&byte| Some(self.child(node, byte)? as u32));
-                let mut found: SmallVec<[u32; 16]> = found.collect();
-                found.reverse();
-                Some(Siblings::Some(found))
+                // What was picked below those that are behind is not needed any more.
+                let used = open.iter().rev().find(|siblings| siblings.are_picked);
+                picked.truncate(used.map_or(0, |siblings| siblings.end as usize));
+                let next = picked.len() as u32;
+                picked
+                    .extend(bytes.iter().filter_map(|&byte| Some(self.child(node, byte)? as u32)));
+                Siblings { next, end: picked.len() as u32, are_picked: true }
             }
-            Children::Only(_) | Children::All => Some(Siblings::Range(all)),
+            Children::Only(_) | Children::All => {
+                Siblings { next: all.start as u32, end: all.end as u32, are_picked: false }
+            }
+        };
+        if siblings.next < siblings.end {
+            open.push(siblings);
         }
     }
 

@@ -493,6 +493,15 @@ impl<'a, F: Fn() -> Vec<u8>> KeyContent<'a, F> {
 }
 
 impl<F: Fn() -> Vec<u8>> Content for KeyContent<'_, F> {
+    fn goes_on(&self) -> Option<bool> {
+        let others = || self.keys.others.iter().zip(&self.others);
+        if others().any(|(keys, state)| state.is_some() && keys.is_everything()) {
+            return Some(true);
+        }
+        let has_name = self.prefix.is_some_and(|prefix| self.keys.names.goes_on(prefix));
+        (has_name || others().all(|(_, state)| state.is_none())).then_some(has_name)
+    }
+
     fn push(&self, byte: u8) -> Option<Self> {
         let prefix = self.prefix.and_then(|prefix| self.keys.names.step(prefix, byte));
         let (mut pushed, n_pushed) = (self.pushed, self.n_pushed + 1);

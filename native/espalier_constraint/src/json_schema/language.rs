@@ -2,7 +2,10 @@
 //!
 //! Lengths are counted in characters (Unicode code points), as JSON Schema does.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
@@ -381,7 +384,7 @@ struct Layer {
 
 impl LengthTable {
     fn new(dfa: &Dfa, length: Length, meter: &Meter) -> Result<Self, Error> {
-        let targets = Targets::new(dfa);
+        let targets = LazyCell::new(|| Targets::new(dfa));
         let mut layers: Vec<Layer> = Vec::new();
         let top = length.max.unwrap_or(length.min);
         let mut from = top;
@@ -423,12 +426,13 @@ struct Targets {
 impl Targets {
     fn new(dfa: &Dfa) -> Self {
         let targets = |bytes: fn(u8) -> bool| -> Vec<Vec<u32>> {
+            // One byte of each class.
+            let bytes = (0..=255u8).filter(|&byte| bytes(byte));
+            let by_class: FxHashMap<u8, u8> = bytes.map(|byte| (dfa.class(byte), byte)).collect();
             (0..dfa.n_states() as u32)
                 .map(|state| {
-                    let mut targets: Vec<u32> = (0..=255u8)
-                        .filter(|&byte| bytes(byte))
-                        .filter_map(|byte| dfa.step(state, byte))
-                        .collect();
+                    let steps = by_class.values().filter_map(|&byte| dfa.step(state, byte));
+                    let mut targets: Vec<u32> = steps.collect();
                     targets.sort_unstable();
                     targets.dedup();
                     targets

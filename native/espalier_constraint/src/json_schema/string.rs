@@ -10,6 +10,11 @@ use super::EscapeStyle;
 /// What decoded bytes are fed to: it refuses a byte when nothing goes on like that.
 pub(crate) trait Content: Sized {
     fn push(&self, byte: u8) -> Option<Self>;
+
+    /// Whether some character may follow, where that is seen at a glance.
+    fn goes_on(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// Where the decoder stands between two bytes of a string.
@@ -170,6 +175,12 @@ fn after_digit<C: Content>(
 }
 
 fn can_escape<C: Content>(content: &C, style: EscapeStyle) -> bool {
+    // Any character can be spelled as an escape.
+    if style == EscapeStyle::Any
+        && let Some(goes_on) = content.goes_on()
+    {
+        return goes_on;
+    }
     short_escapes(style).any(|&(_, character)| content.push(character).is_some())
         || some_unit_in(content, 0, u16::MAX, None, style)
 }
