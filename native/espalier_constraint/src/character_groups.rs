@@ -16,6 +16,7 @@ impl CharacterGroups {
     pub(crate) const WIDE: Self = Self(2);
     pub(crate) const WIDE_SPACES: Self = Self(4);
     /// All that stand for themselves in a JSON string.
+    pub(crate) const ALL: Self = Self(!0);
     pub(crate) const PLAIN: Self = Self(!1);
 
     /// How many groups there can be.

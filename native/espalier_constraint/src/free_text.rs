@@ -1,7 +1,9 @@
 //! [`free_contents`]: which characters may follow at a position in a string, whichever they are.
 //!
 //! All positions to which some groups of characters lead are explored, character by character; the
-//! groups that some of them refuses are given up, until all that are left may follow everywhere.
+//! groups that some of them refuses are given up, until all that are left may follow everywhere. Any
+//! other text may only follow if the first character that is not free is one that some of the positions
+//! takes: its *exits* tell which tokens are worth a look.
 
 use std::sync::Arc;
 
@@ -22,6 +24,9 @@ pub(crate) trait Positions {
     /// The position after one more byte, if it is certain that it may follow.
     fn step(&mut self, position: u32, byte: u8) -> Option<u32>;
 
+    /// Whether one more byte may follow, certainly or not.
+    fn takes(&mut self, position: u32, byte: u8) -> bool;
+
     /// Whether two bytes that are no signs of ASCII do the same everywhere.
     fn are_alike(&self, byte: u8, other: u8) -> bool;
 
@@ -32,23 +37,50 @@ pub(crate) trait Positions {
     fn live(&mut self, position: u32) -> Arc<Live>;
 }
 
+/// Texts of which it is known whether they may follow at a position.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free {
+    /// Texts of these may follow.
+    pub(crate) contents: Contents,
+    /// Texts without characters of these groups may not, if they are not among those and no longer.
+    pub(crate) exits: CharacterGroups,
+}
+
+impl Free {
+    /// All texts of plain characters are free.
+    pub(crate) const PLAIN: Self = Self {
+        contents: Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX },
+        exits: CharacterGroups::NOT_PLAIN,
+    };
+
+    /// Whether it is known of all texts that consist of parts of these contents.
+    pub(crate) fn decides(self, all: Contents) -> bool {
+        all.groups.and(self.exits).is_empty() && all.n_characters <= self.contents.n_characters
+    }
+}
+
 /// The groups of which each character may follow at a position, and where they lead.
 #[derive(Debug)]
 pub(crate) struct Live {
     groups: CharacterGroups,
+    /// The groups of which some character may follow.
+    taken: CharacterGroups,
     targets: Vec<(CharacterGroups, u32)>,
 }
 
-/// Characters any text of which may follow at the position, up to a length.
+/// Characters any text of which may follow at the position, up to a length; `None` inside of a
+/// character.
 pub(crate) fn free_contents(
     positions: &mut impl Positions,
     start: u32,
     lexicon: &Lexicon,
-) -> Contents {
+) -> Option<Free> {
     if !positions.is_boundary(start) {
-        return Contents::default();
+        return None;
     }
-    let mut free = Contents { groups: positions.live(start).groups, n_characters: 1 };
+    let live = positions.live(start);
+    let mut free = Contents { groups: live.groups, n_characters: 1 };
+    let mut taken = live.taken;
     let (mut seen, mut frontier) = (FxHashSet::from_iter([start]), vec![start]);
     while !free.groups.is_empty() {
         let (mut groups, mut next) = (free.groups, Vec::new());
@@ -57,8 +89,10 @@ pub(crate) fn free_contents(
                 if leading.and(groups).is_empty() || seen.contains(&target) {
                     continue;
                 }
+                let live = positions.live(target);
+                taken = taken.or(live.taken);
                 // Either what the target refuses is given up, or what leads there.
-                let narrowed = groups.and(positions.live(target).groups);
+                let narrowed = groups.and(live.groups);
                 let without = groups.without(leading);
                 if lexicon.weight(narrowed) >= lexicon.weight(without) {
                     groups = narrowed;
@@ -74,29 +108,47 @@ pub(crate) fn free_contents(
             _ => groups == free.groups,
         };
         if !is_worth || seen.len() > MAX_POSITIONS {
-            return free;
+            break;
         }
         let n_characters = if next.is_empty() { u32::MAX } else { free.n_characters + 1 };
         free = Contents { groups, n_characters };
         if next.is_empty() {
-            return free;
+            break;
         }
         frontier = next;
     }
-    Contents::default()
+    let exits = taken.without(free.groups).or(CharacterGroups::NOT_PLAIN);
+    Some(Free { contents: free, exits })
 }
 
 /// Asks for each character where it leads.
 pub(crate) fn live_groups(positions: &mut impl Positions, from: u32) -> Live {
-    let mut live = Live { groups: CharacterGroups::PLAIN, targets: Vec::new() };
+    let none = CharacterGroups::NONE;
+    let mut live = Live { groups: CharacterGroups::PLAIN, taken: none, targets: Vec::new() };
+    let mut last = None;
     for byte in b' '..=0x7F {
         let group = CharacterGroups::of_ascii(byte);
-        if group.is_within(live.groups) {
-            match positions.step(from, byte) {
-                Some(target) => live.push(group, target),
-                None => live.groups = live.groups.without(group),
+        let is_known = last.is_some_and(|(last, last_group)| {
+            last_group == group && positions.are_alike(last, byte)
+        });
+        last = Some((byte, group));
+        if is_known || !group.is_within(live.groups) && group.is_within(live.taken) {
+            continue;
+        }
+        match positions.step(from, byte) {
+            Some(target) if group.is_within(live.groups) => live.push(group, target),
+            Some(_) => live.taken = live.taken.or(group),
+            None => {
+                live.groups = live.groups.without(group);
+                if positions.takes(from, byte) {
+                    live.taken = live.taken.or(group);
+                }
             }
         }
+    }
+    let wide = CharacterGroups::WIDE.or(CharacterGroups::WIDE_SPACES);
+    if (0xC2..=0xF4).any(|lead| positions.takes(from, lead)) {
+        live.taken = live.taken.or(wide);
     }
     let mut is_space_live = true;
     match follow_wide(positions, from, &mut is_space_live) {
@@ -111,6 +163,7 @@ pub(crate) fn live_groups(positions: &mut impl Positions, from: u32) -> Live {
 
 impl Live {
     fn push(&mut self, group: CharacterGroups, target: u32) {
+        self.taken = self.taken.or(group);
         match self.targets.iter_mut().find(|(_, known)| *known == target) {
             Some((groups, _)) => *groups = groups.or(group),
             None => self.targets.push((group, target)),
@@ -134,8 +187,9 @@ fn follow_wide(
             continue;
         }
         for byte in first..=last {
-            let is_known = byte > first && positions.are_alike(byte - 1, byte);
-            if is_known && !begins_space {
+            let is_special = begins_space && (begins_spaces(lead, byte) || byte == first);
+            let is_alike = byte > first && positions.are_alike(byte - 1, byte);
+            if is_alike && !is_special && !(begins_space && begins_spaces(lead, byte - 1)) {
                 continue;
             }
             if n_more == 0 {
@@ -143,20 +197,28 @@ fn follow_wide(
                 continue;
             }
             let next = positions.step(inside, byte)?;
-            match (lead, byte) {
-                (0xE1, 0x9A) | (0xE2, 0x80 | 0x81) | (0xE3, 0x80) | (0xEF, 0xBB) => {
+            match begins_spaces(lead, byte) {
+                true => {
                     for last in 0x80..=0xBF {
                         let character = [lead, byte, last];
                         follow_last(positions, next, character, &mut ends, is_space_live)?;
                     }
                 }
-                _ => follow_rest(positions, next, n_more, &mut seen, &mut ends)?,
+                false => follow_rest(positions, next, n_more, &mut seen, &mut ends)?,
             }
         }
     }
     ends.sort_unstable();
     ends.dedup();
     Some(ends)
+}
+
+/// Whether the bytes are white space or begin so.
+fn begins_spaces(lead: u8, byte: u8) -> bool {
+    matches!(
+        (lead, byte),
+        (0xC2, 0x85 | 0xA0) | (0xE1, 0x9A) | (0xE2, 0x80 | 0x81) | (0xE3, 0x80) | (0xEF, 0xBB)
+    )
 }
 
 /// Where the last byte of a character leads.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::character_groups::CharacterGroups;
+use crate::free_text::Free;
 use crate::json_schema::EscapeStyle;
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenSet;
@@ -49,22 +50,12 @@ const LONG: u32 = 10;
 /// Of so many texts it is asked one by one what becomes of them.
 const MAX_LONG: usize = 4_000;
 
-/// The tokens of some contents, and all others that may follow in some string, where these are few.
-#[derive(Debug)]
-pub(crate) struct Within {
-    pub(crate) tokens: Arc<TokenSet>,
-    pub(crate) others: Option<TokenTrie>,
-}
-
 /// Sets by contents that were asked for, and about their memory.
 #[derive(Debug, Default)]
 struct Known {
-    sets: FxHashMap<Contents, Arc<Within>>,
+    sets: FxHashMap<Contents, Arc<TokenSet>>,
     n_bytes: usize,
 }
-
-/// So many are few.
-const MAX_OTHERS: usize = 16_000;
 
 /// Of which characters a text consists, and of how many at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -126,12 +117,6 @@ pub(crate) enum LexiconKind {
     SpacedQuoted,
 }
 
-impl Within {
-    fn size_in_bytes(&self) -> usize {
-        self.tokens.size_in_bytes() + self.others.as_ref().map_or(0, TokenTrie::size_in_bytes)
-    }
-}
-
 impl Contents {
     fn of(text: &[u8]) -> Self {
         let (groups, n_characters) = CharacterGroups::of_text(text);
@@ -183,16 +168,24 @@ impl Lexicon {
         lexicon
     }
 
-    /// Whether all texts of a node of the trie, and those that begin with them, are within.
-    pub(crate) fn is_within(&self, node: usize, contents: Contents) -> bool {
-        self.below[node].is_within(contents)
+    /// Of what the texts of a node of the trie consist, and those that begin with them.
+    pub(crate) fn below(&self, node: usize) -> Contents {
+        self.below[node]
     }
 
     /// The texts that are more than plain characters and may follow in some string.
     pub(crate) fn not_plain(&self) -> &TokenTrie {
         self.not_plain.get_or_init(|| {
-            let plain = Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX };
-            self.others(plain)
+            let mut others = TrieBuilder::default();
+            self.trie.for_each_token_unless(
+                |node| Free::PLAIN.decides(self.below[node]),
+                |text, ids| {
+                    if FreeBounds::NONE.allow(text) {
+                        others.add(text, ids);
+                    }
+                },
+            );
+            others.finish()
         })
     }
 
@@ -223,12 +216,14 @@ impl Lexicon {
     }
 
     /// The tokens whose texts are within.
-    pub(crate) fn within(&self, contents: Contents) -> Arc<Within> {
+    pub(crate) fn within(&self, contents: Contents) -> Arc<TokenSet> {
         let known = || self.within.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(within) = known().sets.get(&contents) {
             return within.clone();
         }
-        let within = Arc::new(self.find_within(contents));
+        let words = self.texts.within(contents);
+        let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        let within = Arc::new(TokenSet::of_words(words, n_within));
         let mut known = known();
         if known.n_bytes > MAX_WITHIN_BYTES {
             *known = Known::default();
@@ -236,27 +231,6 @@ impl Lexicon {
         known.n_bytes += within.size_in_bytes();
         known.sets.insert(contents, within.clone());
         within
-    }
-
-    fn find_within(&self, contents: Contents) -> Within {
-        let words = self.texts.within(contents);
-        let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
-        let is_most = n_within + MAX_OTHERS > self.n_texts;
-        let tokens = Arc::new(TokenSet::of_words(words, n_within));
-        Within { tokens, others: is_most.then(|| self.others(contents)) }
-    }
-
-    fn others(&self, contents: Contents) -> TokenTrie {
-        let mut others = TrieBuilder::default();
-        self.trie.for_each_token_unless(
-            |node| self.is_within(node, contents),
-            |text, ids| {
-                if FreeBounds::NONE.allow(text) {
-                    others.add(text, ids);
-                }
-            },
-        );
-        others.finish()
     }
 
     /// Without the greatest length, as long as few tokens have more characters, and otherwise one by one.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::character_groups::CharacterGroups;
-use crate::free_text::{Live, Positions, free_contents, live_groups};
-use crate::lexicon::{Contents, Lexicon, LexiconKind};
+use crate::free_text::{Free, Live, Positions, free_contents, live_groups};
+use crate::lexicon::{Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
 use crate::string_tokens::{Closing, Found, StringTokens};
 use crate::token_trie::{Bytes, Children, Visit};
@@ -151,19 +150,18 @@ impl<I: Inside> StringTable<I> {
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
         let free = if rest.is_free(self.longest) {
-            Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX }
+            Some(Free::PLAIN)
         } else {
             free_contents(&mut Asked { table: self, rest }, start, lexicon)
         };
-        let within = (!free.groups.is_empty()).then(|| lexicon.within(free));
-        let others = within.as_ref().and_then(|within| within.others.as_ref());
-        // What is left out is only known where a character may begin.
-        let is_cut = within.is_some() && others.is_none();
+        let contents = free.map(|free| free.contents);
+        let contents = contents.filter(|contents| !contents.groups.is_empty());
+        let within = contents.map(|contents| lexicon.within(contents));
         let mut found = Found::default();
         let (mut path, mut text) = (vec![start], Vec::new());
         let first = self.children(start);
-        let walked = others.unwrap_or(&lexicon.trie).walk_some(first, |visit| {
-            if is_cut && lexicon.is_within(visit.node, free) {
+        let walked = lexicon.trie.walk_some(first, |visit| {
+            if free.is_some_and(|free| free.decides(lexicon.below(visit.node))) {
                 return Ok(Children::None);
             }
             path.truncate(visit.depth);
@@ -185,7 +183,7 @@ impl<I: Inside> StringTable<I> {
             Ok::<_, Infallible>(Children::None)
         });
         let Ok(()) = walked;
-        found.finish(within.map(|within| within.tokens.clone()), lexicon.n_ids)
+        found.finish(within, lexicon.n_ids)
     }
 
     fn children(&self, position: u32) -> Children {
@@ -247,6 +245,10 @@ impl<I: Inside> Positions for Asked<'_, I> {
         let next = self.table.step(self.rest, position, byte);
         let is_certain = next < ENDS && !self.table.positions[next as usize].is_doubtful;
         is_certain.then_some(next)
+    }
+
+    fn takes(&mut self, position: u32, byte: u8) -> bool {
+        self.table.step(self.rest, position, byte) != REFUSED
     }
 
     fn are_alike(&self, byte: u8, other: u8) -> bool {

@@ -140,7 +140,7 @@ impl StringTokens {
             }
             Place::Refused => {}
         });
-        found.finish(Some(plain.tokens.clone()), lexicon.n_ids)
+        found.finish(Some(plain), lexicon.n_ids)
     }
 
     /// The same without some.
