@@ -16,7 +16,6 @@ impl CharacterGroups {
     pub(crate) const WIDE: Self = Self(2);
     pub(crate) const WIDE_SPACES: Self = Self(4);
     /// All that stand for themselves in a JSON string.
-    pub(crate) const ALL: Self = Self(!0);
     pub(crate) const PLAIN: Self = Self(!1);
 
     /// How many groups there can be.
@@ -50,6 +49,11 @@ impl CharacterGroups {
             };
             (groups.or(group), n + 1)
         })
+    }
+
+    /// Those of which the byte may be a part.
+    pub(crate) const fn of_byte(byte: u8) -> Self {
+        if byte.is_ascii() { Self::of_ascii(byte) } else { Self::WIDE.or(Self::WIDE_SPACES) }
     }
 
     /// Those in one of both.

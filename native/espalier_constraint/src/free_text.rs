@@ -24,6 +24,10 @@ pub(crate) trait Positions {
     /// The position after one more byte, if it is certain that it may follow.
     fn step(&mut self, position: u32, byte: u8) -> Option<u32>;
 
+    /// The position after a character that is only spelled as an escape, if it is certain that it may
+    /// follow.
+    fn push(&mut self, position: u32, character: u8) -> Option<u32>;
+
     /// Whether one more byte may follow, certainly or not.
     fn takes(&mut self, position: u32, byte: u8) -> bool;
 
@@ -44,6 +48,8 @@ pub(crate) struct Free {
     pub(crate) contents: Contents,
     /// Texts without characters of these groups may not, if they are not among those and no longer.
     pub(crate) exits: CharacterGroups,
+    /// All texts may follow, with characters that have to be escaped, too.
+    pub(crate) is_everything: bool,
 }
 
 impl Free {
@@ -51,6 +57,7 @@ impl Free {
     pub(crate) const PLAIN: Self = Self {
         contents: Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX },
         exits: CharacterGroups::NOT_PLAIN,
+        is_everything: false,
     };
 
     /// Whether it is known of all texts that consist of parts of these contents.
@@ -118,7 +125,10 @@ pub(crate) fn free_contents(
         frontier = next;
     }
     let exits = taken.without(free.groups).or(CharacterGroups::NOT_PLAIN);
-    Some(Free { contents: free, exits })
+    let escaped = CharacterGroups::NOT_PLAIN.is_within(free.groups);
+    let contents = Contents { groups: free.groups.and(CharacterGroups::PLAIN), ..free };
+    let is_everything = escaped && Free::PLAIN.contents.is_within(contents);
+    Some(Free { contents, exits, is_everything })
 }
 
 /// Asks for each character where it leads.
@@ -158,10 +168,24 @@ pub(crate) fn live_groups(positions: &mut impl Positions, from: u32) -> Live {
     if !is_space_live || !CharacterGroups::WIDE.is_within(live.groups) {
         live.groups = live.groups.without(CharacterGroups::WIDE_SPACES);
     }
+    if CharacterGroups::PLAIN.is_within(live.groups) {
+        live.add_escaped(positions, from);
+    }
     live
 }
 
 impl Live {
+    /// Asks for the characters that have to be escaped.
+    fn add_escaped(&mut self, positions: &mut impl Positions, from: u32) {
+        let escaped = (0..b' ').chain(*b"\"\\");
+        let targets: Option<Vec<u32>> =
+            escaped.map(|character| positions.push(from, character)).collect();
+        let Some(mut targets) = targets else { return };
+        targets.dedup();
+        targets.into_iter().for_each(|target| self.push(CharacterGroups::NOT_PLAIN, target));
+        self.groups = self.groups.or(CharacterGroups::NOT_PLAIN);
+    }
+
     fn push(&mut self, group: CharacterGroups, target: u32) {
         self.taken = self.taken.or(group);
         match self.targets.iter_mut().find(|(_, known)| *known == target) {

@@ -24,9 +24,10 @@ pub(crate) struct Lexicon {
     /// For each node of the trie, of what its tokens and all longer ones consist; of those alone that
     /// may follow in some string.
     below: Vec<Contents>,
+    /// For each node what may come after it in longer ones; parts of characters count as not plain.
+    suffixes: Vec<Contents>,
     /// Of what the text of each id consists.
     texts: ContentsById,
-    n_texts: usize,
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
     not_plain: OnceLock<TokenTrie>,
@@ -123,7 +124,7 @@ impl Contents {
         Self { groups, n_characters: n_characters as u32 }
     }
 
-    fn is_within(self, other: Self) -> bool {
+    pub(crate) fn is_within(self, other: Self) -> bool {
         self.groups.is_within(other.groups) && self.n_characters <= other.n_characters
     }
 
@@ -136,25 +137,31 @@ impl Contents {
 impl Lexicon {
     /// Of texts with their ids.
     pub(crate) fn new(trie: TokenTrie, n_ids: usize) -> Self {
-        let (mut texts, mut n_texts) = (ContentsById::new(n_ids), 0);
+        let mut texts = ContentsById::new(n_ids);
         let mut weights = [0; CharacterGroups::COUNT];
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
             ids.iter().for_each(|&id| texts.set(id, contents));
-            n_texts += ids.len();
             let is_possible = FreeBounds::NONE.allow(text);
             let possible_contents = if is_possible { contents } else { Contents::default() };
             possible.extend(ids.iter().map(|_| possible_contents));
             contents.groups.indices().for_each(|group| weights[group] += ids.len() as u32);
         });
         let below = trie.fold_below(Contents::default(), |all, index| all.or(possible[index]));
+        let suffixes = trie.fold_suffixes(Contents::default(), |all, byte, ids, below| {
+            let groups = ids.iter().fold(CharacterGroups::of_byte(byte), |groups, id| {
+                groups.or(texts.groups[*id as usize].and(CharacterGroups::NOT_PLAIN))
+            });
+            let n_characters = below.n_characters + u32::from(byte & 0xC0 != 0x80);
+            all.or(Contents { groups: groups.or(below.groups), n_characters })
+        });
         let lexicon = Self {
             trie,
             n_ids,
             below,
+            suffixes,
             texts,
-            n_texts,
             weights,
             not_plain: OnceLock::new(),
             long_texts: OnceLock::new(),
@@ -171,6 +178,11 @@ impl Lexicon {
     /// Of what the texts of a node of the trie consist, and those that begin with them.
     pub(crate) fn below(&self, node: usize) -> Contents {
         self.below[node]
+    }
+
+    /// Of what consists what may come after a node of the trie.
+    pub(crate) fn suffixes(&self, node: usize) -> Contents {
+        self.suffixes[node]
     }
 
     /// The texts that are more than plain characters and may follow in some string.

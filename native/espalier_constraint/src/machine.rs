@@ -208,6 +208,15 @@ pub(crate) trait Inside: Sized {
     /// At the start: all texts that may follow up to the end of the string, where that is a list.
     fn listed(&self) -> Option<Vec<&[u8]>>;
 
+    /// The position after a whole character of one byte, however it is spelled, as
+    /// [`shared_step`](Self::shared_step) does.
+    fn shared_push(
+        &self,
+        position: &Self::Position,
+        character: u8,
+        longest: usize,
+    ) -> Option<Self::Position>;
+
     /// The texts that don't end like others, and that the languages may lack, as what is missing to
     /// them.
     fn special(&self) -> Special<'_>;
@@ -324,6 +333,10 @@ impl Inside for NoInside {
     }
 
     fn shared_step(&self, (): &(), _byte: u8, _longest: usize) -> Move<(), ()> {
+        match *self {}
+    }
+
+    fn shared_push(&self, (): &(), _character: u8, _longest: usize) -> Option<()> {
         match *self {}
     }
 

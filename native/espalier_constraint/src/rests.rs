@@ -33,6 +33,11 @@ impl RestsBuilder {
         if rest.is_empty() { self.ended.push(id) } else { self.more.push((id, rest.into())) }
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let ended = self.ended.iter().map(|&id| (id, &[][..]));
+        ended.chain(self.more.iter().map(|(id, rest)| (*id, &rest[..])))
+    }
+
     pub(crate) fn finish(&self) -> Rests {
         let more = TokenTrie::new(self.more.iter().map(|(id, rest)| (*id, &rest[..])));
         Rests { ended: self.ended.clone(), more }

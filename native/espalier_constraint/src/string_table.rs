@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::free_text::{Free, Live, Positions, free_contents, live_groups};
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
-use crate::string_tokens::{Closing, Found, StringTokens};
+use crate::string_tokens::{Closing, Found, FreeBounds, StringTokens};
 use crate::token_trie::{Bytes, Children, Visit};
 use crate::vocabulary::Vocabulary;
 
@@ -38,6 +38,9 @@ const ENDS: u32 = 1 << 30;
 /// Trying so many bytes is no slower than looking up those that may follow.
 const FEW_CHILDREN: usize = 4;
 
+/// Of so many tokens it is asked whether all of them may follow.
+const WORTH_ASKING: usize = 2000;
+
 /// About what is kept of the characters that may follow at a position.
 const LIVE_BYTES: usize = 100;
 
@@ -53,6 +56,7 @@ struct Known<P> {
     is_doubtful: bool,
     row: u32,
     live: Option<Arc<Live>>,
+    free: Option<Option<Free>>,
 }
 
 impl<I: Inside> StringTable<I> {
@@ -149,11 +153,10 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
-        let free = if rest.is_free(self.longest) {
-            Some(Free::PLAIN)
-        } else {
-            free_contents(&mut Asked { table: self, rest }, start, lexicon)
-        };
+        let free = self.free(rest, start, lexicon);
+        if rest.is_free(self.longest) || free.is_some_and(|free| free.is_everything) {
+            return self.find_ends(rest, start, lexicon);
+        }
         let contents = free.map(|free| free.contents);
         let contents = contents.filter(|contents| !contents.groups.is_empty());
         let within = contents.map(|contents| lexicon.within(contents));
@@ -175,6 +178,10 @@ impl<I: Inside> StringTable<I> {
                     path.push(next);
                     let is_doubtful = self.positions[next as usize].is_doubtful;
                     let ids = if is_doubtful { &mut found.doubtful } else { &mut found.inside };
+                    if !is_doubtful && self.takes_all(rest, next, &visit, lexicon) {
+                        ids.extend(visit.ids_below());
+                        return Ok(Children::None);
+                    }
                     ids.extend(visit.ids());
                     let are_few = visit.n_children() <= FEW_CHILDREN;
                     return Ok(if are_few { Children::All } else { self.children(next) });
@@ -184,6 +191,61 @@ impl<I: Inside> StringTable<I> {
         });
         let Ok(()) = walked;
         found.finish(within, lexicon.n_ids)
+    }
+
+    /// Where all texts may follow: those of free text that end the string where it may end.
+    fn find_ends(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
+        let bounds = FreeBounds { escapes: rest.escapes(), ..FreeBounds::NONE };
+        let free = lexicon.free_text(bounds);
+        let (mut found, mut n_found, mut last) = (Found::default(), 0, None);
+        let mut is_one = true;
+        let mut ends = Vec::new();
+        for (content, same) in free.closings.contents() {
+            let end = self.follow(rest, start, &same.spelled);
+            let end = end.map(|end| self.step(rest, end, b'"'));
+            if let Some(ENDS..REFUSED) = end {
+                is_one &= last.is_none() || last == end;
+                (last, n_found) = (end, n_found + 1);
+                ends.push((end.map_or(0, |end| end - ENDS), content, same));
+            }
+        }
+        if is_one && n_found == free.closings.contents().count() {
+            return StringTokens::clone(&free);
+        }
+        for (end, content, same) in ends {
+            for (id, rest) in same.tokens() {
+                found.close(end as usize, &Closing { id, spelled: &same.spelled, rest }, content);
+            }
+        }
+        let tokens = found.finish(None, lexicon.n_ids);
+        StringTokens { inside: free.inside.clone(), ..tokens }
+    }
+
+    /// The position after a part of a string.
+    fn follow(&mut self, rest: &I, start: u32, text: &[u8]) -> Option<u32> {
+        text.iter().try_fold(start, |position, &byte| {
+            let next = self.step(rest, position, byte);
+            (next < ENDS).then_some(next)
+        })
+    }
+
+    /// Whether all tokens that begin with a visited node may follow, seen from the position there.
+    fn takes_all(&mut self, rest: &I, position: u32, visit: &Visit<'_>, lexicon: &Lexicon) -> bool {
+        if visit.ids_below().len() < WORTH_ASKING {
+            return false;
+        }
+        let free = self.free(rest, position, lexicon);
+        free.is_some_and(|free| lexicon.suffixes(visit.node).is_within(free.contents))
+    }
+
+    /// Which texts are free at a position, see [`free_contents`].
+    fn free(&mut self, rest: &I, position: u32, lexicon: &Lexicon) -> Option<Free> {
+        if let Some(free) = self.positions[position as usize].free {
+            return free;
+        }
+        let free = free_contents(&mut Asked { table: self, rest }, position, lexicon);
+        self.positions[position as usize].free = Some(free);
+        free
     }
 
     fn children(&self, position: u32) -> Children {
@@ -227,6 +289,7 @@ impl<I: Inside> StringTable<I> {
             is_doubtful,
             row,
             live: None,
+            free: None,
         });
         let n_columns = if is_escape { 256 } else { self.n_classes };
         self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));
@@ -245,6 +308,14 @@ impl<I: Inside> Positions for Asked<'_, I> {
         let next = self.table.step(self.rest, position, byte);
         let is_certain = next < ENDS && !self.table.positions[next as usize].is_doubtful;
         is_certain.then_some(next)
+    }
+
+    fn push(&mut self, position: u32, character: u8) -> Option<u32> {
+        let (table, rest) = (&mut *self.table, self.rest);
+        let from = &table.positions[position as usize].position;
+        let next = rest.shared_push(from, character, table.longest)?;
+        let next = table.id_of(rest, next);
+        (!table.positions[next as usize].is_doubtful).then_some(next)
     }
 
     fn takes(&mut self, position: u32, byte: u8) -> bool {

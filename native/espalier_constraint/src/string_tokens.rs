@@ -15,7 +15,7 @@ use crate::rests::{Rests, RestsBuilder};
 use crate::token_mask::TokenSet;
 
 /// The tokens of a [`Lexicon`] that may follow at some place inside of a string.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StringTokens {
     /// Those that stay inside.
     pub(crate) inside: SmallVec<[Arc<TokenSet>; 2]>,
@@ -72,6 +72,11 @@ impl Ending {
 }
 
 impl SameContent {
+    /// The tokens, each with what comes after the quote.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.found.iter()
+    }
+
     /// The tokens by what comes after the quote.
     pub(crate) fn rests(&self) -> &Rests {
         self.rests.get_or_init(|| self.found.finish())
@@ -167,6 +172,11 @@ impl StringTokens {
 }
 
 impl Closings {
+    /// The characters before the quote, and the tokens that end a string with them.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = (&[u8], &SameContent)> {
+        self.by_content.iter().map(|(content, same)| (&content[..], same))
+    }
+
     /// Those that end the string after these characters.
     pub(crate) fn after(&self, content: &[u8]) -> Option<&SameContent> {
         self.by_content.get(content)

@@ -155,6 +155,25 @@ impl TokenTrie {
         self.nodes.iter().map(fold).collect()
     }
 
+    /// For each node what is gathered from the longer tokens that begin so: `with` adds a child, given by
+    /// its byte, its ids, and what is gathered for it.
+    pub(crate) fn fold_suffixes<T: Copy>(
+        &self,
+        none: T,
+        with: impl Fn(T, u8, &[u32], T) -> T,
+    ) -> Vec<T> {
+        let mut values = vec![none; self.nodes.len()];
+        // Children come after their parents.
+        for node in (0..self.nodes.len()).rev() {
+            values[node] = self.children(node).fold(none, |value, child| {
+                let Node { first_id, own_end, .. } = self.nodes[child];
+                let ids = &self.ids[first_id as usize..own_end as usize];
+                with(value, self.bytes[child], ids, values[child])
+            });
+        }
+        values
+    }
+
     /// The ids in the order of their bytes.
     pub(crate) fn ids(&self) -> &[u32] {
         &self.ids

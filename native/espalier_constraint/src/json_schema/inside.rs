@@ -472,6 +472,22 @@ impl Inside for StringRest {
         }
     }
 
+    fn shared_push(&self, position: &Position, character: u8, longest: usize) -> Option<Position> {
+        let read = match (&self.of, &position.read) {
+            (Of::Value(values), Read::Value(readings)) => {
+                let content = ValueContent { values, readings: readings.clone() };
+                Read::Value(content.push(character)?.readings)
+            }
+            (Of::Key(key), Read::Key { others, .. }) => {
+                let content = OtherContent { keys: &key.keys.others, states: others.clone() };
+                Read::Key { prefix: None, others: content.push(character)?.states }
+            }
+            _ => return None,
+        };
+        let decoder = Decoder::Boundary;
+        Some(self.far_from_bounds(Position { decoder, read }, longest))
+    }
+
     fn escapes(&self) -> EscapeStyle {
         self.escapes
     }
