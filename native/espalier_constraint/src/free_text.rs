@@ -177,11 +177,14 @@ pub(crate) fn live_groups(positions: &mut impl Positions, from: u32) -> Live {
 impl Live {
     /// Asks for the characters that have to be escaped.
     fn add_escaped(&mut self, positions: &mut impl Positions, from: u32) {
-        let escaped = (0..b' ').chain(*b"\"\\");
-        let targets: Option<Vec<u32>> =
-            escaped.map(|character| positions.push(from, character)).collect();
-        let Some(mut targets) = targets else { return };
-        targets.dedup();
+        let mut targets = Vec::new();
+        for character in (0..b' ').chain(*b"\"\\") {
+            if character > 0 && positions.are_alike(character - 1, character) {
+                continue;
+            }
+            let Some(target) = positions.push(from, character) else { return };
+            targets.push(target);
+        }
         targets.into_iter().for_each(|target| self.push(CharacterGroups::NOT_PLAIN, target));
         self.groups = self.groups.or(CharacterGroups::NOT_PLAIN);
     }

@@ -38,8 +38,9 @@ const ENDS: u32 = 1 << 30;
 /// Trying so many bytes is no slower than looking up those that may follow.
 const FEW_CHILDREN: usize = 4;
 
-/// Of so many tokens it is asked whether all of them may follow.
+/// Of so many tokens it is asked whether all of them may follow, or of a few if the answer is at hand.
 const WORTH_ASKING: usize = 2000;
+const WORTH_LOOKING: usize = 8;
 
 /// About what is kept of the characters that may follow at a position.
 const LIVE_BYTES: usize = 100;
@@ -231,7 +232,8 @@ impl<I: Inside> StringTable<I> {
 
     /// Whether all tokens that begin with a visited node may follow, seen from the position there.
     fn takes_all(&mut self, rest: &I, position: u32, visit: &Visit<'_>, lexicon: &Lexicon) -> bool {
-        if visit.ids_below().len() < WORTH_ASKING {
+        let is_known = self.positions[position as usize].free.is_some();
+        if visit.ids_below().len() < if is_known { WORTH_LOOKING } else { WORTH_ASKING } {
             return false;
         }
         let free = self.free(rest, position, lexicon);
