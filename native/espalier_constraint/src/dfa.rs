@@ -198,19 +198,18 @@ impl Dfa {
             .collect();
         let (classes, representatives) = classes_of(|byte| &columns[usize::from(self.class(byte))]);
         // States are told apart by how far they are from an end, then by where they lead.
-        let mut blocks = Blocks::new(self.distance.iter().map(|&distance| (distance, Vec::new())));
+        let mut blocks = Blocks::new(self.distance.iter().map(|&distance| (distance, DEAD)));
         loop {
-            let refined = (0..self.n_states()).map(|state| {
-                let block = blocks.of[state];
-                let is_alone = blocks.sizes[block as usize] == 1;
-                let told_by = if is_alone { &[][..] } else { &representatives };
-                let target = |&byte| Some(blocks.of[self.step(state as u32, byte)? as usize]);
-                (block, told_by.iter().map(target).collect())
-            });
-            let refined = Blocks::new(refined);
-            let is_done = refined.sizes.len() == blocks.sizes.len();
-            blocks = refined;
-            if is_done {
+            let n_before = blocks.sizes.len();
+            for &byte in &representatives {
+                blocks = Blocks::new((0..self.n_states()).map(|state| {
+                    let block = blocks.of[state];
+                    let is_alone = blocks.sizes[block as usize] == 1;
+                    let target = if is_alone { None } else { self.step(state as u32, byte) };
+                    (block, target.map_or(DEAD, |target| blocks.of[target as usize]))
+                }));
+            }
+            if blocks.sizes.len() == n_before {
                 break;
             }
         }
@@ -386,7 +385,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(keys: impl Iterator<Item = (u32, Vec<Option<u32>>)>) -> Self {
+    fn new(keys: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut ids = FxHashMap::default();
         let mut sizes = Vec::new();
         let of = keys.map(|key| {

@@ -14,7 +14,7 @@ use crate::json_schema::bytes_after;
 use crate::lexicon::{Contents, Lexicon};
 
 /// The positions that are explored.
-const MAX_POSITIONS: usize = 300;
+const MAX_POSITIONS: usize = 40;
 
 /// Most tokens have fewer characters; for the sake of others no group is given up.
 const MOST_LENGTHS: u32 = 12;
@@ -59,6 +59,13 @@ impl Free {
         exits: CharacterGroups::NOT_PLAIN,
         is_everything: false,
     };
+
+    /// As far as it is known of texts with no more characters.
+    pub(crate) fn up_to(self, n_characters: usize) -> Self {
+        let n_characters = self.contents.n_characters.min(n_characters as u32);
+        let contents = Contents { n_characters, ..self.contents };
+        Self { contents, is_everything: false, ..self }
+    }
 
     /// Whether it is known of all texts that consist of parts of these contents.
     pub(crate) fn decides(self, all: Contents) -> bool {

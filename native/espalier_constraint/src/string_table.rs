@@ -154,7 +154,14 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
-        let free = self.free(rest, start, lexicon);
+        let free = match rest.room() {
+            // Up to some length it is as if there were no bound.
+            Some((n_free, _)) if n_free < self.longest => {
+                let far = self.id_of(rest, rest.shared_start(0));
+                self.free(rest, far, lexicon).map(|free| free.up_to(n_free))
+            }
+            _ => self.free(rest, start, lexicon),
+        };
         if rest.is_free(self.longest) || free.is_some_and(|free| free.is_everything) {
             return self.find_ends(rest, start, lexicon);
         }
