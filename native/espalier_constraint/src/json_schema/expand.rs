@@ -110,6 +110,10 @@ impl<'a> Expansion<'a> {
     /// # Errors
     /// [`Error::LimitExceeded`] when they are too many.
     pub(crate) fn alternatives(&mut self, goal: &[Literal]) -> Result<Vec<Vec<Atom>>, Error> {
+        // Most types are ruled out at a glance.
+        if goal.iter().any(|&literal| self.truth(literal) == Some(false)) {
+            return Ok(Vec::new());
+        }
         let todo = goal.iter().map(|&literal| Part::Literal(literal)).collect();
         let mut open = vec![Partial { todo, ..Partial::default() }];
         let mut closed: Vec<Vec<Atom>> = Vec::new();
@@ -148,11 +152,10 @@ impl<'a> Expansion<'a> {
                 Part::Literal(literal) => {
                     partial.seen.insert(literal);
                     let kind = self.schema.kind(literal);
-                    let is_unevaluated = self.truth(literal).is_none()
-                        && matches!(
-                            kind,
-                            Kind::UnevaluatedItems { .. } | Kind::UnevaluatedProperties { .. }
-                        );
+                    let is_unevaluated = matches!(
+                        kind,
+                        Kind::UnevaluatedItems { .. } | Kind::UnevaluatedProperties { .. }
+                    ) && self.truth(literal).is_none();
                     let is_possible = if is_unevaluated {
                         let branches = self.unevaluated(literal, kind)?;
                         self.choose(branches, partial)

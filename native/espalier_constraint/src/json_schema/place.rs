@@ -2,7 +2,15 @@
 
 /// The place of a member or an item.
 pub(super) fn child(place: &str, token: &str) -> String {
-    format!("{place}/{}", token.replace('~', "~0").replace('/', "~1"))
+    let mut child = String::with_capacity(place.len() + 1 + token.len());
+    child.push_str(place);
+    child.push('/');
+    if token.contains(['~', '/']) {
+        child.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    } else {
+        child.push_str(token);
+    }
+    child
 }
 
 /// The place of what holds it; a whole document's is its own.

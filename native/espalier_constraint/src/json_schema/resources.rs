@@ -107,7 +107,7 @@ impl<'a> Resources<'a> {
             limit!(meter.limits(), place_bytes).check(n_place_bytes)?;
             let children = children.into_iter();
             open.extend(
-                children.map(|(path, value)| (format!("{place}{path}"), base.clone(), value)),
+                children.map(|(path, value)| ([&place, &path[..]].concat(), base.clone(), value)),
             );
         }
         self.documents.push(Document { prefix, value, draft });
