@@ -118,6 +118,20 @@ pub(crate) enum LexiconKind {
     SpacedQuoted,
 }
 
+impl LexiconKind {
+    /// The text of a token within the string, if that is spelled as it is and doesn't end there.
+    pub(crate) fn plain_text(self, token: &[u8]) -> Option<&[u8]> {
+        let text = match self {
+            Self::Whole => token,
+            Self::Quoted | Self::SpacedQuoted => {
+                let quote = token.iter().position(|&byte| byte == b'"')?;
+                &token[quote + 1..]
+            }
+        };
+        (!text.contains(&b'"') && !text.contains(&b'\\')).then_some(text)
+    }
+}
+
 impl Contents {
     fn of(text: &[u8]) -> Self {
         let (groups, n_characters) = CharacterGroups::of_text(text);

@@ -247,6 +247,15 @@ impl Special<'_> {
         self.texts.iter().any(|texts| texts.contains(&text))
     }
 
+    /// Whether a special text begins with what was read and these characters.
+    pub(crate) fn some_begins(&self, more: &[u8]) -> bool {
+        self.texts.iter().any(|texts| {
+            let texts: &Literals = texts;
+            let mut bytes = self.begun.iter().chain(more);
+            bytes.try_fold(texts.start(), |prefix, &byte| texts.step(prefix, byte)).is_some()
+        })
+    }
+
     /// What makes a special text of what was read.
     pub(crate) fn suffixes(&self) -> impl Iterator<Item = &[u8]> {
         let beginning = self.texts.iter().filter_map(|texts| {

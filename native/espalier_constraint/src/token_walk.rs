@@ -262,7 +262,14 @@ impl<M: Machine> Walk<'_, M> {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), (false, Decides::All))?;
         }
-        self.doubtful.extend(&tokens.doubtful);
+        for &id in &tokens.doubtful {
+            // Only special texts may have been left out.
+            let text = kind.plain_text(self.vocabulary.token_bytes(id).unwrap_or_default());
+            match text {
+                Some(text) if !special.some_begins(text) => self.mask.set(id, true),
+                _ => self.doubtful.push(id),
+            }
+        }
         match inside.named().map(Arc::new) {
             Some(named) => self.add_texts((&named, state), kind),
             None => Ok(()),
