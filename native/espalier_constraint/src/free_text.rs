@@ -14,7 +14,7 @@ use crate::json_schema::bytes_after;
 use crate::lexicon::{Contents, Lexicon};
 
 /// The positions that are explored.
-const MAX_POSITIONS: usize = 40;
+const MAX_POSITIONS: usize = 150;
 
 /// Most tokens have fewer characters; for the sake of others no group is given up.
 const MOST_LENGTHS: u32 = 12;
