@@ -213,14 +213,14 @@ impl<M: Machine> LazyAutomaton<M> {
     pub(crate) fn end(
         &mut self,
         (inside, begin): (&M::Inside, StateId),
-        end: <M::Inside as Inside>::End,
+        end: &<M::Inside as Inside>::End,
         path: &[u8],
     ) -> Result<Option<StateId>, Error> {
         let key = inside.enclosing().map(|enclosing| (enclosing, end.clone()));
         if let Some(&after) = key.as_ref().and_then(|key| self.ends.get(key)) {
             return Ok(after);
         }
-        let after = match self.machine.after_string(inside, &end) {
+        let after = match self.machine.after_string(inside, end) {
             Some(after) => after?.map(|after| self.intern(after)),
             None => self.read(begin, &[path, b"\""].concat())?,
         };

@@ -192,7 +192,9 @@ impl Live {
             let Some(target) = positions.push(from, character) else { return };
             targets.push(target);
         }
-        targets.into_iter().for_each(|target| self.push(CharacterGroups::NOT_PLAIN, target));
+        for target in targets {
+            self.push(CharacterGroups::NOT_PLAIN, target);
+        }
         self.groups = self.groups.or(CharacterGroups::NOT_PLAIN);
     }
 
@@ -231,14 +233,13 @@ fn follow_wide(
                 continue;
             }
             let next = positions.step(inside, byte)?;
-            match begins_spaces(lead, byte) {
-                true => {
-                    for last in 0x80..=0xBF {
-                        let character = [lead, byte, last];
-                        follow_last(positions, next, character, &mut ends, is_space_live)?;
-                    }
-                }
-                false => follow_rest(positions, next, n_more, &mut seen, &mut ends)?,
+            if !begins_spaces(lead, byte) {
+                follow_rest(positions, next, n_more, &mut seen, &mut ends)?;
+                continue;
+            }
+            for last in 0x80..=0xBF {
+                let character = [lead, byte, last];
+                follow_last(positions, next, character, &mut ends, is_space_live)?;
             }
         }
     }

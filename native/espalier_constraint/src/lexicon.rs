@@ -96,7 +96,9 @@ impl ContentsById {
         let words = self.groups.chunks_exact(WORD).zip(self.n_characters.chunks_exact(WORD));
         let word = |(groups, lengths): (&[CharacterGroups], &[u16])| {
             let bits = groups.iter().zip(lengths).enumerate().map(|(bit, (groups, length))| {
-                u32::from(groups.is_within(contents.groups) & (*length <= most)) << bit
+                // Both are compared in any case, so that many are at once.
+                let is_within = [groups.is_within(contents.groups), *length <= most];
+                u32::from(is_within == [true; 2]) << bit
             });
             bits.fold(0, |word, bit| word | bit)
         };
@@ -156,7 +158,9 @@ impl Lexicon {
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
-            ids.iter().for_each(|&id| texts.set(id, contents));
+            for &id in ids {
+                texts.set(id, contents);
+            }
             let is_possible = FreeBounds::NONE.allow(text);
             let possible_contents = if is_possible { contents } else { Contents::default() };
             possible.extend(ids.iter().map(|_| possible_contents));

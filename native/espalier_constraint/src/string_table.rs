@@ -1,5 +1,6 @@
 //! [`StringTable`]: how strings of some languages go on, as a table that grows as it is asked.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ struct Known<P> {
     is_doubtful: bool,
     row: u32,
     live: Option<Arc<Live>>,
-    free: Option<Option<Free>>,
+    free: OnceCell<Option<Free>>,
 }
 
 impl<I: Inside> StringTable<I> {
@@ -114,14 +115,12 @@ impl<I: Inside> StringTable<I> {
         let lexicon = vocabulary.lexicon(kind);
         let long = lexicon.longer_than(free as u32)?;
         let far = self.id_of(rest, rest.shared_start(0));
-        let tokens = match self.tokens.get(&(far, kind)) {
-            Some(tokens) => tokens.clone(),
-            None => {
-                let tokens = Arc::new(self.find_tokens(rest, far, lexicon));
-                self.tokens.insert((far, kind), tokens.clone());
-                tokens
-            }
-        };
+        let known = self.tokens.get(&(far, kind)).cloned();
+        let tokens = known.unwrap_or_else(|| {
+            let tokens = Arc::new(self.find_tokens(rest, far, lexicon));
+            self.tokens.insert((far, kind), tokens.clone());
+            tokens
+        });
         let is_plain = |text: &[u8]| {
             !text.contains(&b'"') && !text.contains(&b'\\') && std::str::from_utf8(text).is_ok()
         };
@@ -171,7 +170,7 @@ impl<I: Inside> StringTable<I> {
         let mut found = Found::default();
         let (mut path, mut text) = (vec![start], Vec::new());
         let first = self.children(start);
-        let walked = lexicon.trie.walk_some(first, |visit| {
+        let walked = lexicon.trie.walk_some(&first, |visit| {
             if free.is_some_and(|free| free.decides(lexicon.below(visit.node))) {
                 return Ok(Children::None);
             }
@@ -239,7 +238,7 @@ impl<I: Inside> StringTable<I> {
 
     /// Whether all tokens that begin with a visited node may follow, seen from the position there.
     fn takes_all(&mut self, rest: &I, position: u32, visit: &Visit<'_>, lexicon: &Lexicon) -> bool {
-        let is_known = self.positions[position as usize].free.is_some();
+        let is_known = self.positions[position as usize].free.get().is_some();
         if visit.ids_below().len() < if is_known { WORTH_LOOKING } else { WORTH_ASKING } {
             return false;
         }
@@ -249,12 +248,11 @@ impl<I: Inside> StringTable<I> {
 
     /// Which texts are free at a position, see [`free_contents`].
     fn free(&mut self, rest: &I, position: u32, lexicon: &Lexicon) -> Option<Free> {
-        if let Some(free) = self.positions[position as usize].free {
-            return free;
+        if let Some(free) = self.positions[position as usize].free.get() {
+            return *free;
         }
         let free = free_contents(&mut Asked { table: self, rest }, position, lexicon);
-        self.positions[position as usize].free = Some(free);
-        free
+        *self.positions[position as usize].free.get_or_init(|| free)
     }
 
     fn children(&self, position: u32) -> Children {
@@ -298,7 +296,7 @@ impl<I: Inside> StringTable<I> {
             is_doubtful,
             row,
             live: None,
-            free: None,
+            free: OnceCell::new(),
         });
         let n_columns = if is_escape { 256 } else { self.n_classes };
         self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));

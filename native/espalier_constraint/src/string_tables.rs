@@ -35,14 +35,14 @@ impl StringTables {
     /// The tokens of a lexicon that may follow inside of a string.
     pub(crate) fn tokens(
         &self,
-        languages: PatternLanguages,
+        languages: &PatternLanguages,
         rest: &StringRest,
         kind: LexiconKind,
         vocabulary: &Vocabulary,
     ) -> Arc<StringTokens> {
         let tables = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Table { table: StringTable::new(rest, vocabulary.trie().depth()), n_bytes: 0 };
-        let known = tables().get(&languages);
+        let known = tables().get(languages);
         let shared = known.unwrap_or_else(|| {
             let shared = Arc::new(Mutex::new(new()));
             tables().insert(languages.clone(), shared.clone(), size_of::<Table>());
@@ -55,7 +55,7 @@ impl StringTables {
         let (tokens, n_bytes) = table.table.tokens(rest, kind, vocabulary);
         if n_bytes > 0 {
             table.n_bytes += n_bytes;
-            tables().grow(&languages, n_bytes);
+            tables().grow(languages, n_bytes);
         }
         tokens
     }

@@ -203,13 +203,13 @@ impl TokenTrie {
         &self,
         enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
-        self.walk_from(Self::ROOT, 0, Children::All, enter)
+        self.walk_from(Self::ROOT, 0, &Children::All, enter)
     }
 
     /// As [`walk`](Self::walk), with only some of the first bytes.
     pub(crate) fn walk_some<E>(
         &self,
-        first: Children,
+        first: &Children,
         enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         self.walk_from(Self::ROOT, 0, first, enter)
@@ -223,7 +223,7 @@ impl TokenTrie {
     ) -> Result<(), E> {
         let mut bytes = text.iter();
         match bytes.try_fold(Self::ROOT, |node, &byte| self.child(node, byte)) {
-            Some(node) => self.walk_from(node, text.len(), Children::All, enter),
+            Some(node) => self.walk_from(node, text.len(), &Children::All, enter),
             None => Ok(()),
         }
     }
@@ -233,12 +233,12 @@ impl TokenTrie {
         &self,
         node: usize,
         depth: usize,
-        first: Children,
+        first: &Children,
         mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         let mut open: SmallVec<[Siblings; 16]> = SmallVec::new();
         let mut picked: Vec<u32> = Vec::new();
-        self.open(node, &first, &mut open, &mut picked);
+        self.open(node, first, &mut open, &mut picked);
         while let Some(siblings) = open.last_mut() {
             if siblings.next == siblings.end {
                 open.pop();
@@ -296,7 +296,7 @@ impl TokenTrie {
         mut call: impl FnMut(&[u8], &[u32]),
     ) {
         let mut bytes = Vec::new();
-        let walked = self.walk_some(Children::All, |visit| {
+        let walked = self.walk_some(&Children::All, |visit| {
             if is_left_out(visit.node) {
                 return Ok::<_, Infallible>(Children::None);
             }
@@ -312,7 +312,7 @@ impl TokenTrie {
 
     fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
         let mut bytes = Vec::new();
-        let walked = self.walk_from(node, 0, Children::All, |visit| {
+        let walked = self.walk_from(node, 0, &Children::All, |visit| {
             bytes.truncate(visit.depth - 1);
             bytes.push(visit.byte);
             if !visit.ids().is_empty() {

@@ -283,18 +283,14 @@ impl<M: Machine> Walk<'_, M> {
         rests: &Rests,
         how: (bool, Decides),
     ) -> Result<(), Error> {
-        match state {
-            Some(state) => {
-                self.mask.allow_all(&rests.ended);
-                self.add_trie(state, &rests.more, how)
+        let Some(state) = state else {
+            if how.1 == Decides::All {
+                rests.ids().for_each(|id| self.mask.set(id, false));
             }
-            None => {
-                if how.1 == Decides::All {
-                    rests.ids().for_each(|id| self.mask.set(id, false));
-                }
-                Ok(())
-            }
-        }
+            return Ok(());
+        };
+        self.mask.allow_all(&rests.ended);
+        self.add_trie(state, &rests.more, how)
     }
 
     /// The tokens of a trie that may follow at a state. Before a value, those that stay in it are found
@@ -359,7 +355,7 @@ impl<M: Machine> Walk<'_, M> {
             }
         }
         match inside.step(&position, spelled, b'"') {
-            Move::Ends(end) => self.automaton.end((inside, begun.1), end, spelled),
+            Move::Ends(end) => self.automaton.end((inside, begun.1), &end, spelled),
             Move::Stays(_) | Move::Refused => Ok(None),
         }
     }
@@ -381,7 +377,7 @@ impl<M: Machine> Walk<'_, M> {
     fn walk(&mut self, trie: &TokenTrie, from: Spot<M>) -> Result<Found, Error> {
         let first = self.children(&from);
         let (mut path, mut bytes, mut found) = (vec![from], Vec::new(), Found::default());
-        trie.walk_some(first, |visit| {
+        trie.walk_some(&first, |visit| {
             path.truncate(visit.depth);
             bytes.truncate(visit.depth - 1);
             let next = self.next(&path[visit.depth - 1], &bytes, visit.byte)?;
@@ -440,7 +436,7 @@ impl<M: Machine> Walk<'_, M> {
             Move::Ends(end) => {
                 let (begin, inside) = &self.insides[index];
                 let is_proxy = spot.is_proxy || inside.is_proxy();
-                let after = self.automaton.end((inside, *begin), end, &path[begun_at..])?;
+                let after = self.automaton.end((inside, *begin), &end, &path[begun_at..])?;
                 self.go_on(after, path.len() + 1, is_proxy)
             }
         }

@@ -367,7 +367,7 @@ impl Inside for StringRest {
         };
         let automata = values.iter().map(automaton).collect::<Option<_>>()?;
         let languages = PatternLanguages { automata, escapes: self.escapes };
-        Some(vocabulary.string_tables().tokens(languages, self, kind, vocabulary))
+        Some(vocabulary.string_tables().tokens(&languages, self, kind, vocabulary))
     }
 
     fn languages(&self) -> Option<Languages> {

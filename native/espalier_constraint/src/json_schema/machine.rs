@@ -547,11 +547,13 @@ impl Machine for JsonMachine {
         self.before = state.record;
         // White space between two parts changes nothing.
         let is_recorded = !SPACES.contains(&byte) || self.is_inside(state);
-        self.with = state.record.map(|record| match is_recorded {
-            true => {
-                Record { text: self.texts.extended(record.text, byte), length: record.length + 1 }
+        self.with = state.record.map(|record| {
+            if is_recorded {
+                let text = self.texts.extended(record.text, byte);
+                Record { text, length: record.length + 1 }
+            } else {
+                record
             }
-            false => record,
         });
         self.item = self.with;
         self.goals.meter().spend(1 + self.work_at(state))?;
