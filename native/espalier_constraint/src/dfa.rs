@@ -197,33 +197,16 @@ impl Dfa {
             .map(|class| self.next.iter().skip(class).step_by(self.n_classes).copied().collect())
             .collect();
         let (classes, representatives) = classes_of(|byte| &columns[usize::from(self.class(byte))]);
-        // States are told apart by how far they are from an end, then by where they lead.
-        let mut blocks = Blocks::new(self.distance.iter().map(|&distance| (distance, DEAD)));
-        loop {
-            let n_before = blocks.sizes.len();
-            for &byte in &representatives {
-                blocks = Blocks::new((0..self.n_states()).map(|state| {
-                    let block = blocks.of[state];
-                    let is_alone = blocks.sizes[block as usize] == 1;
-                    let target = if is_alone { None } else { self.step(state as u32, byte) };
-                    (block, target.map_or(DEAD, |target| blocks.of[target as usize]))
-                }));
-            }
-            if blocks.sizes.len() == n_before {
-                break;
-            }
-        }
-        let mut members = vec![0; blocks.sizes.len()];
-        for (state, &block) in (0..).zip(&blocks.of) {
-            members[block as usize] = state;
-        }
+        let blocks = Blocks::coarsest(self, &representatives);
+        let of = |state: u32| blocks.of[state as usize];
+        let members: Vec<u32> = blocks.members.iter().map(|members| members[0]).collect();
         let explored = Self::explore(
-            blocks.of.get(self.start as usize).copied().unwrap_or(DEAD),
+            if self.start == DEAD { DEAD } else { of(self.start) },
             (classes, &representatives),
             Quota::new(&Meter::unlimited(), Limit { name: "states", value: members.len() + 1 }),
             |&block, byte| {
                 let target = self.step(*members.get(block as usize)?, byte)?;
-                Some(blocks.of[target as usize])
+                Some(of(target))
             },
             |&block| members.get(block as usize).is_some_and(|&member| self.is_accepting(member)),
         );
@@ -378,25 +361,78 @@ impl Dfa {
     }
 }
 
-/// States in blocks by a key.
+/// States in blocks of which all lead to the same blocks.
+#[derive(Default)]
 struct Blocks {
     of: Vec<u32>,
-    sizes: Vec<usize>,
+    members: Vec<Vec<u32>>,
 }
 
 impl Blocks {
-    fn new(keys: impl Iterator<Item = (u32, u32)>) -> Self {
-        let mut ids = FxHashMap::default();
-        let mut sizes = Vec::new();
-        let of = keys.map(|key| {
-            let id = *ids.entry(key).or_insert_with(|| {
-                sizes.push(0);
-                sizes.len() as u32 - 1
-            });
-            sizes[id as usize] += 1;
-            id
-        });
-        Self { of: of.collect(), sizes }
+    /// As few as possible: a block is split where its states are told apart by where they lead, and then
+    /// those are looked at again that lead to the smaller parts. Bytes by one of each class.
+    fn coarsest(dfa: &Dfa, bytes: &[u8]) -> Self {
+        let n_states = dfa.n_states();
+        // How far a state is from an end tells apart what ends from what doesn't, and more.
+        let mut blocks = Self { of: vec![0; n_states], members: Vec::new() };
+        let mut by_distance: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for (state, &distance) in (0..).zip(&dfa.distance) {
+            by_distance.entry(distance).or_default().push(state);
+        }
+        for members in by_distance.into_values() {
+            blocks.add(members);
+        }
+        let mut sources: Vec<Vec<u32>> = vec![Vec::new(); n_states];
+        for state in 0..n_states as u32 {
+            for target in bytes.iter().filter_map(|&byte| dfa.step(state, byte)) {
+                sources[target as usize].push(state);
+            }
+        }
+        let mut open: Vec<u32> = (0..blocks.members.len() as u32).collect();
+        let mut is_open = vec![true; open.len()];
+        while let Some(block) = open.pop() {
+            is_open[block as usize] = false;
+            let moved = blocks.split(block, dfa, bytes);
+            is_open.resize(blocks.members.len(), false);
+            for &source in moved.iter().flat_map(|&state| &sources[state as usize]) {
+                let block = blocks.of[source as usize];
+                if !std::mem::replace(&mut is_open[block as usize], true) {
+                    open.push(block);
+                }
+            }
+        }
+        blocks
+    }
+
+    fn add(&mut self, members: Vec<u32>) {
+        let block = self.members.len() as u32;
+        for &state in &members {
+            self.of[state as usize] = block;
+        }
+        self.members.push(members);
+    }
+
+    /// Splits a block by where its states lead; the largest part stays. Answers with the others' states.
+    fn split(&mut self, block: u32, dfa: &Dfa, bytes: &[u8]) -> Vec<u32> {
+        let members = &self.members[block as usize];
+        if members.len() == 1 {
+            return Vec::new();
+        }
+        let mut parts: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
+        for &state in members {
+            let target = |&byte| dfa.step(state, byte).map_or(DEAD, |to| self.of[to as usize]);
+            parts.entry(bytes.iter().map(target).collect()).or_default().push(state);
+        }
+        let mut parts: Vec<Vec<u32>> = parts.into_values().collect();
+        parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
+        let mut parts = parts.into_iter();
+        self.members[block as usize] = parts.next().unwrap_or_default();
+        let mut moved = Vec::new();
+        for part in parts {
+            moved.extend(&part);
+            self.add(part);
+        }
+        moved
     }
 }
 
