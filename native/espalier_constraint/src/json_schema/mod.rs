@@ -4,7 +4,8 @@
 //!
 //! - `parse`, `schema`, `nodes`: the text, checked and laid out as nodes, one for each statement
 //! - `draft`, `resources`, `place`: the versions of JSON Schema, and what references lead to
-//! - `format`: the languages of the keyword `format`; `automata`: those of a schema, made or loaded
+//! - `format`: the languages of the keyword `format`; `automata`, `pattern_cache`: those of a schema, made,
+//!   kept or loaded
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`, `evaluated`: how a goal falls apart into alternatives
 //! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
