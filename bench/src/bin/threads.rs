@@ -63,8 +63,9 @@ struct Warmed {
     warm: Vec<Constraint>,
 }
 
-/// Enough texts are walked with a warm constraint that they have so many tokens together.
-const N_WARM_TOKENS: usize = 20_000;
+/// Enough texts are walked with a warm constraint that they have so many tokens together: much less is over
+/// before the scheduler gives each thread a core of its own.
+const N_WARM_TOKENS: usize = 500_000;
 /// Texts of fewer or more tokens are not taken.
 const N_TOKENS: RangeInclusive<usize> = 100..=1000;
 

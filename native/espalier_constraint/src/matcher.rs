@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
 use crate::meter::Cancellation;
@@ -102,16 +104,17 @@ impl Matcher {
         if self.is_finished {
             return Err(Error::Finished);
         }
-        let vocabulary = self.vocabulary.clone();
-        let Some(bytes) = vocabulary.token_bytes(token) else {
-            let vocabulary_size = vocabulary.n_ids();
+        let Some(bytes) = self.vocabulary.token_bytes(token) else {
+            let vocabulary_size = self.vocabulary.n_ids();
             return Err(Error::UnknownToken { token, vocabulary_size });
         };
-        if vocabulary.eos_ids().contains(&token) {
+        if self.vocabulary.eos_ids().contains(&token) {
             return self.accept_end(token);
         }
-        let is_ordinary = !bytes.is_empty() && !vocabulary.is_special(token);
-        match self.read(bytes)? {
+        let is_ordinary = !bytes.is_empty() && !self.vocabulary.is_special(token);
+        // Copied: counting who holds the vocabulary would make threads wait for one another.
+        let bytes: SmallVec<[u8; 32]> = bytes.into();
+        match self.read(&bytes)? {
             Ok(state) if is_ordinary => {
                 self.accepted.push(Accepted::Token(token));
                 self.states.push(state);
