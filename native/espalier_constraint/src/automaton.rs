@@ -19,7 +19,7 @@ use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
-use crate::token_walk::{Outcome, compute_mask};
+use crate::token_walk::{Outcome, Says, compute_mask};
 use crate::vocabulary::Vocabulary;
 
 /// The number of a state, valid within one epoch.
@@ -52,6 +52,8 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
 }
 
+type OutcomeKey = (StateId, u64, Says);
+
 /// The table of one sequence may take so many times what a table may take otherwise.
 const MAX_GROWTH: usize = 4;
 
@@ -65,9 +67,8 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
     /// Where strings lead that end alike in the same place, by the number of what encloses them.
     ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
-    /// Which tokens may follow, by the state, the serial number of their trie, and whether the state
-    /// stands for others.
-    outcomes: FxHashMap<(StateId, u64, bool), Arc<Outcome>>,
+    /// Which tokens may follow, by the state, the serial number of their trie, and what was asked.
+    outcomes: FxHashMap<OutcomeKey, Arc<Outcome>>,
     /// About the memory of what is remembered.
     n_bytes: usize,
     max_bytes: usize,
@@ -249,11 +250,11 @@ impl<M: Machine> LazyAutomaton<M> {
     }
 
     /// Which tokens of a trie may follow, if that is known.
-    pub(crate) fn outcome(&self, key: (StateId, u64, bool)) -> Option<Arc<Outcome>> {
+    pub(crate) fn outcome(&self, key: OutcomeKey) -> Option<Arc<Outcome>> {
         self.outcomes.get(&key).cloned()
     }
 
-    pub(crate) fn remember_outcome(&mut self, key: (StateId, u64, bool), outcome: &Arc<Outcome>) {
+    pub(crate) fn remember_outcome(&mut self, key: OutcomeKey, outcome: &Arc<Outcome>) {
         self.n_bytes += outcome.size_in_bytes();
         self.outcomes.insert(key, outcome.clone());
     }

@@ -34,7 +34,7 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
         Some(value)
     }
 
-    /// Adds a value of about so many bytes.
+    /// Adds a value of about so many bytes, or tells that it has so many now.
     pub(crate) fn insert(&mut self, key: K, value: V, n_bytes: usize) {
         if let Some((_, before)) = self.young.insert(key, (value, n_bytes)) {
             self.n_young_bytes -= before;
@@ -43,14 +43,6 @@ impl<K: Eq + Hash, V: Clone> Generations<K, V> {
         if self.n_young_bytes > self.max_bytes / 2 {
             self.old = std::mem::take(&mut self.young);
             self.n_young_bytes = 0;
-        }
-    }
-
-    /// Tells that a value has grown, if it is still there.
-    pub(crate) fn grow(&mut self, key: &K, n_bytes: usize) {
-        if let Some((_, bytes)) = self.young.get_mut(key) {
-            *bytes += n_bytes;
-            self.n_young_bytes += n_bytes;
         }
     }
 }
@@ -74,11 +66,14 @@ mod tests {
     #[test]
     fn what_grows_counts() {
         let mut map = Generations::new(100);
-        map.insert("large", (), 10);
-        map.grow(&"large", 60);
         map.insert("small", (), 1);
+        for _ in 0..10 {
+            map.insert("growing", (), 40);
+        }
+        assert_eq!((map.old.len(), map.get("small")), (0, Some(())));
+        map.insert("growing", (), 60);
         map.insert("other", (), 60);
-        assert_eq!(map.get("large"), None);
+        assert_eq!((map.get("small"), map.get("growing")), (None, None));
         assert_eq!(map.get("other"), Some(()));
     }
 }

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::character_groups::CharacterGroups;
 use crate::free_text::Free;
+use crate::generations::Generations;
 use crate::json_schema::EscapeStyle;
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::TokenSet;
@@ -33,7 +34,8 @@ pub(crate) struct Lexicon {
     not_plain: OnceLock<TokenTrie>,
     /// Those with many characters, the longest first.
     long_texts: OnceLock<Vec<LongText>>,
-    within: Mutex<Known>,
+    /// The tokens whose texts are within some contents, as far as they were asked for.
+    within: Mutex<Generations<Contents, Arc<TokenSet>>>,
     /// Tokens in free text, by what may follow there; made as they are asked for.
     free_texts: Mutex<FxHashMap<FreeBounds, Arc<StringTokens>>>,
 }
@@ -42,7 +44,7 @@ pub(crate) struct Lexicon {
 #[derive(Debug)]
 pub(crate) struct LongText {
     pub(crate) id: u32,
-    pub(crate) n_characters: u32,
+    pub(crate) contents: Contents,
     pub(crate) text: Box<[u8]>,
 }
 
@@ -50,13 +52,6 @@ pub(crate) struct LongText {
 const LONG: u32 = 10;
 /// Of so many texts it is asked one by one what becomes of them.
 const MAX_LONG: usize = 4_000;
-
-/// Sets by contents that were asked for, and about their memory.
-#[derive(Debug, Default)]
-struct Known {
-    sets: FxHashMap<Contents, Arc<TokenSet>>,
-    n_bytes: usize,
-}
 
 /// Of which characters a text consists, and of how many at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,7 +116,7 @@ pub(crate) enum LexiconKind {
 }
 
 impl LexiconKind {
-    /// The text of a token within the string, if that is spelled as it is and doesn't end there.
+    /// The text of a token within the string, if that is of plain characters and doesn't end there.
     pub(crate) fn plain_text(self, token: &[u8]) -> Option<&[u8]> {
         let text = match self {
             Self::Whole => token,
@@ -130,7 +125,7 @@ impl LexiconKind {
                 &token[quote + 1..]
             }
         };
-        (!text.contains(&b'"') && !text.contains(&b'\\')).then_some(text)
+        Contents::of(text).is_plain().then_some(text)
     }
 }
 
@@ -138,6 +133,11 @@ impl Contents {
     fn of(text: &[u8]) -> Self {
         let (groups, n_characters) = CharacterGroups::of_text(text);
         Self { groups, n_characters: n_characters as u32 }
+    }
+
+    /// Whether all characters are spelled as they are; none is the quote, and none is cut.
+    pub(crate) fn is_plain(self) -> bool {
+        self.groups.is_within(CharacterGroups::PLAIN)
     }
 
     pub(crate) fn is_within(self, other: Self) -> bool {
@@ -183,7 +183,7 @@ impl Lexicon {
             weights,
             not_plain: OnceLock::new(),
             long_texts: OnceLock::new(),
-            within: Mutex::default(),
+            within: Mutex::new(Generations::new(MAX_WITHIN_BYTES)),
             free_texts: Mutex::default(),
         };
         // What nearly every schema asks for.
@@ -227,16 +227,16 @@ impl Lexicon {
         let all = self.long_texts.get_or_init(|| {
             let mut all = Vec::new();
             self.trie.for_each_token(|text, ids| {
-                let n_characters = Contents::of(text).n_characters;
-                if n_characters > LONG && FreeBounds::NONE.allow(text) {
-                    let long = |&id| LongText { id, n_characters, text: text.into() };
+                let contents = Contents::of(text);
+                if contents.n_characters > LONG && FreeBounds::NONE.allow(text) {
+                    let long = |&id| LongText { id, contents, text: text.into() };
                     all.extend(ids.iter().map(long));
                 }
             });
-            all.sort_unstable_by_key(|long| std::cmp::Reverse(long.n_characters));
+            all.sort_unstable_by_key(|long| std::cmp::Reverse(long.contents.n_characters));
             all
         });
-        let n = all.partition_point(|long| long.n_characters > n_characters);
+        let n = all.partition_point(|long| long.contents.n_characters > n_characters);
         (n <= MAX_LONG).then_some(&all[..n])
     }
 
@@ -248,18 +248,13 @@ impl Lexicon {
     /// The tokens whose texts are within.
     pub(crate) fn within(&self, contents: Contents) -> Arc<TokenSet> {
         let known = || self.within.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(within) = known().sets.get(&contents) {
-            return within.clone();
+        if let Some(within) = known().get(&contents) {
+            return within;
         }
         let words = self.texts.within(contents);
         let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         let within = Arc::new(TokenSet::of_words(words, n_within));
-        let mut known = known();
-        if known.n_bytes > MAX_WITHIN_BYTES {
-            *known = Known::default();
-        }
-        known.n_bytes += within.size_in_bytes();
-        known.sets.insert(contents, within.clone());
+        known().insert(contents, within.clone(), within.size_in_bytes());
         within
     }
 

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::free_text::{Free, Live, Positions, free_contents, live_groups};
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
-use crate::string_tokens::{Closing, Found, FreeBounds, StringTokens};
+use crate::string_tokens::{Closing, Found, FreeBounds, SameContent, StringTokens};
 use crate::token_trie::{Bytes, Children, Visit};
 use crate::vocabulary::Vocabulary;
 
@@ -121,29 +121,14 @@ impl<I: Inside> StringTable<I> {
             self.tokens.insert((far, kind), tokens.clone());
             tokens
         });
-        let is_plain = |text: &[u8]| {
-            !text.contains(&b'"') && !text.contains(&b'\\') && std::str::from_utf8(text).is_ok()
-        };
         let refused = long.iter().filter(|long| {
-            let is_over = long.n_characters as usize > left;
-            let is_plain = is_plain(&long.text);
+            let is_over = long.contents.n_characters as usize > left;
+            let is_plain = long.contents.is_plain();
             let is_allowed_far = !is_plain || tokens.is_inside(long.id);
-            is_allowed_far && (is_over && is_plain || !self.accepts(rest, start, &long.text))
+            is_allowed_far
+                && (is_over && is_plain || self.follow(rest, start, &long.text) == REFUSED)
         });
         Some(tokens.without(refused.map(|long| long.id).collect()))
-    }
-
-    /// Whether the text may follow, up to the end of the string if it ends that.
-    fn accepts(&mut self, rest: &I, start: u32, text: &[u8]) -> bool {
-        let mut position = start;
-        for &byte in text {
-            match self.step(rest, position, byte) {
-                REFUSED => return false,
-                ENDS.. => return true,
-                next => position = next,
-            }
-        }
-        true
     }
 
     /// About the memory of the positions.
@@ -204,36 +189,37 @@ impl<I: Inside> StringTable<I> {
     fn find_ends(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
         let bounds = FreeBounds { escapes: rest.escapes(), ..FreeBounds::NONE };
         let free = lexicon.free_text(bounds);
-        let (mut found, mut n_found, mut last) = (Found::default(), 0, None);
-        let mut is_one = true;
-        let mut ends = Vec::new();
-        for (content, same) in free.closings.contents() {
-            let end = self.follow(rest, start, &same.spelled);
-            let end = end.map(|end| self.step(rest, end, b'"'));
-            if let Some(ENDS..REFUSED) = end {
-                is_one &= last.is_none() || last == end;
-                (last, n_found) = (end, n_found + 1);
-                ends.push((end.map_or(0, |end| end - ENDS), content, same));
-            }
-        }
-        if is_one && n_found == free.closings.contents().count() {
+        let mut found = Found::default();
+        let ends: Vec<(u32, (&[u8], &SameContent))> = (free.closings.contents())
+            .map(|(content, same)| {
+                let end = self.follow(rest, start, same.spelled.iter().chain(b"\""));
+                (end, (content, same))
+            })
+            .collect();
+        let first = ends.first().map_or(REFUSED, |(end, _)| *end);
+        if first != REFUSED && ends.iter().all(|(end, _)| *end == first) {
             return StringTokens::clone(&free);
         }
-        for (end, content, same) in ends {
+        for (end, (content, same)) in ends.into_iter().filter(|(end, _)| *end != REFUSED) {
+            let ending = (end - ENDS) as usize;
             for (id, rest) in same.tokens() {
-                found.close(end as usize, &Closing { id, spelled: &same.spelled, rest }, content);
+                found.close(ending, &Closing { id, spelled: &same.spelled, rest }, content);
             }
         }
         let tokens = found.finish(None, lexicon.n_ids);
         StringTokens { inside: free.inside.clone(), ..tokens }
     }
 
-    /// The position after a part of a string.
-    fn follow(&mut self, rest: &I, start: u32, text: &[u8]) -> Option<u32> {
-        text.iter().try_fold(start, |position, &byte| {
-            let next = self.step(rest, position, byte);
-            (next < ENDS).then_some(next)
-        })
+    /// What a text comes to, as [`step`](Self::step) tells it: it may go on beyond the end of the string.
+    fn follow<'t>(&mut self, rest: &I, start: u32, text: impl IntoIterator<Item = &'t u8>) -> u32 {
+        let mut position = start;
+        for &byte in text {
+            position = self.step(rest, position, byte);
+            if position >= ENDS {
+                break;
+            }
+        }
+        position
     }
 
     /// Whether all tokens that begin with a visited node may follow, seen from the position there.

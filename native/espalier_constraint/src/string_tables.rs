@@ -43,11 +43,7 @@ impl StringTables {
         let tables = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Table { table: StringTable::new(rest, vocabulary.trie().depth()), n_bytes: 0 };
         let known = tables().get(languages);
-        let shared = known.unwrap_or_else(|| {
-            let shared = Arc::new(Mutex::new(new()));
-            tables().insert(languages.clone(), shared.clone(), size_of::<Table>());
-            shared
-        });
+        let shared = known.unwrap_or_else(|| Arc::new(Mutex::new(new())));
         let mut table = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if table.n_bytes > MAX_TABLE_BYTES {
             *table = new();
@@ -55,7 +51,7 @@ impl StringTables {
         let (tokens, n_bytes) = table.table.tokens(rest, kind, vocabulary);
         if n_bytes > 0 {
             table.n_bytes += n_bytes;
-            tables().grow(languages, n_bytes);
+            tables().insert(languages.clone(), shared.clone(), table.n_bytes);
         }
         tokens
     }

@@ -6,7 +6,7 @@
 //! the same end go on in one state that stands for theirs. Where their states may differ, the tokens are
 //! tried one by one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
@@ -70,8 +70,8 @@ pub(crate) struct Outcome {
     doubtful: Vec<u32>,
     /// Those that leave the value that was read apart, by the state behind it.
     left: Vec<(StateId, Rests)>,
-    /// All the others, ascending.
-    refused: OnceLock<Box<[u32]>>,
+    /// All the others, where they were asked for.
+    refused: Box<[u32]>,
 }
 
 /// Tokens that a walk has found.
@@ -85,22 +85,20 @@ struct Found {
 impl Outcome {
     pub(crate) fn size_in_bytes(&self) -> usize {
         let left = self.left.iter().map(|(_, rests)| rests.size_in_bytes()).sum::<usize>();
-        let own = size_of::<Self>() + size_of_val(&self.doubtful[..]);
-        own + self.allowed.size_in_bytes() + left
-    }
-
-    /// Of the ids of its trie those that certainly don't follow.
-    fn refused(&self, ids: &[u32]) -> &[u32] {
-        self.refused.get_or_init(|| {
-            let left = self.left.iter().flat_map(|(_, rests)| rests.ids());
-            let left: FxHashSet<u32> = left.chain(self.doubtful.iter().copied()).collect();
-            let refused = ids.iter().copied();
-            refused.filter(|id| !self.allowed.contains(*id) && !left.contains(id)).collect()
-        })
+        let own = size_of_val(&self.doubtful[..]) + size_of_val(&self.refused[..]);
+        size_of::<Self>() + own + self.allowed.size_in_bytes() + left
     }
 }
 
 impl Found {
+    /// Of the ids of the trie that was walked those that certainly don't follow.
+    fn refused(&self, ids: &[u32]) -> Box<[u32]> {
+        let left = self.left.iter().flat_map(|(_, rests)| rests.iter().map(|(id, _)| id));
+        let others = self.allowed.iter().chain(&self.doubtful).copied();
+        let others: FxHashSet<u32> = others.chain(left).collect();
+        ids.iter().copied().filter(|id| !others.contains(id)).collect()
+    }
+
     fn leave(&mut self, state: StateId, visit: &Visit<'_>) {
         let known = self.left.iter().position(|(left, _)| *left == state);
         let index = known.unwrap_or_else(|| {
@@ -129,11 +127,14 @@ enum At<M: Machine> {
     },
 }
 
-/// What is decided about tokens, beside those that are found to be allowed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Decides {
+/// What a state says of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Says {
+    /// Which are allowed.
     Allowed,
-    /// The others are refused, whatever is known of them otherwise.
+    /// The same, but the state stands for those of other texts, too.
+    AllowedToMany,
+    /// Which are allowed and that the others are refused, whatever is known of them otherwise.
     All,
 }
 
@@ -176,7 +177,7 @@ impl<M: Machine> Walk<'_, M> {
             self.add_string(string, strings)?;
         }
         self.add_numbers(state, numbers)?;
-        self.add_trie(state, &tokens.others, (false, Decides::Allowed))
+        self.add_trie(state, &tokens.others, Says::Allowed)
     }
 
     /// Tokens in a number: those that go on with it, and those that follow where it has ended.
@@ -230,11 +231,12 @@ impl<M: Machine> Walk<'_, M> {
         let found = self.walk(&lexicon.trie, Spot { at, is_proxy: false })?;
         self.ends_apart = None;
         self.take(found);
+        let Some(texts) = texts else { return Ok(()) };
         let bounds = FreeBounds { escapes: inside.escapes(), ..FreeBounds::NONE };
-        let closings = lexicon.free_text(bounds).closings.clone();
-        for same in texts.iter().flatten().filter_map(|text| closings.after(text)) {
+        let free = lexicon.free_text(bounds);
+        for same in texts.iter().filter_map(|text| free.closings.after(text)) {
             let after = self.end_after(begun, &same.spelled)?;
-            self.add_rests(after, same.rests(), (false, Decides::Allowed))?;
+            self.add_rests(after, same.rests(), Says::Allowed)?;
         }
         Ok(())
     }
@@ -254,13 +256,13 @@ impl<M: Machine> Walk<'_, M> {
             let example = ending.example(|content| !special.contains(content));
             let Some(spelled) = example else { continue };
             if let Some(after) = self.end_after(begun, spelled)? {
-                let proxy = (inside.is_proxy(), Decides::Allowed);
-                self.add_rests(Some(after), &ending.rests, proxy)?;
+                let says = if inside.is_proxy() { Says::AllowedToMany } else { Says::Allowed };
+                self.add_rests(Some(after), &ending.rests, says)?;
             }
         }
         for same in special.suffixes().filter_map(|suffix| tokens.closings.after(suffix)) {
             let after = self.end_after(begun, &same.spelled)?;
-            self.add_rests(after, same.rests(), (false, Decides::All))?;
+            self.add_rests(after, same.rests(), Says::All)?;
         }
         for &id in &tokens.doubtful {
             // Only special texts may have been left out.
@@ -281,42 +283,38 @@ impl<M: Machine> Walk<'_, M> {
         &mut self,
         state: Option<StateId>,
         rests: &Rests,
-        how: (bool, Decides),
+        says: Says,
     ) -> Result<(), Error> {
         let Some(state) = state else {
-            if how.1 == Decides::All {
+            if says == Says::All {
                 rests.ids().for_each(|id| self.mask.set(id, false));
             }
             return Ok(());
         };
         self.mask.allow_all(&rests.ended);
-        self.add_trie(state, &rests.more, how)
+        self.add_trie(state, &rests.more, says)
     }
 
     /// The tokens of a trie that may follow at a state. Before a value, those that stay in it are found
     /// apart from what encloses it.
-    fn add_trie(
-        &mut self,
-        state: StateId,
-        trie: &TokenTrie,
-        (is_proxy, decides): (bool, Decides),
-    ) -> Result<(), Error> {
+    fn add_trie(&mut self, state: StateId, trie: &TokenTrie, says: Says) -> Result<(), Error> {
         if trie.is_empty() {
             return Ok(());
         }
-        let apart = self.automaton.apart(state);
-        let outcome = match apart {
-            Some(apart) => self.outcome(apart, trie, false)?,
-            None => self.outcome(state, trie, is_proxy)?,
+        let outcome = match self.automaton.apart(state) {
+            // No other text leads there.
+            Some(apart) if says == Says::AllowedToMany => {
+                self.outcome(apart, trie, Says::Allowed)?
+            }
+            Some(apart) => self.outcome(apart, trie, says)?,
+            None => self.outcome(state, trie, says)?,
         };
         self.mask.add_part(&outcome.allowed);
         self.doubtful.extend(&outcome.doubtful);
-        if decides == Decides::All {
-            outcome.refused(trie.ids()).iter().for_each(|id| self.mask.set(*id, false));
-        }
+        outcome.refused.iter().for_each(|id| self.mask.set(*id, false));
         for (left, rests) in &outcome.left {
             let after = self.automaton.leave(state, *left)?;
-            self.add_rests(after, rests, (is_proxy, decides))?;
+            self.add_rests(after, rests, says)?;
         }
         Ok(())
     }
@@ -325,17 +323,19 @@ impl<M: Machine> Walk<'_, M> {
         &mut self,
         state: StateId,
         trie: &TokenTrie,
-        is_proxy: bool,
+        says: Says,
     ) -> Result<Arc<Outcome>, Error> {
-        let key = (state, trie.serial(), is_proxy);
+        let key = (state, trie.serial(), says);
         if let Some(outcome) = self.automaton.outcome(key) {
             return Ok(outcome);
         }
-        let spot = self.spot(state, 0, is_proxy)?;
-        let Found { allowed, doubtful, left } = self.walk(trie, spot)?;
+        let spot = self.spot(state, 0, says == Says::AllowedToMany)?;
+        let found = self.walk(trie, spot)?;
+        let refused = if says == Says::All { found.refused(trie.ids()) } else { Box::default() };
+        let Found { allowed, doubtful, left } = found;
         let allowed = Arc::new(TokenSet::new(allowed, self.vocabulary.n_ids()));
         let left = left.into_iter().map(|(state, rests)| (state, rests.finish())).collect();
-        let outcome = Arc::new(Outcome { allowed, doubtful, left, refused: OnceLock::new() });
+        let outcome = Arc::new(Outcome { allowed, doubtful, left, refused });
         self.automaton.remember_outcome(key, &outcome);
         Ok(outcome)
     }

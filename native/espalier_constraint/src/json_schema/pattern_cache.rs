@@ -1,4 +1,4 @@
-//! [`compiled`]: automata of patterns, made once per process as long as they are in use.
+//! [`compiled`]: automata of patterns, kept for the process as long as they are asked for now and then.
 //!
 //! Schemas share patterns more often than not, and an automaton takes longer to make than all the rest
 //! of a schema. What one costs is spent whether it is there or not, so that fuel does not depend on what
@@ -44,4 +44,35 @@ pub(super) fn compiled(pattern: &str, meter: &Meter) -> Result<Arc<Dfa>, Error> 
     let n_bytes = dfa.memory() + pattern.len() + size_of::<Compiled>();
     all().insert(pattern.to_owned(), Compiled { dfa: dfa.clone(), spent, limits }, n_bytes);
     Ok(dfa)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(limits: Limits) -> Meter {
+        Meter::compiling(limits, None)
+    }
+
+    #[test]
+    fn a_known_pattern_costs_and_is_limited_as_a_new_one() {
+        let pattern = "^(?:made for this test: [a-f0-9]{4,8})+$";
+        let spent = || {
+            let meter = meter(Limits::default());
+            let dfa = compiled(pattern, &meter).unwrap();
+            (Limits::default().compile_fuel - meter.left(), dfa)
+        };
+        let ((cost, new), (again, known)) = (spent(), spent());
+        assert!(cost > 0 && cost == again && Arc::ptr_eq(&new, &known));
+        let exceeded = |limits: Limits| match compiled(pattern, &meter(limits)) {
+            Err(Error::LimitExceeded { limit, .. }) => limit,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(exceeded(Limits { regex_states: 3, ..Limits::default() }), "regex_states");
+        assert_eq!(exceeded(Limits { compile_fuel: cost, ..Limits::default() }), "compile_fuel");
+        // It is known within these limits now, and was not within those before.
+        let limits = Limits { compile_fuel: cost + 1, ..Limits::default() };
+        assert!(compiled(pattern, &meter(limits.clone())).is_ok());
+        assert!(compiled(pattern, &meter(limits)).is_ok());
+    }
 }
