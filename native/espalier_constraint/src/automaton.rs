@@ -19,6 +19,7 @@ use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
 use crate::token_mask::TokenMask;
+use crate::token_trie::Bytes;
 use crate::token_walk::{Outcome, Says, compute_mask};
 use crate::vocabulary::Vocabulary;
 
@@ -228,6 +229,11 @@ impl<M: Machine> LazyAutomaton<M> {
         self.n_bytes += key.as_ref().map_or(0, size_of_val);
         self.ends.extend(key.map(|key| (key, after)));
         Ok(after)
+    }
+
+    /// The only bytes that may follow, and perhaps some more, where these are few.
+    pub(crate) fn next_bytes(&self, state: StateId) -> Option<Bytes> {
+        self.machine.next_bytes(&self.states[state as usize].state)
     }
 
     pub(crate) fn part(&self, state: StateId) -> Part {

@@ -1,4 +1,4 @@
-//! [`CharacterGroups`]: of which characters a text consists, in 64 groups.
+//! [`CharacterGroups`]: of which characters a text consists, in 40 groups.
 //!
 //! Texts of characters that may follow in any number and order are allowed without being read, so the
 //! groups are the sets that patterns tell apart: letters, digits, and each sign of ASCII by itself.
@@ -16,10 +16,11 @@ impl CharacterGroups {
     pub(crate) const WIDE: Self = Self(2);
     pub(crate) const WIDE_SPACES: Self = Self(4);
     /// All that stand for themselves in a JSON string.
-    pub(crate) const PLAIN: Self = Self(!1);
+    pub(crate) const PLAIN: Self = Self(Self::ALL.0 & !1);
 
-    /// How many groups there can be.
-    pub(crate) const COUNT: usize = 64;
+    /// How many groups there are.
+    pub(crate) const COUNT: usize = 40;
+    pub(crate) const ALL: Self = Self((1 << Self::COUNT) - 1);
 
     /// The group of a character of ASCII.
     pub(crate) const fn of_ascii(byte: u8) -> Self {
@@ -40,20 +41,18 @@ impl CharacterGroups {
     /// The groups of a text, and how many characters it has.
     pub(crate) fn of_text(text: &[u8]) -> (Self, usize) {
         let Ok(text) = std::str::from_utf8(text) else { return (Self::NOT_PLAIN, text.len()) };
-        text.chars().fold((Self::NONE, 0), |(groups, n), character| {
-            let group = match character {
-                '\0'..='\x7F' => Self::of_ascii(character as u8),
-                '\u{FEFF}' => Self::WIDE_SPACES,
-                _ if character.is_whitespace() => Self::WIDE_SPACES,
-                _ => Self::WIDE,
-            };
-            (groups.or(group), n + 1)
-        })
+        let each = text.chars().map(Self::of);
+        each.fold((Self::NONE, 0), |(groups, n), group| (groups.or(group), n + 1))
     }
 
-    /// Those of which the byte may be a part.
-    pub(crate) const fn of_byte(byte: u8) -> Self {
-        if byte.is_ascii() { Self::of_ascii(byte) } else { Self::WIDE.or(Self::WIDE_SPACES) }
+    /// The group of a character.
+    pub(crate) fn of(character: char) -> Self {
+        match character {
+            '\0'..='\x7F' => Self::of_ascii(character as u8),
+            '\u{FEFF}' => Self::WIDE_SPACES,
+            _ if character.is_whitespace() => Self::WIDE_SPACES,
+            _ => Self::WIDE,
+        }
     }
 
     /// Those in one of both.

@@ -7,11 +7,12 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::character_groups::CharacterGroups;
+use crate::contents::Contents;
 use crate::json_schema::bytes_after;
-use crate::lexicon::{Contents, Lexicon};
+use crate::lexicon::Lexicon;
 
 /// The positions that are explored.
 const MAX_POSITIONS: usize = 150;
@@ -48,6 +49,8 @@ pub(crate) struct Free {
     pub(crate) contents: Contents,
     /// Texts without characters of these groups may not, if they are not among those and no longer.
     pub(crate) exits: CharacterGroups,
+    /// Nor may longer ones.
+    pub(crate) is_closed: bool,
     /// All texts may follow, with characters that have to be escaped, too.
     pub(crate) is_everything: bool,
 }
@@ -57,19 +60,27 @@ impl Free {
     pub(crate) const PLAIN: Self = Self {
         contents: Contents { groups: CharacterGroups::PLAIN, n_characters: u32::MAX },
         exits: CharacterGroups::NOT_PLAIN,
+        is_closed: false,
         is_everything: false,
     };
+
+    /// As if it were known of texts of any length.
+    pub(crate) fn endless(self) -> Self {
+        let contents = Contents { n_characters: u32::MAX, ..self.contents };
+        Self { contents, ..self }
+    }
 
     /// As far as it is known of texts with no more characters.
     pub(crate) fn up_to(self, n_characters: usize) -> Self {
         let n_characters = self.contents.n_characters.min(n_characters as u32);
         let contents = Contents { n_characters, ..self.contents };
-        Self { contents, is_everything: false, ..self }
+        Self { contents, is_closed: false, is_everything: false, ..self }
     }
 
     /// Whether it is known of all texts that consist of parts of these contents.
     pub(crate) fn decides(self, all: Contents) -> bool {
-        all.groups.and(self.exits).is_empty() && all.n_characters <= self.contents.n_characters
+        let is_known = self.is_closed || all.n_characters <= self.contents.n_characters;
+        all.groups.and(self.exits).is_empty() && is_known
     }
 }
 
@@ -95,12 +106,18 @@ pub(crate) fn free_contents(
     let live = positions.live(start);
     let mut free = Contents { groups: live.groups, n_characters: 1 };
     let mut taken = live.taken;
-    let (mut seen, mut frontier) = (FxHashSet::from_iter([start]), vec![start]);
+    // With the number of characters that lead there.
+    let (mut seen, mut frontier) = (FxHashMap::from_iter([(start, 0)]), vec![start]);
+    let mut comes_back = false;
     while !free.groups.is_empty() {
         let (mut groups, mut next) = (free.groups, Vec::new());
-        for position in frontier {
+        for &position in &frontier {
             for &(leading, target) in &positions.live(position).targets {
-                if leading.and(groups).is_empty() || seen.contains(&target) {
+                if leading.and(groups).is_empty() {
+                    continue;
+                }
+                if let Some(&n_characters) = seen.get(&target) {
+                    comes_back |= n_characters != free.n_characters;
                     continue;
                 }
                 let live = positions.live(target);
@@ -110,7 +127,7 @@ pub(crate) fn free_contents(
                 let without = groups.without(leading);
                 if lexicon.weight(narrowed) >= lexicon.weight(without) {
                     groups = narrowed;
-                    seen.insert(target);
+                    seen.insert(target, free.n_characters);
                     next.push(target);
                 } else {
                     groups = without;
@@ -135,7 +152,17 @@ pub(crate) fn free_contents(
     let escaped = CharacterGroups::NOT_PLAIN.is_within(free.groups);
     let contents = Contents { groups: free.groups.and(CharacterGroups::PLAIN), ..free };
     let is_everything = escaped && Free::PLAIN.contents.is_within(contents);
-    Some(Free { contents, exits, is_everything })
+    let is_closed = !comes_back && are_ends(positions, &frontier, free.groups);
+    Some(Free { contents, exits, is_closed, is_everything })
+}
+
+/// Whether no plain characters follow after one more of some groups.
+fn are_ends(positions: &mut impl Positions, from: &[u32], groups: CharacterGroups) -> bool {
+    from.iter().all(|&position| {
+        let live = positions.live(position);
+        let mut next = live.targets.iter().filter(|(leading, _)| !leading.and(groups).is_empty());
+        next.all(|&(_, target)| positions.live(target).taken.is_within(CharacterGroups::NOT_PLAIN))
+    })
 }
 
 /// Asks for each character where it leads.

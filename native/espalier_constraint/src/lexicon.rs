@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustc_hash::FxHashMap;
 
 use crate::character_groups::CharacterGroups;
+use crate::contents::{ByContents, Contents, LONG};
 use crate::free_text::Free;
 use crate::generations::Generations;
 use crate::json_schema::EscapeStyle;
@@ -25,10 +26,10 @@ pub(crate) struct Lexicon {
     /// For each node of the trie, of what its tokens and all longer ones consist; of those alone that
     /// may follow in some string.
     below: Vec<Contents>,
-    /// For each node what may come after it in longer ones; parts of characters count as not plain.
+    /// For each node, at the end of a character, what may come after it in longer ones; of those that are
+    /// cut within a character all counts as not plain.
     suffixes: Vec<Contents>,
-    /// Of what the text of each id consists.
-    texts: ContentsById,
+    texts: ByContents,
     /// How many texts have characters of each group.
     weights: [u32; CharacterGroups::COUNT],
     not_plain: OnceLock<TokenTrie>,
@@ -48,61 +49,8 @@ pub(crate) struct LongText {
     pub(crate) text: Box<[u8]>,
 }
 
-/// Texts with more characters are long.
-const LONG: u32 = 10;
 /// Of so many texts it is asked one by one what becomes of them.
 const MAX_LONG: usize = 4_000;
-
-/// Of which characters a text consists, and of how many at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Contents {
-    pub(crate) groups: CharacterGroups,
-    pub(crate) n_characters: u32,
-}
-
-/// The contents of texts by their ids, laid out so that all are compared quickly.
-#[derive(Debug)]
-struct ContentsById {
-    groups: Vec<CharacterGroups>,
-    /// Up to the greatest number that fits.
-    n_characters: Vec<u16>,
-}
-
-impl ContentsById {
-    /// Of so many ids, none of which has a text.
-    fn new(n_ids: usize) -> Self {
-        let n_padded = n_ids.next_multiple_of(WORD);
-        // There are no such texts.
-        let groups = vec![CharacterGroups::NOT_PLAIN; n_padded];
-        Self { groups, n_characters: vec![u16::MAX; n_padded] }
-    }
-
-    fn set(&mut self, id: u32, contents: Contents) {
-        self.groups[id as usize] = contents.groups;
-        self.n_characters[id as usize] = u16::try_from(contents.n_characters).unwrap_or(u16::MAX);
-    }
-
-    /// The ids whose texts are within, one bit each.
-    fn within(&self, contents: Contents) -> Vec<u32> {
-        let most = match contents.n_characters {
-            u32::MAX => u16::MAX,
-            n => n.min(u32::from(u16::MAX) - 1) as u16,
-        };
-        let words = self.groups.chunks_exact(WORD).zip(self.n_characters.chunks_exact(WORD));
-        let word = |(groups, lengths): (&[CharacterGroups], &[u16])| {
-            let bits = groups.iter().zip(lengths).enumerate().map(|(bit, (groups, length))| {
-                // Both are compared in any case, so that many are at once.
-                let is_within = [groups.is_within(contents.groups), *length <= most];
-                u32::from(is_within == [true; 2]) << bit
-            });
-            bits.fold(0, |word, bit| word | bit)
-        };
-        words.map(word).collect()
-    }
-}
-
-/// The bits of a word of a mask.
-const WORD: usize = 32;
 
 /// Which texts a lexicon has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,51 +77,43 @@ impl LexiconKind {
     }
 }
 
-impl Contents {
-    fn of(text: &[u8]) -> Self {
-        let (groups, n_characters) = CharacterGroups::of_text(text);
-        Self { groups, n_characters: n_characters as u32 }
-    }
-
-    /// Whether all characters are spelled as they are; none is the quote, and none is cut.
-    pub(crate) fn is_plain(self) -> bool {
-        self.groups.is_within(CharacterGroups::PLAIN)
-    }
-
-    pub(crate) fn is_within(self, other: Self) -> bool {
-        self.groups.is_within(other.groups) && self.n_characters <= other.n_characters
-    }
-
-    fn or(self, other: Self) -> Self {
-        let n_characters = self.n_characters.max(other.n_characters);
-        Self { groups: self.groups.or(other.groups), n_characters }
-    }
+/// For each node of a trie of what consists what may come after it in longer texts.
+fn suffixes_of(trie: &TokenTrie) -> Vec<Contents> {
+    let mut suffixes = vec![Contents::default(); trie.n_nodes()];
+    trie.for_each_path(|path, text| {
+        let Ok(text) = std::str::from_utf8(text) else {
+            let cut =
+                Contents { groups: CharacterGroups::NOT_PLAIN, n_characters: text.len() as u32 };
+            path.iter().for_each(|&node| suffixes[node] = suffixes[node].or(cut));
+            return;
+        };
+        let mut suffix = Contents::default();
+        for (at, character) in text.char_indices().rev().take_while(|(at, _)| *at > 0) {
+            suffix.groups = suffix.groups.or(CharacterGroups::of(character));
+            suffix.n_characters += 1;
+            let node = path[at - 1];
+            suffixes[node] = suffixes[node].or(suffix);
+        }
+    });
+    suffixes
 }
 
 impl Lexicon {
     /// Of texts with their ids.
     pub(crate) fn new(trie: TokenTrie, n_ids: usize) -> Self {
-        let mut texts = ContentsById::new(n_ids);
+        let mut texts = ByContents::new(n_ids);
         let mut weights = [0; CharacterGroups::COUNT];
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
-            for &id in ids {
-                texts.set(id, contents);
-            }
+            ids.iter().for_each(|&id| texts.add(id, contents));
             let is_possible = FreeBounds::NONE.allow(text);
             let possible_contents = if is_possible { contents } else { Contents::default() };
             possible.extend(ids.iter().map(|_| possible_contents));
             contents.groups.indices().for_each(|group| weights[group] += ids.len() as u32);
         });
         let below = trie.fold_below(Contents::default(), |all, index| all.or(possible[index]));
-        let suffixes = trie.fold_suffixes(Contents::default(), |all, byte, ids, below| {
-            let groups = ids.iter().fold(CharacterGroups::of_byte(byte), |groups, id| {
-                groups.or(texts.groups[*id as usize].and(CharacterGroups::NOT_PLAIN))
-            });
-            let n_characters = below.n_characters + u32::from(byte & 0xC0 != 0x80);
-            all.or(Contents { groups: groups.or(below.groups), n_characters })
-        });
+        let suffixes = suffixes_of(&trie);
         let lexicon = Self {
             trie,
             n_ids,
@@ -221,9 +161,12 @@ impl Lexicon {
 
     /// The texts with more characters, where these are not many.
     pub(crate) fn longer_than(&self, n_characters: u32) -> Option<&[LongText]> {
-        if n_characters < LONG {
-            return None;
-        }
+        let is_long = n_characters >= LONG;
+        is_long.then(|| self.long_texts(n_characters)).filter(|long| long.len() <= MAX_LONG)
+    }
+
+    /// The texts with more characters than a number that is not less than [`LONG`].
+    fn long_texts(&self, n_characters: u32) -> &[LongText] {
         let all = self.long_texts.get_or_init(|| {
             let mut all = Vec::new();
             self.trie.for_each_token(|text, ids| {
@@ -236,8 +179,7 @@ impl Lexicon {
             all.sort_unstable_by_key(|long| std::cmp::Reverse(long.contents.n_characters));
             all
         });
-        let n = all.partition_point(|long| long.contents.n_characters > n_characters);
-        (n <= MAX_LONG).then_some(&all[..n])
+        &all[..all.partition_point(|long| long.contents.n_characters > n_characters)]
     }
 
     /// How many texts have characters of the groups, about.
@@ -251,7 +193,11 @@ impl Lexicon {
         if let Some(within) = known().get(&contents) {
             return within;
         }
-        let words = self.texts.within(contents);
+        let mut words = self.texts.within(contents);
+        if contents.n_characters > LONG && contents.n_characters < self.trie.depth() as u32 {
+            let longer = self.long_texts(contents.n_characters);
+            longer.iter().for_each(|long| words[long.id as usize / 32] &= !(1 << (long.id % 32)));
+        }
         let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         let within = Arc::new(TokenSet::of_words(words, n_within));
         known().insert(contents, within.clone(), within.size_in_bytes());
@@ -263,8 +209,8 @@ impl Lexicon {
         match self.longer_than(bounds.max as u32) {
             Some(long) if !long.is_empty() => {
                 let refused = long.iter().filter(|long| !bounds.allow(&long.text));
-                let refused = refused.map(|long| long.id).collect();
-                self.free_text(FreeBounds { max: usize::MAX, ..bounds }).without(refused)
+                let endless = self.free_text(FreeBounds { max: usize::MAX, ..bounds });
+                endless.without(refused.map(|long| long.id))
             }
             _ => StringTokens::free(bounds, self),
         }

@@ -31,6 +31,7 @@ mod automaton;
 mod character_groups;
 mod compiler;
 mod constraint;
+mod contents;
 mod dfa;
 mod error;
 mod free_text;

@@ -24,6 +24,11 @@ pub(crate) trait Machine: Debug + Send {
 
     fn start(&self) -> Self::State;
 
+    /// The only bytes that may follow, and perhaps some more, where these are few.
+    fn next_bytes(&self, _state: &Self::State) -> Option<Bytes> {
+        None
+    }
+
     /// The state after one more byte; `None` when no accepted text goes on with it.
     fn step(&mut self, state: &Self::State, byte: u8) -> Result<Option<Self::State>, Error>;
 

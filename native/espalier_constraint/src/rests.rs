@@ -1,12 +1,15 @@
 //! [`Rests`]: tokens by what they have after some point in them.
 
+use std::sync::Arc;
+
+use crate::token_mask::TokenSet;
 use crate::token_trie::TokenTrie;
 
 /// Tokens of which a part was read, by what comes after that.
 #[derive(Debug, Default)]
 pub(crate) struct Rests {
     /// Those that end there.
-    pub(crate) ended: Vec<u32>,
+    pub(crate) ended: Arc<TokenSet>,
     /// The others.
     pub(crate) more: TokenTrie,
 }
@@ -20,11 +23,11 @@ pub(crate) struct RestsBuilder {
 
 impl Rests {
     pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
-        self.ended.iter().chain(self.more.ids()).copied()
+        self.ended.iter().chain(self.more.ids().iter().copied())
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&self.ended[..]) + self.more.size_in_bytes()
+        size_of::<Self>() + self.ended.size_in_bytes() + self.more.size_in_bytes()
     }
 }
 
@@ -40,7 +43,7 @@ impl RestsBuilder {
 
     pub(crate) fn finish(&self) -> Rests {
         let more = TokenTrie::new(self.more.iter().map(|(id, rest)| (*id, &rest[..])));
-        Rests { ended: self.ended.clone(), more }
+        Rests { ended: Arc::new(TokenSet::of_few(self.ended.clone())), more }
     }
 
     pub(crate) fn len(&self) -> usize {

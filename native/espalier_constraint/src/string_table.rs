@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::free_text::{Free, Live, Positions, free_contents, live_groups};
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
-use crate::string_tokens::{Closing, Found, FreeBounds, SameContent, StringTokens};
+use crate::string_tokens::{Closing, Ends, Found, FreeBounds, StringTokens};
 use crate::token_trie::{Bytes, Children, Visit};
 use crate::vocabulary::Vocabulary;
 
@@ -28,6 +28,8 @@ pub(crate) struct StringTable<I: Inside> {
     next: Vec<u32>,
     endings: FxHashMap<I::End, u32>,
     tokens: FxHashMap<(u32, LexiconKind), Arc<StringTokens>>,
+    /// About the memory of those.
+    n_token_bytes: usize,
 }
 
 /// In place of a position: not asked yet.
@@ -41,7 +43,7 @@ const FEW_CHILDREN: usize = 4;
 
 /// Of so many tokens it is asked whether all of them may follow, or of a few if the answer is at hand.
 const WORTH_ASKING: usize = 2000;
-const WORTH_LOOKING: usize = 8;
+const WORTH_LOOKING: usize = 2;
 
 /// About what is kept of the characters that may follow at a position.
 const LIVE_BYTES: usize = 100;
@@ -74,6 +76,7 @@ impl<I: Inside> StringTable<I> {
             next: Vec::new(),
             endings: FxHashMap::default(),
             tokens: FxHashMap::default(),
+            n_token_bytes: 0,
         }
     }
 
@@ -94,12 +97,18 @@ impl<I: Inside> StringTable<I> {
             return (tokens.clone(), 0);
         }
         let near = self.find_near_bound(rest, start, kind, vocabulary);
-        let tokens =
-            near.unwrap_or_else(|| self.find_tokens(rest, start, vocabulary.lexicon(kind)));
+        let tokens = near.unwrap_or_else(|| {
+            let tokens = self.find_tokens(rest, start, vocabulary.lexicon(kind));
+            self.remember((start, kind), tokens)
+        });
+        (tokens, self.size_in_bytes() - before)
+    }
+
+    fn remember(&mut self, key: (u32, LexiconKind), tokens: StringTokens) -> Arc<StringTokens> {
         let tokens = Arc::new(tokens);
-        self.tokens.insert((start, kind), tokens.clone());
-        let n_bytes = self.size_in_bytes() - before + tokens.size_in_bytes();
-        (tokens, n_bytes)
+        self.n_token_bytes += tokens.size_in_bytes();
+        self.tokens.insert(key, tokens.clone());
+        tokens
     }
 
     /// Where a bound on the length is so near that it matters to few tokens: those that may follow far from
@@ -110,16 +119,15 @@ impl<I: Inside> StringTable<I> {
         start: u32,
         kind: LexiconKind,
         vocabulary: &Vocabulary,
-    ) -> Option<StringTokens> {
+    ) -> Option<Arc<StringTokens>> {
         let (free, left) = rest.room()?;
         let lexicon = vocabulary.lexicon(kind);
         let long = lexicon.longer_than(free as u32)?;
         let far = self.id_of(rest, rest.shared_start(0));
         let known = self.tokens.get(&(far, kind)).cloned();
         let tokens = known.unwrap_or_else(|| {
-            let tokens = Arc::new(self.find_tokens(rest, far, lexicon));
-            self.tokens.insert((far, kind), tokens.clone());
-            tokens
+            let tokens = self.find_tokens(rest, far, lexicon);
+            self.remember((far, kind), tokens)
         });
         let refused = long.iter().filter(|long| {
             let is_over = long.contents.n_characters as usize > left;
@@ -128,13 +136,14 @@ impl<I: Inside> StringTable<I> {
             is_allowed_far
                 && (is_over && is_plain || self.follow(rest, start, &long.text) == REFUSED)
         });
-        Some(tokens.without(refused.map(|long| long.id).collect()))
+        let near = tokens.without(refused.map(|long| long.id));
+        Some(self.remember((start, kind), near))
     }
 
-    /// About the memory of the positions.
+    /// About the memory that it takes.
     fn size_in_bytes(&self) -> usize {
         let of_position = size_of::<Known<I::Position>>() + size_of::<I::Position>() + LIVE_BYTES;
-        self.positions.len() * of_position + size_of_val(&self.next[..])
+        self.positions.len() * of_position + size_of_val(&self.next[..]) + self.n_token_bytes
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
@@ -147,24 +156,26 @@ impl<I: Inside> StringTable<I> {
             _ => self.free(rest, start, lexicon),
         };
         if rest.is_free(self.longest) || free.is_some_and(|free| free.is_everything) {
-            return self.find_ends(rest, start, lexicon);
+            let (free, ends) = (free_text(rest, lexicon), self.ends(rest, start, lexicon));
+            return Found::default().finish(free.inside.clone(), Some(ends), lexicon.n_ids);
         }
-        let contents = free.map(|free| free.contents);
-        let contents = contents.filter(|contents| !contents.groups.is_empty());
-        let within = contents.map(|contents| lexicon.within(contents));
+        let is_boundary = rest.is_boundary(&self.positions[start as usize].position);
+        let ends = is_boundary.then(|| self.ends(rest, start, lexicon));
+        let free = free.filter(|free| !free.contents.groups.is_empty());
         let mut found = Found::default();
+        let free = free.map(|free| self.beyond(rest, start, free, lexicon, &mut found));
+        let within = free.map(|free| lexicon.within(free.contents));
+        let is_decided = |node: usize| free.is_some_and(|free| free.decides(lexicon.below(node)));
         let (mut path, mut text) = (vec![start], Vec::new());
         let first = self.children(start);
-        let walked = lexicon.trie.walk_some(&first, |visit| {
-            if free.is_some_and(|free| free.decides(lexicon.below(visit.node))) {
-                return Ok(Children::None);
-            }
+        let walked = lexicon.trie.walk_unless(&first, is_decided, |visit| {
             path.truncate(visit.depth);
             text.truncate(visit.depth - 1);
             text.push(visit.byte);
             let next = self.step(rest, path[visit.depth - 1], visit.byte);
             match next {
                 REFUSED => {}
+                ENDS.. if ends.is_some() => {}
                 ENDS.. => close(&visit, rest, (next - ENDS) as usize, &text, &mut found),
                 _ => {
                     path.push(next);
@@ -182,32 +193,46 @@ impl<I: Inside> StringTable<I> {
             Ok::<_, Infallible>(Children::None)
         });
         let Ok(()) = walked;
-        found.finish(within, lexicon.n_ids)
+        found.finish(within, ends, lexicon.n_ids)
     }
 
-    /// Where all texts may follow: those of free text that end the string where it may end.
-    fn find_ends(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
-        let bounds = FreeBounds { escapes: rest.escapes(), ..FreeBounds::NONE };
-        let free = lexicon.free_text(bounds);
-        let mut found = Found::default();
-        let ends: Vec<(u32, (&[u8], &SameContent))> = (free.closings.contents())
-            .map(|(content, same)| {
-                let end = self.follow(rest, start, same.spelled.iter().chain(b"\""));
-                (end, (content, same))
-            })
-            .collect();
-        let first = ends.first().map_or(REFUSED, |(end, _)| *end);
-        if first != REFUSED && ends.iter().all(|(end, _)| *end == first) {
-            return StringTokens::clone(&free);
-        }
-        for (end, (content, same)) in ends.into_iter().filter(|(end, _)| *end != REFUSED) {
-            let ending = (end - ENDS) as usize;
-            for (id, rest) in same.tokens() {
-                found.close(ending, &Closing { id, spelled: &same.spelled, rest }, content);
+    /// The same without a greatest length, where few tokens have more characters: of those it is found out
+    /// one by one whether they may follow.
+    fn beyond(
+        &mut self,
+        rest: &I,
+        start: u32,
+        free: Free,
+        lexicon: &Lexicon,
+        found: &mut Found,
+    ) -> Free {
+        let long = lexicon.longer_than(free.contents.n_characters);
+        // Special texts may follow although the languages lack them.
+        let are_all = rest.special().texts.is_empty() && !free.is_closed;
+        let Some(long) = long.filter(|_| are_all) else { return free };
+        let endless = free.endless();
+        let (mut refused, mut inside) = (Vec::new(), Vec::new());
+        for long in long.iter().filter(|long| endless.decides(long.contents)) {
+            let is_within = long.contents.groups.is_within(free.contents.groups);
+            match self.follow(rest, start, &long.text) {
+                REFUSED if is_within => refused.push(long.id),
+                REFUSED => {}
+                next if self.positions[next as usize].is_doubtful => return free,
+                _ if is_within => {}
+                _ => inside.push(long.id),
             }
         }
-        let tokens = found.finish(None, lexicon.n_ids);
-        StringTokens { inside: free.inside.clone(), ..tokens }
+        (found.refused, found.inside) = (refused, inside);
+        endless
+    }
+
+    /// The tokens that end the string where it may end, at a boundary of two characters.
+    fn ends(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> Ends {
+        let ending_of = |spelled: &[u8]| {
+            let end = self.follow(rest, start, spelled.iter().chain(b"\""));
+            (end != REFUSED).then(|| (end - ENDS) as usize)
+        };
+        free_text(rest, lexicon).ends(ending_of, rest.special().texts.is_empty())
     }
 
     /// What a text comes to, as [`step`](Self::step) tells it: it may go on beyond the end of the string.
@@ -331,6 +356,11 @@ impl<I: Inside> Positions for Asked<'_, I> {
         self.table.positions[position as usize].live = Some(live.clone());
         live
     }
+}
+
+/// The tokens in strings of all texts.
+fn free_text<I: Inside>(rest: &I, lexicon: &Lexicon) -> Arc<StringTokens> {
+    lexicon.free_text(FreeBounds { escapes: rest.escapes(), ..FreeBounds::NONE })
 }
 
 /// Adds the tokens that end the string with the visited quote, the last byte of the text.

@@ -9,8 +9,9 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::character_groups::CharacterGroups;
+use crate::contents::Contents;
 use crate::json_schema::{Content, Decoder, EscapeStyle};
-use crate::lexicon::{Contents, Lexicon};
+use crate::lexicon::Lexicon;
 use crate::rests::{Rests, RestsBuilder};
 use crate::token_mask::TokenSet;
 
@@ -20,7 +21,9 @@ pub(crate) struct StringTokens {
     /// Those that stay inside.
     pub(crate) inside: SmallVec<[Arc<TokenSet>; 2]>,
     /// Those that end it.
-    pub(crate) closings: Arc<Closings>,
+    closings: Arc<Closings>,
+    /// Where these have one ending, and not all of its contents may come: those that may, by index.
+    chosen: Option<Box<[u32]>>,
     /// Some of both that may not follow.
     pub(crate) refused: Vec<u32>,
     /// Those of which it takes more to know.
@@ -31,7 +34,7 @@ pub(crate) struct StringTokens {
 #[derive(Debug, Default)]
 pub(crate) struct Closings {
     /// Grouped by what matters of its text.
-    pub(crate) endings: Vec<Ending>,
+    endings: Vec<Ending>,
     /// By the characters before the quote.
     by_content: FxHashMap<Vec<u8>, SameContent>,
 }
@@ -63,14 +66,6 @@ pub(crate) struct SameContent {
     rests: OnceLock<Rests>,
 }
 
-impl Ending {
-    /// Some content, as it is spelled, whose decoded form is chosen.
-    pub(crate) fn example(&self, is_chosen: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
-        let chosen = self.contents.iter().find(|(content, _)| is_chosen(content));
-        chosen.map(|(_, spelled)| &spelled[..])
-    }
-}
-
 impl SameContent {
     /// The tokens, each with what comes after the quote.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (u32, &[u8])> {
@@ -87,6 +82,8 @@ impl SameContent {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) inside: Vec<u32>,
+    /// Those of the known ones that may not follow.
+    pub(crate) refused: Vec<u32>,
     pub(crate) doubtful: Vec<u32>,
     endings: Vec<(Ending, RestsBuilder)>,
     by_content: FxHashMap<Vec<u8>, SameContent>,
@@ -113,21 +110,61 @@ impl Found {
         self.by_content.insert(content.into(), same);
     }
 
-    /// What was found, beside tokens that are known to stay inside.
-    pub(crate) fn finish(self, known: Option<Arc<TokenSet>>, n_ids: usize) -> StringTokens {
+    fn closings(&mut self) -> Closings {
+        let endings = std::mem::take(&mut self.endings).into_iter();
+        let endings = endings.map(|(ending, rests)| Ending { rests: rests.finish(), ..ending });
+        let by_content = std::mem::take(&mut self.by_content);
+        Closings { endings: endings.collect(), by_content }
+    }
+
+    /// What was found, beside tokens that are known to stay inside, and those that end the string where
+    /// they were found apart.
+    pub(crate) fn finish(
+        mut self,
+        known: impl IntoIterator<Item = Arc<TokenSet>>,
+        ends: Option<Ends>,
+        n_ids: usize,
+    ) -> StringTokens {
         let mut inside: SmallVec<_> = known.into_iter().collect();
         if !self.inside.is_empty() {
-            inside.push(Arc::new(TokenSet::new(self.inside, n_ids)));
+            inside.push(Arc::new(TokenSet::new(std::mem::take(&mut self.inside), n_ids)));
         }
-        let endings = self.endings.into_iter();
-        let endings = endings.map(|(ending, rests)| Ending { rests: rests.finish(), ..ending });
-        let closings = Closings { endings: endings.collect(), by_content: self.by_content };
-        let (closings, refused) = (Arc::new(closings), Vec::new());
-        StringTokens { inside, closings, refused, doubtful: self.doubtful }
+        let ends = ends.unwrap_or_else(|| Ends {
+            closings: Arc::new(self.closings()),
+            chosen: None,
+            refused: Vec::new(),
+        });
+        self.refused.extend(ends.refused);
+        let (closings, chosen) = (ends.closings, ends.chosen);
+        StringTokens { inside, closings, chosen, refused: self.refused, doubtful: self.doubtful }
     }
 }
 
 impl StringTokens {
+    /// What ends the string by what matters of its text, each with some content, as it is spelled, that is
+    /// not excluded.
+    pub(crate) fn endings(
+        &self,
+        is_excluded: impl Fn(&[u8]) -> bool,
+    ) -> impl Iterator<Item = (&[u8], &Rests)> {
+        self.closings.endings.iter().filter_map(move |ending| {
+            let contents = &ending.contents;
+            let is_example = |(content, _): &&(Vec<u8>, _)| !is_excluded(content);
+            let (_, spelled) = match &self.chosen {
+                None => contents.iter().find(is_example),
+                Some(chosen) => {
+                    chosen.iter().map(|&index| &contents[index as usize]).find(is_example)
+                }
+            }?;
+            Some((&spelled[..], &ending.rests))
+        })
+    }
+
+    /// Those that end the string after these characters.
+    pub(crate) fn closing_after(&self, content: &[u8]) -> Option<&SameContent> {
+        self.closings.by_content.get(content)
+    }
+
     /// Those where all characters are allowed, at a boundary of two.
     pub(crate) fn free(bounds: FreeBounds, lexicon: &Lexicon) -> Self {
         let n_characters = bounds.max as u32;
@@ -145,13 +182,54 @@ impl StringTokens {
             }
             Place::Refused => {}
         });
-        found.finish(Some(plain), lexicon.n_ids)
+        found.finish(Some(plain), None, lexicon.n_ids)
+    }
+
+    /// Of free text those tokens that end a string where it may end. `ending_of` tells of what comes before
+    /// a quote, as it is spelled, which of the endings it comes to, if it may come. Those that may not are
+    /// listed where `lists_refused`, and where that is shorter.
+    pub(crate) fn ends(
+        &self,
+        mut ending_of: impl FnMut(&[u8]) -> Option<usize>,
+        lists_refused: bool,
+    ) -> Ends {
+        let contents = self.closings.endings.iter().flat_map(|ending| &ending.contents);
+        let contents: Vec<_> = (contents)
+            .map(|(content, spelled)| {
+                (ending_of(spelled), &self.closings.by_content[content], content)
+            })
+            .collect();
+        let mut endings = contents.iter().filter_map(|(ending, ..)| *ending);
+        let first = endings.next();
+        let are_alike = first.is_some() && endings.all(|ending| Some(ending) == first);
+        let n_tokens = |is_allowed: bool| {
+            let those = contents.iter().filter(|(ending, ..)| ending.is_some() == is_allowed);
+            those.map(|(_, same, _)| same.found.len()).sum::<usize>()
+        };
+        let n_refused = n_tokens(false);
+        if are_alike && (n_refused == 0 || lists_refused && n_refused < n_tokens(true)) {
+            let refused = contents.iter().filter(|(ending, ..)| ending.is_none());
+            let refused =
+                refused.flat_map(|(_, same, _)| same.tokens().map(|(id, _)| id)).collect();
+            let chosen = (0..).zip(&contents).filter(|(_, (ending, ..))| ending.is_some());
+            let chosen = (n_refused > 0).then(|| chosen.map(|(index, _)| index).collect());
+            return Ends { closings: self.closings.clone(), chosen, refused };
+        }
+        let mut found = Found::default();
+        for (ending, same, content) in contents {
+            let Some(ending) = ending else { continue };
+            for (id, rest) in same.tokens() {
+                found.close(ending, &Closing { id, spelled: &same.spelled, rest }, content);
+            }
+        }
+        let closings = Arc::new(found.closings());
+        Ends { closings, chosen: None, refused: Vec::new() }
     }
 
     /// The same without some.
-    pub(crate) fn without(&self, refused: Vec<u32>) -> Self {
-        let (inside, closings) = (self.inside.clone(), self.closings.clone());
-        Self { inside, closings, refused, doubtful: self.doubtful.clone() }
+    pub(crate) fn without(&self, more: impl Iterator<Item = u32>) -> Self {
+        let refused = self.refused.iter().copied().chain(more).collect();
+        Self { refused, ..self.clone() }
     }
 
     pub(crate) fn is_inside(&self, id: u32) -> bool {
@@ -160,27 +238,25 @@ impl StringTokens {
 
     pub(crate) fn size_in_bytes(&self) -> usize {
         const TOKEN_BYTES: usize = 200;
-        if !self.refused.is_empty() {
-            return size_of::<Self>() + size_of_val(&self.refused[..]);
+        let single = size_of_val(&self.refused[..]) + size_of_val(&self.doubtful[..]);
+        // What others have as well is counted there.
+        if Arc::strong_count(&self.closings) > 1 {
+            return size_of::<Self>() + single;
         }
         let by_content = self.closings.by_content.values();
         let n_closing = by_content.map(|same| same.found.len()).sum::<usize>();
         // The set before the last one is shared with others.
         let own = self.inside.last().map_or(0, |ids| ids.size_in_bytes());
-        size_of::<Self>() + own + n_closing * TOKEN_BYTES
+        size_of::<Self>() + single + own + n_closing * TOKEN_BYTES
     }
 }
 
-impl Closings {
-    /// The characters before the quote, and the tokens that end a string with them.
-    pub(crate) fn contents(&self) -> impl Iterator<Item = (&[u8], &SameContent)> {
-        self.by_content.iter().map(|(content, same)| (&content[..], same))
-    }
-
-    /// Those that end the string after these characters.
-    pub(crate) fn after(&self, content: &[u8]) -> Option<&SameContent> {
-        self.by_content.get(content)
-    }
+/// The tokens that end a string at some place.
+pub(crate) struct Ends {
+    closings: Arc<Closings>,
+    chosen: Option<Box<[u32]>>,
+    /// Those of them that may not follow.
+    refused: Vec<u32>,
 }
 
 /// How many characters may and must follow, whichever they are, and how they may be spelled.

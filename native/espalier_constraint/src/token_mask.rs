@@ -30,6 +30,9 @@ pub(crate) enum TokenSet {
     Sparse(Box<[u32]>),
 }
 
+/// So many ids are not worth sharing.
+const FEW_IDS: usize = 24;
+
 /// A mask that is being put together.
 #[derive(Debug)]
 pub(crate) struct MaskBuilder {
@@ -146,14 +149,34 @@ fn set_bits(words: &mut [u32], ids: &[u32]) {
     }
 }
 
+/// The ids whose bits are set, ascending.
+fn set_ids(words: &[u32]) -> impl Iterator<Item = u32> {
+    let set = words.iter().enumerate().filter(|(_, word)| **word != 0);
+    set.flat_map(|(index, &word)| {
+        let bits = (0..32).filter(move |bit| word >> bit & 1 == 1);
+        bits.map(move |bit| index as u32 * 32 + bit)
+    })
+}
+
+impl Default for TokenSet {
+    fn default() -> Self {
+        Self::Sparse(Box::default())
+    }
+}
+
 impl TokenSet {
     /// Ids of a vocabulary, in any order.
-    pub(crate) fn new(mut ids: Vec<u32>, n_ids: usize) -> Self {
+    pub(crate) fn new(ids: Vec<u32>, n_ids: usize) -> Self {
         if ids.len() * 32 > n_ids {
             let mut words = vec![0; n_ids.div_ceil(32)];
             set_bits(&mut words, &ids);
             return Self::Dense(words.into());
         }
+        Self::of_few(ids)
+    }
+
+    /// Not many ids, in any order.
+    pub(crate) fn of_few(mut ids: Vec<u32>) -> Self {
         ids.sort_unstable();
         ids.dedup();
         Self::Sparse(ids.into())
@@ -164,12 +187,16 @@ impl TokenSet {
         if n_set >= words.len() {
             return Self::Dense(words.into());
         }
-        let bits = |(index, word): (usize, &u32)| {
-            let (first, word) = (index as u32 * 32, *word);
-            (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        Self::Sparse(set_ids(&words).collect())
+    }
+
+    /// The ids in ascending order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        let (words, ids) = match self {
+            Self::Dense(words) => (&words[..], &[][..]),
+            Self::Sparse(ids) => (&[][..], &ids[..]),
         };
-        let set = words.iter().enumerate().filter(|(_, word)| **word != 0);
-        Self::Sparse(set.flat_map(bits).collect())
+        set_ids(words).chain(ids.iter().copied())
     }
 
     pub(crate) fn contains(&self, token: u32) -> bool {
@@ -179,10 +206,6 @@ impl TokenSet {
             }
             Self::Sparse(ids) => ids.binary_search(&token).is_ok(),
         }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Self::Sparse(ids) if ids.is_empty())
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
@@ -204,8 +227,9 @@ impl MaskBuilder {
     }
 
     pub(crate) fn add_part(&mut self, part: &Arc<TokenSet>) {
-        if !part.is_empty() {
-            self.parts.push(part.clone());
+        match &**part {
+            TokenSet::Sparse(ids) if ids.len() <= FEW_IDS => self.allow_all(ids),
+            _ => self.parts.push(part.clone()),
         }
     }
 

@@ -155,28 +155,13 @@ impl TokenTrie {
         self.nodes.iter().map(fold).collect()
     }
 
-    /// For each node what is gathered from the longer tokens that begin so: `with` adds a child, given by
-    /// its byte, its ids, and what is gathered for it.
-    pub(crate) fn fold_suffixes<T: Copy>(
-        &self,
-        none: T,
-        with: impl Fn(T, u8, &[u32], T) -> T,
-    ) -> Vec<T> {
-        let mut values = vec![none; self.nodes.len()];
-        // Children come after their parents.
-        for node in (0..self.nodes.len()).rev() {
-            values[node] = self.children(node).fold(none, |value, child| {
-                let Node { first_id, own_end, .. } = self.nodes[child];
-                let ids = &self.ids[first_id as usize..own_end as usize];
-                with(value, self.bytes[child], ids, values[child])
-            });
-        }
-        values
-    }
-
     /// The ids in the order of their bytes.
     pub(crate) fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    pub(crate) fn n_nodes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// About the memory that it takes.
@@ -203,7 +188,7 @@ impl TokenTrie {
         &self,
         enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
-        self.walk_from(Self::ROOT, 0, &Children::All, enter)
+        self.walk_some(&Children::All, enter)
     }
 
     /// As [`walk`](Self::walk), with only some of the first bytes.
@@ -212,7 +197,17 @@ impl TokenTrie {
         first: &Children,
         enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
-        self.walk_from(Self::ROOT, 0, first, enter)
+        self.walk_unless(first, |_| false, enter)
+    }
+
+    /// As [`walk_some`](Self::walk_some), without the nodes that are left out and all that is below them.
+    pub(crate) fn walk_unless<E>(
+        &self,
+        first: &Children,
+        is_left_out: impl Fn(usize) -> bool,
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        self.walk_from((Self::ROOT, 0), first, is_left_out, enter)
     }
 
     /// Visits the tokens that begin with the text and are longer, as [`walk`](Self::walk) does.
@@ -223,7 +218,7 @@ impl TokenTrie {
     ) -> Result<(), E> {
         let mut bytes = text.iter();
         match bytes.try_fold(Self::ROOT, |node, &byte| self.child(node, byte)) {
-            Some(node) => self.walk_from(node, text.len(), &Children::All, enter),
+            Some(node) => self.walk_from((node, text.len()), &Children::All, |_| false, enter),
             None => Ok(()),
         }
     }
@@ -231,22 +226,26 @@ impl TokenTrie {
     /// Visits the nodes below one of the given depth.
     fn walk_from<E>(
         &self,
-        node: usize,
-        depth: usize,
+        (node, depth): (usize, usize),
         first: &Children,
+        is_left_out: impl Fn(usize) -> bool,
         mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         let mut open: SmallVec<[Siblings; 16]> = SmallVec::new();
         let mut picked: Vec<u32> = Vec::new();
         self.open(node, first, &mut open, &mut picked);
         while let Some(siblings) = open.last_mut() {
-            if siblings.next == siblings.end {
+            let node = |index: u32| {
+                let index = index as usize;
+                if siblings.are_picked { picked[index] as usize } else { index }
+            };
+            let mut rest = siblings.next..siblings.end;
+            let next = rest.find(|&index| !is_left_out(node(index))).map(node);
+            siblings.next = rest.start;
+            let Some(node) = next else {
                 open.pop();
                 continue;
-            }
-            let next = siblings.next as usize;
-            siblings.next += 1;
-            let node = if siblings.are_picked { picked[next] as usize } else { next };
+            };
             let (byte, depth) = (self.bytes[node], depth + open.len());
             let children = enter(Visit { byte, depth, trie: self, node })?;
             self.open(node, &children, &mut open, &mut picked);
@@ -296,23 +295,7 @@ impl TokenTrie {
         mut call: impl FnMut(&[u8], &[u32]),
     ) {
         let mut bytes = Vec::new();
-        let walked = self.walk_some(&Children::All, |visit| {
-            if is_left_out(visit.node) {
-                return Ok::<_, Infallible>(Children::None);
-            }
-            bytes.truncate(visit.depth - 1);
-            bytes.push(visit.byte);
-            if !visit.ids().is_empty() {
-                call(&bytes, visit.ids());
-            }
-            Ok(Children::All)
-        });
-        let Ok(()) = walked;
-    }
-
-    fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
-        let mut bytes = Vec::new();
-        let walked = self.walk_from(node, 0, &Children::All, |visit| {
+        let walked = self.walk_unless(&Children::All, is_left_out, |visit| {
             bytes.truncate(visit.depth - 1);
             bytes.push(visit.byte);
             if !visit.ids().is_empty() {
@@ -320,6 +303,40 @@ impl TokenTrie {
             }
             Ok::<_, Infallible>(Children::All)
         });
+        let Ok(()) = walked;
+    }
+
+    /// Calls with the nodes that lead to each token, one for each of its bytes, and the bytes.
+    pub(crate) fn for_each_path(&self, mut call: impl FnMut(&[usize], &[u8])) {
+        let (mut path, mut bytes) = (Vec::new(), Vec::new());
+        let walked = self.walk(|visit| {
+            path.truncate(visit.depth - 1);
+            bytes.truncate(visit.depth - 1);
+            path.push(visit.node);
+            bytes.push(visit.byte);
+            if !visit.ids().is_empty() {
+                call(&path, &bytes);
+            }
+            Ok::<_, Infallible>(Children::All)
+        });
+        let Ok(()) = walked;
+    }
+
+    fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
+        let mut bytes = Vec::new();
+        let walked = self.walk_from(
+            (node, 0),
+            &Children::All,
+            |_| false,
+            |visit| {
+                bytes.truncate(visit.depth - 1);
+                bytes.push(visit.byte);
+                if !visit.ids().is_empty() {
+                    call(&bytes, visit.ids());
+                }
+                Ok::<_, Infallible>(Children::All)
+            },
+        );
         let Ok(()) = walked;
     }
 

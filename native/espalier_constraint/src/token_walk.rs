@@ -234,7 +234,7 @@ impl<M: Machine> Walk<'_, M> {
         let Some(texts) = texts else { return Ok(()) };
         let bounds = FreeBounds { escapes: inside.escapes(), ..FreeBounds::NONE };
         let free = lexicon.free_text(bounds);
-        for same in texts.iter().filter_map(|text| free.closings.after(text)) {
+        for same in texts.iter().filter_map(|text| free.closing_after(text)) {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), Says::Allowed)?;
         }
@@ -252,15 +252,13 @@ impl<M: Machine> Walk<'_, M> {
         tokens.inside.iter().for_each(|part| self.mask.add_part(part));
         tokens.refused.iter().for_each(|id| self.mask.set(*id, false));
         let special = inside.special();
-        for ending in &tokens.closings.endings {
-            let example = ending.example(|content| !special.contains(content));
-            let Some(spelled) = example else { continue };
-            if let Some(after) = self.end_after(begun, spelled)? {
+        for (example, rests) in tokens.endings(|content| special.contains(content)) {
+            if let Some(after) = self.end_after(begun, example)? {
                 let says = if inside.is_proxy() { Says::AllowedToMany } else { Says::Allowed };
-                self.add_rests(Some(after), &ending.rests, says)?;
+                self.add_rests(Some(after), rests, says)?;
             }
         }
-        for same in special.suffixes().filter_map(|suffix| tokens.closings.after(suffix)) {
+        for same in special.suffixes().filter_map(|suffix| tokens.closing_after(suffix)) {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), Says::All)?;
         }
@@ -291,7 +289,7 @@ impl<M: Machine> Walk<'_, M> {
             }
             return Ok(());
         };
-        self.mask.allow_all(&rests.ended);
+        self.mask.add_part(&rests.ended);
         self.add_trie(state, &rests.more, says)
     }
 
@@ -401,13 +399,11 @@ impl<M: Machine> Walk<'_, M> {
 
     /// The bytes that are worth a try.
     fn children(&self, spot: &Spot<M>) -> Children {
-        match &spot.at {
-            At::State(_) => Children::All,
-            At::Inside { index, position, .. } => {
-                let bytes = self.insides[*index].1.next_bytes(position);
-                bytes.map_or(Children::All, Children::Only)
-            }
-        }
+        let bytes = match &spot.at {
+            At::State(state) => self.automaton.next_bytes(*state),
+            At::Inside { index, position, .. } => self.insides[*index].1.next_bytes(position),
+        };
+        bytes.map_or(Children::All, Children::Only)
     }
 
     fn next(&mut self, spot: &Spot<M>, path: &[u8], byte: u8) -> Result<Next<M>, Error> {

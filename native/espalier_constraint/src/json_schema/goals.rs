@@ -172,6 +172,9 @@ impl Goals {
 
     /// The goal that all of the literals hold.
     pub(crate) fn goal(&mut self, mut literals: Vec<Literal>) -> GoalId {
+        for literal in &mut literals {
+            *literal = self.schema.nodes.canonical(*literal);
+        }
         literals.sort_unstable();
         literals.dedup();
         let (n_goals, n_literals) = (self.literals.len(), literals.len());

@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::interner::Interner;
 use crate::json_tokens::SPACES;
 use crate::machine::{Machine, Part};
+use crate::token_trie::Bytes;
 
 /// Cloning one that has read nothing is cheap: what was read of the schema is shared.
 #[derive(Clone, Debug)]
@@ -541,6 +542,24 @@ impl Machine for JsonMachine {
     fn start(&self) -> State {
         let place = Place::Value { goals: 0, space: 0 };
         State { stack: EMPTY_STACK, place, record: None }
+    }
+
+    fn next_bytes(&self, state: &State) -> Option<Bytes> {
+        let is_array = || matches!(self.stack(state.stack)?.frame, Frame::Array(_)).then_some(());
+        let mut bytes = Bytes::from_slice(match state.place {
+            Place::Colon { .. } => b":",
+            Place::NextKey { .. } => b"\"",
+            Place::After { .. } if is_array().is_some() => b",]",
+            Place::After { .. } => b",}",
+            Place::Open { .. } if is_array().is_none() => b"\"}",
+            Place::End { .. } => b"",
+            Place::Word { word, n_read, .. } => {
+                return Some(Bytes::from_slice(&word[n_read.into()..][..1]));
+            }
+            _ => return None,
+        });
+        bytes.extend(SPACES);
+        Some(bytes)
     }
 
     fn step(&mut self, state: &State, byte: u8) -> Step {

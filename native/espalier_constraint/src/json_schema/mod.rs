@@ -19,6 +19,7 @@
 
 mod array;
 mod automata;
+mod canonical;
 mod clauses;
 mod completion;
 mod contradiction;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
+use super::canonical::canonical_literals;
 use super::decimal::Decimal;
 use super::parse;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
@@ -17,6 +18,8 @@ use crate::meter::Meter;
 pub(crate) struct Nodes {
     /// Those of the schema, once it was read.
     own: Arc<[Node]>,
+    /// For each of those what stands for all that say the same.
+    canonical: Arc<[Literal]>,
     /// Those that are being read, and later those of values that were met while reading a text.
     new: Vec<Node>,
     /// Values that were met while reading, in canonical spelling, each with what only it satisfies.
@@ -45,8 +48,15 @@ impl Nodes {
     }
 
     /// The schema was read: its nodes are shared from here on.
-    pub(super) fn share(&mut self) {
+    pub(super) fn share(&mut self, meter: &Meter) -> Result<(), Error> {
+        self.canonical = canonical_literals(&self.new, meter)?.into();
         self.own = std::mem::take(&mut self.new).into();
+        Ok(())
+    }
+
+    /// What stands for all literals that say the same.
+    pub(super) fn canonical(&self, literal: Literal) -> Literal {
+        literal.among(&self.canonical)
     }
 
     pub(super) fn get(&self, node: NodeId) -> &Node {

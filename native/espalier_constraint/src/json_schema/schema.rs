@@ -42,6 +42,11 @@ impl Literal {
     pub(crate) fn negated(self) -> Self {
         Self(self.0 ^ 1)
     }
+
+    /// The one that stands for it, where `canonical` has one for each node.
+    pub(super) fn among(self, canonical: &[Self]) -> Self {
+        canonical.get(self.node() as usize).map_or(self, |other| Self(other.0 ^ self.0 & 1))
+    }
 }
 
 /// One statement, and where it stands.
@@ -228,7 +233,7 @@ impl Schema {
         let anything = nodes.add("", Kind::All(Vec::new()));
         let arrays = nodes.add("", Kind::Types(Types::ARRAY));
         let objects = nodes.add("", Kind::Types(Types::OBJECT));
-        nodes.share();
+        nodes.share(meter)?;
         let (unknown, meter) = (unknown.into(), meter.clone());
         let schema = Self { nodes, anything, arrays, objects, unknown, meter };
         schema.refuse_loops()?;
