@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
 use crate::limits::limit;
-use crate::machine::{Inside, Machine, Part};
+use crate::machine::{Dependence, Inside, Machine, Part};
 use crate::meter::{Cancellation, Meter};
 use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
@@ -222,7 +222,7 @@ impl<M: Machine> LazyAutomaton<M> {
         if let Some(&after) = key.as_ref().and_then(|key| self.ends.get(key)) {
             return Ok(after);
         }
-        let after = match self.machine.after_string(inside, end) {
+        let after = match self.machine.after_string(inside, end, path) {
             Some(after) => after?.map(|after| self.intern(after)),
             None => self.read(begin, &[path, b"\""].concat())?,
         };
@@ -290,8 +290,8 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(self.machine.leave(&before, &left)?.map(|after| self.intern(after)))
     }
 
-    pub(crate) fn depends_on_text(&self, state: StateId, byte: u8) -> bool {
-        self.machine.depends_on_text(&self.states[state as usize].state, byte)
+    pub(crate) fn dependence(&self, state: StateId, byte: u8) -> Dependence {
+        self.machine.dependence(&self.states[state as usize].state, byte)
     }
 
     /// The state after several bytes; those on the way are not remembered.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::json_schema::Characters;
 use crate::token_trie::{Bytes, MAX_NEXT_BYTES};
 
 /// Distinct texts in ascending order.
@@ -78,6 +79,26 @@ impl Literals {
             }
         }
         Some(bytes)
+    }
+
+    /// After a whole character: those with which the texts go on; `None` when these are many.
+    pub(crate) fn next_characters(&self, prefix: Prefix) -> Option<Characters> {
+        let (mut texts, at) = (self.beginning_with(prefix), prefix.n_read());
+        let mut characters = Characters::new();
+        while let Some(text) = texts.first() {
+            let character =
+                text[at..].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+            let n_bytes = character.map_or(0, char::len_utf8);
+            let spelled = &text[at..at + n_bytes];
+            characters.extend(character);
+            // The text that ends here is alone.
+            let is_same = |other: &Arc<[u8]>| n_bytes > 0 && other[at..].starts_with(spelled);
+            texts = &texts[texts.partition_point(is_same).max(1)..];
+            if characters.len() > MAX_NEXT_BYTES {
+                return None;
+            }
+        }
+        Some(characters)
     }
 
     /// Whether some text is longer than what has been read.

@@ -45,11 +45,12 @@ pub(crate) trait Machine: Debug + Send {
         Ok(None)
     }
 
-    /// The state behind a string, if it may end like that. `None` where it takes more than the end to know.
+    /// The state behind a string, if it may end like that after the path. `None` where it takes more to know.
     fn after_string(
         &mut self,
         _inside: &Self::Inside,
         _end: &<Self::Inside as Inside>::End,
+        _path: &[u8],
     ) -> Option<Result<Option<Self::State>, Error>> {
         None
     }
@@ -95,10 +96,9 @@ pub(crate) trait Machine: Debug + Send {
         Ok(None)
     }
 
-    /// Whether what comes after this byte depends on more of the text than the ends of insides tell
-    /// apart.
-    fn depends_on_text(&self, _state: &Self::State, _byte: u8) -> bool {
-        false
+    /// How far it depends on more of the text than the ends of insides tell apart what follows.
+    fn dependence(&self, _state: &Self::State, _byte: u8) -> Dependence {
+        Dependence::None
     }
 
     /// A short text that leads to an accepting state; empty in one.
@@ -116,6 +116,16 @@ pub(crate) trait Machine: Debug + Send {
 
     /// Forgets what belongs to the states met so far; no state is used after that.
     fn forget_states(&mut self) {}
+}
+
+/// Whether it is known what follows a byte, at a state that stands for those of several texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dependence {
+    None,
+    /// The byte may follow or not whatever the text is, but what comes after it depends on that.
+    Beyond,
+    /// It depends on the text whether the byte may follow.
+    All,
 }
 
 /// A place in a JSON text, as far as that tells which tokens are worth a try.
@@ -152,7 +162,7 @@ pub(crate) trait Inside: Sized {
     ) -> Move<Self::Position, Self::End>;
 
     /// Whether texts with the same end may lead to states that differ, where the machine says that it
-    /// [depends on the text](Machine::depends_on_text).
+    /// [depends on the text](Machine::dependence).
     fn is_proxy(&self) -> bool;
 
     /// What encloses the string, by a number: ends that are equal go on in the same state. `None` where

@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 use crate::automaton::{Automaton, LazyAutomaton, StateId};
 use crate::error::Error;
 use crate::lexicon::LexiconKind;
-use crate::machine::{Inside, Machine, Move, Part};
+use crate::machine::{Dependence, Inside, Machine, Move, Part};
 use crate::number_tokens::NumberTrie;
 use crate::rests::{Rests, RestsBuilder};
 use crate::string_tokens::{FreeBounds, StringTokens};
@@ -143,6 +143,8 @@ enum Next<M: Machine> {
     /// Behind a value that is read apart from what encloses it.
     Left(StateId),
     Refused,
+    /// The byte may follow; what comes after it depends on the text.
+    Certain,
     /// It depends on the text.
     Doubtful,
 }
@@ -390,6 +392,10 @@ impl<M: Machine> Walk<'_, M> {
                 }
                 Next::Left(state) => found.leave(state, &visit),
                 Next::Refused => {}
+                Next::Certain => {
+                    found.allowed.extend(visit.ids());
+                    found.doubtful.extend(&visit.ids_below()[visit.ids().len()..]);
+                }
                 Next::Doubtful => found.doubtful.extend(visit.ids_below()),
             }
             Ok(Children::None)
@@ -410,10 +416,18 @@ impl<M: Machine> Walk<'_, M> {
         self.automaton.meter().spend(1)?;
         let (index, begun_at, position) = match &spot.at {
             At::State(state) => {
-                if spot.is_proxy && self.automaton.depends_on_text(*state, byte) {
+                let dependence = if spot.is_proxy {
+                    self.automaton.dependence(*state, byte)
+                } else {
+                    Dependence::None
+                };
+                if dependence == Dependence::All {
                     return Ok(Next::Doubtful);
                 }
                 let next = self.automaton.step(*state, byte)?;
+                if dependence == Dependence::Beyond {
+                    return Ok(if next.is_some() { Next::Certain } else { Next::Refused });
+                }
                 // Apart from what encloses it, a number that ends before this byte is not seen to go on.
                 if next.is_none() && self.automaton.may_end_before(*state, byte) {
                     return Ok(Next::Doubtful);

@@ -12,7 +12,7 @@ use super::keys::{KeyContent, Keys, OtherKeys, OtherStates};
 use super::language::{Language, Length, Reading};
 use super::machine::{JsonMachine, Step};
 use super::state::{KeyReading, Place, StackId, State, StringReading};
-use super::string::{Content, Decoder};
+use super::string::{Characters, Content, Decoder};
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
 use crate::lexicon::LexiconKind;
@@ -152,19 +152,21 @@ impl JsonMachine {
 }
 
 impl JsonMachine {
-    /// The state behind a string that ends like that; `None` where more of its text matters.
-    pub(super) fn after_rest(&mut self, rest: &StringRest, end: &End) -> Option<Step> {
-        if let Err(error) = self.goals.meter().spend(1) {
+    /// The state behind a string that ends like that after the path; `None` where the text is recorded.
+    pub(super) fn after_rest(&mut self, rest: &StringRest, end: &End, path: &[u8]) -> Option<Step> {
+        if let Err(error) = self.goals.meter().spend(1 + path.len()) {
             return Some(Err(error));
         }
-        match end {
-            End::Served(served) => Some(self.close(rest.stack, served)),
-            End::Key(name) => Some(match std::str::from_utf8(name) {
-                Ok(name) => self.close_key(rest.stack, name),
-                Err(_) => Ok(None),
-            }),
-            End::Classes(_) | End::Exactly(_) => None,
-        }
+        let name = match (end, &rest.of) {
+            (End::Served(served), _) => return Some(self.close(rest.stack, served)),
+            (End::Key(name), _) => name,
+            (End::Classes(_), Of::Key(key)) => &[&key.begun[..], &rest.decoded(path)].concat(),
+            _ => return None,
+        };
+        Some(match std::str::from_utf8(name) {
+            Ok(name) => self.close_key(rest.stack, name),
+            Err(_) => Ok(None),
+        })
     }
 }
 
@@ -196,6 +198,10 @@ impl StringRest {
         (decoder, readings): (Decoder, &Readings),
         byte: u8,
     ) -> Option<Position> {
+        if decoder.stays_at(byte) {
+            let readings = ValueContent::pushed(values, readings, byte)?;
+            return Some(Position { decoder, read: Read::Value(readings) });
+        }
         let content = ValueContent { values, readings: readings.clone() };
         let (decoder, pushed) = decoder.step(&content, byte, self.escapes)?;
         let readings = pushed.unwrap_or(content).readings;
@@ -210,6 +216,10 @@ impl StringRest {
         byte: u8,
     ) -> Option<Position> {
         let (decoder, prefix, others) = position;
+        if decoder.stays_at(byte) && others.iter().all(Option::is_none) {
+            let prefix = Some(key.keys.names.step(prefix?, byte)?);
+            return Some(Position { decoder, read: Read::Key { prefix, others: others.clone() } });
+        }
         let begun = || [&key.begun[..], &self.decoded(path)].concat();
         let content = KeyContent::new(&key.keys, &begun, prefix, others);
         let (decoder, pushed) = decoder.step(&content, byte, self.escapes)?;
@@ -584,13 +594,28 @@ struct ValueContent<'a> {
     readings: Readings,
 }
 
-impl Content for ValueContent<'_> {
-    fn push(&self, byte: u8) -> Option<Self> {
-        let steps = self.values.iter().zip(&self.readings);
+impl ValueContent<'_> {
+    fn pushed(values: &[ValueReading], readings: &Readings, byte: u8) -> Option<Readings> {
+        let steps = values.iter().zip(readings);
         let readings: Readings =
             steps.map(|(value, reading)| value.language().step((*reading)?, byte)).collect();
-        let goes_on = readings.iter().any(Option::is_some);
-        goes_on.then_some(Self { values: self.values, readings })
+        readings.iter().any(Option::is_some).then_some(readings)
+    }
+}
+
+impl Content for ValueContent<'_> {
+    fn push(&self, byte: u8) -> Option<Self> {
+        let readings = Self::pushed(self.values, &self.readings, byte)?;
+        Some(Self { values: self.values, readings })
+    }
+
+    fn next_characters(&self) -> Option<Characters> {
+        let mut characters = Characters::new();
+        for (value, reading) in self.values.iter().zip(&self.readings) {
+            let Some(reading) = reading else { continue };
+            characters.extend(value.language().next_characters(*reading)?);
+        }
+        Some(characters)
     }
 }
 

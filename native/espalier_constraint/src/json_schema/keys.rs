@@ -11,7 +11,7 @@ use super::object::{KeyCondition, ObjectLeaf};
 use super::plan::{OpenObject, Wanted};
 use super::schema::Literal;
 use super::state::{KeyReading, Place, StackId, StackNode};
-use super::string::{Content, Decoder};
+use super::string::{Characters, Content, Decoder};
 use super::texts::Texts;
 use crate::error::Error;
 use crate::limits::limit;
@@ -500,6 +500,11 @@ impl<F: Fn() -> Vec<u8>> Content for KeyContent<'_, F> {
         }
         let has_name = self.prefix.is_some_and(|prefix| self.keys.names.goes_on(prefix));
         (has_name || others().all(|(_, state)| state.is_none())).then_some(has_name)
+    }
+
+    fn next_characters(&self) -> Option<Characters> {
+        let has_others = self.others.iter().any(Option::is_some);
+        self.keys.names.next_characters(self.prefix.filter(|_| !has_others)?)
     }
 
     fn push(&self, byte: u8) -> Option<Self> {

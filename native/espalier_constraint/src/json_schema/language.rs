@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::string::Characters;
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::limits::limit;
@@ -220,6 +221,14 @@ impl Language {
         match (self, reading.place) {
             (Self::Literals(literals), Place::Literals(prefix)) => literals.next_bytes(prefix),
             (Self::Pattern { dfa, .. }, Place::State(state)) => dfa.next_bytes(state),
+            _ => None,
+        }
+    }
+
+    /// The only characters that may follow, where these are known to be few.
+    pub(crate) fn next_characters(&self, reading: Reading) -> Option<Characters> {
+        match (self, reading.place) {
+            (Self::Literals(literals), Place::Literals(prefix)) => literals.next_characters(prefix),
             _ => None,
         }
     }

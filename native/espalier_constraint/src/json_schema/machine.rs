@@ -28,7 +28,7 @@ use super::{JsonSchemaOptions, Whitespace};
 use crate::error::Error;
 use crate::interner::Interner;
 use crate::json_tokens::SPACES;
-use crate::machine::{Machine, Part};
+use crate::machine::{Dependence, Machine, Part};
 use crate::token_trie::Bytes;
 
 /// Cloning one that has read nothing is cheap: what was read of the schema is shared.
@@ -523,6 +523,16 @@ impl JsonMachine {
         of_place + self.stack(state.stack).map_or(0, |node| node.frame.alternatives().len() / 4)
     }
 
+    /// Whether the state is in an object whose keys without a name are all alike.
+    fn has_endless_keys(&self, state: &State) -> bool {
+        let Some(node) = self.stack(state.stack) else { return false };
+        let mut alternatives = node.frame.alternatives().iter();
+        alternatives.all(|alternative| match &**self.goals.leaf(alternative.leaf) {
+            Leaf::Object(object) => object.others.is_everything(),
+            _ => false,
+        })
+    }
+
     /// Whether the state is in an array that knows its items and asks different things of them.
     fn has_positions(&self, state: &State) -> bool {
         let Some(Frame::Array(array)) = self.stack(state.stack).map(|node| &node.frame) else {
@@ -603,8 +613,8 @@ impl Machine for JsonMachine {
         self.string_rest(state)
     }
 
-    fn after_string(&mut self, inside: &StringRest, end: &End) -> Option<Step> {
-        self.after_rest(inside, end)
+    fn after_string(&mut self, inside: &StringRest, end: &End, path: &[u8]) -> Option<Step> {
+        self.after_rest(inside, end, path)
     }
 
     fn number(&mut self, state: &State) -> Result<Option<NumberRest>, Error> {
@@ -645,9 +655,12 @@ impl Machine for JsonMachine {
         self.close(before.stack, served)
     }
 
-    fn depends_on_text(&self, state: &State, byte: u8) -> bool {
-        match &state.place {
-            // No key comes twice.
+    fn dependence(&self, state: &State, byte: u8) -> Dependence {
+        let depends = match &state.place {
+            // No key comes twice, but of endlessly many there is another one.
+            Place::NextKey { .. } if byte == b'"' && self.has_endless_keys(state) => {
+                return Dependence::Beyond;
+            }
             Place::NextKey { .. } => byte == b'"',
             // What the next item may be can depend on which one it is.
             Place::After { .. } => {
@@ -656,7 +669,8 @@ impl Machine for JsonMachine {
             // No item comes twice, or one has to.
             Place::Value { .. } => state.record.is_some() && !SPACES.contains(&byte),
             _ => false,
-        }
+        };
+        if depends { Dependence::All } else { Dependence::None }
     }
 
     fn completion(&mut self, state: &State) -> Result<Vec<u8>, Error> {

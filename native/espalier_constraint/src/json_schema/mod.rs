@@ -65,7 +65,7 @@ pub(crate) use machine::JsonMachine;
 pub(crate) use number::NumberPrefix;
 pub(crate) use number_range::NumberRange;
 pub(crate) use number_rest::NumberRest;
-pub(crate) use string::{Content, Decoder, bytes_after};
+pub(crate) use string::{Characters, Content, Decoder, bytes_after};
 
 /// Compiles the text of a schema. `others` are the texts of documents that it may refer to, by URI;
 /// `automata` are asked for those of its patterns and formats.

@@ -4,6 +4,7 @@
 //! is read goes through this decoder first.
 
 use regex_syntax::utf8::{Utf8Range, Utf8Sequences};
+use smallvec::SmallVec;
 
 use super::EscapeStyle;
 
@@ -15,7 +16,15 @@ pub(crate) trait Content: Sized {
     fn goes_on(&self) -> Option<bool> {
         None
     }
+
+    /// Between two characters: the only ones that may follow, where these are known to be few.
+    fn next_characters(&self) -> Option<Characters> {
+        None
+    }
 }
+
+/// A few characters.
+pub(crate) type Characters = SmallVec<[char; 8]>;
 
 /// Where the decoder stands between two bytes of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +58,12 @@ impl Decoder {
             b'"' | b'\\' | 0xE0 | 0xED | 0xF0 | 0xF4 => byte,
             _ => 8,
         }
+    }
+
+    /// Whether the byte is a character by itself, spelled as it is, behind which the decoder stands where it
+    /// stood.
+    pub(crate) fn stays_at(self, byte: u8) -> bool {
+        self == Self::Boundary && matches!(byte, b' '..=0x7F) && byte != b'"' && byte != b'\\'
     }
 
     /// Whether it is in an escape, which looks at each byte.
@@ -176,6 +191,12 @@ fn after_digit<C: Content>(
 
 fn can_escape<C: Content>(content: &C, style: EscapeStyle) -> bool {
     // Any character can be spelled as an escape.
+    if let Some(characters) = content.next_characters() {
+        let needs_escape = |&character: &char| matches!(character, '\0'..' ' | '"' | '\\');
+        return characters
+            .iter()
+            .any(|character| style == EscapeStyle::Any || needs_escape(character));
+    }
     if style == EscapeStyle::Any
         && let Some(goes_on) = content.goes_on()
     {
@@ -197,8 +218,21 @@ fn some_unit_in<C: Content>(
     high: Option<u16>,
     style: EscapeStyle,
 ) -> bool {
+    let is_short = |byte| SHORT_ESCAPES.iter().any(|(_, character)| *character == byte);
+    if let Some(characters) = content.next_characters() {
+        return characters.iter().any(|&character| {
+            let mut units = [0; 2];
+            let next = match (high, &*character.encode_utf16(&mut units)) {
+                (None, &[first, ..]) => Some(first),
+                (Some(high), &[first, low]) if first == high => Some(low),
+                _ => None,
+            };
+            let is_spelled = style == EscapeStyle::Any
+                || matches!(character, '\0'..' ') && !is_short(character as u8);
+            is_spelled && next.is_some_and(|unit| (least..=greatest).contains(&unit))
+        });
+    }
     if style == EscapeStyle::Minimal {
-        let is_short = |byte| SHORT_ESCAPES.iter().any(|(_, character)| *character == byte);
         let mut controls = (0..0x20).filter(|&byte| !is_short(byte));
         return high.is_none()
             && controls.any(|byte| {
