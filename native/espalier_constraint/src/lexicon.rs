@@ -84,7 +84,9 @@ fn suffixes_of(trie: &TokenTrie) -> Vec<Contents> {
         let Ok(text) = std::str::from_utf8(text) else {
             let cut =
                 Contents { groups: CharacterGroups::NOT_PLAIN, n_characters: text.len() as u32 };
-            path.iter().for_each(|&node| suffixes[node] = suffixes[node].or(cut));
+            for &node in path {
+                suffixes[node] = suffixes[node].or(cut);
+            }
             return;
         };
         let mut suffix = Contents::default();
@@ -106,7 +108,9 @@ impl Lexicon {
         let mut possible = Vec::new();
         trie.for_each_token(|text, ids| {
             let contents = Contents::of(text);
-            ids.iter().for_each(|&id| texts.add(id, contents));
+            for &id in ids {
+                texts.add(id, contents);
+            }
             let is_possible = FreeBounds::NONE.allow(text);
             let possible_contents = if is_possible { contents } else { Contents::default() };
             possible.extend(ids.iter().map(|_| possible_contents));
@@ -195,8 +199,9 @@ impl Lexicon {
         }
         let mut words = self.texts.within(contents);
         if contents.n_characters > LONG && contents.n_characters < self.trie.depth() as u32 {
-            let longer = self.long_texts(contents.n_characters);
-            longer.iter().for_each(|long| words[long.id as usize / 32] &= !(1 << (long.id % 32)));
+            for long in self.long_texts(contents.n_characters) {
+                words[long.id as usize / 32] &= !(1 << (long.id % 32));
+            }
         }
         let n_within = words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         let within = Arc::new(TokenSet::of_words(words, n_within));

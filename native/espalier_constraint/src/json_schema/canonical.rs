@@ -13,49 +13,40 @@ use smallvec::SmallVec;
 
 use super::decimal::Decimal;
 use super::number_range::Bound;
-use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
+use super::schema::{Constants, Kind, Literal, Node, NodeId, Types};
 use crate::error::Error;
 use crate::meter::Meter;
 
 /// For each node the literal that stands for all that say the same.
 pub(super) fn canonical_literals(nodes: &[Node], meter: &Meter) -> Result<Vec<Literal>, Error> {
-    let ids = 0..nodes.len() as NodeId;
-    let mut canonical: Vec<Literal> = ids.clone().map(Literal::of).collect();
+    let mut canonical: Vec<Literal> = (0..nodes.len() as NodeId).map(Literal::of).collect();
     let mut is_entered = vec![false; nodes.len()];
     let mut known: FxHashMap<Statement<'_>, Literal> = FxHashMap::default();
-    let mut tasks: Vec<Task<'_>> = ids.rev().map(Task::Enter).collect();
-    while let Some(task) = tasks.pop() {
-        match task {
-            Task::Enter(node) => {
-                if !std::mem::replace(&mut is_entered[node as usize], true) {
-                    let statement = statement(&nodes[node as usize].kind);
-                    meter.spend(1 + statement.len() / 4)?;
-                    let children = statement.iter().filter_map(Part::node);
-                    let children: SmallVec<[NodeId; 8]> = children.collect();
-                    tasks.push(Task::Leave(node, statement));
-                    tasks.extend(children.into_iter().map(Task::Enter));
+    known.reserve(nodes.len());
+    let mut open = Vec::new();
+    for root in 0..nodes.len() as NodeId {
+        open.extend(Some(root).filter(|&root| !is_entered[root as usize]));
+        while let Some(&node) = open.last() {
+            let kind = &nodes[node as usize].kind;
+            let statement = statement(kind, &canonical);
+            if !std::mem::replace(&mut is_entered[node as usize], true) {
+                meter.spend(1 + statement.len() / 4)?;
+                // What it refers to comes first.
+                let n_open = open.len();
+                let children = statement.iter().filter_map(Part::node);
+                open.extend(children.filter(|&child| !is_entered[child as usize]));
+                if open.len() > n_open {
+                    continue;
                 }
             }
-            Task::Leave(node, mut statement) => {
-                for part in &mut statement {
-                    if let Part::Literal(literal) = part {
-                        *literal = literal.among(&canonical);
-                    }
-                }
-                canonical[node as usize] = match (&nodes[node as usize].kind, &statement[..]) {
-                    (Kind::All(_) | Kind::Any(_) | Kind::One(_), &[_, Part::Literal(only)]) => only,
-                    _ => *known.entry(statement).or_insert(Literal::of(node)),
-                };
-            }
+            open.pop();
+            canonical[node as usize] = match (kind, &statement[..]) {
+                (Kind::All(_) | Kind::Any(_) | Kind::One(_), &[_, Part::Literal(only)]) => only,
+                _ => *known.entry(statement).or_insert(Literal::of(node)),
+            };
         }
     }
     Ok(canonical)
-}
-
-enum Task<'a> {
-    Enter(NodeId),
-    /// What the node refers to is behind.
-    Leave(NodeId, Statement<'a>),
 }
 
 /// What a node says, part by part.
@@ -83,16 +74,20 @@ impl Part<'_> {
     }
 }
 
-fn statement(kind: &Kind) -> Statement<'_> {
+fn statement<'a>(kind: &'a Kind, canonical: &[Literal]) -> Statement<'a> {
     let mut parts = Statement::new();
+    let part = |literal: &Literal| Part::Literal(literal.among(canonical));
     parts.push(Part::Kind(discriminant(kind)));
     match kind {
-        Kind::All(list) | Kind::Any(list) | Kind::One(list) => parts.extend(literals(list)),
+        Kind::All(list) | Kind::Any(list) | Kind::One(list) => parts.extend(list.iter().map(part)),
         Kind::If { condition, then, otherwise } => {
-            parts.extend([*condition, *then, *otherwise].map(Part::Literal));
+            parts.extend([condition, then, otherwise].map(part));
         }
         Kind::Types(types) => parts.push(Part::Types(*types)),
-        Kind::Constants(constants) => add_constants(constants, &mut parts),
+        Kind::Constants(constants) => {
+            add_constants(constants, &mut parts);
+            parts.extend(constants.containers.iter().map(part));
+        }
         Kind::MultipleOf(divisor) => parts.push(Part::Decimal(divisor)),
         Kind::Lower(bound) | Kind::Upper(bound) => parts.push(Part::Bound(bound)),
         Kind::MinLength(count)
@@ -104,31 +99,35 @@ fn statement(kind: &Kind) -> Statement<'_> {
         Kind::Pattern(dfa) => parts.push(Part::Address(Arc::as_ptr(dfa).addr())),
         Kind::Items { prefix, rest } => {
             parts.push(Part::Count(prefix.len() as u32));
-            parts.extend(literals(prefix).chain(rest.map(Part::Literal)));
+            parts.extend(prefix.iter().chain(rest).map(part));
         }
         Kind::Contains { item, min, max, is_evaluated } => {
-            parts.extend([Part::Literal(*item), Part::Count(*min)]);
+            parts.extend([part(item), Part::Count(*min)]);
             parts.push(Part::Count(u32::from(*is_evaluated)));
             parts.extend(max.map(Part::Count));
         }
         Kind::UnevaluatedItems { statements, item: unevaluated }
         | Kind::UnevaluatedProperties { statements, value: unevaluated } => {
-            parts.push(Part::Literal(*unevaluated));
-            parts.extend(literals(statements));
+            parts.push(part(unevaluated));
+            parts.extend(statements.iter().map(part));
         }
         Kind::SpelledWhole | Kind::Unique => {}
         Kind::Required(name) => parts.push(Part::Text(name.as_bytes())),
-        Kind::Members(members) => add_members(members, &mut parts),
-        Kind::Names(literal) => parts.push(Part::Literal(*literal)),
+        Kind::Members(members) => {
+            for (name, value) in &members.properties {
+                parts.extend([Part::Text(name.as_bytes()), part(value)]);
+            }
+            for (dfa, value) in &members.patterns {
+                parts.extend([Part::Address(Arc::as_ptr(dfa).addr()), part(value)]);
+            }
+            parts.extend(members.rest.iter().map(part));
+        }
+        Kind::Names(literal) => parts.push(part(literal)),
         Kind::Dependent(name, literal) => {
-            parts.extend([Part::Text(name.as_bytes()), Part::Literal(*literal)]);
+            parts.extend([Part::Text(name.as_bytes()), part(literal)]);
         }
     }
     parts
-}
-
-fn literals(list: &[Literal]) -> impl Iterator<Item = Part<'_>> {
-    list.iter().map(|literal| Part::Literal(*literal))
 }
 
 fn add_constants<'a>(constants: &'a Constants, parts: &mut Statement<'a>) {
@@ -136,16 +135,4 @@ fn add_constants<'a>(constants: &'a Constants, parts: &mut Statement<'a>) {
     parts.extend(words.map(|word| Part::Count(u32::from(word))));
     parts.extend(constants.numbers.iter().map(Part::Decimal));
     parts.extend(constants.strings.iter().map(|text| Part::Text(text)));
-    parts.extend(literals(&constants.containers));
-}
-
-fn add_members<'a>(members: &'a Members, parts: &mut Statement<'a>) {
-    for (name, value) in &members.properties {
-        parts.extend([Part::Text(name.as_bytes()), Part::Literal(*value)]);
-    }
-    for (dfa, value) in &members.patterns {
-        parts.push(Part::Address(Arc::as_ptr(dfa).addr()));
-        parts.push(Part::Literal(*value));
-    }
-    parts.extend(members.rest.map(Part::Literal));
 }

@@ -236,13 +236,13 @@ impl Goals {
         }
         self.meter().spend(EXPANDED)?;
         let literals = self.literals.get(goal).clone();
-        let place = literals.first().map(|&literal| self.schema.pointer(literal).clone());
-        let place = |error: Error| place.as_ref().map_or(error.clone(), |place| error.at(place));
-        let expansion = Expansion::new(&self.schema, json_type, &mut self.disjoint);
-        let conjunctions = { expansion }.alternatives(&literals).map_err(&place)?;
+        let conjunctions =
+            Expansion::new(&self.schema, json_type, &mut self.disjoint).alternatives(&literals);
+        let conjunctions = conjunctions.map_err(|error| self.placed(error, &literals))?;
         let mut leaves = Vec::new();
         for atoms in conjunctions {
-            for leaf in self.leaves_of(&atoms, json_type).map_err(&place)? {
+            let found = self.leaves_of(&atoms, json_type);
+            for leaf in found.map_err(|error| self.placed(error, &literals))? {
                 self.meter().spend(1)?;
                 self.n_leaf_bytes += leaf.memory();
                 self.leaves.push(Arc::new(leaf));
@@ -252,6 +252,14 @@ impl Goals {
         let leaves: Arc<[LeafId]> = leaves.into();
         self.alternatives.insert((goal, json_type), leaves.clone());
         Ok(leaves)
+    }
+
+    /// The error at the place of a goal.
+    fn placed(&self, error: Error, literals: &[Literal]) -> Error {
+        match literals.first() {
+            Some(&literal) => error.at(self.schema.pointer(literal)),
+            None => error,
+        }
     }
 
     fn leaves_of(&mut self, atoms: &[Atom], json_type: JsonType) -> Result<Vec<Leaf>, Error> {

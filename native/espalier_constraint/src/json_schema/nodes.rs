@@ -22,6 +22,9 @@ pub(crate) struct Nodes {
     canonical: Arc<[Literal]>,
     /// Those that are being read, and later those of values that were met while reading a text.
     new: Vec<Node>,
+    /// Their places, one after the other.
+    places: Arc<str>,
+    new_places: String,
     /// Values that were met while reading, in canonical spelling, each with what only it satisfies.
     values: FxHashMap<String, Literal>,
     /// What satisfies one of some literals.
@@ -38,7 +41,9 @@ pub(crate) struct Nodes {
 impl Nodes {
     pub(super) fn add(&mut self, pointer: &str, kind: Kind) -> Literal {
         self.n_place_bytes += pointer.len();
-        self.new.push(Node { pointer: pointer.into(), kind });
+        let start = self.new_places.len();
+        self.new_places.push_str(pointer);
+        self.new.push(Node { place: start..self.new_places.len(), kind });
         Literal::of(self.len() as NodeId - 1)
     }
 
@@ -51,7 +56,14 @@ impl Nodes {
     pub(super) fn share(&mut self, meter: &Meter) -> Result<(), Error> {
         self.canonical = canonical_literals(&self.new, meter)?.into();
         self.own = std::mem::take(&mut self.new).into();
+        self.places = std::mem::take(&mut self.new_places).into();
         Ok(())
+    }
+
+    /// The place of a node; values that were met while reading have none.
+    pub(super) fn pointer(&self, node: NodeId) -> &str {
+        let places = if self.own.is_empty() { &self.new_places } else { &self.places[..] };
+        places.get(self.get(node).place.clone()).unwrap_or_default()
     }
 
     /// What stands for all literals that say the same.

@@ -12,7 +12,7 @@ use super::decimal::Decimal;
 use super::draft::Draft;
 use super::nodes::Nodes;
 use super::number_range::Bound;
-use super::place::{child, parent};
+use super::place::{child, parent, push_child};
 use super::resources::Resources;
 use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
@@ -45,7 +45,8 @@ pub(super) fn read_nodes(
     let resources = Resources::new((&document, draft), &documents, meter)?;
     let mut parser = Parser::new(resources, format, automata, meter);
     parser.schema_at(String::new(), &document)?;
-    while let Some(Unread { node, place, scope, value }) = parser.queue.pop_front() {
+    while let Some(Unread { node, scope, value }) = parser.queue.pop_front() {
+        let place = parser.nodes.pointer(node).to_owned();
         parser.draft = parser.resources.draft(&place);
         parser.scope = scope;
         let kind = parser.read_schema(&place, value).map_err(|error| error.at(&place))?;
@@ -55,14 +56,22 @@ pub(super) fn read_nodes(
 }
 
 fn read_json(text: &str, meter: &Meter) -> Result<Value, Error> {
-    limit!(meter.limits(), schema_nesting).check(json_nesting(text.as_bytes()))?;
     meter.spend(text.len() / 4)?;
-    serde_json::from_str(text).map_err(|error| Error::InvalidJson {
+    let nesting = limit!(meter.limits(), schema_nesting);
+    let read = serde_json::from_str(text);
+    // What was read is nested no deeper than that.
+    if read.is_err() || nesting.value < READ_NESTING {
+        nesting.check(json_nesting(text.as_bytes()))?;
+    }
+    read.map_err(|error| Error::InvalidJson {
         message: strip_position(&error.to_string()),
         line: error.line(),
         column: error.column(),
     })
 }
+
+/// How deep `serde_json` reads.
+const READ_NESTING: usize = 127;
 
 /// How deep a JSON text is nested, found without nesting of calls.
 pub(super) fn json_nesting(text: &[u8]) -> usize {
@@ -112,7 +121,6 @@ type Scope = Arc<[String]>;
 /// A schema that is read later.
 struct Unread<'a> {
     node: NodeId,
-    place: String,
     scope: Scope,
     value: &'a Value,
 }
@@ -158,8 +166,7 @@ impl<'a> Parser<'a> {
             return Ok(Literal::of(id));
         }
         let literal = self.add(&key.0, Kind::All(Vec::new()));
-        let (place, scope) = key.clone();
-        self.queue.push_back(Unread { node: literal.node(), place, scope, value });
+        self.queue.push_back(Unread { node: literal.node(), scope: key.1.clone(), value });
         self.by_place.insert(key, literal.node());
         Ok(literal)
     }
@@ -198,14 +205,17 @@ impl<'a> Parser<'a> {
         let mut statements = Vec::new();
         // Up to draft 7 the siblings of a reference mean nothing.
         let only_reference = self.draft <= Draft::Draft7 && keywords.contains_key("$ref");
+        let mut place = pointer.to_owned();
         for (keyword, value) in
             keywords.iter().filter(|(name, _)| !only_reference || *name == "$ref")
         {
-            let pointer = child(pointer, keyword);
-            let at = At { value, pointer: &pointer };
+            place.truncate(pointer.len());
+            push_child(&mut place, keyword);
+            let at = At { value, pointer: &place };
             statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
-        if self.draft >= Draft::Draft2019 {
+        let is_unevaluated = |keyword: &String| keyword.starts_with("unevaluated");
+        if self.draft >= Draft::Draft2019 && keywords.keys().any(is_unevaluated) {
             self.add_unevaluated(pointer, keywords, &mut statements)?;
         }
         Ok(Kind::All(statements))

@@ -4,13 +4,18 @@
 pub(super) fn child(place: &str, token: &str) -> String {
     let mut child = String::with_capacity(place.len() + 1 + token.len());
     child.push_str(place);
-    child.push('/');
-    if token.contains(['~', '/']) {
-        child.push_str(&token.replace('~', "~0").replace('/', "~1"));
-    } else {
-        child.push_str(token);
-    }
+    push_child(&mut child, token);
     child
+}
+
+/// Goes on from a place to that of a member or an item.
+pub(super) fn push_child(place: &mut String, token: &str) {
+    place.push('/');
+    if token.contains(['~', '/']) {
+        place.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    } else {
+        place.push_str(token);
+    }
 }
 
 /// The place of what holds it; a whole document's is its own.

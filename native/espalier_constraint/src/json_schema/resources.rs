@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::place::{child, decode_percent, parent};
+use super::place::{decode_percent, parent, push_child};
 use crate::error::Error;
 use crate::limits::limit;
 use crate::meter::Meter;
@@ -97,18 +97,23 @@ impl<'a> Resources<'a> {
         let mut n_place_bytes = 0;
         self.by_uri.insert(uri.to_owned(), prefix.clone());
         self.uris.insert(prefix.clone(), uri.to_owned());
-        let mut open = vec![(prefix.clone(), uri.to_owned(), value)];
-        while let Some((place, base, value)) = open.pop() {
-            meter.spend(1 + place.len() / 16)?;
-            let base = self.add_identifiers(&place, base, value, draft);
-            let children = subschemas(value, draft);
-            n_place_bytes +=
-                children.iter().map(|(path, _)| place.len() + path.len()).sum::<usize>();
+        // Places are only spelled where there is an identifier: each is what is added to the one before.
+        let mut steps: Vec<Step<'_>> = Vec::new();
+        let mut open = vec![Open { step: None, n_bytes: prefix.len(), base: uri.into(), value }];
+        while let Some(Open { step, n_bytes, mut base, value }) = open.pop() {
+            meter.spend(1 + n_bytes / 16)?;
+            if has_identifier(value) {
+                let place = spell(&prefix, &steps, step);
+                base = self.add_identifiers(&place, (*base).to_owned(), value, draft).into();
+            }
+            for_each_subschema(value, draft, |keyword, member, value| {
+                let n_bytes = n_bytes + 1 + keyword.len() + member.n_bytes();
+                n_place_bytes += n_bytes;
+                steps.push(Step { before: step, keyword, member });
+                let step = Some(steps.len() - 1);
+                open.push(Open { step, n_bytes, base: base.clone(), value });
+            });
             limit!(meter.limits(), place_bytes).check(n_place_bytes)?;
-            let children = children.into_iter();
-            open.extend(
-                children.map(|(path, value)| ([&place, &path[..]].concat(), base.clone(), value)),
-            );
         }
         self.documents.push(Document { prefix, value, draft });
         Ok(())
@@ -244,25 +249,88 @@ fn resolve(base: &str, reference: &str) -> (String, String) {
     (uri, fragment)
 }
 
-/// The schemas in a schema, each with the pointer to it.
-fn subschemas(schema: &Value, draft: Draft) -> Vec<(String, &Value)> {
-    let Some(keywords) = schema.as_object() else { return Vec::new() };
-    let mut found = Vec::new();
-    for (keyword, value) in keywords {
-        let place = child("", keyword);
+/// A schema whose subschemas are looked for.
+struct Open<'a> {
+    /// The last step to it.
+    step: Option<usize>,
+    /// About the bytes of its place.
+    n_bytes: usize,
+    base: Arc<str>,
+    value: &'a Value,
+}
+
+/// From a schema to one in it.
+struct Step<'a> {
+    /// The step that led to the schema.
+    before: Option<usize>,
+    keyword: &'a str,
+    member: Member<'a>,
+}
+
+/// Which of the schemas of a keyword.
+#[derive(Clone, Copy)]
+enum Member<'a> {
+    Only,
+    Index(usize),
+    Name(&'a str),
+}
+
+impl Member<'_> {
+    fn n_bytes(self) -> usize {
+        match self {
+            Self::Only => 0,
+            Self::Index(_) => 2,
+            Self::Name(name) => 1 + name.len(),
+        }
+    }
+}
+
+/// The place that the steps lead to.
+fn spell(prefix: &str, steps: &[Step<'_>], last: Option<usize>) -> String {
+    let way = std::iter::successors(last, |&step| steps[step].before);
+    let mut place = prefix.to_owned();
+    for step in way.collect::<Vec<_>>().into_iter().rev() {
+        push_child(&mut place, steps[step].keyword);
+        match steps[step].member {
+            Member::Only => {}
+            Member::Index(index) => push_child(&mut place, &index.to_string()),
+            Member::Name(name) => push_child(&mut place, name),
+        }
+    }
+    place
+}
+
+/// Whether a schema has a keyword that gives it a name, in any draft.
+fn has_identifier(schema: &Value) -> bool {
+    let keywords = schema.as_object().into_iter().flat_map(|keywords| keywords.keys());
+    keywords.into_iter().any(|keyword| {
+        let names = ["id", "$id", "$anchor", "$recursiveAnchor", "$dynamicAnchor"];
+        names.contains(&keyword.as_str())
+    })
+}
+
+/// Calls with each schema in a schema: the keyword, which of its schemas it is, and the schema.
+fn for_each_subschema<'a>(
+    schema: &'a Value,
+    draft: Draft,
+    mut call: impl FnMut(&'a str, Member<'a>, &'a Value),
+) {
+    for (keyword, value) in schema.as_object().into_iter().flatten() {
         match (keyword.as_str(), value) {
             ("items" | "dependencies", Value::Array(_)) if draft >= Draft::Draft2020 => {}
             ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
-                let schemas = schemas.iter().enumerate();
-                found.extend(schemas.map(|(index, value)| (format!("{place}/{index}"), value)));
+                for (index, value) in schemas.iter().enumerate() {
+                    call(keyword, Member::Index(index), value);
+                }
             }
             (
                 "$defs" | "definitions" | "properties" | "patternProperties" | "dependentSchemas"
                 | "dependencies",
                 Value::Object(schemas),
             ) => {
-                let schemas = schemas.iter().filter(|(_, value)| !value.is_array());
-                found.extend(schemas.map(|(name, value)| (child(&place, name), value)));
+                for (name, value) in schemas.iter().filter(|(_, value)| !value.is_array()) {
+                    call(keyword, Member::Name(name), value);
+                }
             }
             (
                 "additionalItems"
@@ -278,9 +346,8 @@ fn subschemas(schema: &Value, draft: Draft) -> Vec<(String, &Value)> {
                 | "unevaluatedItems"
                 | "unevaluatedProperties",
                 Value::Object(_) | Value::Bool(_),
-            ) => found.push((place, value)),
+            ) => call(keyword, Member::Only, value),
             _ => {}
         }
     }
-    found
 }

@@ -3,6 +3,7 @@
 //! A schema with several keywords is a node that says that all of their nodes hold. So each
 //! statement can be denied by itself.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -52,7 +53,8 @@ impl Literal {
 /// One statement, and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) pointer: Arc<str>,
+    /// Where its place is among those of all nodes.
+    pub(super) place: Range<usize>,
     pub(crate) kind: Kind,
 }
 
@@ -276,35 +278,35 @@ impl Schema {
         &self.node(literal.node()).kind
     }
 
-    pub(crate) fn pointer(&self, literal: Literal) -> &Arc<str> {
-        &self.node(literal.node()).pointer
+    pub(crate) fn pointer(&self, literal: Literal) -> &str {
+        self.nodes.pointer(literal.node())
     }
 
     /// A schema that leads back to itself without going into a value says nothing.
     fn refuse_loops(&self) -> Result<(), Error> {
-        #[derive(PartialEq)]
+        #[derive(Clone, Copy, PartialEq)]
         enum Visit {
+            New,
             Open,
             Done,
         }
-        let mut visits: FxHashMap<NodeId, Visit> = FxHashMap::default();
+        let mut visits = vec![Visit::New; self.nodes.len()];
+        let mut stack = Vec::new();
         for root in 0..self.nodes.len() as NodeId {
-            let mut stack = vec![(root, 0)];
+            stack.push((root, 0));
             while let Some((id, next)) = stack.pop() {
                 self.meter.spend(1)?;
-                if next == 0 && visits.get(&id) == Some(&Visit::Done) {
+                let visit = &mut visits[id as usize];
+                if next == 0 && *visit == Visit::Done {
                     continue;
                 }
-                visits.insert(id, Visit::Open);
-                match self.node(id).kind.nth_in_place(next) {
-                    Some(child) if visits.get(&child.node()) == Some(&Visit::Open) => {
-                        return Err(parse::loop_at(&self.node(id).pointer));
-                    }
-                    Some(child) => stack.extend([(id, next + 1), (child.node(), 0)]),
-                    None => {
-                        visits.insert(id, Visit::Done);
-                    }
+                let child = self.node(id).kind.nth_in_place(next);
+                *visit = if child.is_some() { Visit::Open } else { Visit::Done };
+                let Some(child) = child else { continue };
+                if visits[child.node() as usize] == Visit::Open {
+                    return Err(parse::loop_at(self.nodes.pointer(id)));
                 }
+                stack.extend([(id, next + 1), (child.node(), 0)]);
             }
         }
         Ok(())
