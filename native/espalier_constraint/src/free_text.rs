@@ -15,7 +15,7 @@ use crate::json_schema::bytes_after;
 use crate::lexicon::Lexicon;
 
 /// The positions that are explored.
-const MAX_POSITIONS: usize = 150;
+const MAX_POSITIONS: usize = 64;
 
 /// Most tokens have fewer characters; for the sake of others no group is given up.
 const MOST_LENGTHS: u32 = 12;

@@ -24,7 +24,7 @@ pub(crate) struct StringTokens {
     closings: Arc<Closings>,
     /// Where these have one ending, and not all of its contents may come: those that may, by index.
     chosen: Option<Box<[u32]>>,
-    /// Some of both that may not follow.
+    /// Some of both that may not follow, ascending.
     pub(crate) refused: Vec<u32>,
     /// Those of which it takes more to know.
     pub(crate) doubtful: Vec<u32>,
@@ -135,6 +135,7 @@ impl Found {
             refused: Vec::new(),
         });
         self.refused.extend(ends.refused);
+        self.refused.sort_unstable();
         let (closings, chosen) = (ends.closings, ends.chosen);
         StringTokens { inside, closings, chosen, refused: self.refused, doubtful: self.doubtful }
     }
@@ -228,7 +229,8 @@ impl StringTokens {
 
     /// The same without some.
     pub(crate) fn without(&self, more: impl Iterator<Item = u32>) -> Self {
-        let refused = self.refused.iter().copied().chain(more).collect();
+        let mut refused: Vec<u32> = self.refused.iter().copied().chain(more).collect();
+        refused.sort_unstable();
         Self { refused, ..self.clone() }
     }
 

@@ -237,6 +237,11 @@ impl MaskBuilder {
         self.ids.extend_from_slice(tokens);
     }
 
+    /// Refuses ids, whatever the parts say.
+    pub(crate) fn refuse_all(&mut self, tokens: &[u32]) {
+        self.without.extend_from_slice(tokens);
+    }
+
     /// Decides about an id, whatever the parts say.
     pub(crate) fn set(&mut self, token: u32, is_allowed: bool) {
         if is_allowed { self.ids.push(token) } else { self.without.push(token) }

@@ -8,8 +8,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use crate::automaton::{Automaton, LazyAutomaton, StateId};
 use crate::error::Error;
 use crate::lexicon::LexiconKind;
@@ -95,8 +93,9 @@ impl Found {
     fn refused(&self, ids: &[u32]) -> Box<[u32]> {
         let left = self.left.iter().flat_map(|(_, rests)| rests.iter().map(|(id, _)| id));
         let others = self.allowed.iter().chain(&self.doubtful).copied();
-        let others: FxHashSet<u32> = others.chain(left).collect();
-        ids.iter().copied().filter(|id| !others.contains(id)).collect()
+        let mut others: Vec<u32> = others.chain(left).collect();
+        others.sort_unstable();
+        ids.iter().copied().filter(|id| others.binary_search(id).is_err()).collect()
     }
 
     fn leave(&mut self, state: StateId, visit: &Visit<'_>) {
@@ -252,7 +251,7 @@ impl<M: Machine> Walk<'_, M> {
     ) -> Result<(), Error> {
         let (inside, state) = begun;
         tokens.inside.iter().for_each(|part| self.mask.add_part(part));
-        tokens.refused.iter().for_each(|id| self.mask.set(*id, false));
+        self.mask.refuse_all(&tokens.refused);
         let special = inside.special();
         for (example, rests) in tokens.endings(|content| special.contains(content)) {
             if let Some(after) = self.end_after(begun, example)? {
@@ -311,7 +310,7 @@ impl<M: Machine> Walk<'_, M> {
         };
         self.mask.add_part(&outcome.allowed);
         self.doubtful.extend(&outcome.doubtful);
-        outcome.refused.iter().for_each(|id| self.mask.set(*id, false));
+        self.mask.refuse_all(&outcome.refused);
         for (left, rests) in &outcome.left {
             let after = self.automaton.leave(state, *left)?;
             self.add_rests(after, rests, says)?;

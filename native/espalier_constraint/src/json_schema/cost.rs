@@ -26,9 +26,36 @@ const KEY_MADE_UP: usize = 100;
 /// What is known of the goals that were looked at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Costs {
-    goals: FxHashMap<GoalId, Option<u64>>,
+    /// By goal.
+    goals: Vec<Cost>,
     /// Of leaves whose cost depends on no goal.
     scalars: FxHashMap<LeafId, u64>,
+}
+
+/// What is known of the cost of a goal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cost {
+    #[default]
+    Unknown,
+    /// No value satisfies the goal.
+    Impossible,
+    Bytes(u64),
+}
+
+impl Costs {
+    fn get(&self, goal: GoalId) -> Option<Option<u64>> {
+        match self.goals.get(goal as usize)? {
+            Cost::Unknown => None,
+            Cost::Impossible => Some(None),
+            Cost::Bytes(cost) => Some(Some(*cost)),
+        }
+    }
+
+    fn settle(&mut self, goal: GoalId, cost: Option<u64>) {
+        let n_goals = self.goals.len().max(goal as usize + 1);
+        self.goals.resize(n_goals, Cost::Unknown);
+        self.goals[goal as usize] = cost.map_or(Cost::Impossible, Cost::Bytes);
+    }
 }
 
 /// Goals whose costs are being settled together.
@@ -36,6 +63,8 @@ pub(crate) struct Costs {
 pub(crate) struct Pending {
     costs: FxHashMap<GoalId, Option<u64>>,
     order: Vec<GoalId>,
+    /// Whether some cost was asked for that is not settled.
+    is_asked: bool,
 }
 
 /// Where costs of goals come from: what is settled, or what is known while settling.
@@ -50,9 +79,10 @@ impl Costing<'_> {
         match self {
             Self::Settled => goals.cost(goal),
             Self::Settling(pending) => {
-                if let Some(&cost) = goals.costs.goals.get(&goal) {
+                if let Some(cost) = goals.costs.get(goal) {
                     return Ok(cost);
                 }
+                pending.is_asked = true;
                 Ok(*pending.costs.entry(goal).or_insert_with(|| {
                     pending.order.push(goal);
                     None
@@ -71,7 +101,7 @@ impl Costing<'_> {
     ) -> Result<bool, Error> {
         match self {
             Self::Settled => Ok(!goals.is_possible(goal)?),
-            Self::Settling(_) => Ok(goals.costs.goals.get(&goal) == Some(&None)),
+            Self::Settling(_) => Ok(goals.costs.get(goal) == Some(None)),
         }
     }
 }
@@ -80,11 +110,14 @@ impl Goals {
     /// The bytes of a short text of a value that satisfies the goal; `None` when there is no
     /// such value.
     pub(crate) fn cost(&mut self, goal: GoalId) -> Result<Option<u64>, Error> {
-        if let Some(&cost) = self.costs.goals.get(&goal) {
+        if let Some(cost) = self.costs.get(goal) {
             return Ok(cost);
         }
-        let mut pending =
-            Pending { costs: FxHashMap::from_iter([(goal, None)]), order: vec![goal] };
+        let mut pending = Pending {
+            costs: FxHashMap::from_iter([(goal, None)]),
+            order: vec![goal],
+            is_asked: false,
+        };
         loop {
             let n_goals = pending.order.len();
             let mut has_changed = false;
@@ -99,13 +132,14 @@ impl Goals {
                     has_changed = true;
                 }
             }
-            if !has_changed && pending.order.len() == n_goals {
+            if !pending.is_asked || !has_changed && pending.order.len() == n_goals {
                 break;
             }
         }
-        let cost = pending.costs[&goal];
-        self.costs.goals.extend(pending.costs);
-        Ok(cost)
+        for (&goal, &cost) in &pending.costs {
+            self.costs.settle(goal, cost);
+        }
+        Ok(pending.costs[&goal])
     }
 
     /// Whether some value satisfies the goal.

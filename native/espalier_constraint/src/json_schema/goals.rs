@@ -138,7 +138,9 @@ pub(crate) struct Goals {
     leaves: Vec<Arc<Leaf>>,
     /// About the memory of the leaves beyond themselves.
     n_leaf_bytes: usize,
-    alternatives: FxHashMap<(GoalId, JsonType), Arc<[LeafId]>>,
+    /// By goal and type, as far as they were asked for.
+    alternatives: Vec<[Option<Arc<[LeafId]>>; JsonType::ALL.len()]>,
+    no_leaves: Arc<[LeafId]>,
     disjoint: Disjoint,
     products: Products,
     /// For a goal and literals, with the clauses that each meets: into which parts its values fall.
@@ -157,7 +159,8 @@ impl Goals {
             n_literals: 0,
             leaves: Vec::new(),
             n_leaf_bytes: 0,
-            alternatives: FxHashMap::default(),
+            alternatives: Vec::new(),
+            no_leaves: Arc::new([]),
             disjoint: Disjoint::default(),
             products: Products::default(),
             ways: FxHashMap::default(),
@@ -198,7 +201,7 @@ impl Goals {
 
     /// About how many bytes all of it takes.
     pub(crate) fn memory(&self) -> usize {
-        const GOAL_BYTES: usize = 150;
+        const GOAL_BYTES: usize = 250;
         const LEAF_BYTES: usize = 600;
         self.literals.len() * GOAL_BYTES
             + self.n_literals * size_of::<Literal>()
@@ -231,7 +234,8 @@ impl Goals {
         goal: GoalId,
         json_type: JsonType,
     ) -> Result<Arc<[LeafId]>, Error> {
-        if let Some(alternatives) = self.alternatives.get(&(goal, json_type)) {
+        let of_goal = self.alternatives.get(goal as usize);
+        if let Some(alternatives) = of_goal.and_then(|types| types[json_type as usize].as_ref()) {
             return Ok(alternatives.clone());
         }
         self.meter().spend(EXPANDED)?;
@@ -249,8 +253,10 @@ impl Goals {
                 leaves.push(self.leaves.len() as LeafId - 1);
             }
         }
-        let leaves: Arc<[LeafId]> = leaves.into();
-        self.alternatives.insert((goal, json_type), leaves.clone());
+        let leaves = if leaves.is_empty() { self.no_leaves.clone() } else { leaves.into() };
+        let n_goals = self.alternatives.len().max(goal as usize + 1);
+        self.alternatives.resize_with(n_goals, Default::default);
+        self.alternatives[goal as usize][json_type as usize] = Some(leaves.clone());
         Ok(leaves)
     }
 
