@@ -161,6 +161,16 @@ pub(crate) trait Inside: Sized {
         byte: u8,
     ) -> Move<Self::Position, Self::End>;
 
+    /// How far a text leads from the start that stays inside of the string.
+    fn after(&self, text: &[u8]) -> Option<Self::Position> {
+        (0..text.len()).try_fold(self.start(), |position, index| {
+            match self.step(&position, &text[..index], text[index]) {
+                Move::Stays(next) => Some(next),
+                Move::Ends(_) | Move::Refused => None,
+            }
+        })
+    }
+
     /// Whether texts with the same end may lead to states that differ, where the machine says that it
     /// [depends on the text](Machine::dependence).
     fn is_proxy(&self) -> bool;

@@ -68,6 +68,38 @@ impl<'a> Visit<'a> {
     }
 }
 
+/// A node, as it is reached from outside.
+#[derive(Clone, Copy)]
+pub(crate) struct TrieNode<'a> {
+    trie: &'a TokenTrie,
+    node: usize,
+}
+
+impl<'a> TrieNode<'a> {
+    /// The ids of the token that ends here.
+    pub(crate) fn ids(self) -> &'a [u32] {
+        let Node { first_id, own_end, .. } = self.trie.nodes[self.node];
+        &self.trie.ids[first_id as usize..own_end as usize]
+    }
+
+    pub(crate) fn has_child(self, byte: u8) -> bool {
+        self.trie.child(self.node, byte).is_some()
+    }
+
+    fn child(self, byte: u8) -> Option<Self> {
+        Some(Self { node: self.trie.child(self.node, byte)?, ..self })
+    }
+
+    /// Visits what is below, as [`TokenTrie::walk_some`] does.
+    pub(crate) fn walk_below<E>(
+        self,
+        first: &Children,
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        self.trie.walk_from((self.node, 0), first, |_| false, enter)
+    }
+}
+
 /// Which children of a node are visited.
 pub(crate) enum Children {
     All,
@@ -221,6 +253,41 @@ impl TokenTrie {
             Some(node) => self.walk_from((node, text.len()), &Children::All, |_| false, enter),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn root(&self) -> TrieNode<'_> {
+        TrieNode { trie: self, node: Self::ROOT }
+    }
+
+    /// Calls with each node to which the beginning of a text leads, and that beginning; of texts in
+    /// ascending order with each once. `ends` tells before which bytes it ends.
+    pub(crate) fn for_each_beginning<'s, 't, E>(
+        &'s self,
+        texts: &[&'t [u8]],
+        ends: impl Fn(u8) -> bool,
+        mut call: impl FnMut(&'t [u8], TrieNode<'s>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut path, mut before): (Vec<TrieNode<'s>>, &[u8]) = (Vec::new(), &[]);
+        for text in texts {
+            if path.is_empty() {
+                path.push(self.root());
+                call(&[], self.root())?;
+            }
+            let n_common =
+                before.iter().zip(*text).take_while(|(byte, other)| byte == other).count();
+            path.truncate(n_common + 1);
+            // Otherwise it ended earlier, as it would again.
+            if path.len() == n_common + 1 {
+                for (index, &byte) in text.iter().enumerate().skip(n_common) {
+                    let last = path.last().copied().filter(|_| !ends(byte));
+                    let Some(next) = last.and_then(|last| last.child(byte)) else { break };
+                    path.push(next);
+                    call(&text[..=index], next)?;
+                }
+            }
+            before = text;
+        }
+        Ok(())
     }
 
     /// Visits the nodes below one of the given depth.

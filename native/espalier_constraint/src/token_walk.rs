@@ -16,7 +16,7 @@ use crate::number_tokens::NumberTrie;
 use crate::rests::{Rests, RestsBuilder};
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::{MaskBuilder, TokenSet};
-use crate::token_trie::{Children, TokenTrie, Visit};
+use crate::token_trie::{Children, TokenTrie, TrieNode, Visit};
 use crate::vocabulary::Vocabulary;
 
 type Position<M> = <<M as Machine>::Inside as Inside>::Position;
@@ -226,18 +226,50 @@ impl<M: Machine> Walk<'_, M> {
         // It may stand behind the string that it is a part of, which is found first.
         self.insides.push((state, inside.clone()));
         let index = self.insides.len() - 1;
-        let texts = inside.listed().filter(|texts| texts.len() <= MAX_LISTED);
-        self.ends_apart = texts.is_some().then_some(index);
-        let at = At::Inside { index, begun_at: 0, position: inside.start() };
-        let found = self.walk(&lexicon.trie, Spot { at, is_proxy: false })?;
+        let Some(texts) = inside.listed().filter(|texts| texts.len() <= MAX_LISTED) else {
+            let at = At::Inside { index, begun_at: 0, position: inside.start() };
+            let found = self.walk(&lexicon.trie, Spot { at, is_proxy: false })?;
+            self.take(found);
+            return Ok(());
+        };
+        self.ends_apart = Some(index);
+        self.add_beginnings(&texts, index, &lexicon.trie)?;
         self.ends_apart = None;
-        self.take(found);
-        let Some(texts) = texts else { return Ok(()) };
         let bounds = FreeBounds { escapes: inside.escapes(), ..FreeBounds::NONE };
         let free = lexicon.free_text(bounds);
         for same in texts.iter().filter_map(|text| free.closing_after(text)) {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), Says::Allowed)?;
+        }
+        Ok(())
+    }
+
+    /// Tokens that stay inside of a string that is one of some texts: those with which a text begins, and
+    /// those with escapes in them.
+    fn add_beginnings(
+        &mut self,
+        texts: &[&[u8]],
+        index: usize,
+        trie: &TokenTrie,
+    ) -> Result<(), Error> {
+        let mut before_escapes = Vec::new();
+        let is_escaped = |byte| byte < b' ' || byte == b'"' || byte == b'\\';
+        trie.for_each_beginning(texts, is_escaped, |text, node| {
+            self.automaton.meter().spend(1)?;
+            self.mask.allow_all(node.ids());
+            if node.has_child(b'\\') {
+                before_escapes.push((text, node));
+            }
+            Ok::<_, Error>(())
+        })?;
+        for (text, node) in before_escapes {
+            let inside = self.insides[index].1.clone();
+            let position = inside.after(text);
+            // No escape begins within a character.
+            let Some(position) = position.filter(|at| inside.is_boundary(at)) else { continue };
+            let from = Spot { at: At::Inside { index, begun_at: 0, position }, is_proxy: false };
+            let found = self.walk_below(node, &Children::Only(b"\\"[..].into()), from)?;
+            self.take(found);
         }
         Ok(())
     }
@@ -346,13 +378,8 @@ impl<M: Machine> Walk<'_, M> {
         spelled: &[u8],
     ) -> Result<Option<StateId>, Error> {
         self.automaton.meter().spend(1 + spelled.len())?;
-        let (inside, mut position) = (begun.0, begun.0.start());
-        for (index, &byte) in spelled.iter().enumerate() {
-            match inside.step(&position, &spelled[..index], byte) {
-                Move::Stays(next) => position = next,
-                Move::Ends(_) | Move::Refused => return Ok(None),
-            }
-        }
+        let inside = begun.0;
+        let Some(position) = inside.after(spelled) else { return Ok(None) };
         match inside.step(&position, spelled, b'"') {
             Move::Ends(end) => self.automaton.end((inside, begun.1), &end, spelled),
             Move::Stays(_) | Move::Refused => Ok(None),
@@ -375,8 +402,18 @@ impl<M: Machine> Walk<'_, M> {
     /// The tokens of a trie that may follow.
     fn walk(&mut self, trie: &TokenTrie, from: Spot<M>) -> Result<Found, Error> {
         let first = self.children(&from);
+        self.walk_below(trie.root(), &first, from)
+    }
+
+    /// Those of them that begin as a node does and go on with some bytes.
+    fn walk_below(
+        &mut self,
+        node: TrieNode<'_>,
+        first: &Children,
+        from: Spot<M>,
+    ) -> Result<Found, Error> {
         let (mut path, mut bytes, mut found) = (vec![from], Vec::new(), Found::default());
-        trie.walk_some(&first, |visit| {
+        node.walk_below(first, |visit| {
             path.truncate(visit.depth);
             bytes.truncate(visit.depth - 1);
             let next = self.next(&path[visit.depth - 1], &bytes, visit.byte)?;

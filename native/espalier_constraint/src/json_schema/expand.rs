@@ -420,14 +420,14 @@ pub(super) fn truth(
     let truth = match schema.kind(literal) {
         Kind::All(list) | Kind::Any(list) if depth < MAX_DEPTH && list.len() <= MAX_WIDTH => {
             let is_all = matches!(schema.kind(literal), Kind::All(_));
-            let mut truths = list.iter().map(|&other| of(other));
             // The first that decides it decides it; otherwise it is open if any is.
-            let is_decided = truths.clone().any(|truth| truth == Some(!is_all));
-            if is_decided {
-                Some(!is_all)
-            } else {
-                truths.all(|truth| truth == Some(is_all)).then_some(is_all)
-            }
+            let mut truths = list.iter().map(|&other| of(other));
+            let so_far = truths.try_fold(Some(is_all), |so_far, truth| match truth {
+                Some(truth) if truth != is_all => Err(truth),
+                Some(_) => Ok(so_far),
+                None => Ok(None),
+            });
+            so_far.unwrap_or_else(Some)
         }
         Kind::Types(types) => json_type.truth_of(*types),
         Kind::Constants(constants) => match json_type {

@@ -539,7 +539,7 @@ impl Inside for StringRest {
 
     fn next_bytes(&self, position: &Position) -> Option<Bytes> {
         if position.decoder.is_escape() {
-            return None;
+            return position.decoder.next_bytes().map(Bytes::from_slice);
         }
         let mut bytes = Bytes::new();
         match (&self.of, &position.read) {

@@ -28,6 +28,16 @@ pub(crate) fn shortest_suffix(
     if let Some(suffix) = prefix.shortest_suffix_to_multiple(range, style) {
         return Ok(suffix);
     }
+    if prefix.is_complete(range, style) {
+        return Ok(Vec::new());
+    }
+    // Mostly a digit is enough.
+    let completes = |byte: &u8| {
+        prefix.step(*byte, range, style).is_some_and(|next| next.is_complete(range, style))
+    };
+    if let Some(digit) = (b'0'..=b'9').find(completes) {
+        return Ok(vec![digit]);
+    }
     let suffix = search(prefix, range, style, meter)?;
     Ok(suffix.unwrap_or_else(|| make_up(prefix, range, style)))
 }

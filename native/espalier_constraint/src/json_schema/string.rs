@@ -71,6 +71,16 @@ impl Decoder {
         !matches!(self, Self::Boundary | Self::Inside { .. })
     }
 
+    /// In an escape the only bytes that may follow, where these are few.
+    pub(crate) fn next_bytes(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Backslash => Some(b"\"/\\bfnrtu"),
+            Self::High { .. } => Some(b"\\"),
+            Self::HighBackslash { .. } => Some(b"u"),
+            Self::Boundary | Self::Inside { .. } | Self::Unicode { .. } => None,
+        }
+    }
+
     /// Reads one byte of the string; not the quote that ends it, which only comes at a boundary.
     pub(crate) fn step<C: Content>(
         self,
