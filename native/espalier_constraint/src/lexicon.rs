@@ -213,7 +213,9 @@ impl Lexicon {
     fn find_free_text(&self, bounds: FreeBounds) -> StringTokens {
         match self.longer_than(bounds.max as u32) {
             Some(long) if !long.is_empty() => {
-                let refused = long.iter().filter(|long| !bounds.allow(&long.text));
+                let is_refused =
+                    |long: &&LongText| long.contents.is_plain() || !bounds.allow(&long.text);
+                let refused = long.iter().filter(is_refused);
                 let endless = self.free_text(FreeBounds { max: usize::MAX, ..bounds });
                 endless.without(refused.map(|long| long.id))
             }

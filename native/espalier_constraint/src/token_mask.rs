@@ -255,7 +255,8 @@ impl MaskBuilder {
             n_bytes += own.size_in_bytes();
             self.parts.push(Arc::new(own));
         }
-        self.without.sort_unstable();
+        // They mostly come in a few parts that are sorted, which this makes use of.
+        self.without.sort();
         self.without.dedup();
         let (parts, n_ids) = (self.parts, self.n_ids);
         let mask = TokenMask { parts, without: self.without.into(), n_ids };

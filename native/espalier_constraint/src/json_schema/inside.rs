@@ -227,6 +227,21 @@ impl StringRest {
         Some(Position { decoder, read: Read::Key { prefix, others } })
     }
 
+    /// The only characters that may follow, or what is spelled at the position, where these are few.
+    fn next_characters(&self, position: &Position) -> Option<Characters> {
+        match (&self.of, &position.read) {
+            (Of::Value(values), Read::Value(readings)) => {
+                ValueContent::characters_after(values, readings)
+            }
+            (Of::Key(key), Read::Key { prefix: Some(prefix), others })
+                if others.iter().all(Option::is_none) =>
+            {
+                key.keys.names.next_characters(*prefix)
+            }
+            _ => None,
+        }
+    }
+
     /// The same position for at most so many characters more, as far as that brings it to no bounds.
     fn far_from_bounds(&self, mut position: Position, longest: usize) -> Position {
         if let (Of::Value(values), Read::Value(readings)) = (&self.of, &mut position.read) {
@@ -539,7 +554,7 @@ impl Inside for StringRest {
 
     fn next_bytes(&self, position: &Position) -> Option<Bytes> {
         if position.decoder.is_escape() {
-            return position.decoder.next_bytes().map(Bytes::from_slice);
+            return position.decoder.next_bytes(self.next_characters(position).as_deref());
         }
         let mut bytes = Bytes::new();
         match (&self.of, &position.read) {
@@ -595,6 +610,15 @@ struct ValueContent<'a> {
 }
 
 impl ValueContent<'_> {
+    fn characters_after(values: &[ValueReading], readings: &Readings) -> Option<Characters> {
+        let mut characters = Characters::new();
+        for (value, reading) in values.iter().zip(readings) {
+            let Some(reading) = reading else { continue };
+            characters.extend(value.language().next_characters(*reading)?);
+        }
+        Some(characters)
+    }
+
     fn pushed(values: &[ValueReading], readings: &Readings, byte: u8) -> Option<Readings> {
         let steps = values.iter().zip(readings);
         let readings: Readings =
@@ -610,12 +634,7 @@ impl Content for ValueContent<'_> {
     }
 
     fn next_characters(&self) -> Option<Characters> {
-        let mut characters = Characters::new();
-        for (value, reading) in self.values.iter().zip(&self.readings) {
-            let Some(reading) = reading else { continue };
-            characters.extend(value.language().next_characters(*reading)?);
-        }
-        Some(characters)
+        Self::characters_after(self.values, &self.readings)
     }
 }
 

@@ -7,6 +7,7 @@ use regex_syntax::utf8::{Utf8Range, Utf8Sequences};
 use smallvec::SmallVec;
 
 use super::EscapeStyle;
+use crate::token_trie::Bytes;
 
 /// What decoded bytes are fed to: it refuses a byte when nothing goes on like that.
 pub(crate) trait Content: Sized {
@@ -71,12 +72,17 @@ impl Decoder {
         !matches!(self, Self::Boundary | Self::Inside { .. })
     }
 
-    /// In an escape the only bytes that may follow, where these are few.
-    pub(crate) fn next_bytes(self) -> Option<&'static [u8]> {
+    /// In an escape the only bytes that may follow, where these are few; of the content's next characters,
+    /// where these are few.
+    pub(crate) fn next_bytes(self, next: Option<&[char]>) -> Option<Bytes> {
         match self {
-            Self::Backslash => Some(b"\"/\\bfnrtu"),
-            Self::High { .. } => Some(b"\\"),
-            Self::HighBackslash { .. } => Some(b"u"),
+            Self::Backslash => {
+                let is_next = |byte: u8| next.is_none_or(|next| next.contains(&char::from(byte)));
+                let short = SHORT_ESCAPES.iter().filter(|(_, character)| is_next(*character));
+                Some(short.map(|(letter, _)| *letter).chain([b'u']).collect())
+            }
+            Self::High { .. } => Some(Bytes::from_slice(b"\\")),
+            Self::HighBackslash { .. } => Some(Bytes::from_slice(b"u")),
             Self::Boundary | Self::Inside { .. } | Self::Unicode { .. } => None,
         }
     }
