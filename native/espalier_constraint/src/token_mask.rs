@@ -255,7 +255,10 @@ impl MaskBuilder {
             n_bytes += own.size_in_bytes();
             self.parts.push(Arc::new(own));
         }
-        // They mostly come in a few parts that are sorted, which this makes use of.
+        #[expect(
+            clippy::stable_sort_primitive,
+            reason = "they come in a few parts that are sorted"
+        )]
         self.without.sort();
         self.without.dedup();
         let (parts, n_ids) = (self.parts, self.n_ids);

@@ -37,24 +37,19 @@ pub(crate) struct Costs {
 enum Cost {
     #[default]
     Unknown,
-    /// No value satisfies the goal.
-    Impossible,
-    Bytes(u64),
+    /// So many bytes; none where no value satisfies the goal.
+    Settled(Option<u64>),
 }
 
 impl Costs {
-    fn get(&self, goal: GoalId) -> Option<Option<u64>> {
-        match self.goals.get(goal as usize)? {
-            Cost::Unknown => None,
-            Cost::Impossible => Some(None),
-            Cost::Bytes(cost) => Some(Some(*cost)),
-        }
+    fn get(&self, goal: GoalId) -> Cost {
+        self.goals.get(goal as usize).copied().unwrap_or_default()
     }
 
     fn settle(&mut self, goal: GoalId, cost: Option<u64>) {
         let n_goals = self.goals.len().max(goal as usize + 1);
         self.goals.resize(n_goals, Cost::Unknown);
-        self.goals[goal as usize] = cost.map_or(Cost::Impossible, Cost::Bytes);
+        self.goals[goal as usize] = Cost::Settled(cost);
     }
 }
 
@@ -79,7 +74,7 @@ impl Costing<'_> {
         match self {
             Self::Settled => goals.cost(goal),
             Self::Settling(pending) => {
-                if let Some(cost) = goals.costs.get(goal) {
+                if let Cost::Settled(cost) = goals.costs.get(goal) {
                     return Ok(cost);
                 }
                 pending.is_asked = true;
@@ -101,7 +96,7 @@ impl Costing<'_> {
     ) -> Result<bool, Error> {
         match self {
             Self::Settled => Ok(!goals.is_possible(goal)?),
-            Self::Settling(_) => Ok(goals.costs.get(goal) == Some(None)),
+            Self::Settling(_) => Ok(goals.costs.get(goal) == Cost::Settled(None)),
         }
     }
 }
@@ -110,7 +105,7 @@ impl Goals {
     /// The bytes of a short text of a value that satisfies the goal; `None` when there is no
     /// such value.
     pub(crate) fn cost(&mut self, goal: GoalId) -> Result<Option<u64>, Error> {
-        if let Some(cost) = self.costs.get(goal) {
+        if let Cost::Settled(cost) = self.costs.get(goal) {
             return Ok(cost);
         }
         let mut pending = Pending {

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 const PART: &str = "automaton";
 
-pub(super) fn write_dfa(dfa: &Dfa, out: &mut Writer) {
+pub(crate) fn write_dfa(dfa: &Dfa, out: &mut Writer) {
     let width = Width::of(dfa.n_states());
     out.count(dfa.n_classes());
     out.raw(&std::array::from_fn::<u8, 256, _>(|byte| dfa.class(byte as u8)));
@@ -23,7 +23,7 @@ pub(super) fn write_dfa(dfa: &Dfa, out: &mut Writer) {
     }
 }
 
-pub(super) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
+pub(crate) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
     let n_classes = input.u32(PART)? as usize;
     let classes = input.bytes(256, PART)?.first_chunk().copied().unwrap_or([0; 256]);
     if !(1..=256).contains(&n_classes)

@@ -22,7 +22,10 @@ mod vocabulary;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::Error;
-use fields::{Reader, Writer};
+pub(crate) use automaton::read_dfa;
+#[cfg(test)]
+pub(crate) use automaton::write_dfa;
+pub(crate) use fields::{Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"ESPALIER";
 /// Changes whenever what is written can't be read by what read it before.

@@ -38,10 +38,11 @@
 
 mod dates;
 mod hosts;
+mod kept;
 mod patterns;
 mod uris;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::dfa::Dfa;
 use crate::error::Error;
@@ -49,35 +50,39 @@ use crate::limits::Limit;
 use crate::meter::{Meter, Quota};
 use crate::regex;
 
-/// What gives the automaton of a format over the UTF-8 of decoded strings, built when it is first asked
-/// for; none for a name that is not known.
+/// What gives the automaton of a format over the UTF-8 of decoded strings, made or read when it is first
+/// asked for; none for a name that is not known.
 pub(super) fn automaton(name: &str) -> Option<impl FnOnce() -> Arc<Dfa> + use<>> {
-    let format = FORMATS.iter().find(|(known, _)| *known == name);
-    format.map(|(_, dfa)| || Arc::clone(dfa))
+    static KNOWN: [OnceLock<Arc<Dfa>>; FORMATS.len()] = [const { OnceLock::new() }; FORMATS.len()];
+    let index = FORMATS.iter().position(|(known, _)| *known == name)?;
+    let (name, make) = FORMATS[index];
+    let automaton = move || Arc::new(kept::automaton(name).unwrap_or_else(make));
+    Some(move || KNOWN[index].get_or_init(automaton).clone())
 }
 
-type Format = (&'static str, LazyLock<Arc<Dfa>>);
+/// The name of a format, and what makes its automaton.
+type Format = (&'static str, fn() -> Dfa);
 
 static FORMATS: [Format; 19] = [
-    ("date-time", LazyLock::new(|| matches(&dates::date_time()))),
-    ("date", LazyLock::new(|| matches(&dates::full_date()))),
-    ("time", LazyLock::new(|| matches(&dates::full_time()))),
-    ("duration", LazyLock::new(|| matches(&dates::duration()))),
-    ("email", LazyLock::new(|| minimal(&hosts::email()))),
-    ("idn-email", LazyLock::new(|| minimal(&hosts::idn_email()))),
-    ("hostname", LazyLock::new(|| minimal(&hosts::hostname(hosts::NAME_STEPS)))),
-    ("idn-hostname", LazyLock::new(|| minimal(&hosts::idn_hostname()))),
-    ("ipv4", LazyLock::new(|| matches(&hosts::ipv4()))),
-    ("ipv6", LazyLock::new(|| matches(&hosts::ipv6(1)))),
-    ("uri", LazyLock::new(|| matches(&uris::URI.absolute()))),
-    ("uri-reference", LazyLock::new(|| matches(&uris::URI.reference()))),
-    ("iri", LazyLock::new(|| matches(&uris::IRI.absolute()))),
-    ("iri-reference", LazyLock::new(|| matches(&uris::IRI.reference()))),
-    ("uri-template", LazyLock::new(|| matches(&uris::template()))),
-    ("uuid", LazyLock::new(|| matches(UUID))),
-    ("json-pointer", LazyLock::new(|| matches(JSON_POINTER))),
-    ("relative-json-pointer", LazyLock::new(|| matches(&relative_json_pointer()))),
-    ("regex", LazyLock::new(|| minimal(&patterns::pattern()))),
+    ("date-time", || compile(&dates::date_time())),
+    ("date", || compile(&dates::full_date())),
+    ("time", || compile(&dates::full_time())),
+    ("duration", || compile(&dates::duration())),
+    ("email", || hosts::email().minimized()),
+    ("idn-email", || hosts::idn_email().minimized()),
+    ("hostname", || hosts::hostname(hosts::NAME_STEPS).minimized()),
+    ("idn-hostname", || hosts::idn_hostname().minimized()),
+    ("ipv4", || compile(&hosts::ipv4())),
+    ("ipv6", || compile(&hosts::ipv6(1))),
+    ("uri", || compile(&uris::URI.absolute())),
+    ("uri-reference", || compile(&uris::URI.reference())),
+    ("iri", || compile(&uris::IRI.absolute())),
+    ("iri-reference", || compile(&uris::IRI.reference())),
+    ("uri-template", || compile(&uris::template())),
+    ("uuid", || compile(UUID)),
+    ("json-pointer", || compile(JSON_POINTER)),
+    ("relative-json-pointer", || compile(&relative_json_pointer())),
+    ("regex", || patterns::pattern().minimized()),
 ];
 
 const UUID: &str = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
@@ -85,14 +90,6 @@ const JSON_POINTER: &str = "(?:/(?:[^/~]|~[01])*)*";
 
 fn relative_json_pointer() -> String {
     format!("(?:0|[1-9][0-9]*)(?:#|{JSON_POINTER})")
-}
-
-fn matches(expression: &str) -> Arc<Dfa> {
-    Arc::new(compile(expression))
-}
-
-fn minimal(dfa: &Dfa) -> Arc<Dfa> {
-    Arc::new(dfa.minimized())
 }
 
 fn compile(expression: &str) -> Dfa {
@@ -125,7 +122,8 @@ mod tests {
 
     #[test]
     fn automata_are_small() {
-        for (name, dfa) in &FORMATS {
+        for (name, _) in FORMATS {
+            let dfa = automaton(name).unwrap()();
             assert!((10..12_000).contains(&dfa.n_states()), "{name}: {} states", dfa.n_states());
         }
     }
