@@ -217,7 +217,8 @@ impl TokenSet {
 impl MaskBuilder {
     /// No ids yet, of so many.
     pub(crate) fn new(n_ids: usize) -> Self {
-        Self { parts: Parts::new(), ids: Vec::new(), without: Vec::new(), n_ids }
+        const MOST_IDS: usize = 256;
+        Self { parts: Parts::new(), ids: Vec::with_capacity(MOST_IDS), without: Vec::new(), n_ids }
     }
 
     /// Allows what another mask allows.

@@ -412,7 +412,11 @@ impl<M: Machine> Walk<'_, M> {
         first: &Children,
         from: Spot<M>,
     ) -> Result<Found, Error> {
-        let (mut path, mut bytes, mut found) = (vec![from], Vec::new(), Found::default());
+        const MOST_DEPTHS: usize = 16;
+        let (mut path, mut bytes) =
+            (Vec::with_capacity(MOST_DEPTHS), Vec::with_capacity(MOST_DEPTHS));
+        let mut found = Found::default();
+        path.push(from);
         node.walk_below(first, |visit| {
             path.truncate(visit.depth);
             bytes.truncate(visit.depth - 1);

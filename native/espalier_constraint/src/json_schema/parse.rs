@@ -134,6 +134,15 @@ struct At<'a, 'p> {
 
 type Siblings<'a> = &'a serde_json::Map<String, Value>;
 
+/// The value of a keyword, if it is there. Most schemas have so few that comparing is quicker than hashing.
+fn keyword<'a>(keywords: Siblings<'a>, name: &str) -> Option<&'a Value> {
+    const FEW: usize = 10;
+    if keywords.len() > FEW {
+        return keywords.get(name);
+    }
+    keywords.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
 impl<'a> Parser<'a> {
     fn new(
         resources: Resources<'a>,
@@ -204,7 +213,7 @@ impl<'a> Parser<'a> {
         };
         let mut statements = Vec::new();
         // Up to draft 7 the siblings of a reference mean nothing.
-        let only_reference = self.draft <= Draft::Draft7 && keywords.contains_key("$ref");
+        let only_reference = self.draft <= Draft::Draft7 && keyword(keywords, "$ref").is_some();
         let mut place = pointer.to_owned();
         for (keyword, value) in
             keywords.iter().filter(|(name, _)| !only_reference || *name == "$ref")
@@ -397,7 +406,7 @@ impl<'a> Parser<'a> {
         name: &str,
         siblings: Siblings<'a>,
     ) -> Result<Option<Literal>, Error> {
-        let value = siblings.get(name);
+        let value = keyword(siblings, name);
         value.map(|value| self.schema_at(child(parent(at.pointer), name), value)).transpose()
     }
 
@@ -667,7 +676,7 @@ fn object_of_schemas<'a>(
     keyword: &str,
     pointer: &str,
 ) -> Result<Vec<(&'a str, String, &'a Value)>, Error> {
-    let Some(value) = keywords.get(keyword) else { return Ok(Vec::new()) };
+    let Some(value) = self::keyword(keywords, keyword) else { return Ok(Vec::new()) };
     let members =
         value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))?;
     let members = members.iter();

@@ -1,5 +1,7 @@
 //! Places in a schema, as JSON Pointers (RFC 6901).
 
+use serde_json::Value;
+
 /// The place of a member or an item.
 pub(super) fn child(place: &str, token: &str) -> String {
     let mut child = String::with_capacity(place.len() + 1 + token.len());
@@ -26,8 +28,24 @@ pub(super) fn parent(place: &str) -> &str {
     &place[..pointer + end]
 }
 
+/// The value at a JSON Pointer.
+pub(super) fn value_at<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return document.pointer(pointer);
+    }
+    let mut tokens = pointer.split('/');
+    let is_pointer = tokens.next() == Some("");
+    tokens.try_fold(is_pointer.then_some(document)?, |value, token| match value {
+        Value::Object(members) => members.get(token),
+        other => other.pointer(&child("", token)),
+    })
+}
+
 /// A fragment of a URI, decoded.
 pub(super) fn decode_percent(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::place::{decode_percent, parent, push_child};
+use super::place::{decode_percent, parent, push_child, value_at};
 use crate::error::Error;
 use crate::limits::limit;
 use crate::meter::Meter;
@@ -168,7 +168,7 @@ impl<'a> Resources<'a> {
     /// The value at a place, if there is one.
     pub(super) fn get(&self, place: &str) -> Option<&'a Value> {
         let document = self.document(place);
-        document.value.pointer(&place[document.prefix.len()..])
+        value_at(document.value, &place[document.prefix.len()..])
     }
 
     pub(super) fn draft(&self, place: &str) -> Draft {
