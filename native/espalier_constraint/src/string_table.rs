@@ -147,14 +147,7 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn find_tokens(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> StringTokens {
-        let free = match rest.room() {
-            // Up to some length it is as if there were no bound.
-            Some((n_free, _)) if n_free < self.longest => {
-                let far = self.id_of(rest, rest.shared_start(0));
-                self.free(rest, far, lexicon).map(|free| free.up_to(n_free))
-            }
-            _ => self.free(rest, start, lexicon),
-        };
+        let free = self.free_from_start(rest, start, lexicon);
         if rest.is_free(self.longest) || free.is_some_and(|free| free.is_everything) {
             let (free, ends) = (free_text(rest, lexicon), self.ends(rest, start, lexicon));
             return Found::default().finish(free.inside.clone(), Some(ends), lexicon.n_ids);
@@ -255,6 +248,18 @@ impl<I: Inside> StringTable<I> {
         }
         let free = self.free(rest, position, lexicon);
         free.is_some_and(|free| lexicon.suffixes(visit.node).is_within(free.contents))
+    }
+
+    /// Which texts are free at the start of the rest of a string.
+    fn free_from_start(&mut self, rest: &I, start: u32, lexicon: &Lexicon) -> Option<Free> {
+        match rest.room() {
+            // Up to some length it is as if there were no bound.
+            Some((n_free, _)) if n_free < self.longest => {
+                let far = self.id_of(rest, rest.shared_start(0));
+                self.free(rest, far, lexicon).map(|free| free.up_to(n_free))
+            }
+            _ => self.free(rest, start, lexicon),
+        }
     }
 
     /// Which texts are free at a position, see [`free_contents`].

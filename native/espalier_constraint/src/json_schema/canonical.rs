@@ -136,3 +136,76 @@ fn add_constants<'a>(constants: &'a Constants, parts: &mut Statement<'a>) {
     parts.extend(constants.numbers.iter().map(Part::Decimal));
     parts.extend(constants.strings.iter().map(|text| Part::Text(text)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::JsonSchemaOptions;
+    use super::super::automata::Automata;
+    use super::super::schema::Schema;
+    use super::*;
+
+    /// Whether the schemas of the first two properties are one literal.
+    fn are_one(schema: &str) -> bool {
+        let options = JsonSchemaOptions::generating();
+        let mut automata = Automata::default();
+        let schema = Schema::parse(schema, &[], options, &mut automata, &Meter::unlimited());
+        let schema = schema.unwrap();
+        let members = (0..schema.nodes.len() as NodeId).find_map(|node| match schema.node(node) {
+            Node { kind: Kind::Members(members), .. } => Some(members),
+            _ => None,
+        });
+        let values: Vec<Literal> =
+            members.unwrap().properties.iter().map(|(_, value)| *value).collect();
+        schema.nodes.canonical(values[0]) == schema.nodes.canonical(values[1])
+    }
+
+    fn pair(first: &str, second: &str) -> String {
+        format!(
+            r##"{{"properties": {{"a": {first}, "b": {second}}}, "$defs": {{"s": {{"type": "string"}}}}}}"##
+        )
+    }
+
+    #[test]
+    fn schemas_that_say_the_same_are_one() {
+        let object = r#"{"properties": {"x": {"type": "integer"}}, "required": ["x"]}"#;
+        let described = r#"{"properties": {"x": {"title": "X", "type": "integer"}}, "required": ["x"], "default": {}}"#;
+        for (first, second) in [
+            (r#"{"type": "string"}"#, r#"{"description": "b", "type": "string"}"#),
+            (r#"{"type": "string"}"#, r##"{"$ref": "#/$defs/s"}"##),
+            (r#"{"enum": [1, "a", {"b": []}]}"#, r#"{"enum": [1.0, "a", {"b": []}]}"#),
+            (r#"{"pattern": "^a+$"}"#, r#"{"pattern": "^a+$"}"#),
+            (r#"{"allOf": [{"minimum": 1}]}"#, r#"{"minimum": 1}"#),
+            (object, described),
+        ] {
+            assert!(are_one(&pair(first, second)), "{first} and {second}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_say_something_else_are_not() {
+        for (first, second) in [
+            (r#"{"type": "string"}"#, r#"{"type": ["string", "null"]}"#),
+            (r#"{"type": "string"}"#, r#"{"not": {"type": "string"}}"#),
+            (r#"{"minLength": 2}"#, r#"{"maxLength": 2}"#),
+            (r#"{"minimum": 2}"#, r#"{"exclusiveMinimum": 2}"#),
+            (r#"{"pattern": "^a+$"}"#, r#"{"pattern": "^b+$"}"#),
+            (r#"{"contains": {"const": 1}}"#, r#"{"contains": {"const": 1}, "maxContains": 1}"#),
+            (r#"{"items": {"const": 1}}"#, r#"{"prefixItems": [{"const": 1}]}"#),
+            (
+                r#"{"anyOf": [{"minimum": 1}, {"type": "null"}]}"#,
+                r#"{"oneOf": [{"minimum": 1}, {"type": "null"}]}"#,
+            ),
+            (r#"{"enum": ["a"]}"#, r#"{"enum": ["a", null]}"#),
+            (r#"{"properties": {"x": {}, "y": {}}}"#, r#"{"properties": {"y": {}, "x": {}}}"#),
+            (r#"{"required": ["x"]}"#, r#"{"required": ["y"]}"#),
+        ] {
+            assert!(!are_one(&pair(first, second)), "{first} and {second}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_refer_to_themselves_end() {
+        let list = r##"{"properties": {"next": {"$ref": "#/properties/a"}}}"##;
+        are_one(&pair(list, list));
+    }
+}
