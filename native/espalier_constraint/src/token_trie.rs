@@ -361,49 +361,35 @@ impl TokenTrie {
         is_left_out: impl Fn(usize) -> bool,
         mut call: impl FnMut(&[u8], &[u32]),
     ) {
-        let mut bytes = Vec::new();
-        let walked = self.walk_unless(&Children::All, is_left_out, |visit| {
-            bytes.truncate(visit.depth - 1);
-            bytes.push(visit.byte);
-            if !visit.ids().is_empty() {
-                call(&bytes, visit.ids());
-            }
-            Ok::<_, Infallible>(Children::All)
-        });
-        let Ok(()) = walked;
+        self.for_each_path_below(Self::ROOT, is_left_out, |_, bytes, ids| call(bytes, ids));
     }
 
     /// Calls with the nodes that lead to each token, one for each of its bytes, and the bytes.
     pub(crate) fn for_each_path(&self, mut call: impl FnMut(&[usize], &[u8])) {
+        self.for_each_path_below(Self::ROOT, |_| false, |path, bytes, _| call(path, bytes));
+    }
+
+    fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
+        self.for_each_path_below(node, |_| false, |_, bytes, ids| call(bytes, ids));
+    }
+
+    fn for_each_path_below(
+        &self,
+        node: usize,
+        is_left_out: impl Fn(usize) -> bool,
+        mut call: impl FnMut(&[usize], &[u8], &[u32]),
+    ) {
         let (mut path, mut bytes) = (Vec::new(), Vec::new());
-        let walked = self.walk(|visit| {
+        let walked = self.walk_from((node, 0), &Children::All, is_left_out, |visit| {
             path.truncate(visit.depth - 1);
             bytes.truncate(visit.depth - 1);
             path.push(visit.node);
             bytes.push(visit.byte);
             if !visit.ids().is_empty() {
-                call(&path, &bytes);
+                call(&path, &bytes, visit.ids());
             }
             Ok::<_, Infallible>(Children::All)
         });
-        let Ok(()) = walked;
-    }
-
-    fn for_each_token_below(&self, node: usize, mut call: impl FnMut(&[u8], &[u32])) {
-        let mut bytes = Vec::new();
-        let walked = self.walk_from(
-            (node, 0),
-            &Children::All,
-            |_| false,
-            |visit| {
-                bytes.truncate(visit.depth - 1);
-                bytes.push(visit.byte);
-                if !visit.ids().is_empty() {
-                    call(&bytes, visit.ids());
-                }
-                Ok::<_, Infallible>(Children::All)
-            },
-        );
         let Ok(()) = walked;
     }
 

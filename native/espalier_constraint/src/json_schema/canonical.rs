@@ -161,7 +161,7 @@ mod tests {
 
     fn pair(first: &str, second: &str) -> String {
         format!(
-            r##"{{"properties": {{"a": {first}, "b": {second}}}, "$defs": {{"s": {{"type": "string"}}}}}}"##
+            r#"{{"properties": {{"a": {first}, "b": {second}}}, "$defs": {{"s": {{"type": "string"}}}}}}"#
         )
     }
 
