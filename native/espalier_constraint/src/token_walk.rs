@@ -295,10 +295,12 @@ impl<M: Machine> Walk<'_, M> {
             let after = self.end_after(begun, &same.spelled)?;
             self.add_rests(after, same.rests(), Says::All)?;
         }
+        // Within an escape a token is no text by itself.
+        let is_boundary = inside.is_boundary(&inside.start());
         for &id in &tokens.doubtful {
             // Only special texts may have been left out.
             let text = kind.plain_text(self.vocabulary.token_bytes(id).unwrap_or_default());
-            match text {
+            match text.filter(|_| is_boundary) {
                 Some(text) if !special.some_begins(text) => self.mask.set(id, true),
                 _ => self.doubtful.push(id),
             }

@@ -232,3 +232,15 @@ fn threads_that_meet_in_one_constraint_see_the_same_masks() {
         });
     }
 }
+
+#[test]
+fn a_key_that_was_read_does_not_come_again_in_another_spelling() {
+    let schema = r#"{"patternProperties": {"^[a-f]$": {}}, "additionalProperties": false}"#;
+    let vocabulary = data::read_vocabulary("boundaries");
+    let constraint =
+        Constraint::json_schema(schema, &JsonSchemaOptions::matching(), &vocabulary).unwrap();
+    let mut matcher = constraint.matcher();
+    matcher.accept_text(br#"{"b": 1, "\u006"#).unwrap();
+    let digits = |matcher: &mut Matcher| allowed(matcher).into_iter().map(|id| id as u8 as char);
+    assert_eq!(digits(&mut matcher).collect::<String>(), "13456");
+}
