@@ -43,8 +43,7 @@ pub(crate) struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// The ids whose bytes end here; several when the vocabulary spells the same bytes twice.
     pub(crate) fn ids(&self) -> &'a [u32] {
-        let Node { first_id, own_end, .. } = self.trie.nodes[self.node];
-        &self.trie.ids[first_id as usize..own_end as usize]
+        self.trie.own_ids(self.node)
     }
 
     /// How many bytes go on from here.
@@ -78,8 +77,7 @@ pub(crate) struct TrieNode<'a> {
 impl<'a> TrieNode<'a> {
     /// The ids of the token that ends here.
     pub(crate) fn ids(self) -> &'a [u32] {
-        let Node { first_id, own_end, .. } = self.trie.nodes[self.node];
-        &self.trie.ids[first_id as usize..own_end as usize]
+        self.trie.own_ids(self.node)
     }
 
     pub(crate) fn has_child(self, byte: u8) -> bool {
@@ -190,6 +188,12 @@ impl TokenTrie {
     /// The ids in the order of their bytes.
     pub(crate) fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// The ids of the token that ends at a node.
+    fn own_ids(&self, node: usize) -> &[u32] {
+        let Node { first_id, own_end, .. } = self.nodes[node];
+        &self.ids[first_id as usize..own_end as usize]
     }
 
     pub(crate) fn n_nodes(&self) -> usize {
