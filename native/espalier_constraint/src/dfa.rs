@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{LazyLock, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 use crate::error::Error;
 use crate::limits::Limit;
@@ -38,26 +39,33 @@ impl Dfa {
         (classes, representatives): ([u8; 256], &[u8]),
         quota: Quota<'_>,
         mut step: impl FnMut(&S, u8) -> Option<S>,
-        is_accepting: impl Fn(&S) -> bool,
+        mut is_accepting: impl FnMut(&S) -> Result<bool, Error>,
     ) -> Result<Self, Error> {
         let mut ids = FxHashMap::from_iter([(start.clone(), 0u32)]);
         let mut states = vec![start];
-        let mut next = Vec::new();
-        let mut index = 0;
-        while let Some(state) = states.get(index).cloned() {
+        let (mut next, mut accepting) = (Vec::new(), Vec::new());
+        while let Some(state) = states.get(accepting.len()).cloned() {
+            accepting.push(is_accepting(&state)?);
+            let mut last = None;
             for &byte in representatives {
-                let target = step(&state, byte).map_or(DEAD, |target| {
-                    *ids.entry(target).or_insert_with_key(|target| {
+                let target = step(&state, byte);
+                // Most bytes lead to the same state as the one before.
+                if let Some(&same) = next.last().filter(|_| last.as_ref() == Some(&target)) {
+                    next.push(same);
+                    continue;
+                }
+                next.push(target.as_ref().map_or(DEAD, |target| {
+                    ids.get(target).copied().unwrap_or_else(|| {
+                        let id = states.len() as u32;
+                        ids.insert(target.clone(), id);
                         states.push(target.clone());
-                        states.len() as u32 - 1
+                        id
                     })
-                });
-                next.push(target);
+                }));
+                last = Some(target);
             }
             quota.spend(representatives.len(), states.len())?;
-            index += 1;
         }
-        let accepting = states.iter().map(is_accepting).collect();
         Ok(Self::from_table((classes, representatives.len()), next, accepting, 0))
     }
 
@@ -131,7 +139,7 @@ impl Dfa {
 
     /// The bytes with which some text goes on; `None` when these are many.
     pub(crate) fn next_bytes(&self, state: u32) -> Option<Bytes> {
-        let row = &self.next[state as usize * self.n_classes..][..self.n_classes];
+        let row = self.row(state);
         let mut bytes = Bytes::new();
         for (byte, &class) in (0..=255).zip(&self.classes) {
             if row[usize::from(class)] != DEAD {
@@ -162,7 +170,31 @@ impl Dfa {
                 let (a, b) = (self.step(a, byte), other.step(b, byte));
                 goes_on(a.is_some(), b.is_some()).then(|| (a.unwrap_or(DEAD), b.unwrap_or(DEAD)))
             },
-            |&(a, b)| accepts(self.is_accepting(a), other.is_accepting(b)),
+            |&(a, b)| Ok(accepts(self.is_accepting(a), other.is_accepting(b))),
+        )
+    }
+
+    /// Runs several side by side, as long as the first goes on. `accepts` is asked of their states, those
+    /// that have come to their end being [`DEAD`], for each state of the result in turn.
+    pub(crate) fn side_by_side(
+        all: &[&Self],
+        quota: Quota<'_>,
+        accepts: impl FnMut(&SmallVec<[u32; 8]>) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
+        let classes_at =
+            |byte: u8| all.iter().map(|dfa| dfa.class(byte)).collect::<SmallVec<[u8; 16]>>();
+        let (classes, representatives) = classes_of(classes_at);
+        Self::explore(
+            all.iter().map(|dfa| dfa.start).collect(),
+            (classes, &representatives),
+            quota.costing(1 + all.len() / 8),
+            |states: &SmallVec<_>, byte| {
+                let next = all.iter().zip(states);
+                let next: SmallVec<_> =
+                    next.map(|(dfa, &state)| dfa.step(state, byte).unwrap_or(DEAD)).collect();
+                (next[0] != DEAD).then_some(next)
+            },
+            accepts,
         )
     }
 
@@ -186,7 +218,7 @@ impl Dfa {
                 let next = state(first.unwrap_or(DEAD), second);
                 (first.is_some() || !next.1.is_empty()).then_some(next)
             },
-            |(_, second)| second.iter().any(|&second| other.is_accepting(second)),
+            |(_, second)| Ok(second.iter().any(|&second| other.is_accepting(second))),
         )
     }
 
@@ -208,7 +240,9 @@ impl Dfa {
                 let target = self.step(*members.get(block as usize)?, byte)?;
                 Some(of(target))
             },
-            |&block| members.get(block as usize).is_some_and(|&member| self.is_accepting(member)),
+            |&block| {
+                Ok(members.get(block as usize).is_some_and(|&member| self.is_accepting(member)))
+            },
         );
         explored.unwrap_or_else(|_| unreachable!("no more states than before"))
     }
@@ -231,7 +265,7 @@ impl Dfa {
             (classes, &representatives),
             quota,
             |&prefix, byte| texts.step(prefix, byte),
-            |&prefix| texts.is_complete(prefix),
+            |&prefix| Ok(texts.is_complete(prefix)),
         )
     }
 
@@ -255,7 +289,7 @@ impl Dfa {
             }
             // Most bytes lead to the same states as the one before.
             let mut last = None;
-            let row = &self.next[state as usize * self.n_classes..][..self.n_classes];
+            let row = self.row(state);
             for &(class, next_place) in &steps[place as usize] {
                 let next = row[class];
                 if next == DEAD || last.replace((next, next_place)) == Some((next, next_place)) {
@@ -276,9 +310,23 @@ impl Dfa {
         self.n_classes
     }
 
-    /// The next state by state and class.
-    pub(crate) fn table(&self) -> &[u32] {
-        &self.next
+    /// How many bytes each class has.
+    pub(crate) fn class_sizes(&self) -> Vec<u32> {
+        let mut sizes = vec![0; self.n_classes];
+        for &class in &self.classes {
+            sizes[usize::from(class)] += 1;
+        }
+        sizes
+    }
+
+    /// The next states of each state, by class.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u32]> {
+        self.next.chunks_exact(self.n_classes)
+    }
+
+    /// The next states of a state, by class.
+    pub(crate) fn row(&self, state: u32) -> &[u32] {
+        &self.next[state as usize * self.n_classes..][..self.n_classes]
     }
 
     /// Whether a text may end in each state.

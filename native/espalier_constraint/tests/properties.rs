@@ -698,6 +698,67 @@ fn random_lookaround(depth: usize, width: Width, random: &mut Random) -> [String
     })
 }
 
+/// Of patterns in many combinations, too many to look at each.
+#[test]
+fn combinations_of_patterns_match_as_elsewhere() {
+    let texts: Vec<Value> = texts_over(&["a", "b", "1"], 5).map(Value::from).collect();
+    let mut failures = Vec::new();
+    for seed in seeds(30) {
+        let mut random = Random::new(seed);
+        let combined = (0..6).map(|_| random_combination(2, &mut random)).collect::<Vec<_>>();
+        let schema = json!({"type": "string", "allOf": combined, "maxLength": 5});
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let compiled = compile(&schema, JsonSchemaOptions::generating(), &VOCABULARIES[0]);
+        let is_accepted = |text: &Value| match &compiled {
+            Ok(Some(constraint)) => {
+                following::by_text(constraint, text.to_string().as_bytes()).is_ok()
+            }
+            _ => false,
+        };
+        let wrong = texts.iter().find(|text| is_accepted(text) != validator.is_valid(text));
+        let problem = compiled.as_ref().err().cloned();
+        if let Some(problem) = problem.or(wrong.map(Value::to_string)) {
+            failures.push(format!("seed {seed}, {schema}: {problem}"));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn texts_over(letters: &[&str], max_length: usize) -> impl Iterator<Item = String> {
+    let mut texts = vec![String::new()];
+    let mut first = 0;
+    for _ in 0..max_length {
+        let last = texts.len();
+        let longer = texts[first..last].iter();
+        let longer: Vec<_> = longer
+            .flat_map(|text| letters.iter().map(move |letter| format!("{text}{letter}")))
+            .collect();
+        texts.extend(longer);
+        first = last;
+    }
+    texts.into_iter()
+}
+
+fn random_combination(depth: usize, random: &mut Random) -> Value {
+    const PATTERNS: [&str; 10] =
+        ["^a", "b$", "ab", "1", "^.{2}$", "^[ab]*$", "a.*b", "^(..)*$", "[^1]b", "^(ab|1)+$"];
+    if depth == 0 {
+        return match random.below(8) {
+            0 => json!({"minLength": random.below(3)}),
+            _ => json!({"pattern": random.pick(&PATTERNS)}),
+        };
+    }
+    let mut part = || random_combination(depth - 1, random);
+    let (a, b, c) = (part(), part(), part());
+    match random.below(5) {
+        0 => json!({"not": a}),
+        1 => json!({"allOf": [a, b]}),
+        2 => json!({"oneOf": [a, b, c]}),
+        3 => json!({"if": a, "then": b, "else": c}),
+        _ => json!({"anyOf": [a, b, c]}),
+    }
+}
+
 /// Runs the property on random schemas; what fails is shown with its seed and made smaller.
 fn check_schemas(n: usize, property: impl Fn(&Value, &mut Random) -> Outcome) {
     const MAX_SHOWN: usize = 5;

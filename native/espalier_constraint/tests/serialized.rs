@@ -174,7 +174,7 @@ fn what_is_wrong_with_a_header_is_said() {
     assert_eq!(refused(&|bytes| bytes.truncate(8)), "kind");
     assert_eq!(refused(&|bytes| bytes[8] = 2), "kind");
     assert_eq!(refused(&|bytes| bytes[9] = 0), "version");
-    assert_eq!(refused(&|bytes| bytes[9] = 2), "version");
+    assert_eq!(refused(&|bytes| bytes[9] = 3), "version");
     assert_eq!(refused(&|bytes| bytes.push(0)), "length");
     assert_eq!(refused(&|bytes| bytes.truncate(bytes.len() - 1)), "length");
     assert_eq!(refused(&|bytes| bytes[19] ^= 1), "checksum");

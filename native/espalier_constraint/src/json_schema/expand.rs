@@ -98,6 +98,8 @@ struct Partial {
     seen: FxHashSet<Literal>,
     atoms: Vec<Atom>,
     choices: Vec<Choice>,
+    /// The first statement of each branch that was taken.
+    taken: Vec<Literal>,
 }
 
 impl<'a> Expansion<'a> {
@@ -122,10 +124,10 @@ impl<'a> Expansion<'a> {
                 continue;
             }
             if let Some(choice) = partial.choices.pop() {
-                let branches = partial.branches(choice);
+                let mut branches = partial.branches(choice);
+                self.drop_contradictory(&mut branches, &partial);
                 self.schema.meter.spend(branches.len() * (1 + partial.size() / 8))?;
-                let branches = branches.into_iter().rev();
-                open.extend(branches.map(|todo| Partial { todo, ..partial.clone() }));
+                open.extend(branches.into_iter().rev().map(|branch| partial.with(branch)));
             } else {
                 partial.atoms.sort_unstable();
                 partial.atoms.dedup();
@@ -354,6 +356,19 @@ impl<'a> Expansion<'a> {
         branches
     }
 
+    /// Drops branches that certainly exclude one that was taken: most choices are by the same property.
+    fn drop_contradictory(&mut self, branches: &mut Choice, partial: &Partial) {
+        if branches.len() < 2 || partial.taken.is_empty() {
+            return;
+        }
+        let required = partial.required(self.schema);
+        branches.retain(|branch| {
+            !first_statement(branch).is_some_and(|first| {
+                partial.taken.iter().any(|&taken| self.are_disjoint(taken, first, &required))
+            })
+        });
+    }
+
     fn are_disjoint(&mut self, a: Literal, b: Literal, required: &[Literal]) -> bool {
         let key = (self.json_type, [&[a.min(b), a.max(b)], required].concat());
         if let Some(&known) = self.disjoint.get(&key) {
@@ -454,6 +469,13 @@ impl Partial {
         self.todo.len() + self.seen.len() + self.atoms.len() + choices
     }
 
+    fn with(&self, branch: Vec<Part>) -> Self {
+        let mut with = self.clone();
+        with.taken.extend(first_statement(&branch));
+        with.todo = branch;
+        with
+    }
+
     fn require(&mut self, literals: impl Iterator<Item = Literal>) {
         self.todo.extend(literals.map(Part::Literal));
     }
@@ -498,6 +520,14 @@ impl Partial {
         }
         let fails = |part: &Part| matches!(part, Part::Literal(literal) if self.seen.contains(&literal.negated()));
         choice.into_iter().filter(|branch| !branch.iter().any(fails)).collect()
+    }
+}
+
+/// What tells a branch from the others, unless that is what it denies.
+fn first_statement(branch: &[Part]) -> Option<Literal> {
+    match branch.first() {
+        Some(Part::Literal(literal)) if !literal.is_negated() => Some(*literal),
+        _ => None,
     }
 }
 

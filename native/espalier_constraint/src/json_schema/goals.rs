@@ -11,8 +11,10 @@ use rustc_hash::FxHashMap;
 
 use super::JsonSchemaOptions;
 use super::array::ArrayLeaf;
+use super::combined::combined;
 use super::cost::Costs;
 use super::expand::{Atom, Disjoint, Expansion};
+use super::key_classes::AllKeyClasses;
 use super::language::Language;
 use super::number_range::NumberRange;
 use super::object::ObjectLeaf;
@@ -143,6 +145,7 @@ pub(crate) struct Goals {
     no_leaves: Arc<[LeafId]>,
     disjoint: Disjoint,
     products: Products,
+    pub(super) key_classes: AllKeyClasses,
     /// For a goal and literals, with the clauses that each meets: into which parts its values fall.
     pub(super) ways: FxHashMap<(GoalId, Meeting), Arc<Ways>>,
     pub(super) costs: Costs,
@@ -163,6 +166,7 @@ impl Goals {
             no_leaves: Arc::new([]),
             disjoint: Disjoint::default(),
             products: Products::default(),
+            key_classes: AllKeyClasses::default(),
             ways: FxHashMap::default(),
             costs: Costs::default(),
             n_open_arrays: 0,
@@ -207,6 +211,7 @@ impl Goals {
             + self.n_literals * size_of::<Literal>()
             + self.leaves.len() * LEAF_BYTES
             + self.n_leaf_bytes
+            + self.key_classes.memory()
             + self.schema.nodes.memory()
     }
 
@@ -219,6 +224,7 @@ impl Goals {
         self.n_leaf_bytes = 0;
         self.alternatives.clear();
         self.products.clear();
+        self.key_classes.clear();
         self.ways.clear();
         self.costs = Costs::default();
         self.disjoint.clear();
@@ -242,17 +248,14 @@ impl Goals {
         let literals = self.literals.get(goal).clone();
         let conjunctions =
             Expansion::new(&self.schema, json_type, &mut self.disjoint).alternatives(&literals);
-        let conjunctions = conjunctions.map_err(|error| self.placed(error, &literals))?;
-        let mut leaves = Vec::new();
-        for atoms in conjunctions {
-            let found = self.leaves_of(&atoms, json_type);
-            for leaf in found.map_err(|error| self.placed(error, &literals))? {
-                self.meter().spend(1)?;
-                self.n_leaf_bytes += leaf.memory();
-                self.leaves.push(Arc::new(leaf));
-                leaves.push(self.leaves.len() as LeafId - 1);
-            }
+        let found = self.leaves_of_all(&literals, conjunctions, json_type);
+        let first = self.leaves.len() as LeafId;
+        for leaf in found.map_err(|error| self.placed(error, &literals))? {
+            self.meter().spend(1)?;
+            self.n_leaf_bytes += leaf.memory();
+            self.leaves.push(Arc::new(leaf));
         }
+        let leaves: Vec<LeafId> = (first..self.leaves.len() as LeafId).collect();
         let leaves = if leaves.is_empty() { self.no_leaves.clone() } else { leaves.into() };
         let n_goals = self.alternatives.len().max(goal as usize + 1);
         self.alternatives.resize_with(n_goals, Default::default);
@@ -266,6 +269,24 @@ impl Goals {
             Some(&literal) => error.at(self.schema.pointer(literal)),
             None => error,
         }
+    }
+
+    fn leaves_of_all(
+        &mut self,
+        literals: &[Literal],
+        conjunctions: Result<Vec<Vec<Atom>>, Error>,
+        json_type: JsonType,
+    ) -> Result<Vec<Leaf>, Error> {
+        if json_type == JsonType::String
+            && let Some(languages) = combined(&self.schema, literals, &conjunctions)?
+        {
+            return Ok(languages.into_iter().map(Leaf::String).collect());
+        }
+        let mut leaves = Vec::new();
+        for atoms in conjunctions? {
+            leaves.extend(self.leaves_of(&atoms, json_type)?);
+        }
+        Ok(leaves)
     }
 
     fn leaves_of(&mut self, atoms: &[Atom], json_type: JsonType) -> Result<Vec<Leaf>, Error> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::dfa::{DEAD, Dfa, classes_of};
+use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::limits::limit;
 use crate::meter::{Meter, Quota};
@@ -28,15 +28,59 @@ pub(crate) struct KeyClasses {
     counts: ByState<ClassSet>,
 }
 
+/// Those of a schema, by the automata that they were made of: many of its objects share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AllKeyClasses {
+    /// By the addresses of the automata.
+    known: FxHashMap<Box<[usize]>, Arc<KeyClasses>>,
+    /// Those at the addresses.
+    automata: Vec<Arc<Dfa>>,
+    n_bytes: usize,
+}
+
+impl AllKeyClasses {
+    /// The classes of the keys in a language (all keys, if there is none) by the patterns.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] when they are too many.
+    pub(crate) fn get(
+        &mut self,
+        patterns: &[Arc<Dfa>],
+        keys: Option<&Arc<Dfa>>,
+        meter: &Meter,
+    ) -> Result<Arc<KeyClasses>, Error> {
+        let address = |dfa: &Arc<Dfa>| Arc::as_ptr(dfa) as usize;
+        let of_keys = keys.map_or(0, address);
+        let key: Box<[usize]> = patterns.iter().map(address).chain([of_keys]).collect();
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let classes = Arc::new(KeyClasses::new(patterns, keys.map(|keys| &**keys), meter)?);
+        self.n_bytes += classes.memory() + keys.map_or(0, |keys| keys.memory());
+        self.automata.extend(patterns.iter().chain(keys).cloned());
+        self.known.insert(key, classes.clone());
+        Ok(classes)
+    }
+
+    /// About how many bytes they take.
+    pub(crate) fn memory(&self) -> usize {
+        self.n_bytes
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// What is known of each state, found out when it is asked for.
 type ByState<K> = Mutex<FxHashMap<K, Arc<[u32]>>>;
 
 #[derive(Debug)]
 struct ClassAutomaton {
-    byte_classes: [u8; 256],
+    /// Accepts all keys.
+    dfa: Dfa,
     /// How many bytes each class of bytes has.
     n_bytes: Vec<u32>,
-    next: Vec<u32>,
     /// The class of the key that ends in the state.
     class: Vec<Option<Class>>,
 }
@@ -48,15 +92,7 @@ impl KeyClasses {
     /// The state before a key.
     pub(crate) const START: u32 = 0;
 
-    /// The classes of the keys in a language (all keys, if there is none) by the patterns.
-    ///
-    /// # Errors
-    /// [`Error::LimitExceeded`] when they are too many.
-    pub(crate) fn new(
-        patterns: &[Arc<Dfa>],
-        keys: Option<&Dfa>,
-        meter: &Meter,
-    ) -> Result<Self, Error> {
+    fn new(patterns: &[Arc<Dfa>], keys: Option<&Dfa>, meter: &Meter) -> Result<Self, Error> {
         let counts = Mutex::default();
         if patterns.is_empty() && keys.is_none() {
             return Ok(Self { matched: vec![Box::new([])], automaton: None, counts });
@@ -68,11 +104,11 @@ impl KeyClasses {
         Ok(Self { matched, automaton: Some(automaton), counts })
     }
 
-    /// About how many bytes it takes beyond itself.
-    pub(crate) fn memory(&self) -> usize {
+    /// About how many bytes it takes.
+    fn memory(&self) -> usize {
         let n_patterns = self.matched.first().map_or(0, |matched| matched.len());
-        let automaton = self.automaton.as_ref().map_or(0, |automaton| automaton.next.len() * 4);
-        self.matched.len() * n_patterns + automaton
+        let automaton = self.automaton.as_ref().map_or(0, |automaton| automaton.dfa.memory());
+        size_of::<Self>() + self.matched.len() * n_patterns + automaton
     }
 
     /// Whether all keys are of one class.
@@ -82,15 +118,12 @@ impl KeyClasses {
 
     /// One more byte of a key; `None` when no key at all goes on like that.
     pub(crate) fn step(&self, state: u32, byte: u8) -> Option<u32> {
-        let Some(automaton) = &self.automaton else { return Some(0) };
-        let class = usize::from(automaton.byte_classes[usize::from(byte)]);
-        let next = automaton.next[state as usize * automaton.n_bytes.len() + class];
-        (next != DEAD).then_some(next)
+        self.automaton.as_ref().map_or(Some(0), |automaton| automaton.dfa.step(state, byte))
     }
 
     /// The class of a byte: those that no state tells apart.
     pub(crate) fn byte_class(&self, byte: u8) -> u8 {
-        self.automaton.as_ref().map_or(0, |automaton| automaton.byte_classes[usize::from(byte)])
+        self.automaton.as_ref().map_or(0, |automaton| automaton.dfa.class(byte))
     }
 
     /// The class of a key.
@@ -172,56 +205,21 @@ impl ClassAutomaton {
     /// Explores the product; the first automaton says which keys there are.
     fn new(all: &[&Dfa], matched: &mut Vec<Box<[bool]>>, meter: &Meter) -> Result<Self, Error> {
         let quota = Quota::new(meter, limit!(meter.limits(), key_states));
-        let quota = quota.costing(1 + all.len() / 8);
-        let (byte_classes, representatives) =
-            classes_of(|byte| all.iter().map(|dfa| dfa.class(byte)).collect::<Vec<_>>());
-        let mut n_bytes = vec![0; representatives.len()];
-        for &class in &byte_classes {
-            n_bytes[usize::from(class)] += 1;
-        }
-        let start: Vec<u32> = all.iter().map(|dfa| dfa.start()).collect();
-        let mut ids = FxHashMap::from_iter([(start.clone(), 0)]);
-        let mut states = vec![start];
-        let (mut next, mut class) = (Vec::new(), Vec::new());
         let mut class_ids: FxHashMap<Box<[bool]>, Class> = FxHashMap::default();
-        let mut index = 0;
-        while let Some(state) = states.get(index).cloned() {
-            index += 1;
-            let is_key = all[0].is_accepting(state[0]);
+        let mut class = Vec::new();
+        let dfa = Dfa::side_by_side(all, quota, |states| {
+            let mut accepting = all.iter().zip(states).map(|(dfa, &at)| dfa.is_accepting(at));
+            let is_key = accepting.next() == Some(true);
             class.push(is_key.then(|| {
-                let bits: Box<[bool]> = all[1..]
-                    .iter()
-                    .zip(&state[1..])
-                    .map(|(dfa, &at)| dfa.is_accepting(at))
-                    .collect();
-                *class_ids.entry(bits).or_insert_with_key(|bits| {
+                *class_ids.entry(accepting.collect()).or_insert_with_key(|bits| {
                     matched.push(bits.clone());
                     matched.len() as Class - 1
                 })
             }));
-            for &byte in &representatives {
-                let target: Vec<u32> = all
-                    .iter()
-                    .zip(&state)
-                    .map(
-                        |(dfa, &at)| {
-                            if at == DEAD { DEAD } else { dfa.step(at, byte).unwrap_or(DEAD) }
-                        },
-                    )
-                    .collect();
-                next.push(if target[0] == DEAD {
-                    DEAD
-                } else {
-                    *ids.entry(target).or_insert_with_key(|target| {
-                        states.push(target.clone());
-                        states.len() as u32 - 1
-                    })
-                });
-            }
-            quota.spend(representatives.len(), states.len())?;
             limit!(meter.limits(), key_classes).check(matched.len())?;
-        }
-        Ok(Self { byte_classes, n_bytes, next, class })
+            Ok(is_key)
+        })?;
+        Ok(Self { n_bytes: dfa.class_sizes(), dfa, class })
     }
 
     /// For each state the number of keys of the classes that it leads to.
@@ -229,7 +227,7 @@ impl ClassAutomaton {
         let n_states = self.class.len();
         let ends = |state: usize| self.class[state].is_some_and(|class| contains(classes, class));
         let mut sources: Vec<Vec<u32>> = vec![Vec::new(); n_states];
-        for (state, targets) in self.next.chunks_exact(self.n_bytes.len()).enumerate() {
+        for (state, targets) in self.dfa.rows().enumerate() {
             targets
                 .iter()
                 .filter(|&&to| to != DEAD)
@@ -257,8 +255,8 @@ impl ClassAutomaton {
         ends: impl Fn(usize) -> bool,
     ) -> Vec<u32> {
         let targets = |state: usize| {
-            let row = &self.next[state * self.n_bytes.len()..][..self.n_bytes.len()];
-            row.iter().zip(&self.n_bytes).filter(|(to, _)| **to != DEAD && is_live[**to as usize])
+            let row = self.dfa.row(state as u32).iter().zip(&self.n_bytes);
+            row.filter(|(to, _)| **to != DEAD && is_live[**to as usize])
         };
         let mut counts: Vec<u32> =
             is_live.iter().map(|&is_live| if is_live { MANY } else { 0 }).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::string::Characters;
-use crate::dfa::{DEAD, Dfa};
+use crate::dfa::{DEAD, Dfa, classes_of};
 use crate::error::Error;
 use crate::limits::limit;
 use crate::literals::{Literals, Prefix};
@@ -335,14 +335,22 @@ impl Language {
 }
 
 /// The automaton of all strings of the languages.
-pub(crate) fn union(languages: &[&Language], quota: Quota<'_>) -> Result<Dfa, Error> {
+pub(crate) fn union(languages: &[&Language], quota: Quota<'_>) -> Result<Arc<Dfa>, Error> {
+    if let [Language::Pattern { dfa, length, .. }] = languages
+        && *length == Length::default()
+    {
+        return Ok(dfa.clone());
+    }
     let any = Dfa::any_text();
-    let bytes: Vec<u8> = (0..=255).collect();
+    let (classes, representatives) = classes_of(|byte| {
+        let of_languages = languages.iter().map(|language| language.byte_class(byte));
+        (any.class(byte), of_languages.collect::<Vec<_>>())
+    });
     let start: Vec<Option<Reading>> =
         languages.iter().map(|language| Some(language.start())).collect();
-    Dfa::explore(
+    let union = Dfa::explore(
         (any.start(), start),
-        (std::array::from_fn(|byte| byte as u8), &bytes),
+        (classes, &representatives),
         quota.costing(1 + languages.len() / 4),
         |(utf8, readings), byte| {
             let steps = languages.iter().zip(readings);
@@ -353,12 +361,13 @@ pub(crate) fn union(languages: &[&Language], quota: Quota<'_>) -> Result<Dfa, Er
         },
         |(utf8, readings)| {
             let mut readings = languages.iter().zip(readings);
-            any.is_accepting(*utf8)
+            Ok(any.is_accepting(*utf8)
                 && readings.any(|(language, reading)| {
                     reading.is_some_and(|reading| language.is_accepting(reading))
-                })
+                }))
         },
-    )
+    );
+    union.map(Arc::new)
 }
 
 /// Tried first, so that what is made up is readable where that is possible.

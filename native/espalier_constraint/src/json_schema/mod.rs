@@ -8,7 +8,8 @@
 //!   kept or loaded
 //! - `goals`: sets of literals that must hold together, for each JSON type as leaves
 //! - `expand`, `clauses`, `contradiction`, `evaluated`: how a goal falls apart into alternatives
-//! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type
+//! - `scalar`, `array`, `object`, `key_classes`: what the alternatives leave of each type; `combined`: of
+//!   strings whose alternatives are many
 //! - `cost`, `plan`: which goals some value satisfies, and how short its text can be
 //! - `number_range`, `number`, `decimal`: ranges of exact numbers, read digit by digit
 //! - `number_rest`, `inside`: numbers and strings, walked without making states
@@ -21,6 +22,7 @@ mod array;
 mod automata;
 mod canonical;
 mod clauses;
+mod combined;
 mod completion;
 mod contradiction;
 mod cost;

@@ -27,7 +27,7 @@ pub(crate) struct ObjectLeaf {
     pub(super) sorted: Vec<u32>,
     pub(super) names: Arc<Literals>,
     /// The keys without a name here.
-    pub(crate) others: KeyClasses,
+    pub(crate) others: Arc<KeyClasses>,
     /// The goal of the value of such a key, by class.
     pub(crate) other_goals: Vec<GoalId>,
     pub(crate) min: u32,
@@ -85,7 +85,7 @@ impl ObjectLeaf {
     pub(crate) fn memory(&self) -> usize {
         const PROPERTY_BYTES: usize = 64;
         let conditions = self.clauses.iter().flatten().count();
-        (conditions + 1) * self.properties.len() * PROPERTY_BYTES + self.others.memory()
+        (conditions + 1) * self.properties.len() * PROPERTY_BYTES
     }
 
     /// Whether only required properties and the goals of values matter.
@@ -297,7 +297,7 @@ impl Goals {
         let by_name: FxHashMap<Arc<str>, u32> = names.iter().cloned().zip(0..).collect();
         let patterns = self.key_patterns(&facts)?;
         let keys = self.key_language(&facts.names)?;
-        let others = KeyClasses::new(&patterns.automata, keys.as_deref(), self.meter())?;
+        let others = self.key_classes.get(&patterns.automata, keys.as_ref(), &self.schema.meter)?;
         let other_goals = self.other_goals(&facts, &patterns, &others);
         let clauses: Vec<Vec<KeyCondition>> = facts
             .clauses
@@ -455,7 +455,7 @@ impl Goals {
         let quota = Quota::new(self.meter(), limit!(self.meter().limits(), key_states));
         let dfa = language::union(&languages, quota)
             .map_err(|error| error.at(self.schema.pointer(literals[0])))?;
-        Ok(Some(Arc::new(dfa)))
+        Ok(Some(dfa))
     }
 
     fn property_goal(&mut self, facts: &Facts, name: &Arc<str>, is_key: bool) -> GoalId {

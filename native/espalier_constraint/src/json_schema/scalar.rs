@@ -16,7 +16,7 @@ use crate::limits::{Limit, limit};
 use crate::literals::Literals;
 use crate::meter::Quota;
 
-/// Automata of patterns that hold, or don't, together.
+/// Automata of patterns that hold, or don't, together: of all that were asked for, and of their first ones.
 pub(super) type Products = FxHashMap<Vec<(usize, bool)>, Arc<Dfa>>;
 
 /// The booleans that satisfy the statements.
@@ -198,7 +198,7 @@ pub(super) fn strings(
     Language::pattern(dfa, length, &schema.meter)
 }
 
-fn length(schema: &Schema, literals: &[Literal]) -> Length {
+pub(super) fn length(schema: &Schema, literals: &[Literal]) -> Length {
     let mut length = Length::default();
     for literal in literals {
         match (schema.kind(*literal), literal.is_negated()) {
@@ -259,27 +259,27 @@ fn product(
     let mut seen = FxHashSet::default();
     patterns.retain(|pattern| seen.insert(key_of(pattern)));
     let key: Vec<(usize, bool)> = patterns.iter().map(key_of).collect();
-    if let Some(product) = products.get(&key) {
-        return Ok(Some(product.clone()));
-    }
     let quota = product_quota(schema);
     let mut all: Option<Arc<Dfa>> = None;
-    for (dfa, is_negated) in patterns {
+    for (index, (dfa, is_negated)) in patterns.into_iter().enumerate() {
+        // Many that are asked for begin alike.
+        let first = &key[..=index];
+        if let Some(product) = products.get(first) {
+            all = Some(product.clone());
+            continue;
+        }
         let combined = match all {
-            None if !is_negated => {
-                all = Some(dfa.clone());
-                continue;
-            }
-            None => Dfa::any_text().difference(dfa, quota),
-            Some(all) if is_negated => all.difference(dfa, quota),
-            Some(all) => all.intersection(dfa, quota),
+            None if !is_negated => dfa.clone(),
+            None => Arc::new(Dfa::any_text().difference(dfa, quota)?),
+            Some(all) if is_negated => Arc::new(all.difference(dfa, quota)?),
+            Some(all) => Arc::new(all.intersection(dfa, quota)?),
         };
-        all = Some(Arc::new(combined?));
+        products.insert(first.to_vec(), combined.clone());
+        all = Some(combined);
     }
-    products.extend(all.clone().map(|product| (key, product)));
     Ok(all)
 }
 
-fn product_quota(schema: &Schema) -> Quota<'_> {
+pub(super) fn product_quota(schema: &Schema) -> Quota<'_> {
     Quota::new(&schema.meter, limit!(schema.meter.limits(), product_states))
 }

@@ -108,6 +108,8 @@ struct Determiniser<'a> {
     pledges: Interner<All>,
     /// What became of sets of threads in the current step.
     moved: FxHashMap<u32, u32>,
+    /// Used again and again, one for each set that is being closed.
+    seen: Vec<SeenThreads>,
     done: usize,
     meter: &'a Meter,
 }
@@ -119,7 +121,15 @@ impl<'a> Determiniser<'a> {
         threads.intern(vec![Thread { node: MATCHED, pledges: NO_PLEDGES }]);
         let mut pledges = Interner::default();
         pledges.intern(Vec::new());
-        Self { nfa, threads, pledges, moved: FxHashMap::default(), done: 0, meter }
+        Self {
+            nfa,
+            threads,
+            pledges,
+            moved: FxHashMap::default(),
+            seen: Vec::new(),
+            done: 0,
+            meter,
+        }
     }
 
     fn start(&mut self) -> Result<State, Error> {
@@ -225,7 +235,11 @@ impl<'a> Determiniser<'a> {
     /// Follows what takes no letter, and assertions as far as they hold here.
     fn close(&mut self, mut open: Vec<Thread>, place: &Place) -> Result<u32, Error> {
         let nfa = self.nfa;
-        let mut seen: FxHashSet<Thread> = open.iter().copied().collect();
+        let mut seen = self.seen.pop().unwrap_or_default();
+        seen.begin(nfa.nodes.len());
+        for &thread in &open {
+            seen.insert(thread);
+        }
         let mut closed = Vec::new();
         while let Some(thread) = open.pop() {
             self.work(MOVE)?;
@@ -248,6 +262,7 @@ impl<'a> Determiniser<'a> {
                 }
             }
         }
+        self.seen.push(seen);
         let closed = self.without_needless(closed)?;
         Ok(self.threads.intern(closed))
     }
@@ -349,6 +364,35 @@ impl<'a> Determiniser<'a> {
 
     fn is_word(&self, letter: u32) -> bool {
         self.nfa.word.is_some_and(|word| self.nfa.alphabet.classes_of(letter).contains(word))
+    }
+}
+
+/// A set of threads that is emptied in no time. Most threads have no pledges, so of these it is kept by
+/// node when they were last seen.
+#[derive(Default)]
+struct SeenThreads {
+    time: u32,
+    without_pledges: Vec<u32>,
+    others: FxHashSet<Thread>,
+}
+
+impl SeenThreads {
+    fn begin(&mut self, n_nodes: usize) {
+        self.time = self.time.wrapping_add(1);
+        if self.time == 0 || self.without_pledges.is_empty() {
+            self.without_pledges = vec![0; n_nodes];
+            self.time = 1;
+        }
+        self.others.clear();
+    }
+
+    /// Whether it is the first time.
+    fn insert(&mut self, thread: Thread) -> bool {
+        if thread.pledges != NO_PLEDGES {
+            return self.others.insert(thread);
+        }
+        let seen = &mut self.without_pledges[thread.node as usize];
+        std::mem::replace(seen, self.time) != self.time
     }
 }
 

@@ -93,7 +93,7 @@ fn explore(dense: &dense::DFA<Vec<u32>>, meter: &Meter) -> Result<Dfa, Error> {
             let target = dense.next_state(state, byte);
             (!dense.is_dead_state(target)).then_some(target)
         },
-        |&state| dense.is_match_state(dense.next_eoi_state(state)),
+        |&state| Ok(dense.is_match_state(dense.next_eoi_state(state))),
     )
 }
 

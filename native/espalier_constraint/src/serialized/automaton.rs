@@ -1,11 +1,13 @@
 //! A [`Dfa`] as bytes: the classes of bytes, the states and the table.
 //!
-//! What is read is checked to be what patterns and formats make: an automaton of texts in UTF-8. What
+//! Most neighbours in a row of the table are equal: each row is a list of runs. What is read is checked to be what patterns and formats make: an automaton of texts in UTF-8. What
 //! follows from the table (which states are dead, how far each is from an end) is not stored.
 
 use super::{Reader, Writer};
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
+use crate::limits::limit;
+use crate::meter::{Meter, Quota};
 
 const PART: &str = "automaton";
 
@@ -18,12 +20,16 @@ pub(crate) fn write_dfa(dfa: &Dfa, out: &mut Writer) {
     for states in dfa.accepting().chunks(8) {
         out.u8((0..).zip(states).map(|(place, bit)| u8::from(*bit) << place).sum());
     }
-    for &target in dfa.table() {
-        width.write(target, out);
+    for run in dfa.rows().flat_map(|row| row.chunk_by(|a, b| a == b)) {
+        out.u8((run.len() - 1) as u8);
+        width.write(run[0], out);
     }
 }
 
-pub(crate) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
+/// # Errors
+/// [`Error::InvalidSerialized`] for what no pattern makes, [`Error::LimitExceeded`] for what is larger than
+/// the meter's limits or takes more fuel.
+pub(crate) fn read_dfa(input: &mut Reader<'_>, meter: &Meter) -> Result<Dfa, Error> {
     let n_classes = input.u32(PART)? as usize;
     let classes = input.bytes(256, PART)?.first_chunk().copied().unwrap_or([0; 256]);
     if !(1..=256).contains(&n_classes)
@@ -31,13 +37,13 @@ pub(crate) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
     {
         return Err(input.wrong(PART, "classes of bytes", format!("one outside of {n_classes}")));
     }
-    let n_states = input.count(n_classes, PART)?;
+    let n_states = input.count(1, PART)?;
     let start = input.u32(PART)?;
     let bits = input.bytes(n_states.div_ceil(8), PART)?;
     let accepting = (0..n_states).map(|at| bits[at / 8] >> (at % 8) & 1 == 1).collect();
-    let width = Width::of(n_states);
-    let n_bytes = (n_states * n_classes).saturating_mul(width.n_bytes());
-    let table = width.read(input.bytes(n_bytes, PART)?);
+    let n_entries = n_states.saturating_mul(n_classes);
+    Quota::new(meter, limit!(meter.limits(), regex_table_entries)).spend(n_entries, n_entries)?;
+    let table = read_table(input, n_states, n_classes)?;
     let is_state = |state: u32| state == DEAD || (state as usize) < n_states;
     if !is_state(start) || !table.iter().all(|&target| is_state(target)) {
         return Err(input.wrong(PART, format!("numbers of {n_states} states"), "others"));
@@ -47,6 +53,25 @@ pub(crate) fn read_dfa(input: &mut Reader<'_>) -> Result<Dfa, Error> {
         return Err(input.wrong(PART, "an automaton of texts in UTF-8", "one of other bytes"));
     }
     Ok(dfa)
+}
+
+fn read_table(
+    input: &mut Reader<'_>,
+    n_states: usize,
+    n_classes: usize,
+) -> Result<Vec<u32>, Error> {
+    let width = Width::of(n_states);
+    let mut table = Vec::with_capacity(n_states * n_classes);
+    for row in 1..=n_states {
+        while table.len() < row * n_classes {
+            let length = usize::from(input.u8(PART)?) + 1;
+            table.resize(table.len() + length, width.read(input)?);
+        }
+        if table.len() > row * n_classes {
+            return Err(input.wrong(PART, format!("a row of {n_classes} classes"), "a longer one"));
+        }
+    }
+    Ok(table)
 }
 
 /// How many bytes the number of a state takes; with all bits set it is [`DEAD`].
@@ -78,20 +103,12 @@ impl Width {
         out.raw(&state.to_le_bytes()[..self.n_bytes()]);
     }
 
-    fn read(self, bytes: &[u8]) -> Vec<u32> {
-        let dead = u32::MAX >> (32 - 8 * self.n_bytes());
-        let state = |state: u32| if state == dead { DEAD } else { state };
-        match self {
-            Self::One => bytes.iter().map(|&byte| state(byte.into())).collect(),
-            Self::Two => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&two| state(u16::from_le_bytes(two).into()))
-                .collect(),
-            Self::Four => {
-                bytes.as_chunks().0.iter().map(|&four| state(u32::from_le_bytes(four))).collect()
-            }
-        }
+    fn read(self, input: &mut Reader<'_>) -> Result<u32, Error> {
+        let (state, dead) = match self {
+            Self::One => (input.u8(PART)?.into(), 0xFF),
+            Self::Two => (input.u16(PART)?.into(), 0xFFFF),
+            Self::Four => (input.u32(PART)?, DEAD),
+        };
+        Ok(if state == dead { DEAD } else { state })
     }
 }

@@ -103,9 +103,10 @@ impl Constraint {
             let expected = "the vocabulary that it was compiled for";
             return Err(input.wrong("vocabulary", expected, format!("{vocabulary:?}")));
         }
+        let reading = Meter::compiling(Limits::default(), None);
         let source = match input.u8("source")? {
-            SCHEMA => Source::JsonSchema(read_schema(&mut input)?),
-            REGEX => read_regex(&mut input)?,
+            SCHEMA => Source::JsonSchema(read_schema(&mut input, &reading)?),
+            REGEX => read_regex(&mut input, &reading)?,
             CHOICE => read_choice(&mut input)?,
             other => return Err(input.wrong("source", "1, 2 or 3", other.to_string())),
         };
@@ -141,7 +142,7 @@ fn write_schema(source: &SchemaSource, out: &mut Writer) {
     }
 }
 
-fn read_schema(input: &mut Reader<'_>) -> Result<SchemaSource, Error> {
+fn read_schema(input: &mut Reader<'_>, meter: &Meter) -> Result<SchemaSource, Error> {
     let options = read_options(input)?;
     let schema = input.utf8("schema")?.to_owned();
     let n_documents = input.count(8, "documents")?;
@@ -151,7 +152,7 @@ fn read_schema(input: &mut Reader<'_>) -> Result<SchemaSource, Error> {
     }
     let mut automata = BTreeMap::new();
     for _ in 0..input.count(MIN_DFA_BYTES, "automata")? {
-        let (origin, dfa) = read_automaton(input)?;
+        let (origin, dfa) = read_automaton(input, meter)?;
         if let Some((last, _)) = automata.last_key_value().filter(|(last, _)| **last >= origin) {
             return Err(input.wrong(
                 "automata",
@@ -164,7 +165,7 @@ fn read_schema(input: &mut Reader<'_>) -> Result<SchemaSource, Error> {
     Ok(SchemaSource { schema, documents, options, automata: Automata::loaded(automata) })
 }
 
-fn read_automaton(input: &mut Reader<'_>) -> Result<(Origin, Arc<Dfa>), Error> {
+fn read_automaton(input: &mut Reader<'_>, meter: &Meter) -> Result<(Origin, Arc<Dfa>), Error> {
     let kind = input.u8("automata")?;
     let text = input.utf8("automata")?.to_owned();
     let origin = match kind {
@@ -172,12 +173,12 @@ fn read_automaton(input: &mut Reader<'_>) -> Result<(Origin, Arc<Dfa>), Error> {
         FORMAT => Origin::Format(text),
         other => return Err(input.wrong("automata", "1 or 2", other.to_string())),
     };
-    Ok((origin, Arc::new(read_dfa(input)?)))
+    Ok((origin, Arc::new(read_dfa(input, meter)?)))
 }
 
-fn read_regex(input: &mut Reader<'_>) -> Result<Source, Error> {
+fn read_regex(input: &mut Reader<'_>, meter: &Meter) -> Result<Source, Error> {
     let pattern = input.utf8("pattern")?.to_owned();
-    Ok(Source::Regex { pattern, dfa: Arc::new(read_dfa(input)?) })
+    Ok(Source::Regex { pattern, dfa: Arc::new(read_dfa(input, meter)?) })
 }
 
 fn read_choice(input: &mut Reader<'_>) -> Result<Source, Error> {

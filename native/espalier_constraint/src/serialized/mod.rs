@@ -12,7 +12,8 @@
 //!
 //! The checksum finds what was damaged by accident. It is no secret: what comes behind it is checked as
 //! if someone had made it up. A size is compared with the bytes that are there before memory is taken
-//! for it, so that loading takes memory in proportion to them.
+//! for it; what is shorter in bytes than in memory (the tables of automata) has the limits and the fuel of a
+//! compilation.
 
 mod automaton;
 mod constraint;
@@ -29,7 +30,7 @@ pub(crate) use fields::{Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"ESPALIER";
 /// Changes whenever what is written can't be read by what read it before.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// The most bytes that are read.
 const MAX_BYTES: usize = 256 << 20;
 /// Where the checksum begins, and the payload after it.

@@ -71,7 +71,7 @@ fn labels_within(n_steps: usize) -> Dfa {
             };
             (next.1 <= 63 && next.0 + steps_of(next.1) <= n_steps).then_some(next)
         },
-        |_| true,
+        |_| Ok(true),
     );
     small(result)
 }
@@ -97,7 +97,7 @@ fn mailbox(more: &str, domain: &Dfa) -> Dfa {
 
 fn octets_within(max: usize) -> Dfa {
     let step = |&length: &usize, _| (length < max).then_some(length + 1);
-    small(Dfa::explore(0, ([0; 256], &[0]), quota(), step, |_| true))
+    small(Dfa::explore(0, ([0; 256], &[0]), quota(), step, |_| Ok(true)))
 }
 
 pub(super) fn idn_hostname() -> Dfa {

@@ -5,6 +5,7 @@
 
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::meter::Meter;
 use crate::serialized::{Reader, read_dfa};
 
 const FILE: &[u8] = include_bytes!("kept.bin");
@@ -22,7 +23,7 @@ pub(super) fn automaton(name: &str) -> Option<Dfa> {
 }
 
 fn read(bytes: &[u8]) -> Result<Dfa, Error> {
-    read_dfa(&mut Reader::new("automaton of a format", bytes))
+    read_dfa(&mut Reader::new("automaton of a format", bytes), &Meter::unlimited())
 }
 
 #[cfg(test)]
@@ -32,16 +33,19 @@ mod tests {
     use crate::serialized::{Writer, write_dfa};
 
     /// They take some milliseconds to make, and not a hundred kilobytes.
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 12] = [
         "date-time",
         "time",
         "email",
+        "idn-email",
         "hostname",
+        "idn-hostname",
         "ipv6",
         "uri",
         "uri-reference",
         "iri",
         "iri-reference",
+        "regex",
     ];
 
     #[test]
