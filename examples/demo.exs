@@ -35,7 +35,7 @@ defmodule Demo.Order do
   schema do
     field :customer, :string
     field :items, {:array, Demo.Item}, min_items: 1, max_items: 2
-    field :currency, :string, pattern: "^[A-Z]{3}$"
+    field :currency, :string, format: "^[A-Z]{3}$"
     field :address, :string
     field :city, :string
     field :delivery_date, :string

@@ -352,17 +352,26 @@ defmodule Espalier.CastError do
   Decoded JSON that does not fit the schema it is cast to.
 
   `path` leads to the value from the root: keys as texts, places in arrays as integers.
-  `expected` says what the schema has there, `got` is the value that was found.
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:mismatch` | the schema has another value there | `expected`; `got`, the JSON that was found |
+  | `:rejected` | a function given as `:validate` refused the value | `expected`, its message; `got`, the value |
   """
 
-  @type t :: %__MODULE__{path: [String.t() | non_neg_integer], expected: String.t(), got: term}
+  @type t :: %__MODULE__{
+          kind: :mismatch | :rejected,
+          path: [String.t() | non_neg_integer],
+          expected: String.t(),
+          got: term
+        }
 
-  defexception [:expected, :got, path: []]
+  defexception [:expected, :got, kind: :mismatch, path: []]
 
   @impl true
   def message(%{path: path} = error) do
     place = if path == [], do: "", else: " at " <> Enum.map_join(path, ".", &to_string/1)
-
-    "invalid value#{place}: expected #{error.expected}, got: #{Espalier.Error.show(error.got)}"
+    says = if error.kind == :mismatch, do: "expected ", else: ""
+    "invalid value#{place}: #{says}#{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
 end

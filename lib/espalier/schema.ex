@@ -64,17 +64,35 @@ defmodule Espalier.Schema do
   | `:integer` | a whole number | an integer |
   | `:number` | a number | an integer or float |
   | `:float` | a number | a float |
+  | `:decimal` | a number | a `Decimal` that loses no digit (needs the package `:decimal`) |
   | `:boolean`, `:null` | `true`, `false`; `null` | the same; `nil` |
   | `:any` | any value | the decoded JSON |
+  | `:date`, `:time`, `:naive_datetime` | a string like `"2024-02-29T12:30:00"`, or a part of it | `Date`, `Time`, `NaiveDateTime` |
+  | `:utc_datetime` | a string like `"2024-02-29T12:30:00Z"` | `DateTime` |
+  | `:duration` | a string like `"P1DT12H"` | `Duration` (needs Elixir 1.17) |
+  | `:uuid`, `:email` | a string | a text |
+  | `:uri` | a string | `URI` |
+  | `:binary` | a string in Base64 | the bytes |
+  | `{:regex, source}` | a string that the expression matches as a whole | a text |
   | `{:enum, values}`: atoms, texts, integers | one of them, atoms as strings | the given term |
   | `{:const, value}` | that value | the given term |
   | `{:array, type}` | an array | a list |
+  | `{:tuple, types}` | an array with a value of each type | a tuple |
+  | `:map`, `{:map, type}`, `{:map, key_format, type}` | an object with any keys | a map with texts as keys |
   | `{:union, types}` | a value of one of them | the value of the first that fits |
+  | `{:union, [tag: type]}` | an object whose first key has the tag | a struct, or a map with the tag |
   | a schema module, also the same one again | an object | its struct |
   | a keyword list of fields | an object | a map with these keys |
 
   A type with options of its own is `{type, options}`: `{:array, {:string, max_length: 10}}`. Objects
   have no other keys than their fields.
+
+  A union with tags is told apart by one key, the `:discriminator`. Of schema modules the struct says
+  which it is; a map has the key itself:
+
+      iex> shape = {{:union, circle: [radius: :float], square: [side: :float]}, discriminator: :kind}
+      iex> Espalier.Schema.cast([shape: shape], %{"shape" => %{"kind" => "square", "side" => 2}})
+      {:ok, %{shape: %{kind: :square, side: 2.0}}}
 
   ## Options
 
@@ -87,16 +105,23 @@ defmodule Espalier.Schema do
   Of `:string`:
 
   #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:string))}
-  Of `:integer`, `:number` and `:float`:
+  Of `:integer`, `:number`, `:float` and `:decimal`:
 
   #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:number))}
   Of `{:array, type}`:
 
   #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:array))}
+  Of `:map`:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:map))}
+  Of `{:union, [tag: type]}`:
+
+  #{Espalier.Options.docs(Espalier.Schema.Type.rule_options(:tagged))}
   """
 
   alias Espalier.CastError
   alias Espalier.Constraint
+  alias Espalier.Error
   alias Espalier.JSON
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Field
@@ -113,6 +138,7 @@ defmodule Espalier.Schema do
           | {:choice, [String.t() | atom | integer]}
           | {:regex, String.t() | Regex.t()}
           | Constraint.t()
+          | Form.t()
 
   @doc false
   defmacro __using__(_options) do
@@ -138,7 +164,9 @@ defmodule Espalier.Schema do
       Module.register_attribute(__MODULE__, :espalier_fields, accumulate: true)
 
       try do
-        import Espalier.Schema, only: [field: 2, field: 3]
+        import Espalier.Schema,
+          only: [field: 2, field: 3, embeds_one: 2, embeds_one: 3, embeds_many: 2, embeds_many: 3]
+
         unquote(block)
       after
         :ok
@@ -182,6 +210,16 @@ defmodule Espalier.Schema do
     end
   end
 
+  @doc "Declares a field that is the struct of another schema module: `field` with that module as its type."
+  defmacro embeds_one(name, module, options \\ []) do
+    quote do: field(unquote(name), unquote(module), unquote(options))
+  end
+
+  @doc "Declares a field that is a list of structs of another schema module, as `field` with `{:array, module}`."
+  defmacro embeds_many(name, module, options \\ []) do
+    quote do: field(unquote(name), {:array, unquote(module)}, unquote(options))
+  end
+
   defp expand_alias({:__aliases__, _meta, _parts} = alias, env) do
     Macro.expand(alias, %{env | function: {:__espalier_schema__, 0}})
   end
@@ -211,6 +249,23 @@ defmodule Espalier.Schema do
   end
 
   @doc """
+  Checks a schema once, at run time; what comes back is a schema, too.
+
+      iex> {:ok, schema} = Espalier.Schema.new(name: :string, born: :date)
+      iex> Espalier.Schema.read(schema, ~S({"name":"Ada","born":"1815-12-10"}))
+      {:ok, %{name: "Ada", born: ~D[1815-12-10]}}
+      iex> {:error, error} = Espalier.Schema.new(name: :strng)
+      iex> error.message =~ "Did you mean :string?"
+      true
+  """
+  @spec new(t) :: {:ok, t} | {:error, Exception.t()}
+  def new(schema), do: Form.new(schema)
+
+  @doc "Like `new/1`, but returns the schema and raises the error."
+  @spec new!(t) :: t
+  def new!(schema), do: schema |> new() |> Error.bang!()
+
+  @doc """
   The JSON Schema of a schema, with the properties in order.
 
       iex> {:ok, schema} = Espalier.Schema.to_json_schema(name: :string, age: {:integer, min: 0})
@@ -221,6 +276,20 @@ defmodule Espalier.Schema do
   @spec to_json_schema(t) :: {:ok, JSON.Object.t() | boolean} | {:error, Exception.t()}
   def to_json_schema(schema) do
     with {:ok, form} <- Form.new(schema), do: Form.to_json_schema(form)
+  end
+
+  @doc """
+  A schema in words, for a prompt: a line for each field, in the order in which they are written.
+
+      iex> person = [name: {:string, description: "As on the card"}, age: {:integer, min: 0}]
+      iex> Espalier.Schema.describe(person)
+      {:ok, ~s(A JSON value: object with\\n- "name": string - As on the card\\n- "age": whole number, at least 0)}
+
+  A JSON Schema is described by its text.
+  """
+  @spec describe(t) :: {:ok, String.t()} | {:error, Exception.t()}
+  def describe(schema) do
+    with {:ok, form} <- Form.new(schema), do: Form.describe(form)
   end
 
   @doc """

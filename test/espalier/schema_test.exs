@@ -153,8 +153,8 @@ defmodule Espalier.SchemaTest do
       assert {4, message} = compile_error("field :name, :strng")
       assert message =~ "field :name: unknown type :strng. Did you mean :string?"
       assert message =~ "{:array, type}"
-      assert {4, message} = compile_error("field :day, :date")
-      assert message =~ "unknown type :date. The types are :string, :integer"
+      assert {4, message} = compile_error("field :day, :weekday")
+      assert message =~ "unknown type :weekday. The types are :string, :integer"
       assert {4, message} = compile_error("field :level, :enum")
       assert message =~ "Did you mean {:enum, ...}?"
     end
@@ -176,7 +176,7 @@ defmodule Espalier.SchemaTest do
       assert message =~
                "invalid value for :max_length option: expected non-negative integer, got: -1"
 
-      assert {4, message} = compile_error("field :name, :string, pattern: ~r/a/i")
+      assert {4, message} = compile_error("field :name, :string, format: ~r/a/i")
       assert message =~ "expected a regular expression with no flag but u"
       assert {4, message} = compile_error("field :age, :integer, min: 0.5")
       assert message =~ "expected integer"
@@ -190,7 +190,7 @@ defmodule Espalier.SchemaTest do
             "field :a, :integer, default: \"1\"",
             "field :a, :integer, min: 3, default: 2",
             "field :a, :string, max_length: 1, default: \"ab\"",
-            "field :a, :string, pattern: \"^a\", default: \"b\"",
+            "field :a, :string, format: \"^a\", default: \"b\"",
             "field :a, {:array, :string}, default: [1]"
           ] do
         assert {4, message} = compile_error(field)
@@ -207,6 +207,17 @@ defmodule Espalier.SchemaTest do
       assert message =~ "expected atom, text or integer, got: 1.5"
       assert {4, message} = compile_error("field :a, {:union, :string}")
       assert message =~ "expected {:union, types} with a list of types"
+      assert {4, message} = compile_error("field :a, {:union, a: :string, b: :integer}")
+      assert message =~ "expected a schema module or a keyword list of fields for the tag :a"
+      assert {4, message} = compile_error("field :a, {:tuple, []}")
+      assert message =~ "expected {:tuple, types} with a list of types"
+    end
+
+    test "refuses examples and checks that can't be" do
+      assert {4, message} = compile_error("field :a, :date, examples: [~D[2024-02-29], 1]")
+      assert message =~ "the example 1 is not a value of its type"
+      assert {4, message} = compile_error("field :a, :integer, validate: fn _ -> :ok end")
+      assert message =~ "expected a function of a module, like &Accounts.check_name/1"
     end
 
     test "refuses a name twice, and a name that is no atom" do
@@ -251,7 +262,7 @@ defmodule Espalier.SchemaTest do
       assert properties({:number, greater_than: 0, less_than: 1.5}) ==
                ~S({"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1.5})
 
-      assert properties({:string, pattern: ~r/^a+$/u}) == ~S({"type":"string","pattern":"^a+$"})
+      assert properties({:string, format: ~r/^a+$/u}) == ~S({"type":"string","pattern":"^a+$"})
       assert properties(b: :string) =~ ~S({"type":"object","properties":{"b":{"type":"string"}})
     end
 

@@ -1,15 +1,24 @@
 defmodule Espalier.Schema.Cast do
   @moduledoc false
-  # Decoded JSON to the value that a type describes: structs, atoms, floats, defaults.
+  # Decoded JSON to the value that a type describes: structs, atoms, dates, decimals, defaults.
   #
-  # Types, keys and the values of enums are checked, for without them there is no value. Bounds,
-  # lengths and patterns are the constraint's matter: it knows numbers exactly, and patterns as
-  # JSON Schema reads them.
+  # Types, keys and the values of enums are checked, for without them there is no value, and then the
+  # functions of `:validate` are asked. Bounds, lengths and patterns are the constraint's matter: it knows
+  # numbers exactly, and patterns as JSON Schema reads them.
+  #
+  # Numbers come as they are or as `Espalier.JSON.Number`, where a decimal is to lose nothing.
+
+  @compile {:no_warn_undefined, Decimal}
 
   alias Espalier.CastError
+  alias Espalier.JSON
+  alias Espalier.JSON.Number
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Field
+  alias Espalier.Schema.Text
   alias Espalier.Schema.Type
+
+  @text_kinds Text.kinds()
 
   @doc "The value that decoded JSON stands for."
   @spec cast(Type.t(), term) :: {:ok, term} | {:error, CastError.t()}
@@ -19,48 +28,95 @@ defmodule Espalier.Schema.Cast do
     error in CastError -> {:error, %{error | path: Enum.reverse(error.path)}}
   end
 
+  @doc "Whether a value of the type may have decimals, for which numbers are to be decoded exactly."
+  @spec exact?(Type.t()) :: boolean
+  def exact?(type), do: exact?([type], [])
+
+  defp exact?([], _seen), do: false
+  defp exact?([%{kind: :decimal} | _types], _seen), do: true
+
+  defp exact?([%{kind: :module, argument: module} | types], seen) do
+    if module in seen,
+      do: exact?(types, seen),
+      else:
+        exact?(Enum.map(Definition.fetch!(module).fields, & &1.type) ++ types, [module | seen])
+  end
+
+  defp exact?([type | types], seen), do: exact?(Type.children(type) ++ types, seen)
+
   # Paths are the other way round on the way down.
   defp cast!(%Type{nullable: true}, nil, _path), do: nil
-  defp cast!(%Type{kind: :any}, json, _path), do: json
-  defp cast!(%Type{kind: :null}, nil, _path), do: nil
-  defp cast!(%Type{kind: :string}, json, _path) when is_binary(json), do: json
-  defp cast!(%Type{kind: :boolean}, json, _path) when is_boolean(json), do: json
-  defp cast!(%Type{kind: :integer}, json, _path) when is_integer(json), do: json
+  defp cast!(type, json, path), do: type |> value!(json, path) |> validated!(type.validate, path)
 
-  defp cast!(%Type{kind: :integer}, json, _path) when is_float(json) and trunc(json) == json,
+  defp value!(%Type{kind: :any} = type, json, path), do: native!(json, type, path)
+  defp value!(%Type{kind: :decimal}, %Number{text: text}, _path), do: Decimal.new(text)
+  defp value!(%Type{kind: :decimal}, json, _path) when is_integer(json), do: Decimal.new(json)
+
+  defp value!(%Type{kind: :decimal}, json, _path) when is_float(json),
+    do: Decimal.from_float(json)
+
+  defp value!(type, %Number{} = number, path),
+    do: value!(type, native!(number, type, path), path)
+
+  defp value!(%Type{kind: :null}, nil, _path), do: nil
+  defp value!(%Type{kind: :string}, json, _path) when is_binary(json), do: json
+  defp value!(%Type{kind: :boolean}, json, _path) when is_boolean(json), do: json
+  defp value!(%Type{kind: :integer}, json, _path) when is_integer(json), do: json
+
+  defp value!(%Type{kind: :integer}, json, _path) when is_float(json) and trunc(json) == json,
     do: trunc(json)
 
-  defp cast!(%Type{kind: :number}, json, _path) when is_number(json), do: json
-  defp cast!(%Type{kind: :float}, json, _path) when is_float(json), do: json
+  defp value!(%Type{kind: :number}, json, _path) when is_number(json), do: json
+  defp value!(%Type{kind: :float}, json, _path) when is_float(json), do: json
 
-  defp cast!(%Type{kind: :float} = type, json, path) when is_integer(json),
+  defp value!(%Type{kind: :float} = type, json, path) when is_integer(json),
     do: float!(type, json, path)
 
-  defp cast!(%Type{kind: :enum} = type, json, path) do
+  defp value!(%Type{kind: kind} = type, json, path)
+       when kind in @text_kinds and is_binary(json) do
+    case Text.cast(kind, json) do
+      {:ok, value} -> value
+      :error -> refuse!(type, json, path)
+    end
+  end
+
+  defp value!(%Type{kind: :enum} = type, json, path) do
     case Enum.find(type.argument, :none, &(Type.to_json(&1) == json)) do
       :none -> refuse!(type, json, path)
       value -> value
     end
   end
 
-  defp cast!(%Type{kind: :const} = type, json, path) do
+  defp value!(%Type{kind: :const} = type, json, path) do
     if Type.to_json(type.argument) == json, do: type.argument, else: refuse!(type, json, path)
   end
 
-  defp cast!(%Type{kind: :array, argument: item}, json, path) when is_list(json) do
+  defp value!(%Type{kind: :array, argument: item}, json, path) when is_list(json) do
     json |> Enum.with_index() |> Enum.map(fn {value, idx} -> cast!(item, value, [idx | path]) end)
   end
 
-  defp cast!(%Type{kind: :module, argument: module}, json, path) when is_map(json) do
-    fields = Definition.fetch!(module).fields
-    struct!(module, members!(fields, json, path))
+  defp value!(%Type{kind: :tuple, argument: types}, json, path)
+       when is_list(json) and length(json) == length(types) do
+    [types, json, 0..length(json)//1]
+    |> Enum.zip_with(fn [type, value, index] -> cast!(type, value, [index | path]) end)
+    |> List.to_tuple()
   end
 
-  defp cast!(%Type{kind: :object, argument: fields}, json, path) when is_map(json) do
+  defp value!(%Type{kind: :map, argument: type}, json, path) when is_map(json) do
+    Map.new(json, fn {key, value} -> {key, cast!(type, value, [key | path])} end)
+  end
+
+  defp value!(%Type{kind: :module, argument: module}, json, path) when is_map(json) do
+    definition = Definition.fetch!(module)
+    struct = struct!(module, members!(definition.fields, json, path))
+    validated!(struct, definition.validate, path)
+  end
+
+  defp value!(%Type{kind: :object, argument: fields}, json, path) when is_map(json) do
     Map.new(members!(fields, json, path))
   end
 
-  defp cast!(%Type{kind: :union} = type, json, path) do
+  defp value!(%Type{kind: :union} = type, json, path) do
     Enum.find_value(type.argument, fn member ->
       with {:ok, value} <- cast(member, json), do: {:value, value}, else: (_error -> nil)
     end)
@@ -70,7 +126,45 @@ defmodule Espalier.Schema.Cast do
     end
   end
 
-  defp cast!(type, json, path), do: refuse!(type, json, path)
+  defp value!(%Type{kind: :tagged} = type, json, path) when is_map(json) do
+    name = type.rules[:discriminator]
+    {tag, json} = Map.pop(json, Atom.to_string(name))
+
+    case Enum.find(type.argument, &(Atom.to_string(elem(&1, 0)) == tag)) do
+      {_tag, %{kind: :module} = member} -> cast!(member, json, path)
+      {tag, member} -> member |> cast!(json, path) |> Map.put(name, tag)
+      nil -> refuse_tag!(type, tag, path)
+    end
+  end
+
+  defp value!(type, json, path), do: refuse!(type, json, path)
+
+  # What is left of a number that no decimal asked for.
+  defp native!(%Number{text: text} = number, type, path) do
+    case JSON.decode(text) do
+      {:ok, number} -> number
+      {:error, _error} -> refuse!(type, number, path)
+    end
+  end
+
+  defp native!(list, type, path) when is_list(list), do: Enum.map(list, &native!(&1, type, path))
+
+  defp native!(map, type, path) when is_map(map) and not is_struct(map),
+    do: Map.new(map, fn {key, value} -> {key, native!(value, type, path)} end)
+
+  defp native!(json, _type, _path), do: json
+
+  defp validated!(value, nil, _path), do: value
+
+  defp validated!(value, function, path) do
+    case function.(value) do
+      :ok ->
+        value
+
+      {:error, message} ->
+        raise CastError, kind: :rejected, path: path, expected: message, got: value
+    end
+  end
 
   defp float!(type, integer, path) do
     integer * 1.0
@@ -104,6 +198,15 @@ defmodule Espalier.Schema.Cast do
     raise CastError, path: path, expected: expected(type), got: json
   end
 
+  defp refuse_tag!(type, tag, path) do
+    name = Atom.to_string(type.rules[:discriminator])
+
+    expected =
+      "one of " <> Enum.map_join(type.argument, ", ", &inspect(Atom.to_string(elem(&1, 0))))
+
+    raise CastError, path: [name | path], expected: expected, got: tag
+  end
+
   defp expected(%Type{nullable: true} = type),
     do: expected(%{type | nullable: false}) <> " or null"
 
@@ -114,6 +217,8 @@ defmodule Espalier.Schema.Cast do
   defp expected(%Type{kind: :union, argument: types}),
     do: Enum.map_join(types, " or ", &expected/1)
 
+  defp expected(%Type{kind: :tagged}), do: "object"
+  defp expected(%Type{kind: :tuple, argument: types}), do: "array of #{length(types)} items"
   defp expected(%Type{kind: :float}), do: "number in the range of a float"
 
   defp expected(%Type{kind: :enum, argument: values}) do

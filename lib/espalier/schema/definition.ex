@@ -4,15 +4,28 @@ defmodule Espalier.Schema.Definition do
 
   alias Espalier.Options
   alias Espalier.Schema.Field
+  alias Espalier.Schema.Type
   alias Espalier.SchemaError
 
   @enforce_keys [:module, :fields]
-  defstruct [:module, :fields, :description]
+  defstruct [:module, :fields, :description, :validate]
 
-  @type t :: %__MODULE__{module: module, fields: [Field.t()], description: String.t() | nil}
+  @type t :: %__MODULE__{
+          module: module,
+          fields: [Field.t()],
+          description: String.t() | nil,
+          validate: (struct -> :ok | {:error, String.t()}) | nil
+        }
 
   @options [
-    description: [type: :string, doc: "What the whole value is. It goes into the JSON Schema."]
+    description: [type: :string, doc: "What the whole value is. It goes into the JSON Schema."],
+    validate: [
+      type: {:custom, "a function of a module, like &__MODULE__.check/1", &Type.remote?/1},
+      doc: """
+      Checks the struct **after it was generated**, which no token can be kept from breaking: gets the struct \
+      and returns `:ok` or `{:error, message}`.\
+      """
+    ]
   ]
 
   @doc "The definition of a module, as the `schema` macro makes it."

@@ -9,6 +9,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.JSON.Object
   alias Espalier.Schema.Cast
   alias Espalier.Schema.Definition
+  alias Espalier.Schema.Describe
   alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Type
   alias Espalier.SchemaError
@@ -95,7 +96,7 @@ defmodule Espalier.Schema.Form do
 
   defp source!(regex) do
     cond do
-      not Type.pattern?(regex) ->
+      not Type.regex?(regex) ->
         error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
 
       is_binary(regex) ->
@@ -158,6 +159,25 @@ defmodule Espalier.Schema.Form do
     {:error, %SchemaError{kind: :invalid_schema, detail: message, message: message}}
   end
 
+  @doc "A form in words, for a prompt."
+  @spec describe(t) :: {:ok, String.t()} | {:error, Exception.t()}
+  def describe(%__MODULE__{kind: :typed, content: type}) do
+    {:ok, Describe.describe(type)}
+  rescue
+    error in SchemaError -> {:error, error}
+  end
+
+  def describe(%__MODULE__{kind: :json_schema, content: text}),
+    do: {:ok, "A JSON value that this JSON Schema admits: " <> text}
+
+  def describe(%__MODULE__{kind: :choice, content: pairs}),
+    do: {:ok, "One of these texts: " <> Enum.map_join(pairs, ", ", &elem(&1, 0))}
+
+  def describe(%__MODULE__{kind: :regex, content: source}),
+    do: {:ok, "A text that this regular expression matches: " <> source}
+
+  def describe(%__MODULE__{} = form), do: to_json_schema(form)
+
   @doc "The schema module, or the kind of schema: what telemetry tells."
   @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :constraint
   def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: module}}), do: module
@@ -185,7 +205,12 @@ defmodule Espalier.Schema.Form do
 
   @doc "The value that a generated text stands for."
   @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
-  def read(%__MODULE__{kind: kind} = form, text) when kind in [:typed, :json_schema] do
+  def read(%__MODULE__{kind: :typed, content: type} = form, text) do
+    numbers = if Cast.exact?(type), do: :exact, else: :native
+    with {:ok, json} <- JSON.decode(text, numbers: numbers), do: cast(form, json)
+  end
+
+  def read(%__MODULE__{kind: :json_schema} = form, text) do
     with {:ok, json} <- JSON.decode(text), do: cast(form, json)
   end
 

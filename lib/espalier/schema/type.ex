@@ -3,16 +3,21 @@ defmodule Espalier.Schema.Type do
   # A type as written by a user (`{:array, {:string, max_length: 10}}`), checked and made uniform.
   #
   # `argument` depends on the kind: the values of an enum, the value of a const, the type of an
-  # array's items, the types of a union, the module of another schema, the fields of an object.
+  # array's items or of a map's values, the types of a union or tuple, the tags and types of a tagged
+  # union, the module of another schema, the fields of an object.
   # `rules` are the options that narrow the kind, as they were given.
+
+  @compile {:no_warn_undefined, Decimal}
 
   alias Espalier.Options
   alias Espalier.OptionsError
   alias Espalier.Schema.Field
+  alias Espalier.Schema.Membership
+  alias Espalier.Schema.Text
   alias Espalier.SchemaError
 
   @enforce_keys [:kind]
-  defstruct [:kind, :argument, :description, nullable: false, rules: []]
+  defstruct [:kind, :argument, :description, :validate, nullable: false, examples: [], rules: []]
 
   @type kind ::
           :string
@@ -20,43 +25,79 @@ defmodule Espalier.Schema.Type do
           | :number
           | :float
           | :boolean
+          | :decimal
           | :null
           | :any
           | :enum
           | :const
           | :array
+          | :tuple
+          | :map
           | :union
+          | :tagged
           | :module
           | :object
+          | Text.kind()
 
   @type t :: %__MODULE__{
           kind: kind,
           argument: term,
           description: String.t() | nil,
+          validate: (term -> :ok | {:error, String.t()}) | nil,
           nullable: boolean,
+          examples: [term],
           rules: keyword
         }
 
-  @simple [:string, :integer, :number, :float, :boolean, :null, :any]
-  @tagged [:enum, :const, :array, :union]
+  @simple [:string, :integer, :number, :float, :decimal, :boolean, :null, :any, :map] ++
+            Text.kinds()
+  @with_argument [:enum, :const, :array, :tuple, :map, :union, :regex]
 
   @options [
     description: [type: :string, doc: "What the value means. It goes into the JSON Schema."],
-    nullable: [type: :boolean, default: false, doc: "Whether the value may be `null` too."]
+    nullable: [type: :boolean, default: false, doc: "Whether the value may be `null` too."],
+    examples: [type: {:list, :any}, doc: "Some values. They go into the JSON Schema."],
+    validate: [
+      type:
+        {:custom, "a function of a module, like &Accounts.check_name/1", &__MODULE__.remote?/1},
+      doc: """
+      Checks the value **after it was generated**, which no token can be kept from breaking: gets the value \
+      and returns `:ok` or `{:error, message}`. It is not asked of `nil`.\
+      """
+    ]
   ]
 
   @string_options [
     min_length: [type: :non_neg_integer, doc: "The fewest characters."],
     max_length: [type: :non_neg_integer, doc: "The most characters."],
-    pattern: [
-      type: {:custom, "a regular expression with no flag but u", &__MODULE__.pattern?/1},
+    format: [
+      type: {:custom, "a regular expression with no flag but u", &__MODULE__.regex?/1},
       doc: "A regular expression that must match somewhere in the text: a text or a `Regex`."
-    ]
+    ],
+    one_of: [type: {:list, :string}, doc: "The texts of which it is one."]
   ]
 
   @array_options [
     min_items: [type: :non_neg_integer, doc: "The fewest items."],
-    max_items: [type: :non_neg_integer, doc: "The most items."]
+    max_items: [type: :non_neg_integer, doc: "The most items."],
+    unique: [type: :boolean, doc: "Whether no two items may be equal."]
+  ]
+
+  @map_options [
+    key_format: [
+      type: {:custom, "a regular expression with no flag but u", &__MODULE__.regex?/1},
+      doc: "A regular expression that must match somewhere in each key."
+    ],
+    min_keys: [type: :non_neg_integer, doc: "The fewest keys."],
+    max_keys: [type: :non_neg_integer, doc: "The most keys."]
+  ]
+
+  @tagged_options [
+    discriminator: [
+      type: :atom,
+      default: :type,
+      doc: "The key that tells which of the types it is; it comes first."
+    ]
   ]
 
   @bounds [:min, :max, :greater_than, :less_than]
@@ -83,8 +124,8 @@ defmodule Espalier.Schema.Type do
     options = check_options!(options ++ inner, schema, spec)
     {extra, options} = Keyword.split(options, Keyword.keys(extra))
     {common, rules} = Keyword.split(options, Keyword.keys(@options))
-    rules = rules |> plain_pattern() |> check_rules!()
-    {struct!(%{type | rules: rules}, common), extra}
+    rules = rules |> Enum.map(&plain_rule/1) |> check_rules!()
+    {check_examples!(struct!(%{type | rules: rules}, common)), extra}
   end
 
   @doc "The options of every type, for the documentation."
@@ -95,34 +136,60 @@ defmodule Espalier.Schema.Type do
   @spec rule_options(kind) :: Options.schema()
   def rule_options(:string), do: @string_options
   def rule_options(:array), do: @array_options
-  def rule_options(:integer), do: bound_options(:integer)
-  def rule_options(kind) when kind in [:number, :float], do: bound_options(:number)
+  def rule_options(:map), do: @map_options
+  def rule_options(:tagged), do: @tagged_options
+  def rule_options(:integer), do: number_options(:integer)
+  def rule_options(kind) when kind in [:number, :float], do: number_options(:number)
+  def rule_options(:decimal), do: number_options({:or, [:number, decimal()]})
   def rule_options(_kind), do: []
 
+  @doc "Whether a function can be called in another process and release: one of a module."
+  @spec remote?(term) :: boolean
+  def remote?(function),
+    do: is_function(function, 1) and Function.info(function, :type) == {:type, :external}
+
   @doc "Whether a regular expression has a source that says all about it."
-  @spec pattern?(term) :: boolean
-  def pattern?(%Regex{} = regex) do
+  @spec regex?(term) :: boolean
+  def regex?(%Regex{} = regex) do
     case Regex.opts(regex) do
       flags when is_binary(flags) -> flags in ["", "u"]
       flags -> flags -- [:unicode, :ucp] == []
     end
   end
 
-  def pattern?(source), do: is_binary(source) and String.valid?(source)
+  def regex?(source), do: is_binary(source) and String.valid?(source)
 
   @doc "The types, for a message."
   @spec known() :: String.t()
   def known do
     Enum.map_join(@simple, ", ", &inspect/1) <>
-      ", {:enum, values}, {:const, value}, {:array, type}, {:union, types}, " <>
+      ", {:enum, values}, {:const, value}, {:array, type}, {:tuple, types}, {:map, type}, " <>
+      "{:union, types}, {:union, [tag: type]}, {:regex, source}, " <>
       "a schema module, a keyword list of fields, or {type, options}"
   end
 
-  defp parse!(kind) when kind in @simple, do: {%__MODULE__{kind: kind}, []}
+  defp parse!(:map), do: parse!({:map, :any})
+  defp parse!(kind) when kind in @simple, do: {%__MODULE__{kind: available!(kind)}, []}
   defp parse!({:enum, values}), do: {%__MODULE__{kind: :enum, argument: enum!(values)}, []}
   defp parse!({:const, value}), do: {%__MODULE__{kind: :const, argument: const!(value)}, []}
   defp parse!({:array, item}), do: {%__MODULE__{kind: :array, argument: new!(item)}, []}
-  defp parse!({:union, types}), do: {%__MODULE__{kind: :union, argument: union!(types)}, []}
+  defp parse!({:map, value}), do: {%__MODULE__{kind: :map, argument: new!(value)}, []}
+
+  defp parse!({:map, key_format, value}) do
+    {type, options} = parse!({:map, value})
+    {type, [key_format: key_format] ++ options}
+  end
+
+  defp parse!({:tuple, types}),
+    do: {%__MODULE__{kind: :tuple, argument: types!(:tuple, types)}, []}
+
+  defp parse!({:union, types}) do
+    if tagged?(types),
+      do: {%__MODULE__{kind: :tagged, argument: tagged!(types)}, []},
+      else: {%__MODULE__{kind: :union, argument: types!(:union, types)}, []}
+  end
+
+  defp parse!({:regex, regex}), do: {%__MODULE__{kind: :string}, [format: whole!(regex)]}
 
   defp parse!({spec, options}) when is_list(options) do
     {type, inner} = parse!(spec)
@@ -132,21 +199,18 @@ defmodule Espalier.Schema.Type do
   defp parse!([_ | _] = fields),
     do: {%__MODULE__{kind: :object, argument: Field.list!(fields)}, []}
 
-  defp parse!(module) when is_atom(module) and module not in @tagged do
-    case Atom.to_string(module) do
-      "Elixir." <> _name -> {%__MODULE__{kind: :module, argument: module}, []}
-      _name -> unknown!(module)
-    end
+  defp parse!(spec) do
+    if module?(spec), do: {%__MODULE__{kind: :module, argument: spec}, []}, else: unknown!(spec)
   end
 
-  defp parse!(spec), do: unknown!(spec)
+  defp module?(term), do: is_atom(term) and match?("Elixir." <> _name, Atom.to_string(term))
 
   defp unknown!(spec) do
-    suggestion = if is_atom(spec), do: Options.nearest(spec, @simple ++ @tagged)
+    suggestion = if is_atom(spec), do: Options.nearest(spec, @simple ++ @with_argument)
 
     hint =
       cond do
-        spec in @tagged -> " Did you mean {#{inspect(spec)}, ...}?"
+        spec in @with_argument -> " Did you mean {#{inspect(spec)}, ...}?"
         suggestion -> " Did you mean #{inspect(suggestion)}?"
         true -> ""
       end
@@ -178,10 +242,59 @@ defmodule Espalier.Schema.Type do
     error!("expected {:const, value} with an atom, text or number, got: #{inspect(value)}")
   end
 
-  defp union!([_ | _] = types), do: Enum.map(types, &new!/1)
+  defp types!(_name, [_ | _] = types), do: Enum.map(types, &new!/1)
 
-  defp union!(types),
-    do: error!("expected {:union, types} with a list of types, got: #{inspect(types)}")
+  defp types!(name, types) do
+    error!("expected {#{inspect(name)}, types} with a list of types, got: #{inspect(types)}")
+  end
+
+  # Types with an argument or options are pairs, too.
+  defp tagged?([_ | _] = types), do: Keyword.keyword?(types) and not Enum.any?(types, &type?/1)
+  defp tagged?(_types), do: false
+
+  defp type?({name, argument}) do
+    name in @with_argument or (name in @simple and is_list(argument)) or module?(name)
+  end
+
+  defp tagged!(types) do
+    case Keyword.keys(types) -- Enum.uniq(Keyword.keys(types)) do
+      [] -> Enum.map(types, fn {tag, spec} -> {tag, object!(tag, new!(spec))} end)
+      [twice | _] -> error!("the tag #{inspect(twice)} is there twice")
+    end
+  end
+
+  defp object!(_tag, %{kind: kind, nullable: false} = type) when kind in [:module, :object],
+    do: type
+
+  defp object!(tag, _type) do
+    error!("expected a schema module or a keyword list of fields for the tag #{inspect(tag)}")
+  end
+
+  defp whole!(regex) do
+    unless regex?(regex) do
+      error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
+    end
+
+    "^(?:#{source(regex)})$"
+  end
+
+  defp available!(:decimal) do
+    if Code.ensure_loaded?(Decimal),
+      do: :decimal,
+      else: error!("the type :decimal needs the package :decimal among the dependencies")
+  end
+
+  defp available!(kind) do
+    if reason = kind in Text.kinds() and Text.unavailable(kind), do: error!(reason), else: kind
+  end
+
+  @doc "The types directly within a type."
+  @spec children(t) :: [t]
+  def children(%{kind: kind, argument: type}) when kind in [:array, :map], do: [type]
+  def children(%{kind: kind, argument: types}) when kind in [:tuple, :union], do: types
+  def children(%{kind: :tagged, argument: types}), do: Keyword.values(types)
+  def children(%{kind: :object, argument: fields}), do: Enum.map(fields, & &1.type)
+  def children(%{}), do: []
 
   @doc "How JSON spells an enum's or const's value: an atom is a text."
   @spec to_json(term) :: term
@@ -190,8 +303,24 @@ defmodule Espalier.Schema.Type do
 
   def to_json(value), do: value
 
-  defp bound_options(type),
-    do: for(name <- @bounds, do: {name, [type: type, doc: @bound_docs[name]]})
+  defp number_options(type) do
+    bounds = for name <- @bounds, do: {name, [type: type, doc: @bound_docs[name]]}
+
+    bounds ++
+      [
+        multiple_of: [
+          type: {:custom, "number above 0", &positive?/1},
+          doc: "A number that it is a multiple of."
+        ],
+        one_of: [type: {:list, type}, doc: "The numbers of which it is one."]
+      ]
+  end
+
+  defp positive?(%{__struct__: Decimal} = decimal), do: Decimal.positive?(decimal)
+  defp positive?(number), do: is_number(number) and number > 0
+
+  defp decimal,
+    do: {:custom, "decimal", &match?(%{__struct__: Decimal, coef: n} when is_integer(n), &1)}
 
   defp check_options!(options, schema, spec) do
     case Options.validate(options, schema) do
@@ -207,16 +336,28 @@ defmodule Espalier.Schema.Type do
 
   defp options_message(error, _schema, _spec), do: Exception.message(error)
 
-  defp plain_pattern(rules) do
-    case rules[:pattern] do
-      %Regex{} = regex -> Keyword.put(rules, :pattern, Regex.source(regex))
-      _source -> rules
+  defp plain_rule({rule, regex}) when rule in [:format, :key_format], do: {rule, source(regex)}
+  defp plain_rule(rule), do: rule
+
+  defp source(%Regex{} = regex), do: Regex.source(regex)
+  defp source(source), do: source
+
+  defp check_examples!(type) do
+    if wrong = Enum.find(type.examples, &(not Membership.member?(type, &1))) do
+      error!("the example #{inspect(wrong)} is not a value of its type")
     end
+
+    type
   end
 
   defp check_rules!(rules) do
-    for {low, high} <- [min_length: :max_length, min_items: :max_items, min: :max],
-        rules[low] && rules[high] && rules[low] > rules[high] do
+    for {low, high} <- [
+          min_length: :max_length,
+          min_items: :max_items,
+          min_keys: :max_keys,
+          min: :max
+        ],
+        rules[low] && rules[high] && Membership.compare(rules[low], rules[high]) == :gt do
       error!("#{inspect(low)} is above #{inspect(high)}: #{rules[low]} and #{rules[high]}")
     end
 

@@ -1,0 +1,221 @@
+defmodule Espalier.Schema.TypesTest do
+  @moduledoc """
+  Each type and rule in both directions: what the constraint lets a model write becomes a value, and what
+  is no value of the type can't be written.
+  """
+  use ExUnit.Case, async: true
+
+  alias Espalier.{CastError, JSON, Matcher, Schema, Vocabulary}
+
+  defmodule Circle do
+    use Espalier.Schema
+
+    schema do
+      field :radius, :float, greater_than: 0
+    end
+  end
+
+  defmodule Group do
+    use Espalier.Schema
+
+    schema do
+      field :parts, {:array, {:union, circle: Circle, group: Group}}, max_items: 2
+    end
+  end
+
+  defmodule Span do
+    use Espalier.Schema
+
+    schema validate: &__MODULE__.in_order/1 do
+      field :from, :date
+      field :to, :date
+    end
+
+    def in_order(span) do
+      if Date.compare(span.from, span.to) == :gt,
+        do: {:error, "must not end before it begins"},
+        else: :ok
+    end
+  end
+
+  def even(number), do: if(rem(number, 2) == 0, do: :ok, else: {:error, "must be even"})
+
+  # Type, then texts with the values that they stand for, then texts that are refused.
+  @cases [
+    {:string, [{~S("é"), "é"}], [~S(1), ~S("a)]},
+    {{:string, min_length: 1, max_length: 2}, [{~S("é"), "é"}], [~S(""), ~S("abc")]},
+    {{:string, format: ~r/^a+$/}, [{~S("aa"), "aa"}], [~S("ab"), ~S("")]},
+    {{:string, one_of: ["a", "b"]}, [{~S("b"), "b"}], [~S("c")]},
+    {{:regex, "a|b+"}, [{~S("bb"), "bb"}], [~S("ab"), ~S("c")]},
+    {:integer, [{"-12", -12}], ["1.5", ~S("1")]},
+    {{:integer, min: 0, max: 10, multiple_of: 5}, [{"10", 10}, {"0", 0}], ["3", "15", "-5"]},
+    {{:integer, one_of: [2, 4]}, [{"4", 4}], ["3"]},
+    {{:integer, nullable: true, one_of: [2]}, [{"2", 2}, {"null", nil}], ["3"]},
+    {:number, [{"1", 1}, {"1.5", 1.5}], ["null"]},
+    {{:float, greater_than: 0, less_than: 1}, [{"0.5", 0.5}], ["0", "1", "1.5"]},
+    {:boolean, [{"true", true}], ["null", "0"]},
+    {:null, [{"null", nil}], ["false"]},
+    {:any, [{~S([1,{"a":null}]), [1, %{"a" => nil}]}], ["x"]},
+    {:date, [{~S("2024-02-29"), ~D[2024-02-29]}], [~S("2023-02-29"), ~S("24-02-01")]},
+    {:time, [{~S("23:59:59.25"), ~T[23:59:59.25]}],
+     [~S("24:00:00"), ~S("23:59:60"), ~S("1:00:00")]},
+    {:naive_datetime, [{~S("2000-02-29T12:30:00"), ~N[2000-02-29 12:30:00]}],
+     [~S("1900-02-29T12:30:00"), ~S("2000-02-29 12:30:00"), ~S("2000-02-29T12:30:00Z")]},
+    {:utc_datetime, [{~S("2024-02-29T12:30:00.5Z"), ~U[2024-02-29 12:30:00.5Z]}],
+     [~S("2024-02-29T12:30:00"), ~S("2024-02-29T12:30:60Z"), ~S("2024-02-29T12:30:00+01:00")]},
+    {:uuid,
+     [{~S("6f1c0c1e-8f0a-4b6e-9d3a-0123456789ab"), "6f1c0c1e-8f0a-4b6e-9d3a-0123456789ab"}],
+     [~S("6f1c0c1e8f0a4b6e9d3a0123456789ab")]},
+    {:uri, [{~S("https://example.org/a?b#c"), URI.new!("https://example.org/a?b#c")}],
+     [~S("example"), ~S("http://a b")]},
+    {:email, [{~S("ada@example.org"), "ada@example.org"}], [~S("ada"), ~S("a b@example.org")]},
+    {:binary, [{~S("AP8="), <<0, 255>>}, {~S(""), ""}], [~S("AP8"), ~S("A?8=")]},
+    {{:enum, [:low, "high", 3]}, [{~S("low"), :low}, {~S("high"), "high"}, {"3", 3}],
+     [~S("mid"), "4"]},
+    {{:const, :yes}, [{~S("yes"), :yes}], [~S("no")]},
+    {{{:array, :integer}, min_items: 1, max_items: 2, unique: true}, [{"[1,2]", [1, 2]}],
+     ["[]", "[1,1]", "[1,2,3]"]},
+    {{:tuple, [:integer, :string]}, [{~S([1,"a"]), {1, "a"}}],
+     [~S([1]), ~S(["a",1]), ~S([1,"a",2])]},
+    {:map, [{~S({"a":1,"b":[]}), %{"a" => 1, "b" => []}}], ["[]"]},
+    {{:map, :integer}, [{~S({"a":1}), %{"a" => 1}}], [~S({"a":"1"})]},
+    {{{:map, "^[a-z]$", :boolean}, min_keys: 1, max_keys: 1}, [{~S({"a":true}), %{"a" => true}}],
+     ["{}", ~S({"A":true}), ~S({"a":true,"b":true})]},
+    {{:union, [:integer, {:array, :date}]}, [{"1", 1}, {~S(["2024-02-29"]), [~D[2024-02-29]]}],
+     [~S("a"), ~S([1])]},
+    {{{:union, circle: Circle, other: [name: :string]}, discriminator: :kind},
+     [
+       {~S({"kind":"circle","radius":2}), {Circle, radius: 2.0}},
+       {~S({"kind":"other","name":"x"}), %{kind: :other, name: "x"}}
+     ], [~S({"kind":"square","radius":2}), ~S({"radius":2}), ~S({"kind":"circle","name":"x"})]},
+    {Group,
+     [
+       {~S({"parts":[{"type":"group","parts":[]},{"type":"circle","radius":1}]}),
+        {Group, parts: [{Group, parts: []}, {Circle, radius: 1.0}]}}
+     ], [~S({"parts":[{"type":"circle","radius":0}]})]},
+    {[a: {:integer, min: 1}], [{~S({"a":1}), %{a: 1}}], [~S({"a":0}), "{}", ~S({"a":1,"b":2})]}
+  ]
+
+  setup_all do
+    tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
+    %{vocabulary: Vocabulary.from_tokens!(tokens, eos_ids: [256])}
+  end
+
+  for {{type, values, refused}, index} <- Enum.with_index(@cases) do
+    @type_of_case type
+    @values values
+    @refused refused
+
+    test "#{index}: #{inspect(type)}", %{vocabulary: vocabulary} do
+      for {text, value} <- @values do
+        assert accepted?([v: @type_of_case], text, vocabulary), "#{text} is refused"
+        assert {:ok, %{v: read}} = Schema.read([v: @type_of_case], ~s({"v":#{text}}))
+        assert read == struct_of(value)
+      end
+
+      for text <- @refused do
+        refute accepted?([v: @type_of_case], text, vocabulary), "#{text} is accepted"
+      end
+    end
+  end
+
+  # Structs can't stand in an attribute before their module is there.
+  defp struct_of({module, fields}) when module in [Circle, Group],
+    do: struct!(module, Enum.map(fields, fn {name, value} -> {name, struct_of(value)} end))
+
+  defp struct_of(values) when is_list(values), do: Enum.map(values, &struct_of/1)
+  defp struct_of(value), do: value
+
+  defp accepted?(schema, text, vocabulary) do
+    {:ok, constraint} = Schema.to_constraint(schema, vocabulary: vocabulary)
+    matcher = Matcher.new(constraint)
+    Matcher.accept_text(matcher, ~s({"v":#{text}})) == :ok and Matcher.accepting?(matcher)
+  end
+
+  describe "a decimal" do
+    if Code.ensure_loaded?(Decimal) do
+      test "loses no digit", %{vocabulary: vocabulary} do
+        type = {:decimal, min: Decimal.new("0.10"), multiple_of: Decimal.new("0.01")}
+        text = "12345678901234567890.10"
+        assert accepted?([v: type], text, vocabulary)
+        refute accepted?([v: type], "0.09", vocabulary)
+        refute accepted?([v: type], "0.105", vocabulary)
+        assert Schema.read([v: type], ~s({"v":#{text}})) == {:ok, %{v: Decimal.new(text)}}
+        assert {:ok, %{v: 1.5, d: _}} = Schema.read([v: :any, d: :decimal], ~S({"v":1.5,"d":1}))
+      end
+    else
+      test "is refused without its package" do
+        assert {:error, error} = Schema.new(v: :decimal)
+        assert Exception.message(error) =~ "needs the package :decimal"
+      end
+    end
+  end
+
+  describe "what is checked after generation" do
+    test "is a rejection that says where and why" do
+      schema = [n: {:array, {:integer, validate: &__MODULE__.even/1}}]
+      assert {:ok, %{n: [2]}} = Schema.cast(schema, %{"n" => [2]})
+      assert {:error, %CastError{kind: :rejected} = error} = Schema.cast(schema, %{"n" => [2, 3]})
+      assert Exception.message(error) == "invalid value at n.1: must be even, got: 3"
+    end
+
+    test "gets the whole struct" do
+      assert {:ok, %Span{}} = Schema.cast(Span, %{"from" => "2024-01-01", "to" => "2024-01-02"})
+      assert {:error, error} = Schema.cast(Span, %{"from" => "2024-01-03", "to" => "2024-01-02"})
+      assert Exception.message(error) =~ "invalid value: must not end before it begins"
+    end
+  end
+
+  test "examples are part of the JSON Schema, as JSON" do
+    {:ok, schema} =
+      Schema.to_json_schema(v: {:date, examples: [~D[2024-02-29]], description: "A day"})
+
+    assert JSON.encode!(schema) =~
+             ~S({"type":"string","format":"date","description":"A day","examples":["2024-02-29"]})
+  end
+
+  test "a discriminator that is a field, too, is refused" do
+    clash = {:union, a: [type: :string], b: [name: :string]}
+    assert {:error, error} = Schema.to_json_schema(v: clash)
+
+    assert Exception.message(error) =~
+             "the field :type of the type with the tag :a is the discriminator"
+  end
+
+  test "embeds are fields with modules" do
+    defmodule Drawing do
+      use Espalier.Schema
+
+      schema do
+        embeds_one(:frame, Circle, nullable: true)
+        embeds_many(:circles, Circle, max_items: 3)
+      end
+    end
+
+    {:ok, schema} = Schema.to_json_schema(Drawing)
+    assert JSON.encode!(schema) =~ ~S("circles":{"type":"array","items":{"$ref":)
+
+    assert {:ok, %{circles: [%Circle{}]}} =
+             Schema.cast(Drawing, %{"frame" => nil, "circles" => [%{"radius" => 1}]})
+  end
+
+  test "a schema can be made once and used wherever one is taken" do
+    assert {:ok, schema} = Schema.new(name: :string)
+    assert {:ok, %{name: "Ada"}} = Schema.read(schema, ~S({"name":"Ada"}))
+    assert {:error, error} = Schema.new(name: :strng)
+    assert Exception.message(error) =~ "Did you mean :string?"
+    assert_raise Espalier.SchemaError, fn -> Schema.new!(name: :strng) end
+  end
+
+  test "a description names all fields in their order" do
+    assert {:ok, text} = Schema.describe(Group)
+
+    assert text == """
+           A JSON value: object (Group) with
+           - "parts": list, each item: one of these, told apart by its first key "type", at most 2 items
+             - "circle": object (Circle) with
+               - "radius": number, above 0
+             - "group": another object like the Group above\
+           """
+  end
+end
