@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Debug)]
 pub struct TokenMask {
     parts: Parts,
-    /// Ids of some part that are not allowed, ascending.
+    /// Ids of some part that are not allowed, in any order: more often written than looked through.
     without: Box<[u32]>,
     n_ids: usize,
 }
@@ -52,8 +52,7 @@ impl TokenMask {
     /// Whether the id is allowed. Ids outside of the vocabulary never are.
     #[must_use]
     pub fn is_allowed(&self, token: u32) -> bool {
-        self.parts.iter().any(|part| part.contains(token))
-            && self.without.binary_search(&token).is_err()
+        self.parts.iter().any(|part| part.contains(token)) && !self.without.contains(&token)
     }
 
     /// The number of ids that the mask speaks of: the size of the vocabulary.
@@ -256,12 +255,6 @@ impl MaskBuilder {
             n_bytes += own.size_in_bytes();
             self.parts.push(Arc::new(own));
         }
-        #[expect(
-            clippy::stable_sort_primitive,
-            reason = "they come in a few parts that are sorted"
-        )]
-        self.without.sort();
-        self.without.dedup();
         let (parts, n_ids) = (self.parts, self.n_ids);
         let mask = TokenMask { parts, without: self.without.into(), n_ids };
         n_bytes += mask.size_in_bytes();
