@@ -126,7 +126,7 @@ defmodule Espalier.MixProject do
   end
 
   def application do
-    [extra_applications: [:logger], mod: {Espalier.Application, []}]
+    [extra_applications: [:eex, :logger], mod: {Espalier.Application, []}]
   end
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]

@@ -22,6 +22,8 @@ defmodule Espalier do
 
     * `Espalier` - you're here: generate a value, or stream it
     * `Espalier.Schema` - which values, and what they become in Elixir
+    * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
+    * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
     * `Espalier.Sampling` - how tokens are drawn
@@ -65,6 +67,7 @@ defmodule Espalier do
 
     * `Espalier.OptionsError` - an option that is unknown or has a wrong value
     * `Espalier.SchemaError` - a schema that is not one, or can't be enforced exactly
+    * `Espalier.InputError` - what a signature or template was given that it does not take
     * `Espalier.ModelError` - a model that is not there
     * `Espalier.GenerationError` - no value: a wrong or too long prompt, no time or tokens left
     * `Espalier.CastError`, `Espalier.JSONError` - a text that is no value of the schema; a local model

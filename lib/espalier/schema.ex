@@ -177,37 +177,28 @@ defmodule Espalier.Schema do
   defp define(options) do
     quote bind_quoted: [options: options] do
       @espalier_definition Espalier.Schema.__define__(@espalier_fields, options, __ENV__)
-
-      defstruct Enum.map(@espalier_definition.fields, &{&1.name, &1.default})
-
-      @type t :: %__MODULE__{
-              unquote_splicing(
-                Enum.map(
-                  @espalier_definition.fields,
-                  &{&1.name, Espalier.Schema.__typespec__(&1)}
-                )
-              )
-            }
+      Espalier.Schema.define_struct(@espalier_definition.fields)
 
       @doc false
       def __espalier_schema__, do: @espalier_definition
     end
   end
 
+  @doc false
+  # The struct of a module, and its type.
+  defmacro define_struct(fields) do
+    quote bind_quoted: [fields: fields] do
+      defstruct Enum.map(fields, &{&1.name, &1.default})
+
+      @type t :: %__MODULE__{
+              unquote_splicing(Enum.map(fields, &{&1.name, Espalier.Schema.__typespec__(&1)}))
+            }
+    end
+  end
+
   @doc "Declares a field: its name, its type, and options for both."
   defmacro field(name, type, options \\ []) do
-    # A module named as a type is no reason to compile the two in order.
-    type = Macro.prewalk(type, &expand_alias(&1, __CALLER__))
-    place = [file: __CALLER__.file, line: __CALLER__.line]
-
-    quote do
-      @espalier_fields Espalier.Schema.__field__(
-                         unquote(name),
-                         unquote(type),
-                         unquote(options),
-                         unquote(place)
-                       )
-    end
+    __declare__(:espalier_fields, [name, type, options], __CALLER__)
   end
 
   @doc "Declares a field that is the struct of another schema module: `field` with that module as its type."
@@ -218,6 +209,22 @@ defmodule Espalier.Schema do
   @doc "Declares a field that is a list of structs of another schema module, as `field` with `{:array, module}`."
   defmacro embeds_many(name, module, options \\ []) do
     quote do: field(unquote(name), {:array, unquote(module)}, unquote(options))
+  end
+
+  @doc false
+  # Puts a field into an attribute that accumulates.
+  def __declare__(attribute, [name, type, options], caller) do
+    # A module named as a type is no reason to compile the two in order.
+    type = Macro.prewalk(type, &expand_alias(&1, caller))
+    arguments = [name, type, options, [file: caller.file, line: caller.line]]
+
+    quote do
+      Module.put_attribute(
+        __MODULE__,
+        unquote(attribute),
+        Espalier.Schema.__field__(unquote_splicing(arguments))
+      )
+    end
   end
 
   defp expand_alias({:__aliases__, _meta, _parts} = alias, env) do

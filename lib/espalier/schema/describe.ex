@@ -17,6 +17,13 @@ defmodule Espalier.Schema.Describe do
     Enum.join(["A JSON value: " <> first | rest], "\n")
   end
 
+  @doc "The rules of a type and of what it is made of, as in its description."
+  @spec rules(Type.t()) :: [String.t()]
+  def rules(type) do
+    own = type.rules |> Enum.map(&rule/1) |> Enum.reject(&is_nil/1)
+    own ++ Enum.flat_map(Type.children(type), &rules/1)
+  end
+
   # What stands behind the name of a field, and the lines below it. `above` are the modules on the way.
   defp lines(type, above) do
     {noun, below} = noun(type, above)

@@ -4,6 +4,7 @@ defmodule Espalier.Schema.Membership do
 
   @compile {:no_warn_undefined, Decimal}
 
+  alias Espalier.Schema.Definition
   alias Espalier.Schema.Text
   alias Espalier.Schema.Type
 
@@ -38,8 +39,13 @@ defmodule Espalier.Schema.Membership do
     is_map(value) and Enum.any?(types, &tagged?(&1, value, rules[:discriminator]))
   end
 
-  defp of_kind?(%{kind: :module, argument: module}, value), do: is_struct(value, module)
-  defp of_kind?(%{kind: :object}, value), do: is_map(value) and not is_struct(value)
+  defp of_kind?(%{kind: :module, argument: module}, value) do
+    is_struct(value, module) and has_fields?(Definition.fetch!(module).fields, value)
+  end
+
+  defp of_kind?(%{kind: :object, argument: fields}, value) do
+    is_map(value) and not is_struct(value) and has_fields?(fields, value)
+  end
 
   defp of_kind?(%{kind: :map, argument: type}, value) do
     is_map(value) and not is_struct(value) and
@@ -47,7 +53,7 @@ defmodule Espalier.Schema.Membership do
   end
 
   defp of_kind?(%{kind: :array, argument: item}, value) do
-    is_list(value) and Enum.all?(value, &member?(item, &1))
+    is_list(value) and not List.improper?(value) and Enum.all?(value, &member?(item, &1))
   end
 
   defp of_kind?(%{kind: :tuple, argument: types}, value) do
@@ -56,6 +62,18 @@ defmodule Espalier.Schema.Membership do
       |> Enum.zip(Tuple.to_list(value))
       |> Enum.all?(fn {type, value} -> member?(type, value) end)
   end
+
+  # A field that may be left out is absent, or has its default.
+  defp has_fields?(fields, map) do
+    Enum.all?(fields, fn %{name: name} = field ->
+      case map do
+        %{^name => value} -> member?(field.type, value) or may_be_absent?(field, value)
+        %{} -> not field.required
+      end
+    end)
+  end
+
+  defp may_be_absent?(field, value), do: not field.required and value == field.default
 
   @doc "Whether the term is a value of the tagged type with that tag."
   @spec tagged?({atom, Type.t()}, map, atom) :: boolean
