@@ -138,6 +138,7 @@ defmodule Espalier.MixProject do
     if hex?() do
       [
         {:telemetry, "~> 1.0"},
+        {:decimal, "~> 2.0 or ~> 3.0", optional: true},
         {:ecto, "~> 3.10", optional: true},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]

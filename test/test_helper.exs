@@ -9,4 +9,6 @@ case Application.ensure_all_started(:telemetry) do
   {:error, _not_there} -> IO.puts("Without :telemetry: its tests are left out.")
 end
 
+unless Code.ensure_loaded?(Decimal), do: IO.puts("Without :decimal: its tests are left out.")
+
 ExUnit.start()

@@ -20,6 +20,10 @@ defmodule Espalier.Schema.Cast do
 
   @text_kinds Text.kinds()
 
+  # As many as the decoder reads of an integer, and as many as no decimal that one can compute with has.
+  @max_digits 100_000
+  @max_exponent_digits 9
+
   @doc "The value that decoded JSON stands for."
   @spec cast(Type.t(), term) :: {:ok, term} | {:error, CastError.t()}
   def cast(type, json) do
@@ -49,7 +53,10 @@ defmodule Espalier.Schema.Cast do
   defp cast!(type, json, path), do: type |> value!(json, path) |> validated!(type.validate, path)
 
   defp value!(%Type{kind: :any} = type, json, path), do: native!(json, type, path)
-  defp value!(%Type{kind: :decimal}, %Number{text: text}, _path), do: Decimal.new(text)
+
+  defp value!(%Type{kind: :decimal} = type, %Number{} = json, path),
+    do: decimal!(type, json, path)
+
   defp value!(%Type{kind: :decimal}, json, _path) when is_integer(json), do: Decimal.new(json)
 
   defp value!(%Type{kind: :decimal}, json, _path) when is_float(json),
@@ -138,6 +145,21 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(type, json, path), do: refuse!(type, json, path)
+
+  # `Decimal.new/1` takes no more than some hundred digits.
+  defp decimal!(type, %Number{text: text} = number, path) do
+    [digits | exponent] = String.split(text, ["e", "E"])
+    exponent = List.first(exponent, "0")
+    [whole | fraction] = digits |> String.trim_leading("-") |> String.split(".")
+    fraction = List.first(fraction, "")
+
+    if byte_size(whole <> fraction) > @max_digits or byte_size(exponent) > @max_exponent_digits,
+      do: refuse!(type, number, path)
+
+    sign = if String.starts_with?(text, "-"), do: -1, else: 1
+    exponent = String.to_integer(exponent) - byte_size(fraction)
+    Decimal.new(sign, String.to_integer(whole <> fraction), exponent)
+  end
 
   # What is left of a number that no decimal asked for.
   defp native!(%Number{text: text} = number, type, path) do

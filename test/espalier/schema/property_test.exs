@@ -93,6 +93,10 @@ defmodule Espalier.Schema.PropertyTest do
       {:enum, [:low, "high", 7]},
       {:const, :fixed},
       {:binary, nullable: true}
-    ]
+    ] ++ decimals()
+  end
+
+  defp decimals do
+    if Code.ensure_loaded?(Decimal), do: [{:decimal, min: 0, less_than: 1000}], else: []
   end
 end

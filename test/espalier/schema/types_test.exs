@@ -141,6 +141,17 @@ defmodule Espalier.Schema.TypesTest do
         refute accepted?([v: type], "0.09", vocabulary)
         refute accepted?([v: type], "0.105", vocabulary)
         assert Schema.read([v: type], ~s({"v":#{text}})) == {:ok, %{v: Decimal.new(text)}}
+
+        for {text, decimal} <- [{"-0.5", "-0.5"}, {"12E2", "12E+2"}, {"1.50e-3", "0.00150"}] do
+          assert Schema.read([v: :decimal], ~s({"v":#{text}})) ==
+                   {:ok, %{v: Decimal.new(decimal)}}
+        end
+
+        digits = "123456789." <> String.duplicate("5", 400)
+        assert {:ok, %{v: long}} = Schema.read([v: :decimal], ~s({"v":#{digits}}))
+        assert Decimal.to_string(long, :normal) == digits
+        assert {:error, error} = Schema.read([v: :decimal], ~S({"v":1e9999999999}))
+        assert Exception.message(error) =~ "expected decimal"
         assert {:ok, %{v: 1.5, d: _}} = Schema.read([v: :any, d: :decimal], ~S({"v":1.5,"d":1}))
       end
     else
