@@ -4,9 +4,11 @@ for folder <- "ERL_LIBS" |> System.get_env("") |> String.split(":", trim: true),
     ebin <- Path.wildcard("#{folder}/*/ebin"),
     do: Code.append_path(ebin)
 
-case Application.ensure_all_started(:telemetry) do
-  {:ok, _applications} -> :ok
-  {:error, _not_there} -> IO.puts("Without :telemetry: its tests are left out.")
+for package <- [:telemetry, :ecto] do
+  case Application.ensure_all_started(package) do
+    {:ok, _applications} -> :ok
+    {:error, _not_there} -> IO.puts("Without #{inspect(package)}: its tests are left out.")
+  end
 end
 
 unless Code.ensure_loaded?(Decimal), do: IO.puts("Without :decimal: its tests are left out.")

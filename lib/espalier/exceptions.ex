@@ -428,3 +428,28 @@ defmodule Espalier.InputError do
     "expected #{error.noun}s as a keyword list or a map, got: #{Espalier.Error.show(error.got)}"
   end
 end
+
+defmodule Espalier.ChangesetError do
+  @moduledoc """
+  A value that the changeset function of an Ecto schema refused.
+
+    * `changeset` - the changeset with its errors
+    * `diagnostics` - the same errors, those of embeds among them: each a map with the `path` to the field,
+      keys as texts and places in lists as integers, and the `message`
+  """
+
+  @type t :: %__MODULE__{
+          changeset: term,
+          diagnostics: [%{path: [String.t() | non_neg_integer], message: String.t()}]
+        }
+
+  defexception [:changeset, diagnostics: []]
+
+  @impl true
+  def message(%{diagnostics: diagnostics}) do
+    "invalid value: " <>
+      Enum.map_join(diagnostics, "; ", fn %{path: path, message: message} ->
+        "#{Enum.map_join(path, ".", &to_string/1)} #{message}"
+      end)
+  end
+end

@@ -11,6 +11,8 @@ defmodule Espalier.Schema.Cast do
   @compile {:no_warn_undefined, Decimal}
 
   alias Espalier.CastError
+  alias Espalier.ChangesetError
+  alias Espalier.Ecto.Casting
   alias Espalier.JSON
   alias Espalier.JSON.Number
   alias Espalier.Schema.Definition
@@ -25,11 +27,12 @@ defmodule Espalier.Schema.Cast do
   @max_exponent_digits 9
 
   @doc "The value that decoded JSON stands for."
-  @spec cast(Type.t(), term) :: {:ok, term} | {:error, CastError.t()}
+  @spec cast(Type.t(), term) :: {:ok, term} | {:error, CastError.t() | ChangesetError.t()}
   def cast(type, json) do
     {:ok, cast!(type, json, [])}
   rescue
     error in CastError -> {:error, %{error | path: Enum.reverse(error.path)}}
+    error in ChangesetError -> {:error, error}
   end
 
   @doc "Whether a value of the type may have decimals, for which numbers are to be decoded exactly."
@@ -114,9 +117,19 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(%Type{kind: :module, argument: module}, json, path) when is_map(json) do
-    definition = Definition.fetch!(module)
-    struct = struct!(module, members!(definition.fields, json, path))
-    validated!(struct, definition.validate, path)
+    case Definition.fetch!(module) do
+      %{ecto: nil} = definition ->
+        struct = struct!(module, members!(definition.fields, json, path))
+        validated!(struct, definition.validate, path)
+
+      %{ecto: ecto, fields: fields} ->
+        passed!(Casting.struct(ecto, params!(fields, json, path)), path)
+    end
+  end
+
+  # A struct within one of Ecto's is still to pass the changeset function of the outer one.
+  defp value!(%Type{kind: :params, argument: module}, json, path) when is_map(json) do
+    params!(Definition.fetch!(module).fields, json, path)
   end
 
   defp value!(%Type{kind: :object, argument: fields}, json, path) when is_map(json) do
@@ -194,12 +207,39 @@ defmodule Espalier.Schema.Cast do
     ArithmeticError -> refuse!(type, integer, path)
   end
 
+  defp passed!({:ok, struct}, _path), do: struct
+
+  defp passed!({:error, error}, path) do
+    path = Enum.reverse(path)
+    raise %{error | diagnostics: Enum.map(error.diagnostics, &%{&1 | path: path ++ &1.path})}
+  end
+
+  # What is absent or `null` is the changeset function's matter.
+  defp params!(fields, json, path) do
+    check_keys!(fields, json, path)
+
+    for %{key: key, type: type} <- fields, is_map_key(json, key), into: %{} do
+      {key, cast!(%{unfinished(type) | nullable: true}, json[key], [key | path])}
+    end
+  end
+
+  defp unfinished(%Type{kind: :module} = type), do: %{type | kind: :params}
+
+  defp unfinished(%Type{kind: :array} = type),
+    do: %{type | argument: unfinished(type.argument)}
+
+  defp unfinished(type), do: type
+
   defp members!(fields, json, path) do
+    check_keys!(fields, json, path)
+    Enum.map(fields, &{&1.name, member!(&1, json, path)})
+  end
+
+  defp check_keys!(fields, json, path) do
     known = Enum.map(fields, & &1.key)
 
-    case Enum.find(Map.keys(json), &(&1 not in known)) do
-      nil -> Enum.map(fields, &{&1.name, member!(&1, json, path)})
-      key -> raise CastError, path: [key | path], expected: "no such key", got: json[key]
+    if key = Enum.find(Map.keys(json), &(&1 not in known)) do
+      raise CastError, path: [key | path], expected: "no such key", got: json[key]
     end
   end
 
@@ -233,7 +273,10 @@ defmodule Espalier.Schema.Cast do
     do: expected(%{type | nullable: false}) <> " or null"
 
   defp expected(%Type{kind: :any}), do: "any value"
-  defp expected(%Type{kind: :module, argument: module}), do: "object for #{inspect(module)}"
+
+  defp expected(%Type{kind: kind, argument: module}) when kind in [:module, :params],
+    do: "object for #{inspect(Definition.module(module))}"
+
   defp expected(%Type{kind: :const, argument: value}), do: inspect(Type.to_json(value))
 
   defp expected(%Type{kind: :union, argument: types}),

@@ -1,6 +1,7 @@
 defmodule Espalier.Schema.Definition do
   @moduledoc false
-  # What a schema module declares: its fields in order, and a description.
+  # What a schema module declares: its fields in order, and a description. That of an Ecto schema has the
+  # schema as `ecto`, whose changeset function makes the struct.
 
   alias Espalier.Options
   alias Espalier.Schema.Field
@@ -8,14 +9,18 @@ defmodule Espalier.Schema.Definition do
   alias Espalier.SchemaError
 
   @enforce_keys [:module, :fields]
-  defstruct [:module, :fields, :description, :validate]
+  defstruct [:module, :fields, :description, :validate, :ecto]
 
   @type t :: %__MODULE__{
           module: module,
           fields: [Field.t()],
           description: String.t() | nil,
-          validate: (struct -> :ok | {:error, String.t()}) | nil
+          validate: (struct -> :ok | {:error, String.t()}) | nil,
+          ecto: Espalier.Ecto.t() | nil
         }
+
+  @typedoc "What stands for a definition in a type."
+  @type source :: module | Espalier.Ecto.t()
 
   @options [
     description: [type: :string, doc: "What the whole value is. It goes into the JSON Schema."],
@@ -40,15 +45,29 @@ defmodule Espalier.Schema.Definition do
   def options, do: @options
 
   @doc "The definition of a schema module; an error for a module that has none."
-  @spec fetch!(module) :: t
-  def fetch!(module) do
-    if Code.ensure_loaded?(module) and function_exported?(module, :__espalier_schema__, 0) do
-      module.__espalier_schema__()
-    else
-      detail =
-        "#{inspect(module)} is not a schema module: expected a module with `use Espalier.Schema`"
-
-      raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
-    end
+  @spec fetch!(source) :: t
+  def fetch!(%Espalier.Ecto{module: module} = schema) do
+    if Espalier.Ecto.module?(module),
+      do: Espalier.Ecto.definition(schema),
+      else: no_schema!(module)
   end
+
+  def fetch!(module) do
+    if Code.ensure_loaded?(module) and function_exported?(module, :__espalier_schema__, 0),
+      do: module.__espalier_schema__(),
+      else: fetch!(%Espalier.Ecto{module: module})
+  end
+
+  defp no_schema!(module) do
+    detail =
+      "#{inspect(module)} is not a schema module: expected a module with `use Espalier.Schema`, " <>
+        "or an Ecto schema"
+
+    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+  end
+
+  @doc "The module whose struct is the value."
+  @spec module(source) :: module
+  def module(%Espalier.Ecto{module: module}), do: module
+  def module(module), do: module
 end

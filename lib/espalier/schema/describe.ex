@@ -109,6 +109,8 @@ defmodule Espalier.Schema.Describe do
   defp rule({:max_length, n}), do: "at most #{count(n, "character")}"
   defp rule({:format, source}), do: "that matches #{source}"
   defp rule({:one_of, values}), do: "one of " <> json_list(values)
+  defp rule({:none_of, values}), do: "none of " <> json_list(values)
+  defp rule({:not_blank, true}), do: "not blank"
   defp rule({:min, bound}), do: "at least #{json(bound)}"
   defp rule({:max, bound}), do: "at most #{json(bound)}"
   defp rule({:greater_than, bound}), do: "above #{json(bound)}"
@@ -139,7 +141,7 @@ defmodule Espalier.Schema.Describe do
   defp examples(type),
     do: " (for example " <> Enum.map_join(type.examples, ", ", &json(Dump.dump(type, &1))) <> ")"
 
-  defp title(module), do: module |> Module.split() |> List.last()
+  defp title(module), do: module |> Definition.module() |> Module.split() |> List.last()
   defp quoted(name), do: JSON.encode!(name)
   defp json_list(values), do: Enum.map_join(values, ", ", &json/1)
   defp json(value), do: value |> Dump.scalar() |> JSON.encode!()

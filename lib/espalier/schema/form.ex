@@ -47,6 +47,11 @@ defmodule Espalier.Schema.Form do
   defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
   defp new!([_ | _] = fields), do: typed(fields)
 
+  defp new!(%Espalier.Ecto{} = schema) do
+    Definition.fetch!(schema)
+    typed(schema)
+  end
+
   defp new!(module) when is_atom(module) and module not in [nil, true, false] do
     Definition.fetch!(module)
     typed(module)
@@ -180,12 +185,14 @@ defmodule Espalier.Schema.Form do
 
   @doc "The schema module, or the kind of schema: what telemetry tells."
   @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :constraint
-  def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: module}}), do: module
+  def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: argument}}),
+    do: Definition.module(argument)
+
   def name(%__MODULE__{kind: :typed}), do: :fields
   def name(%__MODULE__{kind: kind}), do: kind
 
   @doc "The value that decoded JSON stands for. For texts that are not JSON it is the text itself."
-  @spec cast(t, term) :: {:ok, term} | {:error, CastError.t()}
+  @spec cast(t, term) :: {:ok, term} | {:error, Exception.t()}
   def cast(%__MODULE__{kind: :typed, content: type}, json), do: Cast.cast(type, json)
   def cast(%__MODULE__{kind: :json_schema}, json), do: {:ok, json}
 

@@ -3,7 +3,8 @@ defmodule Espalier.Schema.JSONSchema do
   # A type as JSON Schema (draft 2020-12), with the fields in the order in which they were written.
   #
   # Other schema modules stand in `$defs` and are referred to, so they may refer to each other and
-  # to themselves. The module at the root is `#`.
+  # to themselves. The module at the root is `#`. Ecto schemas are reflected on the way, so there is an end to
+  # how many are reached.
 
   alias Espalier.JSON.Object
   alias Espalier.Schema.Definition
@@ -13,6 +14,7 @@ defmodule Espalier.Schema.JSONSchema do
   alias Espalier.SchemaError
 
   @text_kinds Text.kinds()
+  @most_definitions 1000
 
   @doc "The JSON Schema of a type."
   @spec build(Type.t()) :: Object.t()
@@ -48,9 +50,18 @@ defmodule Espalier.Schema.JSONSchema do
   defp reach(%Type{} = type, seen), do: modules(Type.children(type), seen)
 
   defp reach_module(definition, module, seen) do
-    if definition in seen,
-      do: seen,
-      else: modules(field_types(Definition.fetch!(module).fields), [definition | seen])
+    cond do
+      definition in seen -> seen
+      length(seen) == @most_definitions -> endless!(module)
+      true -> modules(field_types(Definition.fetch!(module).fields), [definition | seen])
+    end
+  end
+
+  defp endless!(module) do
+    error!(
+      "more than #{@most_definitions} schemas are reached, at last #{name(module)}: " <>
+        "does the changeset function make a new one for each embed?"
+    )
   end
 
   defp field_types(fields), do: Enum.map(fields, & &1.type)
@@ -59,7 +70,10 @@ defmodule Espalier.Schema.JSONSchema do
     object(Enum.map(definitions, &{name(&1), object(definition(&1, root))}))
   end
 
-  defp name({module, key, tag}), do: "#{inspect(module)}.#{key}.#{tag}"
+  defp name({module, key, tag}), do: "#{name(module)}.#{key}.#{tag}"
+
+  defp name(%Espalier.Ecto{} = schema), do: Espalier.Ecto.name(schema)
+
   defp name(module), do: inspect(module)
 
   defp definition({module, key, tag}, root) do
@@ -113,7 +127,7 @@ defmodule Espalier.Schema.JSONSchema do
   defp kind(%{kind: :module, argument: root}, root), do: ["$ref": "#"]
 
   defp kind(%{kind: :module, argument: module}, _root),
-    do: ["$ref": "#/$defs/" <> inspect(module)]
+    do: ["$ref": "#/$defs/" <> escape(name(module))]
 
   defp kind(%{kind: simple}, _root), do: [type: Atom.to_string(simple)]
 
@@ -126,10 +140,9 @@ defmodule Espalier.Schema.JSONSchema do
   # The key that tells the types apart comes first.
   defp tagged(key, tag, fields, root) do
     if clash = Enum.find(fields, &(&1.name == key)) do
-      detail =
+      error!(
         "the field #{inspect(clash.name)} of the type with the tag #{inspect(tag)} is the discriminator, too"
-
-      raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+      )
     end
 
     key = Atom.to_string(key)
@@ -149,14 +162,25 @@ defmodule Espalier.Schema.JSONSchema do
     ]
   end
 
+  # A keyword that is there already goes into `allOf`.
   defp rules(%{rules: rules}) do
-    for {rule, value} <- rules, rule != :discriminator, do: {keyword(rule), json(rule, value)}
+    keywords =
+      for {rule, value} <- rules, rule != :discriminator, do: {keyword(rule), json(rule, value)}
+
+    first = Enum.uniq_by(keywords, &elem(&1, 0))
+
+    case keywords -- first do
+      [] -> first
+      more -> first ++ [allOf: Enum.map(more, &object([&1]))]
+    end
   end
 
   defp keyword(:min_length), do: :minLength
   defp keyword(:max_length), do: :maxLength
   defp keyword(:format), do: :pattern
   defp keyword(:one_of), do: :enum
+  defp keyword(:none_of), do: :not
+  defp keyword(:not_blank), do: :pattern
   defp keyword(:min), do: :minimum
   defp keyword(:max), do: :maximum
   defp keyword(:greater_than), do: :exclusiveMinimum
@@ -171,6 +195,8 @@ defmodule Espalier.Schema.JSONSchema do
 
   defp json(:key_format, source), do: object(pattern: source)
   defp json(:one_of, values), do: Enum.map(values, &Dump.scalar/1)
+  defp json(:none_of, values), do: object(enum: json(:one_of, values))
+  defp json(:not_blank, true), do: "[^\\s\\u0085]"
   defp json(_rule, value), do: Dump.scalar(value)
 
   # A name in a JSON Pointer within a URI.
@@ -180,13 +206,17 @@ defmodule Espalier.Schema.JSONSchema do
   defp or_null([{:type, "null"} | _] = members), do: members
 
   defp or_null([{:type, type} | rest] = members) do
-    if Keyword.has_key?(rest, :enum),
+    if Keyword.has_key?(rest, :enum) or Keyword.has_key?(rest, :allOf),
       do: [anyOf: [object(members), object(type: "null")]],
       else: [{:type, [type, "null"]} | rest]
   end
 
   defp or_null([{:enum, values}]), do: [enum: Enum.uniq(values ++ [nil])]
   defp or_null(members), do: [anyOf: [object(members), object(type: "null")]]
+
+  defp error!(detail) do
+    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+  end
 
   defp described(members, nil), do: members
   defp described(members, description), do: members ++ [description: description]

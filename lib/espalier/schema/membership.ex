@@ -40,7 +40,8 @@ defmodule Espalier.Schema.Membership do
   end
 
   defp of_kind?(%{kind: :module, argument: module}, value) do
-    is_struct(value, module) and has_fields?(Definition.fetch!(module).fields, value)
+    definition = Definition.fetch!(module)
+    is_struct(value, definition.module) and has_fields?(definition.fields, value)
   end
 
   defp of_kind?(%{kind: :object, argument: fields}, value) do
@@ -86,6 +87,11 @@ defmodule Espalier.Schema.Membership do
   defp keeps?({:max_length, n}, text), do: n_characters(text) <= n
   defp keeps?({:format, source}, text), do: matches?(Regex.compile(source, "u"), text)
   defp keeps?({:one_of, values}, value), do: Enum.any?(values, &(compare(&1, value) == :eq))
+
+  defp keeps?({:none_of, _values} = rule, value),
+    do: not keeps?(put_elem(rule, 0, :one_of), value)
+
+  defp keeps?({:not_blank, true}, text), do: String.trim(text) != ""
   defp keeps?({:min, bound}, number), do: compare(number, bound) != :lt
   defp keeps?({:max, bound}, number), do: compare(number, bound) != :gt
   defp keeps?({:greater_than, bound}, number), do: compare(number, bound) == :gt

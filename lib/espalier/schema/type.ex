@@ -196,6 +196,9 @@ defmodule Espalier.Schema.Type do
     {type, options ++ inner}
   end
 
+  defp parse!(%Espalier.Ecto{} = schema),
+    do: {%__MODULE__{kind: :module, argument: Espalier.Ecto.reference(schema)}, []}
+
   defp parse!([_ | _] = fields),
     do: {%__MODULE__{kind: :object, argument: Field.list!(fields)}, []}
 

@@ -2,6 +2,7 @@ defmodule Espalier.Schema.Typespec do
   @moduledoc false
   # Types as Elixir writes them: the `t` of a schema module.
 
+  alias Espalier.Schema.Definition
   alias Espalier.Schema.Field
   alias Espalier.Schema.Text
   alias Espalier.Schema.Type
@@ -36,7 +37,8 @@ defmodule Espalier.Schema.Typespec do
   defp quoted(%Type{kind: :tagged, argument: types, rules: rules}),
     do: union(Enum.map(types, &tagged(&1, rules[:discriminator])))
 
-  defp quoted(%Type{kind: :module, argument: module}), do: quote(do: unquote(module).t())
+  defp quoted(%Type{kind: :module, argument: module}),
+    do: quote(do: unquote(Definition.module(module)).t())
 
   defp quoted(%Type{kind: :object, argument: fields}) do
     {:%{}, [], Enum.map(fields, &{&1.name, field(&1)})}
