@@ -22,6 +22,7 @@ defmodule Espalier do
 
     * `Espalier` - you're here: generate a value, or stream it
     * `Espalier.Schema` - which values, and what they become in Elixir
+    * `Espalier.Ecto` - Ecto schemas as schemas
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
@@ -70,6 +71,7 @@ defmodule Espalier do
     * `Espalier.InputError` - what a signature or template was given that it does not take
     * `Espalier.ModelError` - a model that is not there
     * `Espalier.GenerationError` - no value: a wrong or too long prompt, no time or tokens left
+    * `Espalier.ChangesetError` - a value that the changeset function of an Ecto schema refused
     * `Espalier.CastError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
       can't write one, other backends may
 

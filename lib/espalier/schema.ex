@@ -36,6 +36,7 @@ defmodule Espalier.Schema do
   | schema | value |
   | --- | --- |
   | a schema module | its struct |
+  | an Ecto schema module, see `Espalier.Ecto` | a struct that passed its changeset function |
   | a keyword list of fields, `[name: :string, age: {:integer, min: 0}]` | a map with these keys |
   | a JSON Schema: a map, an `Espalier.JSON.Object` or a text | the decoded JSON |
   | `{:choice, list}` of texts, atoms and integers | the chosen term |
