@@ -9,7 +9,7 @@ defmodule Espalier.Ecto.Pattern do
 
   @escapes ~r/\A(?:[dDwWsSbBtnrf]|[^A-Za-z0-9]|x[0-9A-Fa-f]{2}|p\{[A-Z][a-z]?\})/u
   @near_unicode ~r/\\[WDsSbB]/
-  @near_bytes ~r/\\[WDsSbB]|\[\^|(?<!\\)\.|[^\x00-\x7F]/u
+  @near_bytes ~r/\\[WDsSbBp]|\[\^|(?<!\\)\.|[^\x00-\x7F]/u
 
   @doc "The source of an expression for JSON Schema."
   @spec translate(Regex.t()) :: {:exact | :near, String.t()} | :error

@@ -19,6 +19,16 @@ defmodule Espalier.Schema.PropertyTest do
     assert Enum.count(outcomes, &(&1 == :checked)) > @n_schemas * 0.9
   end
 
+  test "thirty fields are written in their order", %{model: model} do
+    names = for n <- 1..30, do: :"field_#{rem(n * 17, 31)}"
+    fields = for name <- names, do: {name, {:integer, min: 0, max: 9}}
+
+    assert {:ok, result} =
+             Espalier.generate_result(fields, "Numbers.", model: model, max_tokens: 600)
+
+    assert keys(result.text) == Enum.map(names, &Atom.to_string/1)
+  end
+
   defp try_schema(seed, model) do
     :rand.seed(:exsss, seed)
     fields = fields(3)
