@@ -48,6 +48,11 @@ defmodule Espalier.SchemaError do
     :limit,
     :value
   ]
+
+  @doc false
+  # What Elixir sees of a schema that is none, before the engine does.
+  @spec invalid(String.t()) :: t
+  def invalid(detail), do: %__MODULE__{kind: :invalid_schema, detail: detail, message: detail}
 end
 
 defmodule Espalier.VocabularyError do

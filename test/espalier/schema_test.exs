@@ -213,6 +213,14 @@ defmodule Espalier.SchemaTest do
       assert message =~ "expected {:tuple, types} with a list of types"
     end
 
+    test "takes a default by its digits" do
+      assert {:ok, _schema} =
+               Espalier.Schema.new(a: {:float, multiple_of: 0.1, examples: [0.3, 1.0e-1, -2.0]})
+
+      assert {4, message} = compile_error("field :a, :float, multiple_of: 0.1, default: 0.35")
+      assert message =~ "is not a value of its type"
+    end
+
     test "refuses examples and checks that can't be" do
       assert {4, message} = compile_error("field :a, :date, examples: [~D[2024-02-29], 1]")
       assert message =~ "the example 1 is not a value of its type"

@@ -155,6 +155,6 @@ defmodule Espalier.Ecto.Fields do
   defp rule(path, rule, by, text), do: %Rule{path: path, rule: rule, by: by, text: text}
 
   defp error!(detail) do
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 end

@@ -47,7 +47,7 @@ defmodule Espalier.Ecto.Selection do
       nearest = Options.nearest(name, known)
       hint = if nearest, do: ". Did you mean #{inspect(nearest)}?", else: ""
       detail = "#{inspect(module)} has no field #{inspect(name)}#{hint}"
-      raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+      raise SchemaError.invalid(detail)
     end
   end
 end

@@ -80,7 +80,7 @@ defmodule Espalier.Ecto.Types do
       "the Ecto type #{inspect(type)} has no JSON: leave the field out with :except, " <>
         "or give its module a function espalier_type/0"
 
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 
   @doc "The module of the user's within a type that casts its values, or `nil`."

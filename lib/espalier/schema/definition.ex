@@ -63,7 +63,7 @@ defmodule Espalier.Schema.Definition do
       "#{inspect(module)} is not a schema module: expected a module with `use Espalier.Schema`, " <>
         "or an Ecto schema"
 
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 
   @doc "The module whose struct is the value."

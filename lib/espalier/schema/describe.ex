@@ -20,17 +20,17 @@ defmodule Espalier.Schema.Describe do
   @doc "The rules of a type and of what it is made of, as in its description."
   @spec rules(Type.t()) :: [String.t()]
   def rules(type) do
-    own = type.rules |> Enum.map(&rule/1) |> Enum.reject(&is_nil/1)
-    own ++ Enum.flat_map(Type.children(type), &rules/1)
+    own_rules(type) ++ Enum.flat_map(Type.children(type), &rules/1)
   end
+
+  defp own_rules(type), do: for(rule <- type.rules, words = rule(rule), do: words)
 
   # What stands behind the name of a field, and the lines below it. `above` are the modules on the way.
   defp lines(type, above) do
     {noun, below} = noun(type, above)
-    parts = [noun | Enum.map(type.rules, &rule/1)] |> Enum.reject(&is_nil/1)
-    nullable = if type.nullable, do: [" or null"], else: []
-    [first | rest] = [Enum.join(parts, ", ") <> Enum.join(nullable) | below]
-    [first <> note(description(type)) <> examples(type) | rest]
+    nullable = if type.nullable, do: " or null", else: ""
+    words = Enum.join([noun | own_rules(type)], ", ")
+    [words <> nullable <> note(description(type)) <> examples(type) | below]
   end
 
   defp noun(%{kind: :module, argument: module}, above) do

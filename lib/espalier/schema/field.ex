@@ -82,6 +82,6 @@ defmodule Espalier.Schema.Field do
   end
 
   defp error!(detail) do
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 end

@@ -161,7 +161,7 @@ defmodule Espalier.Schema.Form do
 
   def to_json_schema(%__MODULE__{kind: :constraint}) do
     message = "a compiled constraint has no JSON Schema"
-    {:error, %SchemaError{kind: :invalid_schema, detail: message, message: message}}
+    {:error, SchemaError.invalid(message)}
   end
 
   @doc "A form in words, for a prompt."
@@ -224,6 +224,6 @@ defmodule Espalier.Schema.Form do
   def read(form, text), do: cast(form, text)
 
   defp error!(detail) do
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 end

@@ -215,7 +215,7 @@ defmodule Espalier.Schema.JSONSchema do
   defp or_null(members), do: [anyOf: [object(members), object(type: "null")]]
 
   defp error!(detail) do
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 
   defp described(members, nil), do: members

@@ -123,16 +123,24 @@ defmodule Espalier.Schema.Membership do
   def compare(a, b) when a > b, do: :gt
   def compare(_a, _b), do: :eq
 
-  defp multiple?(number, divisor) when is_integer(number) and is_integer(divisor),
-    do: rem(number, divisor) == 0
-
-  defp multiple?(number, divisor) when is_float(number) or is_float(divisor) do
-    quotient = number / divisor
-    quotient == Float.round(quotient)
+  # By their digits, as JSON Schema compares them: 0.3 is a multiple of 0.1.
+  defp multiple?(number, divisor) do
+    {digits, exponent} = digits(number)
+    {divisor, divisor_exponent} = digits(divisor)
+    least = min(exponent, divisor_exponent)
+    whole = digits * Integer.pow(10, exponent - least)
+    rem(whole, divisor * Integer.pow(10, divisor_exponent - least)) == 0
   end
 
-  defp multiple?(number, divisor),
-    do: number |> decimal() |> Decimal.rem(decimal(divisor)) |> Decimal.equal?(0)
+  defp digits(integer) when is_integer(integer), do: {integer, 0}
+  defp digits(%{__struct__: Decimal} = decimal), do: {decimal.sign * decimal.coef, decimal.exp}
+
+  defp digits(float) do
+    [number | exponent] = float |> Float.to_string() |> String.split("e")
+    [whole, fraction] = String.split(number, ".")
+    exponent = exponent |> List.first("0") |> String.to_integer()
+    {String.to_integer(whole <> fraction), exponent - byte_size(fraction)}
+  end
 
   defp decimal(float) when is_float(float), do: Decimal.from_float(float)
   defp decimal(number), do: Decimal.new(number)

@@ -368,6 +368,6 @@ defmodule Espalier.Schema.Type do
   end
 
   defp error!(detail) do
-    raise SchemaError, kind: :invalid_schema, detail: detail, message: detail
+    raise SchemaError.invalid(detail)
   end
 end

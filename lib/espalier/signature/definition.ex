@@ -209,5 +209,5 @@ defmodule Espalier.Signature.Definition do
     end
   end
 
-  defp error(detail), do: %SchemaError{kind: :invalid_schema, detail: detail, message: detail}
+  defp error(detail), do: SchemaError.invalid(detail)
 end

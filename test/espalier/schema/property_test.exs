@@ -100,6 +100,8 @@ defmodule Espalier.Schema.PropertyTest do
       :naive_datetime,
       :utc_datetime,
       :uuid,
+      :uri,
+      :email,
       {:enum, [:low, "high", 7]},
       {:const, :fixed},
       {:binary, nullable: true}

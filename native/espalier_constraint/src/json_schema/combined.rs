@@ -67,7 +67,7 @@ impl Algebra<'_> {
     fn language(&self, literal: Literal, depth: usize) -> Option<Dfa> {
         let any = Dfa::any_text();
         if let Some(truth) = truth(self.schema, JsonType::String, literal, 0) {
-            return if truth { Some(any.clone()) } else { self.without(any, any) };
+            return if truth { Some(any.clone()) } else { self.nothing() };
         }
         if depth == MAX_DEPTH {
             return None;
@@ -75,18 +75,18 @@ impl Algebra<'_> {
         let of = |other: &Literal| self.language(*other, depth + 1);
         let language = match self.schema.kind(literal) {
             Kind::Pattern(dfa) => (**dfa).clone(),
-            Kind::MinLength(min) => self.characters(*min, "")?,
-            Kind::MaxLength(max) => self.characters(0, &max.to_string())?,
+            Kind::MinLength(min) => self.characters(*min, &format!("{min},"))?,
+            Kind::MaxLength(max) => self.characters(*max, &format!("0,{max}"))?,
             Kind::All(list) => {
                 list.iter().try_fold(any.clone(), |all, other| self.both(&all, &of(other)?))?
             }
             Kind::Any(list) => {
-                let none = self.without(any, any)?;
+                let none = self.nothing()?;
                 list.iter().try_fold(none, |some, other| self.either(&some, &of(other)?))?
             }
             Kind::One(list) => {
-                let none = self.without(any, any)?;
-                let one = list.iter().try_fold((any.clone(), none), |(none, one), other| {
+                let nothing = self.nothing()?;
+                let one = list.iter().try_fold((any.clone(), nothing), |(none, one), other| {
                     let other = of(other)?;
                     let first = self.both(&none, &other)?;
                     let still_one = self.without(&one, &other)?;
@@ -104,10 +104,14 @@ impl Algebra<'_> {
         if literal.is_negated() { self.without(any, &language) } else { Some(language) }
     }
 
-    fn characters(&self, min: u32, max: &str) -> Option<Dfa> {
-        let is_short = min.max(max.parse().unwrap_or(0)) <= MAX_LENGTH;
-        let expression = format!("(?s:.){{{min},{max}}}");
-        is_short.then(|| regex::compile(&expression, &self.schema.meter))?.ok()
+    /// Texts of so many characters, where the bound is small.
+    fn characters(&self, bound: u32, range: &str) -> Option<Dfa> {
+        let expression = format!("(?s:.){{{range}}}");
+        (bound <= MAX_LENGTH).then(|| regex::compile(&expression, &self.schema.meter))?.ok()
+    }
+
+    fn nothing(&self) -> Option<Dfa> {
+        self.without(Dfa::any_text(), Dfa::any_text())
     }
 
     fn both(&self, a: &Dfa, b: &Dfa) -> Option<Dfa> {

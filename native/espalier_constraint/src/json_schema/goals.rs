@@ -224,7 +224,7 @@ impl Goals {
         self.n_leaf_bytes = 0;
         self.alternatives.clear();
         self.products.clear();
-        self.key_classes.clear();
+        self.key_classes = AllKeyClasses::default();
         self.ways.clear();
         self.costs = Costs::default();
         self.disjoint.clear();

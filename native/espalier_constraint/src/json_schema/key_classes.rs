@@ -66,10 +66,6 @@ impl AllKeyClasses {
     pub(crate) fn memory(&self) -> usize {
         self.n_bytes
     }
-
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 /// What is known of each state, found out when it is asked for.

@@ -280,6 +280,6 @@ fn product(
     Ok(all)
 }
 
-pub(super) fn product_quota(schema: &Schema) -> Quota<'_> {
+fn product_quota(schema: &Schema) -> Quota<'_> {
     Quota::new(&schema.meter, limit!(schema.meter.limits(), product_states))
 }

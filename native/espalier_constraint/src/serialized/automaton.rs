@@ -1,6 +1,7 @@
 //! A [`Dfa`] as bytes: the classes of bytes, the states and the table.
 //!
-//! Most neighbours in a row of the table are equal: each row is a list of runs. What is read is checked to be what patterns and formats make: an automaton of texts in UTF-8. What
+//! Most neighbours in a row of the table are equal: each row is a list of runs. What is read is checked to
+//! be what patterns and formats make: an automaton of texts in UTF-8. What
 //! follows from the table (which states are dead, how far each is from an end) is not stored.
 
 use super::{Reader, Writer};
