@@ -104,8 +104,9 @@ defmodule Espalier.Schema.Type do
   @bound_docs %{
     min: "The least value.",
     max: "The greatest value.",
-    greater_than: "A value that all are above.",
-    less_than: "A value that all are below."
+    greater_than:
+      "A value that all are above, as they are written: the nearest float may be equal.",
+    less_than: "A value that all are below, as they are written: the nearest float may be equal."
   }
 
   @doc "The type that a user's term stands for."
