@@ -218,7 +218,7 @@ fn print_times(figures: &[Figures], is_chosen: impl Fn(usize) -> bool + Copy) {
     let mut rows = vec![[vec![title], names(figures), ratios].concat()];
     for row in 0..columns.iter().map(Vec::len).min().unwrap_or(0) {
         let times: Vec<f64> = columns.iter().map(|column| column[row].1).collect();
-        let cells = times.iter().map(|time| format!("{time:.1}")).collect();
+        let cells = times.iter().map(|time| format!("{time:.2}")).collect();
         let ratios = times.iter().skip(1).map(|time| table::ratio(times[0], *time)).collect();
         rows.push([vec![columns[0][row].0.clone()], cells, ratios].concat());
     }

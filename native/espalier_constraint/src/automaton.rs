@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::interner::Interner;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
 use crate::limits::limit;
@@ -46,6 +47,29 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
 
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error>;
 
+    /// The state after a token's bytes. Those on the way are not remembered where they are not known.
+    fn read_token(
+        &mut self,
+        state: StateId,
+        token: u32,
+        bytes: &[u8],
+    ) -> Result<Option<StateId>, Error>;
+
+    /// The state after the bytes, or the offset of the first one that is refused.
+    fn read_text(
+        &mut self,
+        mut state: StateId,
+        bytes: &[u8],
+    ) -> Result<Result<StateId, usize>, Error> {
+        for (offset, &byte) in bytes.iter().enumerate() {
+            match self.step(state, byte)? {
+                Some(next) => state = next,
+                None => return Ok(Err(offset)),
+            }
+        }
+        Ok(Ok(state))
+    }
+
     fn is_accepting(&self, state: StateId) -> bool;
 
     fn mask(&mut self, state: StateId) -> Result<Arc<TokenMask>, Error>;
@@ -63,8 +87,10 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     machine: M,
     vocabulary: Arc<Vocabulary>,
     meter: Meter,
-    ids: FxHashMap<Arc<M::State>, StateId>,
-    states: Vec<Entry<M::State>>,
+    states: Interner<Arc<M::State>>,
+    entries: Vec<Entry>,
+    /// Where the rest of a token leads, by where it was read from and how much of it was left there.
+    token_ends: FxHashMap<(StateId, TokenRest), StateId>,
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
     /// Where strings lead that end alike in the same place, by the number of what encloses them.
     ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
@@ -76,9 +102,12 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     epoch: u64,
 }
 
+/// A token and how many of its last bytes.
+type TokenRest = (u32, u32);
+
+/// What is known of a state.
 #[derive(Debug)]
-struct Entry<S> {
-    state: Arc<S>,
+struct Entry {
     is_accepting: bool,
     transitions: Transitions,
     mask: Option<Arc<TokenMask>>,
@@ -140,8 +169,9 @@ impl<M: Machine> LazyAutomaton<M> {
             machine,
             vocabulary,
             meter,
-            ids: FxHashMap::default(),
-            states: Vec::new(),
+            states: Interner::default(),
+            entries: Vec::new(),
+            token_ends: FxHashMap::default(),
             tables: FxHashMap::default(),
             ends: FxHashMap::default(),
             outcomes: FxHashMap::default(),
@@ -156,16 +186,15 @@ impl<M: Machine> LazyAutomaton<M> {
     }
 
     fn intern(&mut self, state: M::State) -> StateId {
-        if let Some(&id) = self.ids.get(&state) {
-            return id;
+        let id = self.states.intern(state);
+        if self.entries.len() < self.states.len() {
+            let state = self.states.get(id);
+            let is_accepting = self.machine.is_accepting(state);
+            let transitions = Transitions::Few(Vec::new());
+            self.entries.push(Entry { is_accepting, transitions, mask: None, completion: None });
+            self.n_bytes += size_of::<Entry>() + size_of::<M::State>() + 64;
+            self.n_bytes += self.machine.memory_of(state);
         }
-        let (id, state) = (self.states.len() as StateId, Arc::new(state));
-        let is_accepting = self.machine.is_accepting(&state);
-        self.ids.insert(state.clone(), id);
-        let transitions = Transitions::Few(Vec::new());
-        self.states.push(Entry { state, is_accepting, transitions, mask: None, completion: None });
-        self.n_bytes += size_of::<Entry<M::State>>() + size_of::<M::State>() + 64;
-        self.n_bytes += self.machine.memory_of(&self.states[id as usize].state);
         id
     }
 
@@ -187,7 +216,7 @@ impl<M: Machine> LazyAutomaton<M> {
 
     /// The string that the state is inside of, if it is.
     pub(crate) fn inside(&mut self, state: StateId) -> Result<Option<M::Inside>, Error> {
-        self.machine.inside(&self.states[state as usize].state)
+        self.machine.inside(self.states.get(state))
     }
 
     /// The tokens that may follow inside of a string, where that is known apart from what encloses it.
@@ -233,25 +262,25 @@ impl<M: Machine> LazyAutomaton<M> {
 
     /// The only bytes that may follow, and perhaps some more, where these are few.
     pub(crate) fn next_bytes(&self, state: StateId) -> Option<Bytes> {
-        self.machine.next_bytes(&self.states[state as usize].state)
+        self.machine.next_bytes(self.states.get(state))
     }
 
     pub(crate) fn part(&self, state: StateId) -> Part {
-        self.machine.part(&self.states[state as usize].state)
+        self.machine.part(self.states.get(state))
     }
 
     pub(crate) fn is_inside(&self, state: StateId) -> bool {
-        self.machine.is_inside(&self.states[state as usize].state)
+        self.machine.is_inside(self.states.get(state))
     }
 
     /// The number that the state is in, or before, if one may be there.
     pub(crate) fn number(&mut self, state: StateId) -> Result<Option<NumberRest>, Error> {
-        self.machine.number(&self.states[state as usize].state)
+        self.machine.number(self.states.get(state))
     }
 
     /// The state behind the number that the state is in, if it may end here.
     pub(crate) fn after_number(&mut self, state: StateId) -> Result<Option<StateId>, Error> {
-        let after = self.machine.after_number(&self.states[state as usize].state)?;
+        let after = self.machine.after_number(self.states.get(state))?;
         Ok(after.map(|after| self.intern(after)))
     }
 
@@ -267,17 +296,17 @@ impl<M: Machine> LazyAutomaton<M> {
 
     /// The state before a value apart from what encloses that, see [`Machine::apart`].
     pub(crate) fn apart(&mut self, state: StateId) -> Option<StateId> {
-        let apart = self.machine.apart(&self.states[state as usize].state)?;
+        let apart = self.machine.apart(self.states.get(state))?;
         Some(self.intern(apart))
     }
 
     /// Whether the state is in a number, read apart from what encloses it, that may end before the byte.
     pub(crate) fn may_end_before(&self, state: StateId, byte: u8) -> bool {
-        !SIGNS.contains(&byte) && self.machine.is_apart_number(&self.states[state as usize].state)
+        !SIGNS.contains(&byte) && self.machine.is_apart_number(self.states.get(state))
     }
 
     pub(crate) fn is_left(&self, state: StateId) -> bool {
-        self.machine.is_left(&self.states[state as usize].state)
+        self.machine.is_left(self.states.get(state))
     }
 
     /// The state behind a value, see [`Machine::leave`].
@@ -286,12 +315,12 @@ impl<M: Machine> LazyAutomaton<M> {
         before: StateId,
         left: StateId,
     ) -> Result<Option<StateId>, Error> {
-        let [before, left] = [before, left].map(|state| self.states[state as usize].state.clone());
+        let [before, left] = [before, left].map(|state| self.states.get(state).clone());
         Ok(self.machine.leave(&before, &left)?.map(|after| self.intern(after)))
     }
 
     pub(crate) fn dependence(&self, state: StateId, byte: u8) -> Dependence {
-        self.machine.dependence(&self.states[state as usize].state, byte)
+        self.machine.dependence(self.states.get(state), byte)
     }
 
     /// The state after several bytes; those on the way are not remembered.
@@ -304,8 +333,31 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(self.state_after(state, bytes)?.is_some())
     }
 
+    /// The state after the last bytes of a token.
+    fn read_rest(
+        &mut self,
+        state: StateId,
+        token: u32,
+        rest: &[u8],
+    ) -> Result<Option<StateId>, Error> {
+        if let [byte] = rest {
+            return self.step(state, *byte);
+        }
+        let key = (state, (token, rest.len() as u32));
+        if let Some(&after) = self.token_ends.get(&key) {
+            return Ok(Some(after));
+        }
+        self.check_memory()?;
+        let after = self.read(state, rest)?;
+        if let Some(after) = after {
+            self.n_bytes += 2 * size_of_val(&(key, after));
+            self.token_ends.insert(key, after);
+        }
+        Ok(after)
+    }
+
     fn state_after(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<M::State>, Error> {
-        let mut state = (*self.states[state as usize].state).clone();
+        let mut state = M::State::clone(self.states.get(state));
         for &byte in bytes {
             self.meter.spend(1)?;
             match self.machine.step(&state, byte)? {
@@ -335,8 +387,9 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
 
     fn shrink(&mut self, n_tables: usize) {
         if self.memory() * n_tables > self.max_bytes {
-            self.ids.clear();
             self.states.clear();
+            self.entries.clear();
+            self.token_ends.clear();
             self.tables.clear();
             self.ends.clear();
             self.outcomes.clear();
@@ -352,13 +405,13 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
     }
 
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error> {
-        let next = match self.states[state as usize].transitions.get(byte) {
+        let next = match self.entries[state as usize].transitions.get(byte) {
             UNKNOWN => {
                 self.check_memory()?;
-                let from = self.states[state as usize].state.clone();
+                let from = self.states.get(state).clone();
                 let next =
                     self.machine.step(&from, byte)?.map_or(REFUSED, |next| self.intern(next));
-                self.n_bytes += self.states[state as usize].transitions.set(byte, next);
+                self.n_bytes += self.entries[state as usize].transitions.set(byte, next);
                 next
             }
             known => known,
@@ -366,12 +419,28 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         Ok((next != REFUSED).then_some(next))
     }
 
+    fn read_token(
+        &mut self,
+        mut state: StateId,
+        token: u32,
+        bytes: &[u8],
+    ) -> Result<Option<StateId>, Error> {
+        for (offset, &byte) in bytes.iter().enumerate() {
+            state = match self.entries[state as usize].transitions.get(byte) {
+                UNKNOWN => return self.read_rest(state, token, &bytes[offset..]),
+                REFUSED => return Ok(None),
+                known => known,
+            };
+        }
+        Ok(Some(state))
+    }
+
     fn is_accepting(&self, state: StateId) -> bool {
-        self.states[state as usize].is_accepting
+        self.entries[state as usize].is_accepting
     }
 
     fn mask(&mut self, state: StateId) -> Result<Arc<TokenMask>, Error> {
-        if let Some(mask) = &self.states[state as usize].mask {
+        if let Some(mask) = &self.entries[state as usize].mask {
             return Ok(mask.clone());
         }
         self.check_memory()?;
@@ -382,23 +451,23 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         let (mask, n_bytes) = mask.finish();
         let mask = Arc::new(mask);
         self.n_bytes += n_bytes;
-        self.states[state as usize].mask = Some(mask.clone());
+        self.entries[state as usize].mask = Some(mask.clone());
         Ok(mask)
     }
 
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error> {
-        if let Some(completion) = &self.states[state as usize].completion {
+        if let Some(completion) = &self.entries[state as usize].completion {
             return Ok(completion.clone());
         }
-        let entry = &self.states[state as usize];
+        let entry = &self.entries[state as usize];
         let text = if entry.is_accepting {
             Vec::new()
         } else {
-            self.machine.completion(&entry.state.clone())?
+            self.machine.completion(self.states.get(state))?
         };
         let completion: Arc<[u8]> = text.into();
         self.n_bytes += completion.len();
-        self.states[state as usize].completion = Some(completion.clone());
+        self.entries[state as usize].completion = Some(completion.clone());
         Ok(completion)
     }
 }

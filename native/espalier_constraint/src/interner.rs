@@ -1,29 +1,38 @@
 //! [`Interner`]: equal values get the same small number.
 
-use std::hash::Hash;
-use std::sync::Arc;
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash};
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Interner<T> {
-    values: Vec<Arc<T>>,
-    ids: FxHashMap<Arc<T>, u32>,
+    values: Vec<T>,
+    /// The number of each value, with its hash: growing hashes nothing again.
+    ids: HashTable<(u64, u32)>,
 }
 
-impl<T: Eq + Hash> Interner<T> {
+impl<T> Interner<T> {
     /// The number of the value; a new one when no equal value was seen before.
-    pub(crate) fn intern(&mut self, value: T) -> u32 {
-        if let Some(&id) = self.ids.get(&value) {
+    pub(crate) fn intern<V: Eq + Hash>(&mut self, value: V) -> u32
+    where
+        T: Borrow<V> + From<V>,
+    {
+        let hash = FxBuildHasher.hash_one(&value);
+        let is_same = |&(other, id): &(u64, u32)| {
+            other == hash && *self.values[id as usize].borrow() == value
+        };
+        if let Some(&(_, id)) = self.ids.find(hash, is_same) {
             return id;
         }
-        let (id, value) = (self.values.len() as u32, Arc::new(value));
-        self.values.push(value.clone());
-        self.ids.insert(value, id);
+        let id = self.values.len() as u32;
+        self.ids.insert_unique(hash, (hash, id), |&(hash, _)| hash);
+        self.values.push(value.into());
         id
     }
 
-    pub(crate) fn get(&self, id: u32) -> &Arc<T> {
+    pub(crate) fn get(&self, id: u32) -> &T {
         &self.values[id as usize]
     }
 
@@ -39,6 +48,6 @@ impl<T: Eq + Hash> Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), ids: FxHashMap::default() }
+        Self { values: Vec::new(), ids: HashTable::new() }
     }
 }

@@ -114,13 +114,17 @@ impl Matcher {
         let is_ordinary = !bytes.is_empty() && !self.vocabulary.is_special(token);
         // Copied: counting who holds the vocabulary would make threads wait for one another.
         let bytes: SmallVec<[u8; 32]> = bytes.into();
-        match self.read(&bytes)? {
-            Ok(state) if is_ordinary => {
+        let next = {
+            let Locked { mut automaton, state } = self.lock()?;
+            automaton.read_token(state, token, &bytes)?
+        };
+        match next.filter(|_| is_ordinary) {
+            Some(state) => {
                 self.accepted.push(Accepted::Token(token));
                 self.states.push(state);
                 Ok(())
             }
-            _ => Err(self.not_allowed(token)?),
+            None => Err(self.not_allowed(token)?),
         }
     }
 
@@ -162,7 +166,11 @@ impl Matcher {
         if self.is_finished {
             return Err(Error::Finished);
         }
-        let state = self.read(text)?.map_err(|offset| Error::TextNotAllowed { offset })?;
+        let next = {
+            let Locked { mut automaton, state } = self.lock()?;
+            automaton.read_text(state, text)?
+        };
+        let state = next.map_err(|offset| Error::TextNotAllowed { offset })?;
         self.accepted.push(Accepted::Text(text.into()));
         self.states.push(state);
         Ok(())
@@ -281,19 +289,6 @@ impl Matcher {
         Ok(())
     }
 
-    /// The state after the bytes, or the offset of the first one that is refused.
-    fn read(&mut self, bytes: &[u8]) -> Result<Result<StateId, usize>, Error> {
-        let mut locked = self.lock()?;
-        for (offset, &byte) in bytes.iter().enumerate() {
-            let state = locked.state;
-            match locked.automaton.step(state, byte)? {
-                Some(next) => locked.state = next,
-                None => return Ok(Err(offset)),
-            }
-        }
-        Ok(Ok(locked.state))
-    }
-
     fn not_allowed(&mut self, token: u32) -> Result<Error, Error> {
         let bytes = self.vocabulary.token_bytes(token).unwrap_or_default();
         let bytes = String::from_utf8_lossy(bytes).into_owned();
@@ -398,17 +393,17 @@ fn read_again(
 ) -> Result<Vec<StateId>, Error> {
     let mut states = vec![automaton.start()];
     for unit in accepted {
-        let bytes = match unit {
-            Accepted::Token(token) => vocabulary.token_bytes(*token).unwrap_or_default(),
-            Accepted::Text(text) => text,
-            Accepted::EndOfSequence => &[],
-        };
         automaton.refill(cancellation);
-        let mut state = states[states.len() - 1];
-        for &byte in bytes {
-            state = automaton.step(state, byte)?.unwrap_or(state);
-        }
-        states.push(state);
+        let state = states[states.len() - 1];
+        let next = match unit {
+            Accepted::Token(token) => {
+                let bytes = vocabulary.token_bytes(*token).unwrap_or_default();
+                automaton.read_token(state, *token, bytes)?
+            }
+            Accepted::Text(text) => automaton.read_text(state, text)?.ok(),
+            Accepted::EndOfSequence => Some(state),
+        };
+        states.push(next.unwrap_or(state));
     }
     Ok(states)
 }

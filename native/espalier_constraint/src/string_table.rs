@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::free_text::{Free, Live, Positions, free_contents, live_groups};
+use crate::interner::Interner;
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::machine::{Inside, Move};
 use crate::string_tokens::{Closing, Ends, Found, FreeBounds, StringTokens};
@@ -17,8 +18,8 @@ use crate::vocabulary::Vocabulary;
 /// that may follow.
 #[derive(Debug)]
 pub(crate) struct StringTable<I: Inside> {
-    ids: FxHashMap<I::Position, u32>,
-    positions: Vec<Known<I::Position>>,
+    positions: Interner<I::Position>,
+    known: Vec<Known>,
     /// Outside of escapes bytes that do the same share a class.
     classes: [u8; 256],
     n_classes: usize,
@@ -51,10 +52,9 @@ const LIVE_BYTES: usize = 100;
 /// More positions than that are forgotten.
 const MAX_POSITIONS: usize = 20_000;
 
-/// A position, and the only bytes that may follow there, where these are few.
+/// What is known of a position; the only bytes that may follow there, where these are few.
 #[derive(Debug)]
-struct Known<P> {
-    position: P,
+struct Known {
     next_bytes: Option<Bytes>,
     is_escape: bool,
     is_doubtful: bool,
@@ -68,8 +68,8 @@ impl<I: Inside> StringTable<I> {
     pub(crate) fn new(rest: &I, longest: usize) -> Self {
         let (classes, n_classes) = rest.byte_classes();
         Self {
-            ids: FxHashMap::default(),
-            positions: Vec::new(),
+            positions: Interner::default(),
+            known: Vec::new(),
             classes,
             n_classes,
             longest,
@@ -142,7 +142,7 @@ impl<I: Inside> StringTable<I> {
 
     /// About the memory that it takes.
     fn size_in_bytes(&self) -> usize {
-        let of_position = size_of::<Known<I::Position>>() + size_of::<I::Position>() + LIVE_BYTES;
+        let of_position = size_of::<Known>() + size_of::<I::Position>() + LIVE_BYTES;
         self.positions.len() * of_position + size_of_val(&self.next[..]) + self.n_token_bytes
     }
 
@@ -152,7 +152,7 @@ impl<I: Inside> StringTable<I> {
             let (free, ends) = (free_text(rest, lexicon), self.ends(rest, start, lexicon));
             return Found::default().finish(free.inside.clone(), Some(ends), lexicon.n_ids);
         }
-        let is_boundary = rest.is_boundary(&self.positions[start as usize].position);
+        let is_boundary = rest.is_boundary(self.positions.get(start));
         let ends = is_boundary.then(|| self.ends(rest, start, lexicon));
         let free = free.filter(|free| !free.contents.groups.is_empty());
         let mut found = Found::default();
@@ -172,7 +172,7 @@ impl<I: Inside> StringTable<I> {
                 ENDS.. => close(&visit, rest, (next - ENDS) as usize, &text, &mut found),
                 _ => {
                     path.push(next);
-                    let is_doubtful = self.positions[next as usize].is_doubtful;
+                    let is_doubtful = self.known[next as usize].is_doubtful;
                     let ids = if is_doubtful { &mut found.doubtful } else { &mut found.inside };
                     if !is_doubtful && self.takes_all(rest, next, &visit, lexicon) {
                         ids.extend(visit.ids_below());
@@ -210,7 +210,7 @@ impl<I: Inside> StringTable<I> {
             match self.follow(rest, start, &long.text) {
                 REFUSED if is_within => refused.push(long.id),
                 REFUSED => {}
-                next if self.positions[next as usize].is_doubtful => return free,
+                next if self.known[next as usize].is_doubtful => return free,
                 _ if is_within => {}
                 _ => inside.push(long.id),
             }
@@ -242,7 +242,7 @@ impl<I: Inside> StringTable<I> {
 
     /// Whether all tokens that begin with a visited node may follow, seen from the position there.
     fn takes_all(&mut self, rest: &I, position: u32, visit: &Visit<'_>, lexicon: &Lexicon) -> bool {
-        let is_known = self.positions[position as usize].free.get().is_some();
+        let is_known = self.known[position as usize].free.get().is_some();
         if visit.ids_below().len() < if is_known { WORTH_LOOKING } else { WORTH_ASKING } {
             return false;
         }
@@ -264,24 +264,25 @@ impl<I: Inside> StringTable<I> {
 
     /// Which texts are free at a position, see [`free_contents`].
     fn free(&mut self, rest: &I, position: u32, lexicon: &Lexicon) -> Option<Free> {
-        if let Some(free) = self.positions[position as usize].free.get() {
+        if let Some(free) = self.known[position as usize].free.get() {
             return *free;
         }
         let free = free_contents(&mut Asked { table: self, rest }, position, lexicon);
-        *self.positions[position as usize].free.get_or_init(|| free)
+        *self.known[position as usize].free.get_or_init(|| free)
     }
 
     fn children(&self, position: u32) -> Children {
-        self.positions[position as usize].next_bytes.clone().map_or(Children::All, Children::Only)
+        self.known[position as usize].next_bytes.clone().map_or(Children::All, Children::Only)
     }
 
     fn step(&mut self, rest: &I, position: u32, byte: u8) -> u32 {
-        let Known { position, is_escape, row, .. } = &self.positions[position as usize];
+        let Known { is_escape, row, .. } = &self.known[position as usize];
         let column = if *is_escape { byte } else { self.classes[usize::from(byte)] };
         let index = *row as usize + usize::from(column);
         match self.next[index] {
             UNKNOWN => {
-                let next = match rest.shared_step(position, byte, self.longest) {
+                let from = self.positions.get(position);
+                let next = match rest.shared_step(from, byte, self.longest) {
                     Move::Stays(next) => self.id_of(rest, next),
                     Move::Ends(end) => {
                         let n_endings = self.endings.len() as u32;
@@ -297,23 +298,16 @@ impl<I: Inside> StringTable<I> {
     }
 
     fn id_of(&mut self, rest: &I, position: I::Position) -> u32 {
-        if let Some(&id) = self.ids.get(&position) {
+        let id = self.positions.intern(position);
+        if self.known.len() == self.positions.len() {
             return id;
         }
-        let id = self.positions.len() as u32;
-        self.ids.insert(position.clone(), id);
-        let (next_bytes, is_escape) = (rest.next_bytes(&position), rest.is_escape(&position));
+        let position = self.positions.get(id);
+        let (next_bytes, is_escape) = (rest.next_bytes(position), rest.is_escape(position));
+        let is_doubtful = rest.is_doubtful(position);
         let row = self.next.len() as u32;
-        let is_doubtful = rest.is_doubtful(&position);
-        self.positions.push(Known {
-            position,
-            next_bytes,
-            is_escape,
-            is_doubtful,
-            row,
-            live: None,
-            free: OnceCell::new(),
-        });
+        let free = OnceCell::new();
+        self.known.push(Known { next_bytes, is_escape, is_doubtful, row, live: None, free });
         let n_columns = if is_escape { 256 } else { self.n_classes };
         self.next.extend(std::iter::repeat_n(UNKNOWN, n_columns));
         id
@@ -329,16 +323,16 @@ struct Asked<'a, I: Inside> {
 impl<I: Inside> Positions for Asked<'_, I> {
     fn step(&mut self, position: u32, byte: u8) -> Option<u32> {
         let next = self.table.step(self.rest, position, byte);
-        let is_certain = next < ENDS && !self.table.positions[next as usize].is_doubtful;
+        let is_certain = next < ENDS && !self.table.known[next as usize].is_doubtful;
         is_certain.then_some(next)
     }
 
     fn push(&mut self, position: u32, character: u8) -> Option<u32> {
         let (table, rest) = (&mut *self.table, self.rest);
-        let from = &table.positions[position as usize].position;
+        let from = table.positions.get(position);
         let next = rest.shared_push(from, character, table.longest)?;
         let next = table.id_of(rest, next);
-        (!table.positions[next as usize].is_doubtful).then_some(next)
+        (!table.known[next as usize].is_doubtful).then_some(next)
     }
 
     fn takes(&mut self, position: u32, byte: u8) -> bool {
@@ -350,15 +344,15 @@ impl<I: Inside> Positions for Asked<'_, I> {
     }
 
     fn is_boundary(&self, position: u32) -> bool {
-        self.rest.is_boundary(&self.table.positions[position as usize].position)
+        self.rest.is_boundary(self.table.positions.get(position))
     }
 
     fn live(&mut self, position: u32) -> Arc<Live> {
-        if let Some(live) = &self.table.positions[position as usize].live {
+        if let Some(live) = &self.table.known[position as usize].live {
             return live.clone();
         }
         let live = Arc::new(live_groups(self, position));
-        self.table.positions[position as usize].live = Some(live.clone());
+        self.table.known[position as usize].live = Some(live.clone());
         live
     }
 }

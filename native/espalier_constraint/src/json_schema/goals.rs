@@ -135,7 +135,7 @@ pub(crate) struct Goals {
     pub(crate) schema: Schema,
     pub(crate) options: JsonSchemaOptions,
     /// The literals of each goal, ascending.
-    literals: Interner<Box<[Literal]>>,
+    literals: Interner<Arc<Vec<Literal>>>,
     n_literals: usize,
     leaves: Vec<Arc<Leaf>>,
     /// About the memory of the leaves beyond themselves.
@@ -185,7 +185,7 @@ impl Goals {
         literals.sort_unstable();
         literals.dedup();
         let (n_goals, n_literals) = (self.literals.len(), literals.len());
-        let goal = self.literals.intern(literals.into());
+        let goal = self.literals.intern(literals);
         self.n_literals += if self.literals.len() > n_goals { n_literals } else { 0 };
         goal
     }

@@ -36,8 +36,8 @@ use crate::token_trie::Bytes;
 pub(crate) struct JsonMachine {
     pub(super) goals: Goals,
     root: GoalId,
-    pub(super) stacks: Interner<StackNode>,
-    pub(super) goal_lists: Interner<Vec<GoalId>>,
+    pub(super) stacks: Interner<Arc<StackNode>>,
+    pub(super) goal_lists: Interner<Arc<Vec<GoalId>>>,
     pub(super) keys_by_stack: FxHashMap<StackId, Arc<Keys>>,
     /// About the memory of those.
     pub(super) n_key_bytes: usize,
@@ -433,8 +433,10 @@ impl JsonMachine {
         mut alternatives: Vec<Alternative>,
         read: Option<ReadItems>,
     ) -> StackId {
-        let mut seen = rustc_hash::FxHashSet::default();
-        alternatives.retain(|alternative| seen.insert(alternative.clone()));
+        if alternatives.len() > 1 {
+            let mut seen = rustc_hash::FxHashSet::default();
+            alternatives.retain(|alternative| seen.insert(alternative.clone()));
+        }
         let frame = match &node.frame {
             Frame::Array(_) => Frame::Array(ArrayFrame { alternatives, read }),
             Frame::Object(object) => {

@@ -11,6 +11,8 @@
 //! The pattern itself is a lookahead at the start of the text, after any text. So what is left of it
 //! is either decided, and the rest of the text free, or a set of threads.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alphabet::Spelled;
@@ -36,7 +38,7 @@ pub(super) fn determinise(nfa: &Nfa, meter: &Meter) -> Result<Dfa, Error> {
     let mut determiniser = Determiniser::new(nfa, meter);
     let start = determiniser.start()?;
     let n_letters = nfa.alphabet.n_letters();
-    let mut states = Interner::default();
+    let mut states: Interner<Arc<State>> = Interner::default();
     states.intern(start);
     let mut next = Vec::new();
     let mut accepting = Vec::new();
@@ -104,8 +106,8 @@ type Any<T> = Vec<T>;
 struct Determiniser<'a> {
     nfa: &'a Nfa,
     /// Sets of threads, in order and without those that another one makes needless.
-    threads: Interner<Vec<Thread>>,
-    pledges: Interner<All>,
+    threads: Interner<Arc<Vec<Thread>>>,
+    pledges: Interner<Arc<All>>,
     /// What became of sets of threads in the current step.
     moved: FxHashMap<u32, u32>,
     /// Used again and again, one for each set that is being closed.
@@ -116,10 +118,10 @@ struct Determiniser<'a> {
 
 impl<'a> Determiniser<'a> {
     fn new(nfa: &'a Nfa, meter: &'a Meter) -> Self {
-        let mut threads = Interner::default();
+        let mut threads: Interner<Arc<_>> = Interner::default();
         threads.intern(Vec::new());
         threads.intern(vec![Thread { node: MATCHED, pledges: NO_PLEDGES }]);
-        let mut pledges = Interner::default();
+        let mut pledges: Interner<Arc<_>> = Interner::default();
         pledges.intern(Vec::new());
         Self {
             nfa,
