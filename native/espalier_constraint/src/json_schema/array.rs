@@ -3,6 +3,7 @@
 use super::cost::Costing;
 use super::expand::Atom;
 use super::goals::{GoalId, Goals};
+use super::json::Json;
 use super::parse;
 use super::schema::{Kind, Literal};
 use crate::error::Error;
@@ -220,7 +221,8 @@ impl Goals {
         let nesting = limit!(self.meter().limits(), item_nesting);
         nesting.check(parse::json_nesting(text))?;
         self.meter().spend(1 + text.len() / 16)?;
-        let value = serde_json::from_slice(text).map_err(|_| nesting.exceeded())?;
+        let text = str::from_utf8(text).map_err(|_| nesting.exceeded())?;
+        let value = Json::read(text).map_err(|_| nesting.exceeded())?;
         let meter = self.meter().clone();
         self.schema.nodes.value(&value, &meter)
     }

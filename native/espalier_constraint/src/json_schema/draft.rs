@@ -1,6 +1,6 @@
 //! [`Draft`]: the versions of JSON Schema.
 
-use serde_json::Value;
+use super::json::Json;
 
 /// Which of the rules that changed between drafts hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ pub(super) enum Draft {
 
 impl Draft {
     /// The draft that a document names in `$schema`, if it names one; an error if it isn't known.
-    pub(super) fn of(document: &Value) -> Result<Option<Self>, &Value> {
+    pub(super) fn of<'a, 't>(document: &'a Json<'t>) -> Result<Option<Self>, &'a Json<'t>> {
         let Some(value) = document.get("$schema") else { return Ok(None) };
         let uri = value.as_str().unwrap_or_default();
         let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest).trim_end_matches('#');

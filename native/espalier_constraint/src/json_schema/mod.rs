@@ -35,6 +35,7 @@ mod format;
 mod frame;
 mod goals;
 mod inside;
+mod json;
 mod key_classes;
 mod keys;
 mod language;

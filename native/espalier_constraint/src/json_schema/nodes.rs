@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::canonical::canonical_literals;
 use super::decimal::Decimal;
+use super::json::Json;
 use super::parse;
 use super::schema::{Constants, Kind, Literal, Members, Node, NodeId, Types};
 use crate::error::Error;
@@ -99,7 +99,7 @@ impl Nodes {
     }
 
     /// What only values equal to this one satisfy.
-    pub(super) fn value(&mut self, value: &Value, meter: &Meter) -> Result<Literal, Error> {
+    pub(super) fn value(&mut self, value: &Json<'_>, meter: &Meter) -> Result<Literal, Error> {
         let mut spelling = String::new();
         spell(value, &mut spelling);
         if let Some(&literal) = self.values.get(&spelling) {
@@ -133,7 +133,7 @@ impl Nodes {
     /// The values of `enum` or `const`, by type.
     pub(super) fn constants(
         &mut self,
-        values: &[Value],
+        values: &[Json<'_>],
         pointer: &str,
         meter: &Meter,
     ) -> Result<Constants, Error> {
@@ -141,17 +141,17 @@ impl Nodes {
         for value in values {
             self.count_value(value, meter)?;
             match value {
-                Value::Null => constants.null = true,
-                Value::Bool(value) => constants.booleans[usize::from(*value)] = true,
+                Json::Null => constants.null = true,
+                Json::Bool(value) => constants.booleans[usize::from(*value)] = true,
                 // What a text has is as long as it is.
-                Value::Number(number) if self.is_reading => {
+                Json::Number(number) if self.is_reading => {
                     constants.numbers.push(Decimal::parse(number.as_str()));
                 }
-                Value::Number(_) => {
+                Json::Number(_) => {
                     constants.numbers.push(parse::decimal_of(value, pointer, meter)?);
                 }
-                Value::String(text) => constants.strings.push(text.as_bytes().into()),
-                Value::Array(_) | Value::Object(_) => {
+                Json::String(text) => constants.strings.push(text.as_bytes().into()),
+                Json::Array(_) | Json::Object(_) => {
                     constants.containers.push(self.container(value, pointer, meter)?);
                 }
             }
@@ -164,7 +164,7 @@ impl Nodes {
     }
 
     /// Values of the schema are counted; those that were met while reading are as long as the text.
-    fn count_value(&mut self, value: &Value, meter: &Meter) -> Result<(), Error> {
+    fn count_value(&mut self, value: &Json<'_>, meter: &Meter) -> Result<(), Error> {
         let n_bytes = value.as_str().map_or(0, str::len);
         meter.spend(n_bytes / 16)?;
         if self.is_reading {
@@ -178,10 +178,15 @@ impl Nodes {
     }
 
     /// What only an array or an object equal to the value satisfies.
-    fn container(&mut self, value: &Value, pointer: &str, meter: &Meter) -> Result<Literal, Error> {
+    fn container(
+        &mut self,
+        value: &Json<'_>,
+        pointer: &str,
+        meter: &Meter,
+    ) -> Result<Literal, Error> {
         let mut statements = Vec::new();
         match value {
-            Value::Array(items) => {
+            Json::Array(items) => {
                 let prefix = items.iter().map(|item| self.constant(item, pointer, meter));
                 let prefix = prefix.collect::<Result<_, _>>()?;
                 statements.extend([
@@ -191,13 +196,13 @@ impl Nodes {
                     Kind::Items { prefix, rest: None },
                 ]);
             }
-            Value::Object(members) => {
+            Json::Object(members) => {
                 statements.push(Kind::Types(Types::OBJECT));
                 statements.push(Kind::MaxProperties(members.len() as u32));
                 let mut properties = Vec::new();
-                for (name, value) in members {
-                    statements.push(Kind::Required(name.as_str().into()));
-                    properties.push((name.as_str().into(), self.constant(value, pointer, meter)?));
+                for (name, value) in members.iter() {
+                    statements.push(Kind::Required(name.into()));
+                    properties.push((name.into(), self.constant(value, pointer, meter)?));
                 }
                 statements.push(Kind::Members(Members::new(properties, Vec::new(), None)));
             }
@@ -207,16 +212,21 @@ impl Nodes {
         Ok(self.add(pointer, Kind::All(statements)))
     }
 
-    fn constant(&mut self, value: &Value, pointer: &str, meter: &Meter) -> Result<Literal, Error> {
+    fn constant(
+        &mut self,
+        value: &Json<'_>,
+        pointer: &str,
+        meter: &Meter,
+    ) -> Result<Literal, Error> {
         let constants = self.constants(std::slice::from_ref(value), pointer, meter)?;
         Ok(self.add(pointer, Kind::Constants(constants)))
     }
 }
 
 /// Appends a spelling that equal values share.
-fn spell(value: &Value, out: &mut String) {
+fn spell(value: &Json<'_>, out: &mut String) {
     match value {
-        Value::Number(number) => {
+        Json::Number(number) => {
             let decimal = Decimal::parse(number.as_str());
             let digits = decimal.digits.iter().map(|digit| char::from(b'0' + digit));
             out.extend(decimal.is_negative.then_some('-'));
@@ -224,7 +234,7 @@ fn spell(value: &Value, out: &mut String) {
             out.push('e');
             out.push_str(&decimal.exponent.to_string());
         }
-        Value::Array(items) => {
+        Json::Array(items) => {
             out.push('[');
             for item in items {
                 spell(item, out);
@@ -232,12 +242,12 @@ fn spell(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        Value::Object(members) => {
+        Json::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
             members.sort_unstable_by_key(|(name, _)| *name);
             out.push('{');
             for (name, value) in members {
-                out.push_str(&Value::from(name.as_str()).to_string());
+                out.push_str(&Json::String(name.into()).to_string());
                 out.push(':');
                 spell(value, out);
                 out.push(',');

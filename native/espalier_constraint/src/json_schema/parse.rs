@@ -1,15 +1,16 @@
 //! The text of a schema, read into nodes; each mistake is an error with its place.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::FormatMode;
 use super::automata::Automata;
 use super::decimal::Decimal;
 use super::draft::Draft;
+use super::json::{Json, Object};
 use super::nodes::Nodes;
 use super::number_range::Bound;
 use super::place::{child, parent, push_child};
@@ -44,7 +45,7 @@ pub(super) fn read_nodes(
     }
     let resources = Resources::new((&document, draft), &documents, meter)?;
     let mut parser = Parser::new(resources, format, automata, meter);
-    parser.schema_at(String::new(), &document)?;
+    parser.schema_at("", &document)?;
     while let Some(Unread { node, scope, value }) = parser.queue.pop_front() {
         let place = parser.nodes.pointer(node).to_owned();
         parser.draft = parser.resources.draft(&place);
@@ -55,10 +56,10 @@ pub(super) fn read_nodes(
     Ok(Parsed { nodes: parser.nodes, unknown: parser.unknown })
 }
 
-fn read_json(text: &str, meter: &Meter) -> Result<Value, Error> {
+fn read_json<'t>(text: &'t str, meter: &Meter) -> Result<Json<'t>, Error> {
     meter.spend(text.len() / 4)?;
     let nesting = limit!(meter.limits(), schema_nesting);
-    let read = serde_json::from_str(text);
+    let read = Json::read(text);
     // What was read is nested no deeper than that.
     if read.is_err() || nesting.value < READ_NESTING {
         nesting.check(json_nesting(text.as_bytes()))?;
@@ -70,7 +71,7 @@ fn read_json(text: &str, meter: &Meter) -> Result<Value, Error> {
     })
 }
 
-/// How deep `serde_json` reads.
+/// How deep it is read.
 const READ_NESTING: usize = 127;
 
 /// How deep a JSON text is nested, found without nesting of calls.
@@ -104,7 +105,8 @@ struct Parser<'a> {
     format: FormatMode,
     automata: &'a mut Automata,
     nodes: Nodes,
-    by_place: FxHashMap<(String, Scope), NodeId>,
+    /// Those that were met, by where they are in memory.
+    by_address: FxHashMap<(*const Json<'a>, Scope), NodeId>,
     queue: VecDeque<Unread<'a>>,
     /// Of the schema that is being read.
     draft: Draft,
@@ -122,26 +124,17 @@ type Scope = Arc<[String]>;
 struct Unread<'a> {
     node: NodeId,
     scope: Scope,
-    value: &'a Value,
+    value: &'a Json<'a>,
 }
 
 /// A value in the schema, with its place.
 #[derive(Clone, Copy)]
 struct At<'a, 'p> {
-    value: &'a Value,
+    value: &'a Json<'a>,
     pointer: &'p str,
 }
 
-type Siblings<'a> = &'a serde_json::Map<String, Value>;
-
-/// The value of a keyword, if it is there. Most schemas have so few that comparing is quicker than hashing.
-fn keyword<'a>(keywords: Siblings<'a>, name: &str) -> Option<&'a Value> {
-    const FEW: usize = 10;
-    if keywords.len() > FEW {
-        return keywords.get(name);
-    }
-    keywords.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-}
+type Siblings<'a> = &'a Object<'a>;
 
 impl<'a> Parser<'a> {
     fn new(
@@ -155,7 +148,7 @@ impl<'a> Parser<'a> {
             format,
             automata,
             nodes: Nodes::default(),
-            by_place: FxHashMap::default(),
+            by_address: FxHashMap::default(),
             queue: VecDeque::new(),
             draft: Draft::Draft2020,
             scope: Arc::new([]),
@@ -166,18 +159,19 @@ impl<'a> Parser<'a> {
     }
 
     /// The schema at a place; it is read later.
-    fn schema_at(&mut self, place: String, value: &'a Value) -> Result<Literal, Error> {
+    fn schema_at(&mut self, place: &str, value: &'a Json<'a>) -> Result<Literal, Error> {
         self.nodes.check(self.meter)?;
         self.meter.spend(place.len() / 16)?;
-        let scope = self.scope_at(&place)?;
-        let key = (place, scope);
-        if let Some(&id) = self.by_place.get(&key) {
-            return Ok(Literal::of(id));
+        let scope = self.scope_at(place)?;
+        match self.by_address.entry((std::ptr::from_ref(value), scope.clone())) {
+            Entry::Occupied(known) => Ok(Literal::of(*known.get())),
+            Entry::Vacant(entry) => {
+                let literal = self.nodes.add(place, Kind::All(Vec::new()));
+                self.queue.push_back(Unread { node: literal.node(), scope, value });
+                entry.insert(literal.node());
+                Ok(literal)
+            }
         }
-        let literal = self.add(&key.0, Kind::All(Vec::new()));
-        self.queue.push_back(Unread { node: literal.node(), scope: key.1.clone(), value });
-        self.by_place.insert(key, literal.node());
-        Ok(literal)
     }
 
     /// The scope of a place that is entered from here.
@@ -204,16 +198,16 @@ impl<'a> Parser<'a> {
         *self.anything.insert(literal)
     }
 
-    fn read_schema(&mut self, pointer: &str, value: &'a Value) -> Result<Kind, Error> {
+    fn read_schema(&mut self, pointer: &str, value: &'a Json<'a>) -> Result<Kind, Error> {
         let keywords = match value {
-            Value::Bool(true) => return Ok(Kind::All(Vec::new())),
-            Value::Bool(false) => return Ok(Kind::Types(Types::NONE)),
-            Value::Object(keywords) => keywords,
+            Json::Bool(true) => return Ok(Kind::All(Vec::new())),
+            Json::Bool(false) => return Ok(Kind::Types(Types::NONE)),
+            Json::Object(keywords) => keywords,
             other => return Err(invalid(pointer, "a schema (an object or a boolean)", other)),
         };
         let mut statements = Vec::new();
         // Up to draft 7 the siblings of a reference mean nothing.
-        let only_reference = self.draft <= Draft::Draft7 && keyword(keywords, "$ref").is_some();
+        let only_reference = self.draft <= Draft::Draft7 && keywords.get("$ref").is_some();
         let mut place = pointer.to_owned();
         for (keyword, value) in
             keywords.iter().filter(|(name, _)| !only_reference || *name == "$ref")
@@ -223,7 +217,7 @@ impl<'a> Parser<'a> {
             let at = At { value, pointer: &place };
             statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
-        let is_unevaluated = |keyword: &String| keyword.starts_with("unevaluated");
+        let is_unevaluated = |keyword: &str| keyword.starts_with("unevaluated");
         if self.draft >= Draft::Draft2019 && keywords.keys().any(is_unevaluated) {
             self.add_unevaluated(pointer, keywords, &mut statements)?;
         }
@@ -239,7 +233,7 @@ impl<'a> Parser<'a> {
     ) -> Result<(), Error> {
         let mut schema_of = |keyword: &str| {
             let pointer = child(pointer, keyword);
-            let schema = keywords.get(keyword).map(|value| self.schema_at(pointer.clone(), value));
+            let schema = keywords.get(keyword).map(|value| self.schema_at(&pointer, value));
             Ok::<_, Error>(schema.transpose()?.map(|schema| (pointer, schema)))
         };
         let (items, properties) =
@@ -346,7 +340,7 @@ impl<'a> Parser<'a> {
             }
             "id" if self.draft <= Draft::Draft4 => return Ok(None),
             _ if self.is_read_elsewhere(keyword, siblings) => return Ok(None),
-            "$defs" | "definitions" if !at.value.is_object() => {
+            "$defs" | "definitions" if at.value.as_object().is_none() => {
                 return Err(invalid(at.pointer, "an object of schemas", at.value));
             }
             "uniqueItems" => match at.value.as_bool() {
@@ -386,7 +380,7 @@ impl<'a> Parser<'a> {
     }
 
     fn schema(&mut self, at: At<'a, '_>) -> Result<Literal, Error> {
-        self.schema_at(at.pointer.to_owned(), at.value)
+        self.schema_at(at.pointer, at.value)
     }
 
     fn schemas(&mut self, at: At<'a, '_>) -> Result<Vec<Literal>, Error> {
@@ -395,7 +389,7 @@ impl<'a> Parser<'a> {
             schemas.ok_or_else(|| invalid(at.pointer, "a list of schemas, not empty", at.value))?;
         let schemas = schemas.iter().enumerate();
         schemas
-            .map(|(index, value)| self.schema_at(child(at.pointer, &index.to_string()), value))
+            .map(|(index, value)| self.schema_at(&child(at.pointer, &index.to_string()), value))
             .collect()
     }
 
@@ -406,8 +400,8 @@ impl<'a> Parser<'a> {
         name: &str,
         siblings: Siblings<'a>,
     ) -> Result<Option<Literal>, Error> {
-        let value = keyword(siblings, name);
-        value.map(|value| self.schema_at(child(parent(at.pointer), name), value)).transpose()
+        let value = siblings.get(name);
+        value.map(|value| self.schema_at(&child(parent(at.pointer), name), value)).transpose()
     }
 
     fn conditional(&mut self, at: At<'a, '_>, siblings: Siblings<'a>) -> Result<Kind, Error> {
@@ -450,7 +444,8 @@ impl<'a> Parser<'a> {
         let is_lower = keyword.ends_with("inimum");
         let beside = if is_lower { "exclusiveMinimum" } else { "exclusiveMaximum" };
         let is_exclusive = keyword.starts_with("exclusive")
-            || self.draft <= Draft::Draft4 && siblings.get(beside) == Some(&Value::Bool(true));
+            || self.draft <= Draft::Draft4
+                && siblings.get(beside).and_then(Json::as_bool) == Some(true);
         let bound = Bound { value: decimal_of(at.value, at.pointer, self.meter)?, is_exclusive };
         Ok(if is_lower { Kind::Lower(bound) } else { Kind::Upper(bound) })
     }
@@ -469,7 +464,7 @@ impl<'a> Parser<'a> {
             self.unknown.push(at.pointer.to_owned());
             return Ok(None);
         }
-        if has_list && !siblings.get("items").is_some_and(Value::is_array) {
+        if has_list && siblings.get("items").and_then(Json::as_array).is_none() {
             // One schema for all items; "additionalItems" means nothing beside it.
             let rest = (keyword == "items").then(|| self.schema(at)).transpose()?;
             return Ok(rest.map(|rest| Kind::Items { prefix: Vec::new(), rest: Some(rest) }));
@@ -516,7 +511,7 @@ impl<'a> Parser<'a> {
         siblings: Siblings<'a>,
     ) -> Result<Option<Kind>, Error> {
         const KEYWORDS: [&str; 3] = ["properties", "patternProperties", "additionalProperties"];
-        let first = siblings.keys().find(|name| KEYWORDS.contains(&name.as_str()));
+        let first = siblings.keys().find(|name| KEYWORDS.contains(name));
         if first.is_some_and(|first| first != keyword) {
             return Ok(None);
         }
@@ -525,13 +520,13 @@ impl<'a> Parser<'a> {
         for (name, place, value) in
             object_of_schemas(siblings, "properties", &pointer("properties"))?
         {
-            properties.push((name.into(), self.schema_at(place, value)?));
+            properties.push((name.into(), self.schema_at(&place, value)?));
         }
         let place = pointer("patternProperties");
         for (source, place, value) in object_of_schemas(siblings, "patternProperties", &place)? {
             let dfa = self.automata.pattern(source, self.meter);
             let dfa = dfa.map_err(|error| error.at(&place))?;
-            patterns.push((dfa, self.schema_at(place, value)?));
+            patterns.push((dfa, self.schema_at(&place, value)?));
         }
         let rest = self.sibling(at, "additionalProperties", siblings)?;
         Ok(Some(Kind::Members(Members::new(properties, patterns, rest))))
@@ -543,15 +538,15 @@ impl<'a> Parser<'a> {
             return Err(invalid(at.pointer, "an object of lists of names or of schemas", at.value));
         };
         let mut statements = Vec::new();
-        for (name, value) in dependencies {
+        for (name, value) in dependencies.iter() {
             let pointer = child(at.pointer, name);
-            let needed = if value.is_array() {
+            let needed = if value.as_array().is_some() {
                 let required = self.required(At { value, pointer: &pointer })?;
                 self.add(&pointer, Kind::All(required))
             } else {
-                self.schema_at(pointer.clone(), value)?
+                self.schema_at(&pointer, value)?
             };
-            statements.push(self.add(&pointer, Kind::Dependent(name.as_str().into(), needed)));
+            statements.push(self.add(&pointer, Kind::Dependent(name.into(), needed)));
         }
         Ok(statements)
     }
@@ -579,7 +574,7 @@ impl<'a> Parser<'a> {
             place = outermost.unwrap_or(place);
         }
         match self.resources.get(&place) {
-            Some(value) => self.schema_at(place, value),
+            Some(value) => self.schema_at(&place, value),
             None => Err(invalid(at.pointer, "a reference to a schema in this document", at.value)),
         }
     }
@@ -611,14 +606,14 @@ const ANNOTATIONS: [&str; 20] = [
     "writeOnly",
 ];
 
-fn draft_of(document: &Value) -> Result<Option<Draft>, Error> {
+fn draft_of(document: &Json<'_>) -> Result<Option<Draft>, Error> {
     let expected = "the URI of draft 4, 6, 7, 2019-09 or 2020-12, or of OpenAPI 3.0 or 3.1";
     Draft::of(document).map_err(|value| invalid("/$schema", expected, value))
 }
 
 fn types(at: At<'_, '_>) -> Result<Types, Error> {
     let names = match at.value {
-        Value::Array(names) if !names.is_empty() => &names[..],
+        Json::Array(names) if !names.is_empty() => &names[..],
         name => std::slice::from_ref(name),
     };
     let mut all = Types::NONE;
@@ -655,7 +650,7 @@ fn divisor(at: At<'_, '_>, meter: &Meter) -> Result<Decimal, Error> {
 }
 
 /// A number that can be written out.
-pub(super) fn decimal_of(value: &Value, pointer: &str, meter: &Meter) -> Result<Decimal, Error> {
+pub(super) fn decimal_of(value: &Json<'_>, pointer: &str, meter: &Meter) -> Result<Decimal, Error> {
     let places = limit!(meter.limits(), number_places);
     let number = value.as_number().ok_or_else(|| invalid(pointer, "a number", value))?;
     let decimal = Decimal::parse(number.as_str());
@@ -665,9 +660,9 @@ pub(super) fn decimal_of(value: &Value, pointer: &str, meter: &Meter) -> Result<
     Err(places.exceeded().at(pointer))
 }
 
-fn list<'a>(at: At<'a, '_>) -> Result<&'a [Value], Error> {
+fn list<'a>(at: At<'a, '_>) -> Result<&'a [Json<'a>], Error> {
     let values = at.value.as_array();
-    values.map(Vec::as_slice).ok_or_else(|| invalid(at.pointer, "a list of values", at.value))
+    values.ok_or_else(|| invalid(at.pointer, "a list of values", at.value))
 }
 
 /// The members of a keyword's value, each with its place; none if the keyword is not there.
@@ -675,15 +670,15 @@ fn object_of_schemas<'a>(
     keywords: Siblings<'a>,
     keyword: &str,
     pointer: &str,
-) -> Result<Vec<(&'a str, String, &'a Value)>, Error> {
-    let Some(value) = self::keyword(keywords, keyword) else { return Ok(Vec::new()) };
+) -> Result<Vec<(&'a str, String, &'a Json<'a>)>, Error> {
+    let Some(value) = keywords.get(keyword) else { return Ok(Vec::new()) };
     let members =
         value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))?;
     let members = members.iter();
-    Ok(members.map(|(name, value)| (name.as_str(), child(pointer, name), value)).collect())
+    Ok(members.map(|(name, value)| (name, child(pointer, name), value)).collect())
 }
 
-fn invalid(pointer: &str, expected: &str, got: &Value) -> Error {
+fn invalid(pointer: &str, expected: &str, got: &Json<'_>) -> Error {
     Error::InvalidSchema {
         pointer: pointer.to_owned(),
         expected: expected.to_owned(),

@@ -1,6 +1,8 @@
 //! Places in a schema, as JSON Pointers (RFC 6901).
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use super::json::Json;
 
 /// The place of a member or an item.
 pub(super) fn child(place: &str, token: &str) -> String {
@@ -29,16 +31,30 @@ pub(super) fn parent(place: &str) -> &str {
 }
 
 /// The value at a JSON Pointer.
-pub(super) fn value_at<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
-    if pointer.contains('~') {
-        return document.pointer(pointer);
-    }
+pub(super) fn value_at<'a, 't>(document: &'a Json<'t>, pointer: &str) -> Option<&'a Json<'t>> {
     let mut tokens = pointer.split('/');
     let is_pointer = tokens.next() == Some("");
     tokens.try_fold(is_pointer.then_some(document)?, |value, token| match value {
-        Value::Object(members) => members.get(token),
-        other => other.pointer(&child("", token)),
+        Json::Object(object) => object.get(&unescaped(token)),
+        Json::Array(items) => items.get(index(token)?),
+        _ => None,
     })
+}
+
+/// What a part of a JSON Pointer stands for.
+fn unescaped(token: &str) -> Cow<'_, str> {
+    if token.contains('~') {
+        token.replace("~1", "/").replace("~0", "~").into()
+    } else {
+        token.into()
+    }
+}
+
+/// The index of an item, which has no needless zeros and no sign.
+fn index(token: &str) -> Option<usize> {
+    let is_plain = token.bytes().all(|byte| byte.is_ascii_digit());
+    let is_shortest = token == "0" || !token.starts_with('0');
+    token.parse().ok().filter(|_| is_plain && is_shortest)
 }
 
 /// A fragment of a URI, decoded.

@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use referencing::{Uri, UriRef, meta};
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::Value;
 
 use super::draft::Draft;
+use super::json::{Json, Object};
 use super::place::{decode_percent, parent, push_child, value_at};
 use crate::error::Error;
 use crate::limits::limit;
@@ -36,11 +36,16 @@ pub(super) struct Resources<'a> {
 struct Document<'a> {
     /// What the places in it begin with.
     prefix: String,
-    value: &'a Value,
+    value: &'a Json<'a>,
     draft: Draft,
 }
 
-static METASCHEMAS: [(Draft, &LazyLock<Arc<Value>>); 18] = [
+static METASCHEMAS: LazyLock<Vec<(Draft, Json<'static>)>> = LazyLock::new(|| {
+    let metaschemas = TEXTS.iter();
+    metaschemas.map(|(draft, value)| (*draft, Json::from(&****value))).collect()
+});
+
+static TEXTS: [(Draft, &LazyLock<Arc<serde_json::Value>>); 18] = [
     (Draft::Draft4, &meta::DRAFT4),
     (Draft::Draft6, &meta::DRAFT6),
     (Draft::Draft7, &meta::DRAFT7),
@@ -67,8 +72,8 @@ const RECURSIVE: &str = "";
 impl<'a> Resources<'a> {
     /// The schema's own document, and others by URI.
     pub(super) fn new(
-        document: (&'a Value, Draft),
-        others: &'a [(String, Value, Draft)],
+        document: (&'a Json<'a>, Draft),
+        others: &'a [(String, Json<'a>, Draft)],
         meter: &Meter,
     ) -> Result<Self, Error> {
         let mut resources = Self {
@@ -91,7 +96,7 @@ impl<'a> Resources<'a> {
         &mut self,
         prefix: String,
         uri: &str,
-        (value, draft): (&'a Value, Draft),
+        (value, draft): (&'a Json<'a>, Draft),
         meter: &Meter,
     ) -> Result<(), Error> {
         let mut n_place_bytes = 0;
@@ -124,11 +129,11 @@ impl<'a> Resources<'a> {
         &mut self,
         place: &str,
         mut base: String,
-        schema: &Value,
+        schema: &Json<'_>,
         draft: Draft,
     ) -> String {
         let keyword = if draft == Draft::Draft4 { "id" } else { "$id" };
-        let text = |name: &str| schema.get(name).and_then(Value::as_str);
+        let text = |name: &str| schema.get(name).and_then(Json::as_str);
         // Up to draft 7 the siblings of a reference mean nothing.
         let has_identifier = draft > Draft::Draft7 || schema.get("$ref").is_none();
         if let Some(id) = text(keyword).filter(|_| has_identifier) {
@@ -143,7 +148,7 @@ impl<'a> Resources<'a> {
             }
         }
         if draft >= Draft::Draft2019 {
-            let recursive = schema.get("$recursiveAnchor") == Some(&Value::Bool(true));
+            let recursive = schema.get("$recursiveAnchor").and_then(Json::as_bool) == Some(true);
             let dynamic = text("$dynamicAnchor").or(recursive.then_some(RECURSIVE));
             for name in text("$anchor").into_iter().chain(dynamic) {
                 self.anchors.insert((base.clone(), name.to_owned()), place.to_owned());
@@ -156,9 +161,8 @@ impl<'a> Resources<'a> {
 
     /// Adds the schemas of schemas of all drafts.
     pub(super) fn add_metaschemas(&mut self, meter: &Meter) -> Result<(), Error> {
-        for (draft, metaschema) in &METASCHEMAS {
-            let metaschema: &'static Value = metaschema;
-            let id = metaschema.get("$id").or_else(|| metaschema.get("id")).and_then(Value::as_str);
+        for (draft, metaschema) in METASCHEMAS.iter() {
+            let id = metaschema.get("$id").or_else(|| metaschema.get("id")).and_then(Json::as_str);
             let uri = id.unwrap_or_default().trim_end_matches('#');
             self.add(format!("{uri}#"), uri, (metaschema, *draft), meter)?;
         }
@@ -166,7 +170,7 @@ impl<'a> Resources<'a> {
     }
 
     /// The value at a place, if there is one.
-    pub(super) fn get(&self, place: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, place: &str) -> Option<&'a Json<'a>> {
         let document = self.document(place);
         value_at(document.value, &place[document.prefix.len()..])
     }
@@ -256,7 +260,7 @@ struct Open<'a> {
     /// About the bytes of its place.
     n_bytes: usize,
     base: Arc<str>,
-    value: &'a Value,
+    value: &'a Json<'a>,
 }
 
 /// From a schema to one in it.
@@ -301,24 +305,22 @@ fn spell(prefix: &str, steps: &[Step<'_>], last: Option<usize>) -> String {
 }
 
 /// Whether a schema has a keyword that gives it a name, in any draft.
-fn has_identifier(schema: &Value) -> bool {
-    let keywords = schema.as_object().into_iter().flat_map(|keywords| keywords.keys());
-    keywords.into_iter().any(|keyword| {
-        let names = ["id", "$id", "$anchor", "$recursiveAnchor", "$dynamicAnchor"];
-        names.contains(&keyword.as_str())
-    })
+fn has_identifier(schema: &Json<'_>) -> bool {
+    let names = ["id", "$id", "$anchor", "$recursiveAnchor", "$dynamicAnchor"];
+    let mut keywords = schema.as_object().into_iter().flat_map(Object::keys);
+    keywords.any(|keyword| names.contains(&keyword))
 }
 
 /// Calls with each schema in a schema: the keyword, which of its schemas it is, and the schema.
 fn for_each_subschema<'a>(
-    schema: &'a Value,
+    schema: &'a Json<'a>,
     draft: Draft,
-    mut call: impl FnMut(&'a str, Member<'a>, &'a Value),
+    mut call: impl FnMut(&'a str, Member<'a>, &'a Json<'a>),
 ) {
-    for (keyword, value) in schema.as_object().into_iter().flatten() {
-        match (keyword.as_str(), value) {
-            ("items" | "dependencies", Value::Array(_)) if draft >= Draft::Draft2020 => {}
-            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+    for (keyword, value) in schema.as_object().into_iter().flat_map(Object::iter) {
+        match (keyword, value) {
+            ("items" | "dependencies", Json::Array(_)) if draft >= Draft::Draft2020 => {}
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Json::Array(schemas)) => {
                 for (index, value) in schemas.iter().enumerate() {
                     call(keyword, Member::Index(index), value);
                 }
@@ -326,9 +328,10 @@ fn for_each_subschema<'a>(
             (
                 "$defs" | "definitions" | "properties" | "patternProperties" | "dependentSchemas"
                 | "dependencies",
-                Value::Object(schemas),
+                Json::Object(schemas),
             ) => {
-                for (name, value) in schemas.iter().filter(|(_, value)| !value.is_array()) {
+                for (name, value) in schemas.iter().filter(|(_, value)| value.as_array().is_none())
+                {
                     call(keyword, Member::Name(name), value);
                 }
             }
@@ -345,7 +348,7 @@ fn for_each_subschema<'a>(
                 | "then"
                 | "unevaluatedItems"
                 | "unevaluatedProperties",
-                Value::Object(_) | Value::Bool(_),
+                Json::Object(_) | Json::Bool(_),
             ) => call(keyword, Member::Only, value),
             _ => {}
         }
