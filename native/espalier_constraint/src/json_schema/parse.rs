@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::json::{Json, Object};
 use super::nodes::Nodes;
 use super::number_range::Bound;
-use super::place::{child, parent, push_child};
+use super::place::{Children, child, parent};
 use super::resources::Resources;
 use super::schema::{Kind, Literal, Members, NodeId, Types};
 use crate::dfa::Dfa;
@@ -46,8 +46,10 @@ pub(super) fn read_nodes(
     let resources = Resources::new((&document, draft), &documents, meter)?;
     let mut parser = Parser::new(resources, format, automata, meter);
     parser.schema_at("", &document)?;
+    let mut place = String::new();
     while let Some(Unread { node, scope, value }) = parser.queue.pop_front() {
-        let place = parser.nodes.pointer(node).to_owned();
+        place.clear();
+        place.push_str(parser.nodes.pointer(node));
         parser.draft = parser.resources.draft(&place);
         parser.scope = scope;
         let kind = parser.read_schema(&place, value).map_err(|error| error.at(&place))?;
@@ -205,16 +207,14 @@ impl<'a> Parser<'a> {
             Json::Object(keywords) => keywords,
             other => return Err(invalid(pointer, "a schema (an object or a boolean)", other)),
         };
-        let mut statements = Vec::new();
+        let mut statements = Vec::with_capacity(keywords.len());
         // Up to draft 7 the siblings of a reference mean nothing.
         let only_reference = self.draft <= Draft::Draft7 && keywords.get("$ref").is_some();
-        let mut place = pointer.to_owned();
+        let mut places = Children::of(pointer);
         for (keyword, value) in
             keywords.iter().filter(|(name, _)| !only_reference || *name == "$ref")
         {
-            place.truncate(pointer.len());
-            push_child(&mut place, keyword);
-            let at = At { value, pointer: &place };
+            let at = At { value, pointer: places.at(keyword) };
             statements.extend(self.read_keyword(keyword, at, keywords)?);
         }
         let is_unevaluated = |keyword: &str| keyword.starts_with("unevaluated");
@@ -387,10 +387,9 @@ impl<'a> Parser<'a> {
         let schemas = at.value.as_array().filter(|schemas| !schemas.is_empty());
         let schemas =
             schemas.ok_or_else(|| invalid(at.pointer, "a list of schemas, not empty", at.value))?;
+        let mut places = Children::of(at.pointer);
         let schemas = schemas.iter().enumerate();
-        schemas
-            .map(|(index, value)| self.schema_at(&child(at.pointer, &index.to_string()), value))
-            .collect()
+        schemas.map(|(index, value)| self.schema_at(places.at(&index.to_string()), value)).collect()
     }
 
     /// The schema of a keyword beside another one, if it is there.
@@ -517,16 +516,18 @@ impl<'a> Parser<'a> {
         }
         let pointer = |name: &str| child(parent(at.pointer), name);
         let (mut properties, mut patterns) = (Vec::new(), Vec::new());
-        for (name, place, value) in
-            object_of_schemas(siblings, "properties", &pointer("properties"))?
-        {
-            properties.push((name.into(), self.schema_at(&place, value)?));
+        let place = pointer("properties");
+        let mut places = Children::of(&place);
+        for (name, value) in object_of_schemas(siblings, "properties", &place)? {
+            properties.push((name.into(), self.schema_at(places.at(name), value)?));
         }
         let place = pointer("patternProperties");
-        for (source, place, value) in object_of_schemas(siblings, "patternProperties", &place)? {
+        let mut places = Children::of(&place);
+        for (source, value) in object_of_schemas(siblings, "patternProperties", &place)? {
+            let place = places.at(source);
             let dfa = self.automata.pattern(source, self.meter);
-            let dfa = dfa.map_err(|error| error.at(&place))?;
-            patterns.push((dfa, self.schema_at(&place, value)?));
+            let dfa = dfa.map_err(|error| error.at(place))?;
+            patterns.push((dfa, self.schema_at(place, value)?));
         }
         let rest = self.sibling(at, "additionalProperties", siblings)?;
         Ok(Some(Kind::Members(Members::new(properties, patterns, rest))))
@@ -538,15 +539,16 @@ impl<'a> Parser<'a> {
             return Err(invalid(at.pointer, "an object of lists of names or of schemas", at.value));
         };
         let mut statements = Vec::new();
+        let mut places = Children::of(at.pointer);
         for (name, value) in dependencies.iter() {
-            let pointer = child(at.pointer, name);
+            let pointer = places.at(name);
             let needed = if value.as_array().is_some() {
-                let required = self.required(At { value, pointer: &pointer })?;
-                self.add(&pointer, Kind::All(required))
+                let required = self.required(At { value, pointer })?;
+                self.add(pointer, Kind::All(required))
             } else {
-                self.schema_at(&pointer, value)?
+                self.schema_at(pointer, value)?
             };
-            statements.push(self.add(&pointer, Kind::Dependent(name.into(), needed)));
+            statements.push(self.add(pointer, Kind::Dependent(name.into(), needed)));
         }
         Ok(statements)
     }
@@ -665,17 +667,17 @@ fn list<'a>(at: At<'a, '_>) -> Result<&'a [Json<'a>], Error> {
     values.ok_or_else(|| invalid(at.pointer, "a list of values", at.value))
 }
 
-/// The members of a keyword's value, each with its place; none if the keyword is not there.
+/// The members of a keyword's value; none if the keyword is not there.
 fn object_of_schemas<'a>(
     keywords: Siblings<'a>,
     keyword: &str,
     pointer: &str,
-) -> Result<Vec<(&'a str, String, &'a Json<'a>)>, Error> {
-    let Some(value) = keywords.get(keyword) else { return Ok(Vec::new()) };
-    let members =
-        value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))?;
-    let members = members.iter();
-    Ok(members.map(|(name, value)| (name, child(pointer, name), value)).collect())
+) -> Result<impl Iterator<Item = (&'a str, &'a Json<'a>)>, Error> {
+    let value = keywords.get(keyword);
+    let members = value.map(|value| {
+        value.as_object().ok_or_else(|| invalid(pointer, "an object of schemas", value))
+    });
+    Ok(members.transpose()?.into_iter().flat_map(Object::iter))
 }
 
 fn invalid(pointer: &str, expected: &str, got: &Json<'_>) -> Error {

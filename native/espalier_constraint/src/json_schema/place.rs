@@ -12,10 +12,31 @@ pub(super) fn child(place: &str, token: &str) -> String {
     child
 }
 
+/// Places in the same schema, one after the other.
+pub(super) struct Children {
+    place: String,
+    n_parent_bytes: usize,
+}
+
+impl Children {
+    pub(super) fn of(parent: &str) -> Self {
+        let mut place = String::with_capacity(parent.len() + 32);
+        place.push_str(parent);
+        Self { place, n_parent_bytes: parent.len() }
+    }
+
+    /// The place of a member or an item.
+    pub(super) fn at(&mut self, token: &str) -> &str {
+        self.place.truncate(self.n_parent_bytes);
+        push_child(&mut self.place, token);
+        &self.place
+    }
+}
+
 /// Goes on from a place to that of a member or an item.
 pub(super) fn push_child(place: &mut String, token: &str) {
     place.push('/');
-    if token.contains(['~', '/']) {
+    if token.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
         place.push_str(&token.replace('~', "~0").replace('/', "~1"));
     } else {
         place.push_str(token);
