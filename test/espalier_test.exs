@@ -9,11 +9,6 @@ defmodule EspalierTest do
   alias Espalier.SchemaError
   alias Espalier.StubBackend
 
-  setup_all do
-    start_supervised!({Espalier.Model, path: Espalier.Model.tiny_path(), name: MyApp.Model})
-    :ok
-  end
-
   doctest Espalier
 
   defmodule City do

@@ -13,4 +13,7 @@ end
 
 unless Code.ensure_loaded?(Decimal), do: IO.puts("Without :decimal: its tests are left out.")
 
+# The model of the examples in the documentation.
+{:ok, _model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path(), name: MyApp.Model)
+
 ExUnit.start()

@@ -17,7 +17,8 @@ defmodule Espalier.Backend do
         end
       end
 
-      Espalier.generate({:regex, ".*"}, "Hello", backend: Echo)
+      iex> Espalier.generate({:regex, ".*"}, "Hello", backend: Echo)
+      {:ok, "Hello"}
 
   Reading the text as JSON, casting it to the schema's value, putting split characters together and
   telemetry are done once, for every backend, by the caller of `c:stream/1`.

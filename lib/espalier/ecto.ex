@@ -21,8 +21,9 @@ defmodule Espalier.Ecto do
         end
       end
 
-      {:ok, %Order{items: [_ | _]}} =
-        Espalier.generate(Order, "Two lamps for Ada, please.", model: MyApp.Model)
+      iex> order = Espalier.generate!(Order, "Two lamps for Ada, please.", model: MyApp.Model)
+      iex> {order.__struct__, order.status in [:new, :paid], length(order.items) > 0}
+      {Order, true, true}
 
   An Ecto schema module is taken wherever a schema is, also as the type of a field of an
   `Espalier.Schema`; `schema/2` takes one with options. `explain/2` tells which rules hold of every text that
@@ -105,8 +106,10 @@ defmodule Espalier.Ecto do
   `options` are those of `schema/2`. A module that is no Ecto schema, or one that no value can satisfy for a
   reason that can be seen, raises an `Espalier.SchemaError`.
 
-      for %{path: [:customer], by: :tokens, text: text} <- Espalier.Ecto.explain(Order), do: text
-      #=> ["is written as: string", "has at most 80 code points, ...", "is there and not blank"]
+      iex> for %{path: [:customer], by: :tokens} = rule <- Espalier.Ecto.explain(Order), do: rule.rule
+      [:type, {:length, [max: 80]}, :required]
+      iex> Enum.find(Espalier.Ecto.explain(Order), &(&1.rule == :required)).text
+      "is there and not blank"
   """
   @spec explain(module, keyword) :: [Rule.t()]
   def explain(module, options \\ []) do

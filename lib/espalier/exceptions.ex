@@ -17,6 +17,12 @@ defmodule Espalier.SchemaError do
   | `:cancelled` | compiling was given up | |
 
   `pointer` is a JSON Pointer into the schema, `""` for its root.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["{", "}", ""], eos_ids: [2])
+      iex> schema = %{"properties" => %{"age" => %{"type" => "integr"}}}
+      iex> {:error, error} = Espalier.Constraint.json_schema(schema, vocabulary: vocabulary)
+      iex> {error.kind, error.pointer}
+      {:invalid_schema, "/properties/age/type"}
   """
 
   @type t :: %__MODULE__{
@@ -61,6 +67,10 @@ defmodule Espalier.VocabularyError do
 
   `:kind` is `:invalid_vocabulary` or `:invalid_tokenizer`, where `:detail` says what is the matter, or
   `:limit_exceeded`, where `:limit` is the name of one of the `Espalier.Limits` and `:value` its value.
+
+      iex> {:error, error} = Espalier.Vocabulary.from_tokens(["a", "b"], eos_ids: [2])
+      iex> error.kind
+      :invalid_vocabulary
   """
 
   @type t :: %__MODULE__{
@@ -90,6 +100,10 @@ defmodule Espalier.SerializationError do
   | another | a part of the content that can't be |
 
   `expected` and `got` say what should be there and what is.
+
+      iex> {:error, error} = Espalier.Vocabulary.deserialize("something else")
+      iex> {error.what, error.part}
+      {"vocabulary", "magic"}
   """
 
   @type t :: %__MODULE__{
@@ -121,6 +135,12 @@ defmodule Espalier.MatcherError do
 
   `index` is set by `Espalier.Matcher.accept_tokens/2`: the place of the refused token in the list;
   the tokens before it stay accepted.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["yes", "no", ""], eos_ids: [2])
+      iex> constraint = Espalier.Constraint.choice!(["yes", "no"], vocabulary: vocabulary)
+      iex> {:error, error} = constraint |> Espalier.Matcher.new() |> Espalier.Matcher.accept_text("yet")
+      iex> {error.kind, error.offset}
+      {:text_not_allowed, 2}
   """
 
   @type t :: %__MODULE__{
@@ -166,6 +186,10 @@ defmodule Espalier.ModelError do
   | `:unsupported_architecture` | `got`, and `expected`: those that are supported |
   | `:not_running` | no model runs under that name or process: `detail` |
   | `:stopped` | the model was stopped while a request ran |
+
+      iex> {:error, error} = Espalier.generate([name: :string], "Ada is here.", model: :no_such_model)
+      iex> error.kind
+      :not_running
   """
 
   @type t :: %__MODULE__{
@@ -199,6 +223,10 @@ defmodule Espalier.GenerationError do
   | `:invalid_chat_template` | the template can't be rendered: `detail` |
   | `:invalid_request` | a sampling parameter or limit that can't be: `detail` |
   | `:computation_failed` | a step of the model failed: `detail`; the model goes on with other requests |
+
+      iex> {:error, error} = Espalier.generate([name: :string], "Ada is here.", model: MyApp.Model, max_tokens: 3)
+      iex> error.kind
+      :truncated
   """
 
   @type t :: %__MODULE__{
@@ -223,6 +251,10 @@ defmodule Espalier.JSONError do
   | `:json_depth` | nested deeper than the limit | `limit` |
   | `:json_number` | a number outside the range of a float | `detail`: the number |
   | `:json_term` | a term that JSON can't hold | `pointer` to it, `detail` |
+
+      iex> {:error, error} = Espalier.JSON.decode(~s({"age": }))
+      iex> {error.kind, error.line, error.column}
+      {:json_syntax, 1, 9}
   """
 
   @type t :: %__MODULE__{
@@ -249,6 +281,9 @@ defmodule Espalier.NativeError do
   | `:poisoned` | a matcher that such a bug left behind, and that can't be used any more |
   | `:no_token_allowed` | a constraint that led to a place without a way on |
   | `:other` | an error that has no kind yet |
+
+      iex> Exception.message(%Espalier.NativeError{kind: :panic, message: "a bug"})
+      "a bug"
   """
 
   @type t :: %__MODULE__{kind: atom, message: String.t(), detail: String.t() | nil}
@@ -318,6 +353,10 @@ defmodule Espalier.OptionsError do
   | `:invalid` | a value that the option does not take | `option`, `expected`, `got` |
   | `:missing` | a required option was not given | `option`, `expected` |
   | `:not_keyword` | the options are not a keyword list | `expected`, `got` |
+
+      iex> {:error, error} = Espalier.generate([name: :string], "Ada", temprature: 0.5)
+      iex> {error.kind, error.suggestion}
+      {:unknown, :temperature}
   """
 
   @type t :: %__MODULE__{
@@ -362,6 +401,10 @@ defmodule Espalier.CastError do
   | --- | --- | --- |
   | `:mismatch` | the schema has another value there | `expected`; `got`, the JSON that was found |
   | `:rejected` | a function given as `:validate` refused the value | `expected`, its message; `got`, the value |
+
+      iex> {:error, error} = Espalier.Schema.read([tags: {:array, :string}], ~s({"tags": ["a", 2]}))
+      iex> {error.path, error.expected, error.got}
+      {["tags", 1], "string", 2}
   """
 
   @type t :: %__MODULE__{
@@ -393,6 +436,11 @@ defmodule Espalier.InputError do
   | `:unknown` | no such name | `name`, `suggestion` (the nearest name there is, or `nil`) |
   | `:invalid` | a value of another type | `name`, `expected`, `got` |
   | `:not_named` | neither a keyword list nor a map | `got` |
+
+      iex> template = Espalier.Template.compile!("Dear <%= @name %>,")
+      iex> {:error, error} = Espalier.Template.render(template, nme: "Ada")
+      iex> {error.kind, error.name, error.suggestion}
+      {:missing, :name, :nme}
   """
 
   @typedoc "What is named."
@@ -441,6 +489,12 @@ defmodule Espalier.ChangesetError do
     * `changeset` - the changeset with its errors
     * `diagnostics` - the same errors, those of embeds among them: each a map with the `path` to the field,
       keys as texts and places in lists as integers, and the `message`
+
+  The error's own message has them all:
+
+      iex> diagnostics = [%{path: ["items", 0, "price"], message: "must be greater than 0"}]
+      iex> Exception.message(%Espalier.ChangesetError{diagnostics: diagnostics})
+      "invalid value: items.0.price must be greater than 0"
   """
 
   @type t :: %__MODULE__{

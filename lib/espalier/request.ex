@@ -9,6 +9,23 @@ defmodule Espalier.Request do
     * `sampling` - an `Espalier.Sampling`
     * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
+
+  A backend gets it, so this one shows what there is:
+
+      defmodule Show do
+        @behaviour Espalier.Backend
+
+        @impl true
+        def stream(request) do
+          usage = %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+          text = inspect({request.prompt, request.max_tokens})
+          {:ok, [{:tokens, [], text, false}, {:done, %{finish_reason: :stop, usage: usage}}]}
+        end
+      end
+
+      iex> messages = [%{role: :user, content: "Hello"}]
+      iex> Espalier.generate({:regex, ".*"}, messages, backend: Show, max_tokens: 9)
+      {:ok, ~S({{:messages, [{"user", "Hello"}]}, 9})}
   """
 
   alias Espalier.Backends.Local

@@ -8,6 +8,13 @@ defmodule Espalier.Result do
     * `usage` - what was counted, see `t:usage/0`
     * `seed` - the seed of the random choices: the same one gives the same text again
     * `attempts` - how often the model was asked: with a local model always once
+
+  With its seed a value comes again:
+
+      iex> {:ok, result} = Espalier.generate_result([score: {:integer, min: 0, max: 9}], "Nine!", model: MyApp.Model, temperature: 1)
+      iex> {:ok, again} = Espalier.generate_result([score: {:integer, min: 0, max: 9}], "Nine!", model: MyApp.Model, temperature: 1, seed: result.seed)
+      iex> again.text == result.text
+      true
   """
 
   @typedoc """

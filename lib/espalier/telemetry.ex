@@ -10,6 +10,14 @@ defmodule Espalier.Telemetry do
         IO.puts("\#{inspect(metadata.schema)} in \#{milliseconds} ms")
       end, nil)
 
+      iex> handler = fn _event, _measurements, metadata, test -> send(test, metadata.schema) end
+      iex> :telemetry.attach("schemas", [:espalier, :generate, :stop], handler, self())
+      :ok
+      iex> Espalier.generate!({:choice, [:yes]}, "Is it late?", model: MyApp.Model)
+      :yes
+      iex> receive do schema -> schema end
+      :choice
+
   No metadata holds what was asked or written: neither prompts nor texts nor values.
 
   ## `[:espalier, :generate, _]`

@@ -1,4 +1,39 @@
 if Code.ensure_loaded?(Ecto.Schema) do
+  defmodule Order.Item do
+    use Ecto.Schema
+
+    embedded_schema do
+      field :product, :string
+      field :quantity, :integer
+    end
+
+    def changeset(item, params) do
+      item
+      |> Ecto.Changeset.cast(params, [:product, :quantity])
+      |> Ecto.Changeset.validate_required([:product])
+    end
+  end
+
+  defmodule Order do
+    @moduledoc "The schema in the documentation of `Espalier.Ecto`."
+    use Ecto.Schema
+    import Ecto.Changeset
+
+    embedded_schema do
+      field :customer, :string
+      field :status, Ecto.Enum, values: [:new, :paid], default: :new
+      embeds_many(:items, Order.Item)
+    end
+
+    def changeset(order, params) do
+      order
+      |> cast(params, [:customer, :status])
+      |> validate_required([:customer])
+      |> validate_length(:customer, max: 80)
+      |> cast_embed(:items, required: true)
+    end
+  end
+
   defmodule Espalier.EctoTest do
     use ExUnit.Case, async: true
 
@@ -7,6 +42,9 @@ if Code.ensure_loaded?(Ecto.Schema) do
     # A walk of a thousand bytes takes its time on a busy machine.
     @moduletag :ecto
     @moduletag timeout: 120_000
+
+    doctest Espalier.Ecto
+    doctest Espalier.Ecto.Rule
 
     defmodule Comment do
       use Ecto.Schema

@@ -10,8 +10,7 @@ defmodule MyApp.Answer do
 end
 
 defmodule Espalier.SignatureTest do
-  # The name of the model in the documentation is that of other tests, too.
-  use ExUnit.Case, async: false
+  use ExUnit.Case, async: true
 
   alias Espalier.CastError
   alias Espalier.GenerationError
@@ -24,11 +23,6 @@ defmodule Espalier.SignatureTest do
   alias Espalier.Signature
   alias Espalier.StubBackend
   alias MyApp.Answer
-
-  setup_all do
-    start_supervised!({Espalier.Model, path: Espalier.Model.tiny_path(), name: MyApp.Model})
-    :ok
-  end
 
   doctest Espalier.Signature
 

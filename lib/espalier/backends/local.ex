@@ -7,6 +7,10 @@ defmodule Espalier.Backends.Local do
 
   It takes no options of its own. The model is that of the `:model` option: a name, a process, or an
   `Espalier.Model`.
+
+      iex> {:ok, answer} = Espalier.generate({:choice, [:yes, :no]}, "Is it late?", backend: Espalier.Backends.Local, model: MyApp.Model)
+      iex> answer in [:yes, :no]
+      true
   """
 
   @behaviour Espalier.Backend

@@ -8,6 +8,12 @@ defmodule Espalier.Ecto.Rule do
     * `by` - `:tokens`: no text that breaks it can be generated; `:after`: the changeset function checks it
       when the text is there; `:unseen`: nothing can be said of it, the changeset function has the last word
     * `text` - a sentence about it
+
+  As in the example of `Espalier.Ecto`:
+
+      iex> rules = Espalier.Ecto.explain(Order)
+      iex> Enum.find(rules, &(&1.path == [:status])).text
+      ~s(is written as: one of "new", "paid")
   """
 
   @enforce_keys [:path, :rule, :by, :text]

@@ -102,6 +102,7 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(%Type{kind: :array, argument: item}, json, path) when is_list(json) do
+    item = known(item)
     json |> Enum.with_index() |> Enum.map(fn {value, idx} -> cast!(item, value, [idx | path]) end)
   end
 
@@ -113,13 +114,14 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(%Type{kind: :map, argument: type}, json, path) when is_map(json) do
+    type = known(type)
     Map.new(json, fn {key, value} -> {key, cast!(type, value, [key | path])} end)
   end
 
   defp value!(%Type{kind: :module, argument: module}, json, path) when is_map(json) do
     case Definition.fetch!(module) do
       %{ecto: nil} = definition ->
-        struct = struct!(module, members!(definition.fields, json, path))
+        struct = struct!(definition.module, members!(definition.fields, json, path))
         validated!(struct, definition.validate, path)
 
       %{ecto: ecto, fields: fields} ->
@@ -213,6 +215,12 @@ defmodule Espalier.Schema.Cast do
     path = Enum.reverse(path)
     raise %{error | diagnostics: Enum.map(error.diagnostics, &%{&1 | path: path ++ &1.path})}
   end
+
+  # Of many values the definition is fetched once: that of an Ecto schema takes some time.
+  defp known(%Type{kind: kind, argument: module} = type) when kind in [:module, :params],
+    do: %{type | argument: Definition.fetch!(module)}
+
+  defp known(type), do: type
 
   # What is absent or `null` is the changeset function's matter.
   defp params!(fields, json, path) do

@@ -20,7 +20,7 @@ defmodule Espalier.Schema.Definition do
         }
 
   @typedoc "What stands for a definition in a type."
-  @type source :: module | Espalier.Ecto.t()
+  @type source :: module | Espalier.Ecto.t() | t
 
   @options [
     description: [type: :string, doc: "What the whole value is. It goes into the JSON Schema."],
@@ -46,6 +46,8 @@ defmodule Espalier.Schema.Definition do
 
   @doc "The definition of a schema module; an error for a module that has none."
   @spec fetch!(source) :: t
+  def fetch!(%__MODULE__{} = definition), do: definition
+
   def fetch!(%Espalier.Ecto{module: module} = schema) do
     if Espalier.Ecto.module?(module),
       do: Espalier.Ecto.definition(schema),
@@ -68,6 +70,6 @@ defmodule Espalier.Schema.Definition do
 
   @doc "The module whose struct is the value."
   @spec module(source) :: module
-  def module(%Espalier.Ecto{module: module}), do: module
+  def module(%{module: module}), do: module
   def module(module), do: module
 end
