@@ -1,0 +1,49 @@
+defmodule Echo do
+  @moduledoc "The backend in the documentation of `Espalier.Backend`."
+  @behaviour Espalier.Backend
+
+  @impl true
+  def stream(%Espalier.Request{prompt: {:text, text}}) do
+    usage = %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+    {:ok, [{:tokens, [], text, false}, {:done, %{finish_reason: :stop, usage: usage}}]}
+  end
+end
+
+defmodule Show do
+  @moduledoc "The backend in the documentation of `Espalier.Request`."
+  @behaviour Espalier.Backend
+
+  @impl true
+  def stream(request) do
+    usage = %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+    text = inspect({request.prompt, request.max_tokens})
+    {:ok, [{:tokens, [], text, false}, {:done, %{finish_reason: :stop, usage: usage}}]}
+  end
+end
+
+defmodule Espalier.DoctestsTest do
+  @moduledoc "The examples of modules whose tests are elsewhere."
+  use ExUnit.Case, async: true
+
+  # The handler of the example is a local function, of which :telemetry warns.
+  @moduletag :capture_log
+
+  doctest Espalier.Backend
+  doctest Espalier.Backends.Local
+  doctest Espalier.Request
+  doctest Espalier.Result
+  if Code.ensure_loaded?(:telemetry), do: doctest(Espalier.Telemetry)
+
+  doctest Espalier.CastError
+  doctest Espalier.ChangesetError
+  doctest Espalier.GenerationError
+  doctest Espalier.InputError
+  doctest Espalier.JSONError
+  doctest Espalier.MatcherError
+  doctest Espalier.ModelError
+  doctest Espalier.NativeError
+  doctest Espalier.OptionsError
+  doctest Espalier.SchemaError
+  doctest Espalier.SerializationError
+  doctest Espalier.VocabularyError
+end
