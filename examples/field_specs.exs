@@ -208,8 +208,7 @@ defmodule FieldSpecs do
       {[contact: {:union, [:email, phone]}], ~S("212-555-0148"), ~S("by pigeon")},
       {[middle_name: {:string, max_length: 50, nullable: true}], "null", "7"},
       {[gpa: {:number, min: 0, max: 4, nullable: true}], "3.7", "4.3"},
-      # The first that fits is taken, so the atom stands before the texts.
-      {[until: {:union, [{:const, :present}, month, :null]}], ~S("present"), ~S("2026")},
+      {[until: {:union, [month, {:const, :present}, :null]}], ~S("present"), ~S("2026")},
       {[result: {:union, [:string, :integer, :null]}], "42", "true"}
     ]
   end
@@ -250,21 +249,20 @@ defmodule FieldSpecs do
 
     IO.puts("  #{name}: #{inspect(Map.fetch!(value, name))}")
     IO.puts("    not #{place}")
-    if error, do: IO.puts("    #{Exception.message(error)}")
+    IO.puts("    #{Exception.message(error)}")
   end
 
   defp text(name, json), do: ~s({"#{name}":#{json}})
 
   # The value that a text stands for, or the text with a bar where it can't go on.
   #
-  # With the bar comes the error of `Espalier.Schema.read/2`, which names the path to what is of another
-  # type. It is `nil` where only a bound, a length or a pattern is broken: those are the constraint's.
+  # With the bar comes the error of `Espalier.Schema.read/2`, which says all that is wrong, and where.
   def read(schema, text, vocabulary) do
     {:ok, constraint} = Schema.to_constraint(schema, vocabulary: vocabulary)
 
     case constraint |> Matcher.new() |> Matcher.accept_text(text) do
       :ok -> Schema.read(schema, text)
-      {:error, error} -> {:refused, bar(text, error.offset), cast_error(schema, text)}
+      {:error, error} -> {:refused, bar(text, error.offset), read_error(schema, text)}
     end
   end
 
@@ -273,11 +271,9 @@ defmodule FieldSpecs do
     written <> "|" <> rest
   end
 
-  defp cast_error(schema, text) do
-    case Schema.read(schema, text) do
-      {:ok, _value} -> nil
-      {:error, error} -> error
-    end
+  defp read_error(schema, text) do
+    {:error, error} = Schema.read(schema, text)
+    error
   end
 end
 

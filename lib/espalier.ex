@@ -72,8 +72,9 @@ defmodule Espalier do
     * `Espalier.ModelError` - a model that is not there
     * `Espalier.GenerationError` - no value: a wrong or too long prompt, no time or tokens left
     * `Espalier.ChangesetError` - a value that the changeset function of an Ecto schema refused
-    * `Espalier.CastError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
+    * `Espalier.ValidationError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
       can't write one, other backends may
+    * `Espalier.CastError` - a value that a function given as `:validate` refused, or that Elixir can't hold
 
   ## Options
 

@@ -1,13 +1,13 @@
 defmodule EspalierTest do
   use ExUnit.Case, async: true
 
-  alias Espalier.CastError
   alias Espalier.GenerationError
   alias Espalier.JSONError
   alias Espalier.OptionsError
   alias Espalier.Result
   alias Espalier.SchemaError
   alias Espalier.StubBackend
+  alias Espalier.ValidationError
 
   doctest Espalier
 
@@ -46,7 +46,10 @@ defmodule EspalierTest do
 
     test "returns what goes wrong" do
       assert {:error, %JSONError{}} = Espalier.generate(City, "?", stub(pieces: ["{"]))
-      assert {:error, %CastError{path: []}} = Espalier.generate(City, "?", stub(pieces: ["{}"]))
+
+      assert {:error, %ValidationError{violations: [%{path: [], keyword: "required"}, _size]}} =
+               Espalier.generate(City, "?", stub(pieces: ["{}"]))
+
       error = %GenerationError{kind: :prompt_too_long}
       assert Espalier.generate(City, "?", stub(error: error)) == {:error, error}
       assert Espalier.generate(City, "?", stub(events: [{:error, error}])) == {:error, error}
@@ -62,7 +65,7 @@ defmodule EspalierTest do
 
     test "generate!/3 raises it" do
       assert Espalier.generate!(City, "?", stub(pieces: [@oslo])).name == "Oslo"
-      assert_raise CastError, fn -> Espalier.generate!(City, "?", stub(pieces: ["[]"])) end
+      assert_raise ValidationError, fn -> Espalier.generate!(City, "?", stub(pieces: ["[]"])) end
       assert_raise OptionsError, fn -> Espalier.generate!(City, "?", max_token: 1) end
     end
   end
@@ -225,7 +228,7 @@ defmodule EspalierTest do
 
     test "raises what goes wrong later while it is read" do
       stream = Espalier.stream(City, "?", stub(pieces: ["[]"]))
-      assert_raise CastError, fn -> Enum.to_list(stream) end
+      assert_raise ValidationError, fn -> Enum.to_list(stream) end
       stream = Espalier.stream(City, "?", stub(error: %GenerationError{kind: :no_chat_template}))
       assert_raise GenerationError, fn -> Stream.run(stream) end
     end

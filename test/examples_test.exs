@@ -44,7 +44,7 @@ defmodule Espalier.ExamplesTest do
             ~S"""
               published: ~D[2028-02-29]
                 not {"published":"2027-02-2|9"}
-                invalid value at published: expected date, got: "2027-02-29"
+                invalid value: at published: "2027-02-29" is not a "date"
             """,
             ~S"""
               age: 36
@@ -53,7 +53,7 @@ defmodule Espalier.ExamplesTest do
             ~S"""
               priority: :high
                 not {"priority":"|HIGH"}
-                invalid value at priority: expected one of "low", "medium", "high", "critical", got: "HIGH"
+                invalid value: at priority: "HIGH" is not one of "low", "medium" or 2 other candidates
             """,
             ~S"""
               skills: [:rust, :elixir]
@@ -62,12 +62,12 @@ defmodule Espalier.ExamplesTest do
             ~S"""
               address: %{city: "Oslo", location: %{latitude: 59.91}}
                 not {"address":{"city":"Oslo","location":{"latitude":|"north"}}}
-                invalid value at address.location.latitude: expected number, got: "north"
+                invalid value: at address.location.latitude: "north" is not of type "number"
             """,
             ~S"""
               user: %{name: "Ada", profile: nil}
                 not {"user":{|}}
-                invalid value at user: expected the key "name", got: %{}
+                invalid value: at user: "name" is a required property
             """,
             ~S"""
               until: :present
@@ -76,23 +76,10 @@ defmodule Espalier.ExamplesTest do
             ~S"""
               customer: %{tax_number: "GB 417", type: :company}
                 not {"customer":{"type":"company"|}}
-                invalid value at customer: expected the key "tax_number", got: %{}
+                invalid value: at customer: "tax_number" is a required property
             """
           ] do
         assert output =~ lines
-      end
-    end
-
-    test "holds bounds, lengths and patterns that the cast leaves to the constraint",
-         %{vocabulary: vocabulary} do
-      for {schema, text, place} <- [
-            {[name: {:string, max_length: 3}], ~S({"name":"Adam"}), ~S({"name":"Ada|m"})},
-            {[stars: {:integer, max: 5}], ~S({"stars":6}), ~S({"stars":|6})},
-            {[zip: {:regex, ~r/\d{5}/}], ~S({"zip":"123456"}), ~S({"zip":"12345|6"})},
-            {[tags: {{:array, :string}, max_items: 1}], ~S({"tags":["a","b"]}),
-             ~S({"tags":["a"|,"b"]})}
-          ] do
-        assert FieldSpecs.read(schema, text, vocabulary) == {:refused, place, nil}
       end
     end
 

@@ -20,8 +20,8 @@ defmodule Espalier.Backend do
       iex> Espalier.generate({:regex, ".*"}, "Hello", backend: Echo)
       {:ok, "Hello"}
 
-  Reading the text as JSON, casting it to the schema's value, putting split characters together and
-  telemetry are done once, for every backend, by the caller of `c:stream/1`.
+  Checking the text against the schema, casting it to the schema's value, putting split characters together
+  and telemetry are done once, for every backend, by the caller of `c:stream/1`.
   """
 
   alias Espalier.Request
@@ -40,4 +40,16 @@ defmodule Espalier.Backend do
 
   @doc "The events of a generation."
   @callback stream(Request.t()) :: {:ok, Enumerable.t(event)} | {:error, Exception.t()}
+
+  @doc """
+  Whether every text is a value of the schema by the way it is written. If not, as by default, each is
+  checked.
+  """
+  @callback exact?() :: boolean
+
+  @optional_callbacks exact?: 0
+
+  @doc false
+  @spec exact?(module) :: boolean
+  def exact?(backend), do: function_exported?(backend, :exact?, 0) and backend.exact?()
 end

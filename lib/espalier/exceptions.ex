@@ -402,7 +402,7 @@ defmodule Espalier.CastError do
   | `:mismatch` | the schema has another value there | `expected`; `got`, the JSON that was found |
   | `:rejected` | a function given as `:validate` refused the value | `expected`, its message; `got`, the value |
 
-      iex> {:error, error} = Espalier.Schema.read([tags: {:array, :string}], ~s({"tags": ["a", 2]}))
+      iex> {:error, error} = Espalier.Schema.cast([tags: {:array, :string}], %{"tags" => ["a", 2]})
       iex> {error.path, error.expected, error.got}
       {["tags", 1], "string", 2}
   """
@@ -422,6 +422,55 @@ defmodule Espalier.CastError do
     says = if error.kind == :mismatch, do: "expected ", else: ""
     "invalid value#{place}: #{says}#{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
+end
+
+defmodule Espalier.ValidationError do
+  @moduledoc """
+  A text that is no value of its schema, with all that is wrong.
+
+  Each of the `violations` is a map:
+
+    * `path` - leads to the part of the value from the root: keys as texts, places in arrays as integers
+    * `keyword` - of JSON Schema, `"pattern"` for a regular expression, `"constraint"` for a constraint
+    * `expected` - the keyword's value
+    * `got` - the part of the value; it and `expected` are JSON, cut off where they are long
+    * `message` - a sentence about it
+
+  They are at most a hundred.
+
+      iex> schema = [name: {:string, min_length: 1}, age: {:integer, min: 0}]
+      iex> {:error, error} = Espalier.Schema.read(schema, ~s({"name": "", "age": -5}))
+      iex> for violation <- error.violations, do: {violation.path, violation.keyword, violation.got}
+      [{["name"], "minLength", ~s("")}, {["age"], "minimum", "-5"}]
+      iex> Exception.message(error)
+      ~s(invalid value: at name: "" is shorter than 1 character; at age: -5 is less than the minimum of 0)
+  """
+
+  @type violation :: %{
+          path: [String.t() | non_neg_integer],
+          keyword: String.t(),
+          expected: String.t(),
+          got: String.t(),
+          message: String.t()
+        }
+
+  @type t :: %__MODULE__{violations: [violation]}
+
+  defexception violations: []
+
+  @most_shown 10
+
+  @impl true
+  def message(%{violations: violations}) do
+    {shown, others} = Enum.split(violations, @most_shown)
+    more = if others == [], do: "", else: "; and #{length(others)} more"
+    "invalid value: " <> Enum.map_join(shown, "; ", &sentence/1) <> more
+  end
+
+  defp sentence(%{path: [], message: message}), do: message
+
+  defp sentence(%{path: path, message: message}),
+    do: "at #{Enum.map_join(path, ".", &to_string/1)}: #{message}"
 end
 
 defmodule Espalier.InputError do

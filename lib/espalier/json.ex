@@ -38,11 +38,15 @@ defmodule Espalier.JSON do
   @typedoc """
   One part of a value that breaks a schema.
 
-  Both pointers are JSON Pointers: to the part of the value, and to the keyword that it breaks.
+  Both pointers are JSON Pointers: to the part of the value, and to the keyword that it breaks. `expected`
+  is the keyword's value and `got` the part, as JSON; long ones are cut off.
   """
   @type violation :: %{
           instance_pointer: String.t(),
           schema_pointer: String.t(),
+          keyword: String.t(),
+          expected: String.t(),
+          got: String.t(),
           message: String.t()
         }
 
@@ -124,17 +128,20 @@ defmodule Espalier.JSON do
   Tells which parts of a value break a JSON Schema, both given as JSON texts.
 
   The verdict is that of an independent validator: formats are asserted, and references to other
-  documents are not fetched. At most a hundred violations are told.
+  documents are not fetched. At most a hundred violations are told. Of `anyOf` and `oneOf` they are those
+  of one branch, where by its types and constants no other is meant.
 
   ## Examples
 
-      iex> Espalier.JSON.validate(~s({"type": "array", "items": {"type": "integer"}}), ~s([1, "2"]))
-      {:ok, [%{instance_pointer: "/1", schema_pointer: "/items/type", message: ~s("2" is not of type "integer")}]}
+      iex> schema = ~s({"type": "array", "items": {"type": "integer", "minimum": 0}})
+      iex> {:ok, violations} = Espalier.JSON.validate(schema, ~s([1, "2", -3]))
+      iex> Enum.map(violations, &{&1.instance_pointer, &1.keyword, &1.expected, &1.got})
+      [{"/1", "type", ~s("integer"), ~s("2")}, {"/2", "minimum", "0", "-3"}]
   """
   @spec validate(schema :: String.t(), instance :: String.t()) ::
           {:ok, [violation]} | {:error, JSONError.t() | Espalier.SchemaError.t()}
   def validate(schema, instance) when is_binary(schema) and is_binary(instance) do
-    schema |> Native.schema_validate(instance) |> Error.wrap()
+    schema |> Native.schema_validate(instance, true) |> Error.wrap()
   end
 end
 

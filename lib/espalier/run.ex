@@ -3,6 +3,7 @@ defmodule Espalier.Run do
   # One generation from the caller's side: the events of a backend on their way to the caller. Text is
   # put together from bytes, the value is made at the end, and the telemetry span is kept.
 
+  alias Espalier.Backend
   alias Espalier.GenerationError
   alias Espalier.Request
   alias Espalier.Result
@@ -58,13 +59,21 @@ defmodule Espalier.Run do
   defp step({:done, info}, run) do
     text = IO.iodata_to_binary([run.text | if(run.rest == "", do: "", else: "\uFFFD")])
 
-    case Form.read(run.request.schema, text) do
-      {:ok, value} -> finish({:done, result(value, text, info, run.request)}, run)
+    with :ok <- validate(text, run.request),
+         {:ok, value} <- Form.read(run.request.schema, text) do
+      finish({:done, result(value, text, info, run.request)}, run)
+    else
       {:error, error} -> finish({:error, error}, run)
     end
   end
 
   defp step({:error, error}, run), do: finish({:error, with_text(error, run)}, run)
+
+  defp validate(text, request) do
+    if Backend.exact?(request.backend),
+      do: :ok,
+      else: Form.validate(request.schema, text, request.text_options)
+  end
 
   defp finish(event, run), do: {[event], %{run | ending: event}}
 

@@ -80,7 +80,7 @@ defmodule Espalier.Schema do
   | `{:array, type}` | an array | a list |
   | `{:tuple, types}` | an array with a value of each type | a tuple |
   | `:map`, `{:map, type}`, `{:map, key_format, type}` | an object with any keys | a map with texts as keys |
-  | `{:union, types}` | a value of one of them | the value of the first that fits |
+  | `{:union, types}` | a value of one of them | the value of the first that fits with its rules |
   | `{:union, [tag: type]}` | an object whose first key has the tag | a struct, or a map with the tag |
   | a schema module, also the same one again | an object | its struct |
   | a keyword list of fields | an object | a map with these keys |
@@ -321,7 +321,8 @@ defmodule Espalier.Schema do
   The value that decoded JSON stands for.
 
   It checks what decides about the value: types, keys, and the values of enums. Bounds, lengths and
-  patterns are enforced by the constraint while a text is generated.
+  patterns are not asked again: tokens kept them while the text was generated, and `read/2` checks a text of
+  any origin.
   """
   @spec cast(t, term) :: {:ok, term} | {:error, CastError.t() | SchemaError.t()}
   def cast(schema, json) do
@@ -331,11 +332,20 @@ defmodule Espalier.Schema do
   @doc """
   The value that a text stands for: JSON, or a plain text for a choice or a regular expression.
 
+  Whoever wrote the text, it is checked exactly: all that is wrong with it is in an
+  `Espalier.ValidationError`. What an Ecto schema says is checked by its changeset function, and is in an
+  `Espalier.ChangesetError`.
+
       iex> Espalier.Schema.read({:choice, [:yes, :no]}, "no")
       {:ok, :no}
+      iex> {:error, error} = Espalier.Schema.read([age: {:integer, min: 0}], ~s({"age": -5}))
+      iex> Exception.message(error)
+      "invalid value: at age: -5 is less than the minimum of 0"
   """
   @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
   def read(schema, text) do
-    with {:ok, form} <- Form.new(schema), do: Form.read(form, text)
+    with {:ok, form} <- Form.new(schema),
+         :ok <- Form.validate(form, text),
+         do: Form.read(form, text)
   end
 end

@@ -22,6 +22,7 @@ defmodule Espalier.SignatureTest do
   alias Espalier.SchemaError
   alias Espalier.Signature
   alias Espalier.StubBackend
+  alias Espalier.ValidationError
   alias MyApp.Answer
 
   doctest Espalier.Signature
@@ -111,12 +112,12 @@ defmodule Espalier.SignatureTest do
     end
 
     test "returns what goes wrong" do
-      assert {:error, %CastError{}} = Signature.run(Answer, @inputs, stub("{}"))
+      assert {:error, %ValidationError{}} = Signature.run(Answer, @inputs, stub("{}"))
       assert {:error, %JSONError{}} = Signature.run(Answer, @inputs, stub("{"))
       failing = [backend: {StubBackend, error: %GenerationError{kind: :timeout}}]
 
       assert {:error, %GenerationError{kind: :timeout}} = Signature.run(Answer, @inputs, failing)
-      assert_raise CastError, fn -> Signature.run!(Answer, @inputs, stub("{}")) end
+      assert_raise ValidationError, fn -> Signature.run!(Answer, @inputs, stub("{}")) end
     end
 
     test "asks the function given as :validate, with and without reasoning" do

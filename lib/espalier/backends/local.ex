@@ -24,6 +24,9 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Telemetry
 
   @impl true
+  def exact?, do: true
+
+  @impl true
   def stream(%Request{} = request) do
     deadline = Generation.deadline(request.timeout)
 

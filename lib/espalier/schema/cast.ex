@@ -17,8 +17,10 @@ defmodule Espalier.Schema.Cast do
   alias Espalier.JSON.Number
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Field
+  alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Text
   alias Espalier.Schema.Type
+  alias Espalier.Schema.Validation
 
   @text_kinds Text.kinds()
 
@@ -139,12 +141,13 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(%Type{kind: :union} = type, json, path) do
-    Enum.find_value(type.argument, fn member ->
-      with {:ok, value} <- cast(member, json), do: {:value, value}, else: (_error -> nil)
-    end)
-    |> case do
-      {:value, value} -> value
-      nil -> refuse!(type, json, path)
+    fitting =
+      for member <- type.argument, {:ok, value} <- [cast(member, json)], do: {member, value}
+
+    case Enum.uniq_by(fitting, &elem(&1, 1)) do
+      [] -> refuse!(type, json, path)
+      [{_member, value}] -> value
+      several -> several |> meant(JSON.encode!(json)) |> elem(1)
     end
   end
 
@@ -160,6 +163,13 @@ defmodule Espalier.Schema.Cast do
   end
 
   defp value!(type, json, path), do: refuse!(type, json, path)
+
+  # Bounds, lengths and patterns tell apart what types don't.
+  defp meant(fitting, text) do
+    Enum.find(fitting, hd(fitting), fn {member, _value} ->
+      Validation.check_json(JSONSchema.build(member), text) == :ok
+    end)
+  end
 
   # `Decimal.new/1` takes no more than some hundred digits.
   defp decimal!(type, %Number{text: text} = number, path) do

@@ -12,6 +12,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.Schema.Describe
   alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Type
+  alias Espalier.Schema.Validation
   alias Espalier.SchemaError
 
   @enforce_keys [:kind, :content]
@@ -191,6 +192,39 @@ defmodule Espalier.Schema.Form do
   def name(%__MODULE__{kind: :typed}), do: :fields
   def name(%__MODULE__{kind: kind}), do: kind
 
+  @doc """
+  Whether a text is a value of the schema, exactly.
+
+  Of an Ecto schema that is its changeset function's matter, which makes the value. `options` has the
+  `:format` of `Espalier.Constraint.json_schema/2`.
+  """
+  @spec validate(t, String.t(), keyword) :: :ok | {:error, Exception.t()}
+  def validate(form, text, options \\ [])
+
+  def validate(%__MODULE__{kind: :typed, content: type} = form, text, options) do
+    if ecto?(type) do
+      :ok
+    else
+      with {:ok, schema} <- to_json_schema(form),
+           do: Validation.check_json(schema, text, options)
+    end
+  end
+
+  def validate(%__MODULE__{kind: :json_schema, content: schema}, text, options),
+    do: Validation.check_json(schema, text, options)
+
+  def validate(%__MODULE__{kind: :regex, content: source}, text, _options),
+    do: Validation.check_regex(source, text)
+
+  def validate(%__MODULE__{kind: :constraint, content: constraint}, text, _options),
+    do: Validation.check_text(constraint, text)
+
+  # The cast tells.
+  def validate(%__MODULE__{kind: :choice}, _text, _options), do: :ok
+
+  defp ecto?(%{kind: :module, argument: module}), do: Definition.fetch!(module).ecto != nil
+  defp ecto?(_type), do: false
+
   @doc "The value that decoded JSON stands for. For texts that are not JSON it is the text itself."
   @spec cast(t, term) :: {:ok, term} | {:error, Exception.t()}
   def cast(%__MODULE__{kind: :typed, content: type}, json), do: Cast.cast(type, json)
@@ -210,7 +244,7 @@ defmodule Espalier.Schema.Form do
   def cast(%__MODULE__{}, text) when is_binary(text), do: {:ok, text}
   def cast(%__MODULE__{}, term), do: {:error, %CastError{expected: "text", got: term}}
 
-  @doc "The value that a generated text stands for."
+  @doc "The value that a text stands for, which is one of the schema."
   @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
   def read(%__MODULE__{kind: :typed, content: type} = form, text) do
     numbers = if Cast.exact?(type), do: :exact, else: :native

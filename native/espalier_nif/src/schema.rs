@@ -3,7 +3,7 @@
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::Location;
-use rustler::NifMap;
+use rustler::{Binary, NifMap};
 use serde_json::Value;
 
 use crate::atoms;
@@ -27,14 +27,18 @@ struct Violation {
     message: String,
 }
 
-/// The violations of the schema by the instance, at most a hundred; formats are asserted and
-/// nothing is fetched.
+/// The violations of the schema by the instance, at most a hundred; nothing is fetched.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn schema_validate(schema: &str, instance: &str) -> Result<Vec<Violation>, Fault> {
+fn schema_validate(
+    schema: Binary,
+    instance: Binary,
+    asserts_formats: bool,
+) -> Result<Vec<Violation>, Fault> {
+    let (schema, instance) = (schema.as_slice(), instance.as_slice());
     guard::with_large_stack(|| {
         let schema = parse(schema)?;
         let instance = parse(instance)?;
-        let options = jsonschema::options().should_validate_formats(true);
+        let options = jsonschema::options().should_validate_formats(asserts_formats);
         let validator = options.build(&schema).map_err(|error| invalid_schema(&error))?;
         let mut violations = Vec::new();
         for error in validator.iter_errors(&instance).take(MAX_VIOLATIONS) {
@@ -52,18 +56,24 @@ fn add_violations(error: &ValidationError, schema: &Value, all: &mut Vec<Violati
     {
         let mut meant = context.iter().filter(|branch| is_meant(branch, error.instance_path()));
         if let (Some(branch), None) = (meant.next(), meant.next()) {
-            branch.iter().for_each(|error| add_violations(error, schema, all));
+            for error in branch {
+                add_violations(error, schema, all);
+            }
             return;
         }
     }
     all.push(Violation::new(error, schema));
 }
 
-/// Whether the value is of the kind that a branch asks for.
+/// Whether the value is of the kind that a branch asks for, and so are its members that tell kinds apart.
 fn is_meant(branch: &[ValidationError], place: &Location) -> bool {
     branch.iter().all(|error| {
-        let is_kind = matches!(error.kind().keyword(), "type" | "const" | "enum" | "falseSchema");
-        error.instance_path() != place || !is_kind
+        let below = error.instance_path().as_str().strip_prefix(place.as_str()).unwrap_or_default();
+        match error.kind().keyword() {
+            "const" => below.matches('/').count() > 1,
+            "type" | "enum" | "falseSchema" => !below.is_empty(),
+            _ => true,
+        }
     })
 }
 
@@ -93,8 +103,8 @@ fn shorten(mut text: String) -> String {
     text
 }
 
-fn parse(text: &str) -> Result<Value, Fault> {
-    serde_json::from_str(text).map_err(|error| crate::json::fault(&error))
+fn parse(text: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(text).map_err(|error| crate::json::fault(&error))
 }
 
 fn invalid_schema(error: &ValidationError) -> Fault {

@@ -1,0 +1,107 @@
+defmodule Espalier.Schema.Validation do
+  @moduledoc false
+  # Whether a text is a value of a schema, exactly, and if not all that is wrong with it.
+  #
+  # JSON is checked by a validator that shares nothing with the engine. What is no JSON is read by the engine,
+  # byte by byte.
+
+  alias Espalier.Constraint
+  alias Espalier.JSON
+  alias Espalier.JSON.Object
+  alias Espalier.Matcher
+  alias Espalier.Native
+  alias Espalier.ValidationError
+  alias Espalier.Vocabulary
+
+  @doc "Whether a JSON text is a value of a JSON Schema, which is a text or its terms."
+  @spec check_json(String.t() | Object.t(), String.t(), keyword) :: :ok | {:error, Exception.t()}
+  def check_json(schema, text, options \\ [])
+
+  def check_json(%Object{} = schema, text, options),
+    do: check_json(JSON.encode!(schema), text, options)
+
+  def check_json(schema, text, options) do
+    formats? = Keyword.get(options, :format, :assert) == :assert
+
+    case Native.schema_validate(schema, text, formats?) do
+      {:ok, []} -> :ok
+      {:ok, violations} -> {:error, error(violations, JSON.decode!(text, numbers: :exact))}
+      {:error, _fault} = error -> Espalier.Error.wrap(error)
+    end
+  end
+
+  defp error(violations, value) do
+    violations =
+      for violation <- violations do
+        %{
+          path: path(violation.instance_pointer, value),
+          keyword: violation.keyword,
+          expected: violation.expected,
+          got: violation.got,
+          message: violation.message
+        }
+      end
+
+    %ValidationError{violations: violations}
+  end
+
+  defp path(pointer, value) do
+    {path, _value} = pointer |> String.split("/") |> tl() |> Enum.map_reduce(value, &step/2)
+    path
+  end
+
+  defp step(token, items) when is_list(items) do
+    index = String.to_integer(token)
+    {index, Enum.at(items, index)}
+  end
+
+  defp step(token, members) do
+    key = token |> String.replace("~1", "/") |> String.replace("~0", "~")
+    {key, members[key]}
+  end
+
+  @doc "Whether a constraint admits the whole text."
+  @spec check_text(Constraint.t(), String.t()) :: :ok | {:error, Exception.t()}
+  def check_text(constraint, text) do
+    matcher = Matcher.new(constraint)
+
+    case Matcher.accept_text(matcher, text) do
+      :ok ->
+        if Matcher.accepting?(matcher), do: :ok, else: {:error, refused(text, "it ends too soon")}
+
+      {:error, %{kind: :text_not_allowed, offset: offset}} ->
+        {:error, refused(text, "byte #{offset} can't follow")}
+
+      {:error, _error} = error ->
+        error
+    end
+  end
+
+  defp refused(text, reason) do
+    got = String.slice(text, 0, 200)
+    message = "#{inspect(got)} is not a text of the constraint: #{reason}"
+    violation = %{path: [], keyword: "constraint", expected: "", got: got, message: message}
+    %ValidationError{violations: [violation]}
+  end
+
+  @doc "Whether the expression matches the whole text."
+  @spec check_regex(String.t(), String.t()) :: :ok | {:error, Exception.t()}
+  def check_regex(source, text) do
+    with {:ok, constraint} <- Constraint.regex(source, vocabulary: bytes()),
+         {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
+      message = "#{inspect(violation.got)} does not match #{source}"
+      violation = %{violation | keyword: "pattern", expected: source, message: message}
+      {:error, %ValidationError{violations: [violation]}}
+    end
+  end
+
+  # A text is read in bytes, whatever a model's tokens are.
+  defp bytes do
+    with nil <- :persistent_term.get(__MODULE__, nil) do
+      tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
+      vocabulary = Vocabulary.from_tokens!(tokens, eos_ids: [256])
+      :persistent_term.put(__MODULE__, vocabulary)
+      vocabulary
+    end
+  end
+end
