@@ -20,12 +20,13 @@ defmodule Espalier do
 
   ## The parts
 
-    * `Espalier` - you're here: generate a value, or stream it
+    * `Espalier` - you're here: generate a value, stream it, or see who keeps which rule
     * `Espalier.Schema` - which values, and what they become in Elixir
     * `Espalier.Ecto` - Ecto schemas as schemas
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
+    * `Espalier.Explanation` - who keeps a rule of a schema
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
     * `Espalier.Sampling` - how tokens are drawn
     * `Espalier.Telemetry` - what can be observed
@@ -86,10 +87,17 @@ defmodule Espalier do
   #{Espalier.Options.docs(Espalier.Request.options())}
   """
 
+  alias Espalier.Backend
+  alias Espalier.Backends.Local
+  alias Espalier.Error
+  alias Espalier.Explanation
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Run
   alias Espalier.Schema
+  alias Espalier.Schema.Explain
+  alias Espalier.Schema.Form
+  alias Espalier.Vocabulary
 
   @typedoc "A text, or messages with the roles `:system`, `:user` and `:assistant`."
   @type prompt :: String.t() | [%{role: atom | String.t(), content: String.t()}]
@@ -172,6 +180,32 @@ defmodule Espalier do
     else
       {:error, error} -> raise error
     end
+  end
+
+  @doc """
+  Tells who keeps each rule of a schema, if this backend generates: a list of `Espalier.Explanation`.
+
+  `backend` is what the option `:backend` takes. A schema that is none, or that the backend can't keep to, raises
+  its error.
+
+      iex> rules = Espalier.explain([age: {:integer, min: 0}])
+      iex> for rule <- rules, rule.path == ["age"], do: {rule.keyword, rule.value, rule.by}
+      [{"type", "integer", :tokens}, {"minimum", 0, :tokens}]
+      iex> Enum.find(Espalier.explain(%{"maxlength" => 80}), &(&1.by == :nothing)).keyword
+      "maxlength"
+  """
+  @spec explain(Schema.t(), module | {module, keyword}) :: [Explanation.t()]
+  def explain(schema, backend \\ Local) do
+    [backend: backend] =
+      [backend: backend] |> Request.validate() |> Error.bang!() |> Keyword.take([:backend])
+
+    form = schema |> Form.new() |> Error.bang!()
+    by = if Backend.exact?(backend), do: :tokens, else: :validation
+
+    if by == :tokens,
+      do: form |> Form.to_constraint(vocabulary: Vocabulary.bytes()) |> Error.bang!()
+
+    form |> Explain.explain(by) |> Error.bang!()
   end
 
   defp raise_error({:error, error}), do: raise(error)

@@ -50,6 +50,11 @@ defmodule Espalier.Backend do
   @optional_callbacks exact?: 0
 
   @doc false
-  @spec exact?(module) :: boolean
-  def exact?(backend), do: function_exported?(backend, :exact?, 0) and backend.exact?()
+  # `backend` is what the option `:backend` takes.
+  @spec exact?(module | {module, keyword}) :: boolean
+  def exact?({backend, _options}), do: exact?(backend)
+
+  def exact?(backend) do
+    Code.ensure_loaded?(backend) and function_exported?(backend, :exact?, 0) and backend.exact?()
+  end
 end

@@ -141,8 +141,7 @@ defmodule Espalier.Constraint do
   #{Options.docs(@json_schema_options)}
   ## Examples
 
-      iex> bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
-      iex> vocabulary = Espalier.Vocabulary.from_tokens!(bytes, eos_ids: [256])
+      iex> vocabulary = Espalier.Vocabulary.bytes()
       iex> schema = %{type: :object, properties: %{age: %{type: :integer}}, required: [:age]}
       iex> {:ok, constraint} = Espalier.Constraint.json_schema(schema, vocabulary: vocabulary)
       iex> matcher = Espalier.Matcher.new(constraint)

@@ -306,8 +306,7 @@ defmodule Espalier.Schema do
   `options` are those of `Espalier.Constraint.json_schema/2`: the `:vocabulary`, and how the text of a
   JSON value may look.
 
-      iex> bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
-      iex> vocabulary = Espalier.Vocabulary.from_tokens!(bytes, eos_ids: [256])
+      iex> vocabulary = Espalier.Vocabulary.bytes()
       iex> {:ok, constraint} = Espalier.Schema.to_constraint([age: :integer], vocabulary: vocabulary)
       iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.accept_text(~S({"age":4))
       :ok

@@ -194,6 +194,25 @@ defmodule Espalier.Vocabulary do
   @spec deserialize!(binary) :: t
   def deserialize!(bytes), do: bytes |> deserialize() |> Error.bang!()
 
+  @doc """
+  The vocabulary of single bytes, whose ids are the bytes themselves; 256 ends a sequence. It is made once.
+
+  With it a matcher reads texts, whatever a model's tokens are:
+
+      iex> constraint = Espalier.Constraint.regex!("[a-z]+", vocabulary: Espalier.Vocabulary.bytes())
+      iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.accept_text("hello")
+      :ok
+  """
+  @spec bytes() :: t
+  def bytes do
+    with nil <- :persistent_term.get(__MODULE__, nil) do
+      tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
+      vocabulary = from_tokens!(tokens, eos_ids: [256])
+      :persistent_term.put(__MODULE__, vocabulary)
+      vocabulary
+    end
+  end
+
   @doc "The bytes of a token, `\"\"` for an id without text, or `nil` for an id that there is not."
   @spec token_bytes(t, non_neg_integer) :: binary | nil
   def token_bytes(%__MODULE__{ref: ref}, id), do: Native.vocabulary_token_bytes(ref, id)

@@ -292,11 +292,10 @@ if Code.ensure_loaded?(Ecto.Schema) do
       end
     end
 
-    @bytes for(byte <- 0..255, do: <<byte>>) ++ [""]
     @end_id 256
 
     defp constraint(schema) do
-      vocabulary = Vocabulary.from_tokens!(@bytes, eos_ids: [@end_id])
+      vocabulary = Vocabulary.bytes()
       assert {:ok, constraint} = Schema.to_constraint(schema, vocabulary: vocabulary)
       constraint
     end
@@ -527,6 +526,14 @@ if Code.ensure_loaded?(Ecto.Schema) do
         assert text =~ ~S("key": string, not blank)
         assert text =~ "another object like the Setting above"
       end
+    end
+
+    test "Espalier.explain/2 tells what the changeset function is left to check" do
+      told = Espalier.explain(rules: {:array, Post})
+      told = for rule <- told, do: {rule.path, rule.keyword, rule.by}
+      assert {["rules", :*, "title"], "maxLength", :tokens} in told
+      assert {["rules", :*], "changeset", :unseen} in told
+      assert {["rules", :*, "comments"], "changeset", :unseen} in told
     end
 
     describe "explain/2" do

@@ -6,8 +6,7 @@ defmodule Espalier.LimitsTest do
   alias Espalier.VocabularyError
 
   setup_all do
-    bytes = for(byte <- 0..255, do: <<byte>>) ++ [""]
-    %{vocabulary: Vocabulary.from_tokens!(bytes, eos_ids: [256])}
+    %{vocabulary: Vocabulary.bytes()}
   end
 
   test "names and defaults are those of the engine" do

@@ -87,21 +87,11 @@ defmodule Espalier.Schema.Validation do
   @doc "Whether the expression matches the whole text."
   @spec check_regex(String.t(), String.t()) :: :ok | {:error, Exception.t()}
   def check_regex(source, text) do
-    with {:ok, constraint} <- Constraint.regex(source, vocabulary: bytes()),
+    with {:ok, constraint} <- Constraint.regex(source, vocabulary: Vocabulary.bytes()),
          {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
       message = "#{inspect(violation.got)} does not match #{source}"
       violation = %{violation | keyword: "pattern", expected: source, message: message}
       {:error, %ValidationError{violations: [violation]}}
-    end
-  end
-
-  # A text is read in bytes, whatever a model's tokens are.
-  defp bytes do
-    with nil <- :persistent_term.get(__MODULE__, nil) do
-      tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
-      vocabulary = Vocabulary.from_tokens!(tokens, eos_ids: [256])
-      :persistent_term.put(__MODULE__, vocabulary)
-      vocabulary
     end
   end
 end

@@ -97,8 +97,7 @@ defmodule Espalier.Schema.TypesTest do
   ]
 
   setup_all do
-    tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
-    %{vocabulary: Vocabulary.from_tokens!(tokens, eos_ids: [256])}
+    %{vocabulary: Vocabulary.bytes()}
   end
 
   for {{type, values, refused}, index} <- Enum.with_index(@cases) do

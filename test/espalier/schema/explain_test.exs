@@ -1,0 +1,97 @@
+defmodule Espalier.Schema.ExplainTest do
+  use ExUnit.Case, async: true
+
+  alias Espalier.OptionsError
+  alias Espalier.SchemaError
+  alias Espalier.StubBackend
+  alias Espalier.Vocabulary
+
+  doctest Espalier.Explanation
+
+  defmodule Part do
+    use Espalier.Schema
+
+    schema validate: &__MODULE__.check/1 do
+      field :code, {:regex, "[A-Z]+"}, validate: &__MODULE__.check/1
+      field :parts, {:array, Part}, required: false
+    end
+
+    def check(_value), do: :ok
+  end
+
+  defp rules(schema, backend \\ Espalier.Backends.Local) do
+    for rule <- Espalier.explain(schema, backend),
+        do: {rule.path, rule.keyword, rule.value, rule.by}
+  end
+
+  test "tells each keyword with the place of its values" do
+    schema = """
+    {"title": "T", "type": "object", "minProperties": 1,
+     "properties": {"a": {"type": ["integer", "null"], "minimum": 0, "description": "D"}, "b": true},
+     "patternProperties": {"^x": {"maxLength": 3}},
+     "additionalProperties": {"items": {"prefixItems": [{"const": 1}, {"enum": [2, 3]}], "items": false}},
+     "required": ["a"], "not": {"required": ["c"]}, "if": {"minProperties": 2}, "then": {"required": ["b"]},
+     "anyOf": [{"maxProperties": 5}, false], "dependentRequired": {"a": ["b"]}, "maxlength": 3}
+    """
+
+    told = rules(schema)
+    assert {["a"], "type", ["integer", "null"], :tokens} in told
+    assert {["a"], "minimum", 0, :tokens} in told
+    assert {[:*], "maxLength", 3, :tokens} in told
+    assert {[:*, :*, 0], "const", 1, :tokens} in told
+    assert {[:*, :*, 1], "enum", [2, 3], :tokens} in told
+    assert {[:*, :*], "items", false, :tokens} in told
+    assert {[], "maxProperties", 5, :tokens} in told
+    assert {[], "false", false, :tokens} in told
+    assert {[], "maxlength", 3, :nothing} in told
+
+    assert told |> Enum.map(&elem(&1, 1)) |> Enum.uniq() |> Enum.sort() ==
+             ~w(type minimum maxLength const enum items maxProperties false maxlength minProperties
+                patternProperties required not if then anyOf dependentRequired)
+             |> Enum.sort()
+  end
+
+  test "follows each reference once, at the place where it is met first" do
+    schema = """
+    {"properties": {"left": {"$ref": "#/$defs/a~1b"}, "right": {"$ref": "#/$defs/a~1b"}, "self": {"$ref": "#"}},
+     "$defs": {"a/b": {"minLength": 2, "items": {"$ref": "#/$defs/a~1b"}}}}
+    """
+
+    assert rules(schema) == [{["left"], "minLength", 2, :tokens}]
+  end
+
+  test "tells the functions that are asked afterwards" do
+    assert for(
+             {path, "validate", function, :function} <- rules(parts: {:array, Part}),
+             do: {path, function}
+           ) ==
+             [{["parts", :*], &Part.check/1}, {["parts", :*, "code"], &Part.check/1}]
+
+    assert {["code"], "pattern", "^(?:[A-Z]+)$", :tokens} in rules(Part)
+  end
+
+  test "takes all forms of schemas" do
+    assert rules({:regex, ~r/a+/}) == [{[], "pattern", "a+", :tokens}]
+    assert rules({:choice, [:yes, 2]}) == [{[], "enum", ["yes", "2"], :tokens}]
+    constraint = Espalier.Constraint.regex!("a", vocabulary: Vocabulary.bytes())
+    assert rules(constraint) == [{[], "constraint", constraint, :tokens}]
+    assert rules(%{}) == []
+  end
+
+  test "of a backend that is not exact all is validated" do
+    for backend <- [StubBackend, {StubBackend, pieces: []}] do
+      assert rules([age: {:integer, min: 0}], backend) |> Enum.all?(&(elem(&1, 3) == :validation))
+      assert rules({:regex, "a+"}, backend) == [{[], "pattern", "a+", :validation}]
+    end
+  end
+
+  test "raises what is the matter with a schema" do
+    assert_raise SchemaError, ~r/no value/, fn ->
+      rules(%{"type" => "integer", "enum" => ["a"]})
+    end
+
+    assert_raise SchemaError, fn -> rules(%{"type" => "integr"}) end
+    assert_raise SchemaError, fn -> rules(String) end
+    assert_raise OptionsError, fn -> rules([a: :integer], "local") end
+  end
+end
