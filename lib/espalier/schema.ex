@@ -29,6 +29,17 @@ defmodule Espalier.Schema do
       {:ok, %Order{items: [%Order.Item{quantity: 2} | _]}} =
         Espalier.generate(Order, "Two lamps for Ada, please.", model: MyApp.Model)
 
+  A module that belongs to one field can be written there. This defines the same `Order.Item`, which is `Item`
+  in the rest of `Order`:
+
+      embeds_many :items, Item, min_items: 1, description: "What is ordered" do
+        field :product, :string, min_length: 1
+        field :quantity, :integer, min: 1
+      end
+
+  The options, with the `:description`, are those of the field. A module that needs the options of `schema`
+  is written out as above.
+
   ## Schemas without a module
 
   Wherever Espalier takes a schema it takes any of these:
@@ -127,6 +138,7 @@ defmodule Espalier.Schema do
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Field
   alias Espalier.Schema.Form
+  alias Espalier.Schema.Inline
   alias Espalier.Schema.Typespec
   alias Espalier.SchemaError
 
@@ -156,22 +168,32 @@ defmodule Espalier.Schema do
   #{Espalier.Options.docs(Espalier.Schema.Definition.options())}
   """
   defmacro schema(options \\ [], do: block) do
-    [declare_fields(block), define(options)]
+    quote do
+      unquote(declare_fields(block))
+      unquote(define(options))
+    end
   end
 
-  # `try` keeps the import of `field` inside.
+  # The last import takes the place of the first, so `field` is known in the block alone. Aliases of
+  # modules that the block defines hold after it, too.
   defp declare_fields(block) do
     quote do
       Module.register_attribute(__MODULE__, :espalier_fields, accumulate: true)
 
-      try do
-        import Espalier.Schema,
-          only: [field: 2, field: 3, embeds_one: 2, embeds_one: 3, embeds_many: 2, embeds_many: 3]
+      import Espalier.Schema,
+        only: [
+          field: 2,
+          field: 3,
+          embeds_one: 2,
+          embeds_one: 3,
+          embeds_one: 4,
+          embeds_many: 2,
+          embeds_many: 3,
+          embeds_many: 4
+        ]
 
-        unquote(block)
-      after
-        :ok
-      end
+      unquote(block)
+      import Espalier.Schema, only: [schema: 1, schema: 2]
     end
   end
 
@@ -202,14 +224,29 @@ defmodule Espalier.Schema do
     __declare__(:espalier_fields, [name, type, options], __CALLER__)
   end
 
-  @doc "Declares a field that is the struct of another schema module: `field` with that module as its type."
-  defmacro embeds_one(name, module, options \\ []) do
-    quote do: field(unquote(name), unquote(module), unquote(options))
+  @doc """
+  Declares a field that is the struct of another schema module: `field` with that module as its type.
+
+  A `do` block defines that module, within this one.
+  """
+  defmacro embeds_one(name, module, options \\ [], block \\ []) do
+    embed(name, & &1, Inline.take([name, module, options], block, __CALLER__))
   end
 
-  @doc "Declares a field that is a list of structs of another schema module, as `field` with `{:array, module}`."
-  defmacro embeds_many(name, module, options \\ []) do
-    quote do: field(unquote(name), {:array, unquote(module)}, unquote(options))
+  @doc """
+  Declares a field that is a list of structs of another schema module, as `field` with `{:array, module}`.
+
+  A `do` block defines that module, within this one.
+  """
+  defmacro embeds_many(name, module, options \\ [], block \\ []) do
+    embed(name, &{:array, &1}, Inline.take([name, module, options], block, __CALLER__))
+  end
+
+  defp embed(name, type, {module, options, definition}) do
+    quote do
+      unquote_splicing(definition)
+      field(unquote(name), unquote(type.(module)), unquote(options))
+    end
   end
 
   @doc false
@@ -217,7 +254,7 @@ defmodule Espalier.Schema do
   def __declare__(attribute, [name, type, options], caller) do
     # A module named as a type is no reason to compile the two in order.
     type = Macro.prewalk(type, &expand_alias(&1, caller))
-    arguments = [name, type, options, [file: caller.file, line: caller.line]]
+    arguments = [name, type, options, place(caller)]
 
     quote do
       Module.put_attribute(
@@ -246,14 +283,17 @@ defmodule Espalier.Schema do
     Definition.new!(env.module, Enum.reverse(fields), options)
   rescue
     error in [SchemaError, Espalier.OptionsError] ->
-      reraise(compile_error(error, file: env.file, line: env.line), __STACKTRACE__)
+      reraise(compile_error(error, place(env)), __STACKTRACE__)
   end
 
   @doc false
   defdelegate __typespec__(field), to: Typespec, as: :field
 
+  defp place(env), do: [file: env.file, line: env.line, module: env.module]
+
   defp compile_error(error, place) do
-    %CompileError{file: place[:file], line: place[:line], description: Exception.message(error)}
+    description = Inline.named(Exception.message(error), place[:module])
+    %CompileError{file: place[:file], line: place[:line], description: description}
   end
 
   @doc """
