@@ -16,7 +16,8 @@ defmodule Espalier do
         Espalier.generate(Ticket, "Checkout has been down since 9:00, help!", model: MyApp.Model)
 
   The schema is compiled to an automaton over the model's tokens. At each step only tokens that keep
-  the value completable are allowed: what comes out is valid, and there is nothing to retry.
+  the value completable are allowed: what comes out is valid, and there is nothing to retry. What another
+  backend wrote is checked just as exactly, and asked for again if it is wrong.
 
   ## The parts
 
@@ -106,6 +107,7 @@ defmodule Espalier do
   @type event ::
           {:text, String.t()}
           | {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
+          | {:attempt, %{number: pos_integer, error: Exception.t()}}
           | {:done, Result.t()}
 
   @doc """
@@ -167,6 +169,8 @@ defmodule Espalier do
     * `{:tokens, %{ids: ids, text: bytes, forced?: forced?}}` - tokens as they come. Their bytes may end
       in the middle of a character; `forced?` says that there was no alternative to them
     * `{:text, text}` - the text of one or more tokens, in whole characters
+    * `{:attempt, %{number: number, error: error}}` - the text so far was refused, and the value is asked for
+      once more: what follows begins anew
     * `{:done, result}` - at last, the `Espalier.Result`
 
   Wrong options, schemas and prompts raise at once; what goes wrong later raises while the stream is

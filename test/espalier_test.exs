@@ -174,7 +174,7 @@ defmodule EspalierTest do
       assert result.finish_reason == :stop
       assert result.usage == %{prompt_tokens: 1, completion_tokens: 2, forced_tokens: 1, steps: 1}
       assert result.seed == 7
-      assert result.attempts == 1
+      assert result.attempts == [%{text: result.text, error: nil, usage: result.usage}]
     end
   end
 

@@ -219,6 +219,7 @@ defmodule Espalier.GenerationError do
   | `:truncated` | not even the shortest completion fits `max_tokens`: `text` is what there is |
   | `:cancelled` | the generation was cancelled |
   | `:timeout` | no answer within the time allowed: `text` is what there is |
+  | `:incomplete` | the backend broke off: `text` is what there is |
   | `:no_chat_template` | messages were given, and the model has no template for them |
   | `:invalid_chat_template` | the template can't be rendered: `detail` |
   | `:invalid_request` | a sampling parameter or limit that can't be: `detail` |

@@ -22,7 +22,7 @@ defmodule Espalier.JSON do
   """
 
   alias Espalier.{Error, JSONError, Native, Options}
-  alias Espalier.JSON.{Number, Object, Writer}
+  alias Espalier.JSON.{Number, Object, Violations, Writer}
 
   @typedoc "What `decode/2` gives and `encode/1` takes; atoms other than these are written as texts."
   @type value ::
@@ -49,6 +49,14 @@ defmodule Espalier.JSON do
           got: String.t(),
           message: String.t()
         }
+
+  @validate_options [
+    format: [
+      type: {:in, [:assert, :ignore]},
+      default: :assert,
+      doc: "Whether strings have the format that the schema names."
+    ]
+  ]
 
   @decode_options [
     objects: [
@@ -127,10 +135,13 @@ defmodule Espalier.JSON do
   @doc """
   Tells which parts of a value break a JSON Schema, both given as JSON texts.
 
-  The verdict is that of an independent validator: formats are asserted, and references to other
-  documents are not fetched. At most a hundred violations are told. Of `anyOf` and `oneOf` they are those
+  The verdict is that of an independent validator. References to other documents are not fetched. At most a
+  hundred violations are told. Of `anyOf` and `oneOf` they are those
   of one branch, where by its types and constants no other is meant.
 
+  ## Options
+
+  #{Options.docs(@validate_options)}
   ## Examples
 
       iex> schema = ~s({"type": "array", "items": {"type": "integer", "minimum": 0}})
@@ -138,10 +149,15 @@ defmodule Espalier.JSON do
       iex> Enum.map(violations, &{&1.instance_pointer, &1.keyword, &1.expected, &1.got})
       [{"/1", "type", ~s("integer"), ~s("2")}, {"/2", "minimum", "0", "-3"}]
   """
-  @spec validate(schema :: String.t(), instance :: String.t()) ::
-          {:ok, [violation]} | {:error, JSONError.t() | Espalier.SchemaError.t()}
-  def validate(schema, instance) when is_binary(schema) and is_binary(instance) do
-    schema |> Native.schema_validate(instance, true) |> Error.wrap()
+  @spec validate(schema :: String.t(), instance :: String.t(), keyword) ::
+          {:ok, [violation]}
+          | {:error, JSONError.t() | Espalier.SchemaError.t() | Espalier.OptionsError.t()}
+  def validate(schema, instance, options \\ []) when is_binary(schema) and is_binary(instance) do
+    with {:ok, options} <- Options.validate(options, @validate_options),
+         {:ok, violations} <-
+           schema |> Native.schema_validate(instance, options[:format] == :assert) |> Error.wrap() do
+      {:ok, Violations.meant(violations)}
+    end
   end
 end
 

@@ -7,7 +7,8 @@ defmodule Espalier.Request do
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
-    * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`
+    * `model`, `max_tokens`, `max_attempts`, `template`, `timeout` - options of `Espalier.generate/3`; when a
+      value is asked for again, `timeout` is what is left
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
 
   A backend gets it, so this one shows what there is:
@@ -78,6 +79,15 @@ defmodule Espalier.Request do
                default: 60_000,
                doc: "The most milliseconds for the whole generation."
              ],
+             max_attempts: [
+               type: :pos_integer,
+               default: 3,
+               doc: """
+               How often the model may be asked. A text that is refused is asked for again, with what is wrong: \
+               after the prompt come the text and a message. Of a local model that happens only where a function \
+               of yours refuses a value.\
+               """
+             ],
              template: [
                type: :boolean,
                default: true,
@@ -90,7 +100,16 @@ defmodule Espalier.Request do
              ]
            ] ++ Sampling.options() ++ @text_options
 
-  @enforce_keys [:schema, :prompt, :backend, :sampling, :max_tokens, :timeout, :template]
+  @enforce_keys [
+    :schema,
+    :prompt,
+    :backend,
+    :sampling,
+    :max_tokens,
+    :max_attempts,
+    :timeout,
+    :template
+  ]
   defstruct @enforce_keys ++ [:model, backend_options: [], text_options: [], streamed: false]
 
   @type t :: %__MODULE__{
@@ -101,6 +120,7 @@ defmodule Espalier.Request do
           model: term,
           sampling: Sampling.t(),
           max_tokens: pos_integer,
+          max_attempts: pos_integer,
           timeout: timeout,
           template: boolean,
           text_options: keyword,

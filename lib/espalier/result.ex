@@ -5,9 +5,10 @@ defmodule Espalier.Result do
     * `value` - what `Espalier.generate/3` returns
     * `text` - what the model wrote
     * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
-    * `usage` - what was counted, see `t:usage/0`
+    * `usage` - what was counted in all attempts, see `t:usage/0`
     * `seed` - the seed of the random choices: the same one gives the same text again
-    * `attempts` - how often the model was asked: with a local model always once
+    * `attempts` - each time that the model was asked, the last one with this value: what it wrote, why that was
+      refused, and what was counted
 
   With its seed a value comes again:
 
@@ -30,15 +31,18 @@ defmodule Espalier.Result do
           steps: non_neg_integer
         }
 
+  @typedoc "What the model wrote, and why it was refused; `nil` if it was not."
+  @type attempt :: %{text: String.t(), error: Exception.t() | nil, usage: usage}
+
   @type t :: %__MODULE__{
           value: term,
           text: String.t(),
           finish_reason: :stop | :max_tokens,
           usage: usage,
           seed: non_neg_integer,
-          attempts: pos_integer
+          attempts: [attempt]
         }
 
-  @enforce_keys [:value, :text, :finish_reason, :usage, :seed]
-  defstruct [:value, :text, :finish_reason, :usage, :seed, attempts: 1]
+  @enforce_keys [:value, :text, :finish_reason, :usage, :seed, :attempts]
+  defstruct @enforce_keys
 end

@@ -1,23 +1,20 @@
 defmodule Espalier.Run do
   @moduledoc false
-  # One generation from the caller's side: the events of a backend on their way to the caller. Text is
-  # put together from bytes, the value is made at the end, and the telemetry span is kept.
+  # One generation from the caller's side: the attempts that it takes, one after the other, within one telemetry
+  # span and one span of time.
 
-  alias Espalier.Backend
-  alias Espalier.GenerationError
+  alias Espalier.Attempt
+  alias Espalier.Repair
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Schema.Form
   alias Espalier.Telemetry
-  alias Espalier.UTF8
-
-  @enforce_keys [:request, :span]
-  defstruct [:request, :span, :ending, text: [], rest: ""]
 
   @typedoc "What the caller sees; one of the last two comes last."
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
+          | {:attempt, %{number: pos_integer, error: Exception.t()}}
           | {:done, Result.t()}
           | {:error, Exception.t()}
 
@@ -25,16 +22,58 @@ defmodule Espalier.Run do
   @spec events(Request.t()) :: Enumerable.t(event)
   def events(%Request{} = request) do
     [request]
-    |> Stream.flat_map(&backend_events/1)
+    |> Stream.flat_map(&attempts(&1, [], deadline(&1.timeout)))
     |> Stream.transform(fn -> start(request) end, &step/2, &{[], &1}, &close/1)
   end
 
-  defp backend_events(request) do
-    case request.backend.stream(request) do
-      {:ok, events} -> events
-      {:error, error} -> [{:error, error}]
+  # What was tried before, the last one first.
+  defp attempts(request, past, deadline) do
+    request
+    |> Attempt.events()
+    |> Stream.flat_map(fn
+      {:value, value, text, info} ->
+        [{:done, result(value, info, request, [tried(text, nil, info) | past])}]
+
+      {:refused, error, text, info} ->
+        again(request, [tried(text, error, info) | past], deadline)
+
+      event ->
+        [event]
+    end)
+  end
+
+  defp tried(text, error, info), do: %{text: text, error: error, usage: info.usage}
+
+  defp again(request, [%{text: text, error: error} | _] = past, deadline) do
+    left = left(deadline)
+
+    if length(past) < request.max_attempts and left != 0 and Repair.possible?(error) do
+      next = Repair.request(%{request | timeout: left}, text, error)
+      told = {:attempt, %{number: length(past) + 1, error: error}}
+      Stream.concat([told], attempts(next, past, deadline))
+    else
+      [{:error, error}]
     end
   end
+
+  defp deadline(:infinity), do: :infinity
+  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
+
+  defp left(:infinity), do: :infinity
+  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+
+  defp result(value, info, request, [%{text: text} | _] = attempts) do
+    %Result{
+      value: value,
+      text: text,
+      finish_reason: info.finish_reason,
+      usage: attempts |> Enum.map(& &1.usage) |> Enum.reduce(&sum/2),
+      seed: request.sampling.seed,
+      attempts: Enum.reverse(attempts)
+    }
+  end
+
+  defp sum(usage, other), do: Map.merge(usage, other, fn _name, count, more -> count + more end)
 
   defp start(request) do
     metadata = %{
@@ -46,59 +85,19 @@ defmodule Espalier.Run do
       seed: request.sampling.seed
     }
 
-    %__MODULE__{request: request, span: Telemetry.start(:generate, metadata)}
+    {Telemetry.start(:generate, metadata), nil}
   end
 
-  defp step({:tokens, ids, bytes, forced?}, run) do
-    {text, rest} = UTF8.split(run.rest <> bytes)
-    tokens = {:tokens, %{ids: ids, text: bytes, forced?: forced?}}
-    events = if text == "", do: [tokens], else: [tokens, {:text, text}]
-    {events, %{run | text: [run.text | text], rest: rest}}
+  defp step({kind, _} = event, {span, _ending}) when kind in [:done, :error],
+    do: {[event], {span, event}}
+
+  defp step(event, run), do: {[event], run}
+
+  defp close({span, {:done, result}}) do
+    measurements = Map.put(result.usage, :attempts, length(result.attempts))
+    Telemetry.stop(span, measurements, %{finish_reason: result.finish_reason})
   end
 
-  defp step({:done, info}, run) do
-    text = IO.iodata_to_binary([run.text | if(run.rest == "", do: "", else: "\uFFFD")])
-
-    with :ok <- validate(text, run.request),
-         {:ok, value} <- Form.read(run.request.schema, text) do
-      finish({:done, result(value, text, info, run.request)}, run)
-    else
-      {:error, error} -> finish({:error, error}, run)
-    end
-  end
-
-  defp step({:error, error}, run), do: finish({:error, with_text(error, run)}, run)
-
-  defp validate(text, request) do
-    if Backend.exact?(request.backend),
-      do: :ok,
-      else: Form.validate(request.schema, text, request.text_options)
-  end
-
-  defp finish(event, run), do: {[event], %{run | ending: event}}
-
-  # How far the text got, where the backend left that to its caller.
-  defp with_text(%GenerationError{text: nil, kind: kind} = error, run)
-       when kind in [:timeout, :cancelled] do
-    %{error | text: IO.iodata_to_binary(run.text)}
-  end
-
-  defp with_text(error, _run), do: error
-
-  defp result(value, text, info, request) do
-    %Result{
-      value: value,
-      text: text,
-      finish_reason: info.finish_reason,
-      usage: info.usage,
-      seed: request.sampling.seed
-    }
-  end
-
-  defp close(%{ending: {:done, result}, span: span}) do
-    Telemetry.stop(span, result.usage, %{finish_reason: result.finish_reason})
-  end
-
-  defp close(%{ending: {:error, error}, span: span}), do: Telemetry.exception(span, error)
-  defp close(%{ending: nil, span: span}), do: Telemetry.stop(span, %{}, %{finish_reason: :halted})
+  defp close({span, {:error, error}}), do: Telemetry.exception(span, error)
+  defp close({span, nil}), do: Telemetry.stop(span, %{}, %{finish_reason: :halted})
 end

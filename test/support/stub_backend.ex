@@ -4,7 +4,8 @@ defmodule Espalier.StubBackend do
 
       backend: {Espalier.StubBackend, events: [...], to: self()}
 
-  Without `:events` it writes `:pieces` of bytes, `"{}"` by default, and ends.
+  Without `:events` it writes `:pieces` of bytes, `"{}"` by default, and ends. If `:pieces` is an agent with a
+  list of texts, it writes the next one each time.
   """
   @behaviour Espalier.Backend
 
@@ -33,8 +34,14 @@ defmodule Espalier.StubBackend do
   end
 
   defp events(options) do
-    options[:events] || pieces(Keyword.get(options, :pieces, ["{}"])) ++ [done()]
+    options[:events] ||
+      options |> Keyword.get(:pieces, ["{}"]) |> next() |> pieces() |> Enum.concat([done()])
   end
+
+  defp next(agent) when is_pid(agent),
+    do: Agent.get_and_update(agent, fn [text | texts] -> {[text], texts} end)
+
+  defp next(pieces), do: pieces
 
   defp pieces(pieces), do: for(piece <- pieces, do: {:tokens, [1], piece, false})
 

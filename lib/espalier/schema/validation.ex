@@ -9,7 +9,6 @@ defmodule Espalier.Schema.Validation do
   alias Espalier.JSON
   alias Espalier.JSON.Object
   alias Espalier.Matcher
-  alias Espalier.Native
   alias Espalier.ValidationError
   alias Espalier.Vocabulary
 
@@ -21,12 +20,10 @@ defmodule Espalier.Schema.Validation do
     do: check_json(JSON.encode!(schema), text, options)
 
   def check_json(schema, text, options) do
-    formats? = Keyword.get(options, :format, :assert) == :assert
-
-    case Native.schema_validate(schema, text, formats?) do
+    case JSON.validate(schema, text, Keyword.take(options, [:format])) do
       {:ok, []} -> :ok
       {:ok, violations} -> {:error, error(violations, JSON.decode!(text, numbers: :exact))}
-      {:error, _fault} = error -> Espalier.Error.wrap(error)
+      {:error, _error} = error -> error
     end
   end
 

@@ -2,7 +2,6 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::paths::Location;
 use rustler::{Binary, NifMap};
 use serde_json::Value;
 
@@ -12,6 +11,9 @@ use crate::guard;
 
 /// The most violations that are told.
 const MAX_VIOLATIONS: usize = 100;
+
+/// The most that are told of the branches of choices.
+const MAX_WITH_BRANCHES: usize = 1000;
 
 /// How much of a value is told.
 const MAX_SHOWN: usize = 200;
@@ -25,6 +27,8 @@ struct Violation {
     expected: String,
     got: String,
     message: String,
+    /// Of a choice: those by each of its branches.
+    branches: Vec<Vec<Violation>>,
 }
 
 /// The violations of the schema by the instance, at most a hundred; nothing is fetched.
@@ -40,46 +44,21 @@ fn schema_validate(
         let instance = parse(instance)?;
         let options = jsonschema::options().should_validate_formats(asserts_formats);
         let validator = options.build(&schema).map_err(|error| invalid_schema(&error))?;
-        let mut violations = Vec::new();
-        for error in validator.iter_errors(&instance).take(MAX_VIOLATIONS) {
-            add_violations(&error, &schema, &mut violations);
-        }
-        violations.truncate(MAX_VIOLATIONS);
-        Ok(violations)
-    })
-}
-
-/// Of a choice whose one branch alone is meant by the kind of value, what breaks that branch.
-fn add_violations(error: &ValidationError, schema: &Value, all: &mut Vec<Violation>) {
-    if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } =
-        error.kind()
-    {
-        let mut meant = context.iter().filter(|branch| is_meant(branch, error.instance_path()));
-        if let (Some(branch), None) = (meant.next(), meant.next()) {
-            for error in branch {
-                add_violations(error, schema, all);
-            }
-            return;
-        }
-    }
-    all.push(Violation::new(error, schema));
-}
-
-/// Whether the value is of the kind that a branch asks for, and so are its members that tell kinds apart.
-fn is_meant(branch: &[ValidationError], place: &Location) -> bool {
-    branch.iter().all(|error| {
-        let below = error.instance_path().as_str().strip_prefix(place.as_str()).unwrap_or_default();
-        match error.kind().keyword() {
-            "const" => below.matches('/').count() > 1,
-            "type" | "enum" | "falseSchema" => !below.is_empty(),
-            _ => true,
-        }
+        let errors = validator.iter_errors(&instance).take(MAX_VIOLATIONS);
+        let mut left = MAX_WITH_BRANCHES;
+        Ok(errors.map(|error| Violation::new(&error, &schema, &mut left)).collect())
     })
 }
 
 impl Violation {
-    fn new(error: &ValidationError, schema: &Value) -> Self {
+    /// `left` says how many more may be told of the branches of choices.
+    fn new(error: &ValidationError, schema: &Value, left: &mut usize) -> Self {
         let pointer = error.schema_path().to_string();
+        let branches = match error.kind() {
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context } => branches(context, schema, left),
+            _ => Vec::new(),
+        };
         Self {
             instance_pointer: error.instance_path().to_string(),
             keyword: error.kind().keyword().to_owned(),
@@ -87,8 +66,25 @@ impl Violation {
             got: shown(error.instance()),
             message: shorten(error.to_string()),
             schema_pointer: pointer,
+            branches,
         }
     }
+}
+
+/// What is wrong by each branch of a choice; nothing where that is too much.
+fn branches(
+    context: &[Vec<ValidationError>],
+    schema: &Value,
+    left: &mut usize,
+) -> Vec<Vec<Violation>> {
+    let n_errors = context.iter().map(Vec::len).sum();
+    let Some(rest) = left.checked_sub(n_errors) else { return Vec::new() };
+    *left = rest;
+    let branches = context.iter();
+    let violations = |branch: &Vec<ValidationError>| {
+        branch.iter().map(|error| Violation::new(error, schema, left)).collect()
+    };
+    branches.map(violations).collect()
 }
 
 fn shown(value: &Value) -> String {

@@ -1,0 +1,82 @@
+defmodule Espalier.Attempt do
+  @moduledoc false
+  # One time that a model is asked: the events of a backend on their way to the caller. Text is put together
+  # from bytes, and the value is made at the end.
+
+  alias Espalier.Backend
+  alias Espalier.GenerationError
+  alias Espalier.Request
+  alias Espalier.Schema.Form
+  alias Espalier.UTF8
+
+  @enforce_keys [:request]
+  defstruct [:request, text: [], rest: "", ended?: false]
+
+  @typedoc "The last one is one of the last three."
+  @type event ::
+          {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
+          | {:text, String.t()}
+          | {:value, term, text :: String.t(), info :: map}
+          | {:refused, Exception.t(), text :: String.t(), info :: map}
+          | {:error, Exception.t()}
+
+  @doc "The events of a request; nothing happens before they are read."
+  @spec events(Request.t()) :: Enumerable.t(event)
+  def events(%Request{} = request) do
+    [request]
+    |> Stream.flat_map(&backend_events/1)
+    |> Stream.transform(fn -> %__MODULE__{request: request} end, &step/2, &last/1, fn _attempt ->
+      :ok
+    end)
+  end
+
+  defp backend_events(request) do
+    case request.backend.stream(request) do
+      {:ok, events} -> events
+      {:error, error} -> [{:error, error}]
+    end
+  end
+
+  defp step({:tokens, ids, bytes, forced?}, attempt) do
+    {text, rest} = UTF8.split(attempt.rest <> bytes)
+    tokens = {:tokens, %{ids: ids, text: bytes, forced?: forced?}}
+    events = if text == "", do: [tokens], else: [tokens, {:text, text}]
+    {events, %{attempt | text: [attempt.text | text], rest: rest}}
+  end
+
+  defp step({:done, info}, attempt) do
+    text = IO.iodata_to_binary([attempt.text | if(attempt.rest == "", do: "", else: "\uFFFD")])
+
+    with :ok <- validate(text, attempt.request),
+         {:ok, value} <- Form.read(attempt.request.schema, text) do
+      {[{:value, value, text, info}], %{attempt | ended?: true}}
+    else
+      {:error, error} -> {[{:refused, error, text, info}], %{attempt | ended?: true}}
+    end
+  end
+
+  defp step({:error, error}, attempt),
+    do: {[{:error, with_text(error, attempt)}], %{attempt | ended?: true}}
+
+  defp last(%{ended?: true} = attempt), do: {[], attempt}
+
+  defp last(%{request: request} = attempt) do
+    message = "the events of #{inspect(request.backend)} ended without a last one"
+    error = %GenerationError{kind: :incomplete, message: message}
+    {[{:error, %{error | text: IO.iodata_to_binary(attempt.text)}}], attempt}
+  end
+
+  defp validate(text, request) do
+    if Backend.exact?(request.backend),
+      do: :ok,
+      else: Form.validate(request.schema, text, request.text_options)
+  end
+
+  # How far the text got, where the backend left that to its caller.
+  defp with_text(%GenerationError{text: nil, kind: kind} = error, attempt)
+       when kind in [:timeout, :cancelled] do
+    %{error | text: IO.iodata_to_binary(attempt.text)}
+  end
+
+  defp with_text(error, _attempt), do: error
+end

@@ -1,0 +1,198 @@
+defmodule Espalier.RepairTest do
+  use ExUnit.Case, async: true
+
+  alias Espalier.CastError
+  alias Espalier.GenerationError
+  alias Espalier.JSONError
+  alias Espalier.Repair
+  alias Espalier.StubBackend
+  alias Espalier.ValidationError
+
+  @schema [name: {:string, min_length: 1}, age: {:integer, min: 0}]
+  @wrong ~s({"name":"","age":-5})
+  @right ~s({"name":"Ada","age":36})
+
+  defmodule Slow do
+    @moduledoc "Takes its time to write what is refused."
+    @behaviour Espalier.Backend
+
+    @impl true
+    def stream(request) do
+      send(request.backend_options[:to], {:started, request})
+      Process.sleep(30)
+      {:ok, [{:tokens, [1], "?", false}, StubBackend.done()]}
+    end
+  end
+
+  # What a backend writes, one text each time, and tells the test when it is asked.
+  defp replies(texts) do
+    agent = start_supervised!({Agent, fn -> texts end}, id: make_ref())
+    [backend: {StubBackend, pieces: agent, to: self()}]
+  end
+
+  defp requests do
+    receive do
+      {:started, request} -> [request | requests()]
+    after
+      0 -> []
+    end
+  end
+
+  test "a value that was refused is asked for again, with what is wrong" do
+    assert Espalier.generate(@schema, "Ada is 36.", replies([@wrong, @right])) ==
+             {:ok, %{name: "Ada", age: 36}}
+
+    assert [%{prompt: {:text, "Ada is 36."}}, %{prompt: {:text, prompt}}] = requests()
+
+    assert prompt == """
+           Ada is 36.
+
+           #{@wrong}
+
+           That is not valid:
+
+           - name: "" is shorter than 1 character
+           - age: -5 is less than the minimum of 0
+
+           Write the whole value again, corrected, and nothing else.\
+           """
+  end
+
+  test "of messages the text and the faults are two more" do
+    messages = [%{role: :system, content: "You extract."}, %{role: :user, content: "Ada is 36."}]
+
+    assert {:ok, _value} =
+             Espalier.generate(@schema, messages, replies(["Sure!", @wrong, @right]))
+
+    assert [_first, _second, %{prompt: {:messages, messages}}] = requests()
+
+    assert [
+             {"system", "You extract."},
+             {"user", "Ada is 36."},
+             {"assistant", "Sure!"},
+             {"user", not_json},
+             {"assistant", @wrong},
+             {"user", wrong}
+           ] = messages
+
+    assert not_json =~ "not JSON"
+    assert wrong =~ "age: -5 is less than the minimum of 0"
+  end
+
+  test "each attempt is in the result, and their usage together" do
+    options = replies([@wrong, @right])
+    assert {:ok, result} = Espalier.generate_result(@schema, "?", options)
+    assert [%{text: @wrong, error: %ValidationError{}, usage: usage}, last] = result.attempts
+    assert last == %{text: @right, error: nil, usage: usage}
+    assert result.text == @right
+    assert result.usage == Map.new(usage, fn {name, count} -> {name, 2 * count} end)
+  end
+
+  test "the last error is returned when all attempts were refused" do
+    for n <- 1..4 do
+      texts = List.duplicate("Sure!", n - 1) ++ [@wrong, @right]
+      options = [max_attempts: n] ++ replies(texts)
+      assert {:error, %ValidationError{}} = Espalier.generate(@schema, "?", options)
+      assert length(requests()) == n
+    end
+
+    assert {:error, %JSONError{}} =
+             Espalier.generate(@schema, "?", replies(["1 2", "", "Sure!", @right]))
+
+    assert length(requests()) == 3
+  end
+
+  test "what asking again can't mend is not asked again" do
+    error = %GenerationError{kind: :timeout, message: "too late"}
+    stub = [backend: {StubBackend, events: [{:error, error}], to: self()}]
+    assert {:error, %GenerationError{kind: :timeout}} = Espalier.generate(@schema, "?", stub)
+    assert length(requests()) == 1
+  end
+
+  test "a backend that breaks off is an error" do
+    stub = [backend: {StubBackend, events: [{:tokens, [1], "{\"na", false}]}]
+
+    assert {:error, %GenerationError{kind: :incomplete, text: "{\"na"}} =
+             Espalier.generate(@schema, "?", stub)
+
+    stub = [backend: {StubBackend, events: []}]
+
+    assert {:error, %GenerationError{kind: :incomplete, text: ""}} =
+             Espalier.generate(@schema, "?", stub)
+  end
+
+  test "no generation asks more often than it may, and each is right or says why not" do
+    for seed <- 1..300 do
+      :rand.seed(:exsss, seed)
+      n = Enum.random(1..5)
+      texts = for _index <- 1..5, do: Enum.random([@right, @wrong, "Sure!", "{}", ""])
+      asked = texts |> Enum.take(n) |> Enum.find_index(&(&1 == @right))
+      options = [max_attempts: n] ++ replies(texts)
+
+      case Espalier.generate_result(@schema, "?", options) do
+        {:ok, result} ->
+          assert result.text == @right
+          assert length(result.attempts) == asked + 1
+          assert length(requests()) == asked + 1
+
+        {:error, _error} ->
+          assert asked == nil
+          assert length(requests()) == n
+      end
+    end
+  end
+
+  test "the time allowed is that of all attempts" do
+    stub = [timeout: 20, backend: {Slow, to: self()}]
+    assert {:error, %JSONError{}} = Espalier.generate(@schema, "?", stub)
+    assert [%{timeout: 20}] = requests()
+
+    stub = [timeout: 60_000, backend: {Slow, to: self()}]
+    assert {:error, %JSONError{}} = Espalier.generate(@schema, "?", stub)
+    assert [%{timeout: 60_000}, %{timeout: second}, %{timeout: third}] = requests()
+    assert third < second and second < 60_000
+  end
+
+  test "a stream says that what follows begins anew" do
+    stream = Espalier.stream(@schema, "?", replies([@wrong, @right]))
+
+    assert [
+             {:tokens, _first},
+             {:text, @wrong},
+             {:attempt, %{number: 2, error: %ValidationError{}}},
+             {:tokens, _second},
+             {:text, @right},
+             {:done, %{value: %{name: "Ada"}}}
+           ] = Enum.to_list(stream)
+  end
+
+  test "a stream that is read no further asks no more" do
+    stream = Espalier.stream(@schema, "?", replies([@wrong, @right]))
+    assert [{:tokens, _tokens}, {:text, @wrong}] = Enum.take(stream, 2)
+    assert length(requests()) == 1
+  end
+
+  def refuse(_value), do: {:error, "no value is right"}
+
+  test "a local model is asked again where a function refuses its value" do
+    schema = [late: {:boolean, validate: &__MODULE__.refuse/1}]
+    options = [model: MyApp.Model, max_attempts: 2]
+
+    assert {:error, %CastError{kind: :rejected}} =
+             Espalier.generate(schema, "Is it late?", options)
+
+    attempts =
+      Espalier.stream(schema, "Is it late?", options) |> Stream.filter(&match?({:attempt, _}, &1))
+
+    assert [{:attempt, %{number: 2}}] = Enum.take(attempts, 1)
+  end
+
+  test "of many faults the model is told some" do
+    text = ~s([#{Enum.map_join(1..50, ",", fn _index -> "null" end)}])
+    assert {:error, error} = Espalier.Schema.read(~s({"items": {"type": "integer"}}), text)
+    message = Repair.message(error)
+    assert message =~ "- 19: null is not of type"
+    refute message =~ "- 20: null"
+    assert message =~ "- and 30 more faults"
+  end
+end
