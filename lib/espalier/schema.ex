@@ -81,7 +81,7 @@ defmodule Espalier.Schema do
   | `:any` | any value | the decoded JSON |
   | `:date`, `:time`, `:naive_datetime` | a string like `"2024-02-29T12:30:00"`, or a part of it | `Date`, `Time`, `NaiveDateTime` |
   | `:utc_datetime` | a string like `"2024-02-29T12:30:00Z"` | `DateTime` |
-  | `:duration` | a string like `"P1DT12H"` | `Duration` (needs Elixir 1.17) |
+  | `:duration` | a string like `"P1DT12H"` | `Duration` of whole seconds, not negative (needs Elixir 1.17) |
   | `:uuid`, `:email` | a string | a text |
   | `:uri` | a string | `URI` |
   | `:binary` | a string in Base64 | the bytes |

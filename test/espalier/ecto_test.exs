@@ -481,6 +481,26 @@ if Code.ensure_loaded?(Ecto.Schema) do
       end
     end
 
+    # Ecto has the type where it was compiled by an Elixir that has the module.
+    if Code.ensure_loaded?(Duration) and Ecto.Type.base?(:duration) and
+         Ecto.Type.cast(:duration, struct!(Duration)) != :error do
+      defmodule Timer do
+        use Ecto.Schema
+
+        @primary_key false
+        embedded_schema do
+          field :takes, :duration
+        end
+      end
+
+      test "a duration is cast by the changeset function" do
+        assert {:ok, %{__struct__: Timer, takes: takes}} =
+                 Schema.read(Timer, ~S({"takes":"P1DT12H"}))
+
+        assert takes == struct!(Duration, day: 1, hour: 12)
+      end
+    end
+
     describe "schema/2" do
       test "takes another changeset function" do
         schema = Espalier.Ecto.schema(Comment, changeset: &Comment.short/2, only: [:body])

@@ -152,7 +152,8 @@ defmodule Espalier.MatcherTest do
     wrong = %{matcher | ref: matcher.constraint.ref}
     assert_raise ArgumentError, fn -> Matcher.compute_mask(wrong) end
     assert_raise ArgumentError, fn -> Matcher.compute_mask(%{matcher | ref: make_ref()}) end
-    assert_raise FunctionClauseError, fn -> Matcher.new(matcher) end
+    # Elixir 1.18 would warn of a call whose types it can see.
+    assert_raise FunctionClauseError, fn -> apply(Matcher, :new, [matcher]) end
   end
 
   test "several processes may use one matcher" do

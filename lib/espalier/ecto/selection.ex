@@ -10,7 +10,8 @@ defmodule Espalier.Ecto.Selection do
   def names(%Espalier.Ecto{module: module} = schema) do
     known = known(module)
     Enum.each((schema.only || []) ++ schema.except ++ schema.include, &check!(&1, known, module))
-    chosen = schema.only || known -- left_out(module) -- schema.include
+    left_out = left_out(module) -- schema.include
+    chosen = schema.only || known -- left_out
     in_order(module, chosen -- schema.except)
   end
 

@@ -3,13 +3,17 @@ defmodule Espalier.Schema.Text do
   # The kinds of values that JSON writes as strings of some form: dates and times, UUIDs, addresses, bytes.
   #
   # For each: what JSON Schema says of the string, the value that it stands for, and the way back. What
-  # the JSON Schema admits can always be read.
+  # the JSON Schema admits can always be read, but for durations of very many digits.
 
   @date "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|" <>
           "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|" <>
           "(?:[02468][048]|[13579][26])00)-02-29)"
   @time "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?"
   @base64 "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?"
+
+  @date_units [year: "Y", month: "M", day: "D"]
+  @time_units [hour: "H", minute: "M", second: "S"]
+  @max_duration_bytes 100_000
 
   @kinds [:date, :time, :naive_datetime, :utc_datetime, :duration, :uuid, :uri, :email, :binary]
 
@@ -62,8 +66,13 @@ defmodule Espalier.Schema.Text do
          else: (_ -> :error)
   end
 
-  # The module is there where the kind is.
-  def cast(:duration, text), do: ok(apply(Duration, :from_iso8601, [text]))
+  # The module is there where the kind is. Its time grows with the square of the digits.
+  def cast(:duration, text) do
+    if byte_size(text) <= @max_duration_bytes,
+      do: ok(apply(Duration, :from_iso8601, [text])),
+      else: :error
+  end
+
   def cast(:uri, text), do: ok(URI.new(text))
   def cast(:binary, text), do: Base.decode64(text)
 
@@ -82,10 +91,32 @@ defmodule Espalier.Schema.Text do
   @doc "The string that stands for a value."
   @spec dump(kind, term) :: String.t()
   def dump(:binary, bytes), do: Base.encode64(bytes)
-  def dump(:duration, duration), do: apply(Duration, :to_iso8601, [duration])
+
+  # Unlike ISO 8601, JSON Schema leaves out no unit between two others, and weeks stand alone.
+  def dump(:duration, duration) do
+    case {duration.week, units(duration, @date_units), units(duration, @time_units)} do
+      {0, "", ""} -> "PT0S"
+      {weeks, "", ""} -> "P#{weeks}W"
+      {0, date, ""} -> "P#{date}"
+      {0, date, time} -> "P#{date}T#{time}"
+      {weeks, _, _} -> dump(:duration, %{duration | week: 0, day: duration.day + 7 * weeks})
+    end
+  end
+
   def dump(kind, text) when kind in [:uuid, :email], do: text
   def dump(:uri, uri), do: URI.to_string(uri)
   def dump(_kind, %module{} = value), do: module.to_iso8601(value)
+
+  defp units(duration, units) do
+    unused? = fn {unit, _letter} -> Map.fetch!(duration, unit) == 0 end
+
+    units
+    |> Enum.drop_while(unused?)
+    |> Enum.reverse()
+    |> Enum.drop_while(unused?)
+    |> Enum.reverse()
+    |> Enum.map_join(fn {unit, letter} -> "#{Map.fetch!(duration, unit)}#{letter}" end)
+  end
 
   @doc "Whether a term is a value of the kind: what it is dumped to can be read again."
   @spec member?(kind, term) :: boolean
@@ -93,7 +124,12 @@ defmodule Espalier.Schema.Text do
   def member?(:time, value), do: is_struct(value, Time)
   def member?(:naive_datetime, value), do: is_struct(value, NaiveDateTime)
   def member?(:utc_datetime, value), do: match?(%DateTime{time_zone: "Etc/UTC"}, value)
-  def member?(:duration, value), do: is_struct(value, Duration)
+
+  def member?(:duration, value) do
+    is_struct(value, Duration) and match?({0, _precision}, value.microsecond) and
+      Enum.all?([:week | Keyword.keys(@date_units ++ @time_units)], &(Map.fetch!(value, &1) >= 0))
+  end
+
   def member?(:uri, value), do: is_struct(value, URI)
   def member?(:binary, value), do: is_binary(value)
   def member?(kind, value), do: is_binary(value) and match?({:ok, _text}, cast(kind, value))

@@ -106,10 +106,12 @@ defmodule Espalier.Schema.PropertyTest do
       {:enum, [:low, "high", 7]},
       {:const, :fixed},
       {:binary, nullable: true}
-    ] ++ decimals()
+    ] ++ decimals() ++ durations()
   end
 
   defp decimals do
     if Code.ensure_loaded?(Decimal), do: [{:decimal, min: 0, less_than: 1000}], else: []
   end
+
+  defp durations, do: if(Code.ensure_loaded?(Duration), do: [:duration], else: [])
 end

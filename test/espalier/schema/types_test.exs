@@ -161,6 +161,90 @@ defmodule Espalier.Schema.TypesTest do
     end
   end
 
+  describe "a duration" do
+    if Code.ensure_loaded?(Duration) do
+      @texts [
+        "P3Y6M4DT12H30M5S",
+        "PT36H",
+        "P4W",
+        "PT0S",
+        "P1Y0M2D",
+        "PT1H0M5S",
+        "P1MT1M",
+        "P2DT5S"
+      ]
+
+      test "is written as it was read", %{vocabulary: vocabulary} do
+        for text <- @texts do
+          assert accepted?([v: :duration], ~s("#{text}"), vocabulary), "#{text} is refused"
+          assert {:ok, %{v: duration}} = Schema.read([v: :duration], ~s({"v":"#{text}"}))
+          assert example(duration) == {:ok, text}
+        end
+
+        assert {:ok, %{v: %{year: 1, month: 0, day: 2, __struct__: Duration}}} =
+                 Schema.read([v: :duration], ~S({"v":"P1Y0M2D"}))
+
+        for text <- ["P", "P1DT", "P1Y2D", "P1W2D", "PT0.5S", "P-1D", "-P1D", "1D"] do
+          refute accepted?([v: :duration], ~s("#{text}"), vocabulary), "#{text} is accepted"
+        end
+      end
+
+      test "is written without zeros around it" do
+        for {text, short} <- [{"P0Y1M0DT0H1M0S", "P1MT1M"}, {"P0W", "PT0S"}, {"P01D", "P1D"}] do
+          assert {:ok, %{v: duration}} = Schema.read([v: :duration], ~s({"v":"#{text}"}))
+          assert example(duration) == {:ok, short}
+        end
+      end
+
+      test "has weeks alone, or else as days" do
+        assert example(duration(week: 2)) == {:ok, "P2W"}
+        assert example(duration(week: 2, day: 1)) == {:ok, "P15D"}
+        assert example(duration(week: 1, year: 1, hour: 3)) == {:ok, "P1Y0M7DT3H"}
+      end
+
+      test "has no sign and no fraction" do
+        assert example(duration(second: 1, microsecond: {0, 6})) == {:ok, "PT1S"}
+
+        for units <- [[day: -1], [week: -1], [second: 1, microsecond: {500_000, 1}]] do
+          assert {:error, error} = example(duration(units))
+          assert Exception.message(error) =~ "is not a value of its type"
+        end
+
+        assert {:error, _error} = example(3600)
+        assert {:error, _error} = example("PT1H")
+      end
+
+      test "of many digits is refused without reading them" do
+        text = "P" <> String.duplicate("9", 200_000) <> "D"
+        {outcome, error} = Schema.cast([v: :duration], %{"v" => text})
+        assert outcome == :error
+        assert Exception.message(error) =~ "invalid value at v: expected duration"
+      end
+
+      test "is described by an example, and is one" do
+        assert {:ok, text} = Schema.describe(v: {:duration, examples: [duration(day: 1)]})
+        assert text =~ ~S[duration like "P1DT12H" (for example "P1D")]
+      end
+
+      # What is written for the value.
+      defp example(value) do
+        with {:ok, schema} <- Schema.to_json_schema(v: {:duration, examples: [value]}) do
+          schema = schema |> JSON.encode!() |> JSON.decode!()
+          [text] = schema["properties"]["v"]["examples"]
+          {:ok, text}
+        end
+      end
+
+      # The module is not there where this file is compiled by Elixir 1.14.
+      defp duration(units), do: struct!(Duration, units)
+    else
+      test "is refused without its module" do
+        assert {:error, error} = Schema.new(v: :duration)
+        assert Exception.message(error) =~ "needs Elixir 1.17"
+      end
+    end
+  end
+
   describe "what is checked after generation" do
     test "is a rejection that says where and why" do
       schema = [n: {:array, {:integer, validate: &__MODULE__.even/1}}]
