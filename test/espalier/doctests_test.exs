@@ -25,14 +25,10 @@ defmodule Espalier.DoctestsTest do
   @moduledoc "The examples of modules whose tests are elsewhere."
   use ExUnit.Case, async: true
 
-  # The handler of the example is a local function, of which :telemetry warns.
-  @moduletag :capture_log
-
   doctest Espalier.Backend
   doctest Espalier.Backends.Local
   doctest Espalier.Request
   doctest Espalier.Result
-  if Code.ensure_loaded?(:telemetry), do: doctest(Espalier.Telemetry)
 
   doctest Espalier.CastError
   doctest Espalier.ChangesetError
