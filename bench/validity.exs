@@ -47,7 +47,7 @@ defmodule Bench.Validity do
     ]
 
     with {:ok, result} <- Espalier.generate_result(schema, "Write something.", options),
-         {:ok, []} <- Espalier.Native.schema_validate(schema, result.text, true) do
+         {:ok, []} <- Espalier.Native.schema_validate(schema, result.text, true, []) do
       {:valid, result.usage.completion_tokens}
     else
       {:ok, violations} -> {:invalid, description, seed, violations}

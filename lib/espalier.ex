@@ -89,7 +89,6 @@ defmodule Espalier do
   """
 
   alias Espalier.Backend
-  alias Espalier.Backends.Local
   alias Espalier.Error
   alias Espalier.Explanation
   alias Espalier.Request
@@ -98,7 +97,6 @@ defmodule Espalier do
   alias Espalier.Schema
   alias Espalier.Schema.Explain
   alias Espalier.Schema.Form
-  alias Espalier.Vocabulary
 
   @typedoc "A text, or messages with the roles `:system`, `:user` and `:assistant`."
   @type prompt :: String.t() | [%{role: atom | String.t(), content: String.t()}]
@@ -189,7 +187,7 @@ defmodule Espalier do
   @doc """
   Tells who keeps each rule of a schema, if this backend generates: a list of `Espalier.Explanation`.
 
-  `backend` is what the option `:backend` takes. A schema that is none, or that the backend can't keep to, raises
+  `backend` is what the option `:backend` takes, by default that of `generate/3`. A schema that is none, or that the backend can't keep to, raises
   its error.
 
       iex> rules = Espalier.explain([age: {:integer, min: 0}])
@@ -198,18 +196,12 @@ defmodule Espalier do
       iex> Enum.find(Espalier.explain(%{"maxlength" => 80}), &(&1.by == :nothing)).keyword
       "maxlength"
   """
-  @spec explain(Schema.t(), module | {module, keyword}) :: [Explanation.t()]
-  def explain(schema, backend \\ Local) do
-    [backend: backend] =
-      [backend: backend] |> Request.validate() |> Error.bang!() |> Keyword.take([:backend])
-
+  @spec explain(Schema.t(), module | {module, keyword} | nil) :: [Explanation.t()]
+  def explain(schema, backend \\ nil) do
+    options = if backend, do: [backend: backend], else: []
+    options = options |> Request.validate() |> Error.bang!()
     form = schema |> Form.new() |> Error.bang!()
-    by = if Backend.exact?(backend), do: :tokens, else: :validation
-
-    if by == :tokens,
-      do: form |> Form.to_constraint(vocabulary: Vocabulary.bytes()) |> Error.bang!()
-
-    form |> Explain.explain(by) |> Error.bang!()
+    form |> Explain.explain(Backend.exact?(options[:backend])) |> Error.bang!()
   end
 
   defp raise_error({:error, error}), do: raise(error)

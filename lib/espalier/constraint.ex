@@ -24,7 +24,6 @@ defmodule Espalier.Constraint do
 
   alias Espalier.{
     Error,
-    JSON,
     Limits,
     Native,
     Options,
@@ -32,6 +31,8 @@ defmodule Espalier.Constraint do
     SerializationError,
     Vocabulary
   }
+
+  alias Espalier.JSON.Documents
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
@@ -41,7 +42,7 @@ defmodule Espalier.Constraint do
         }
 
   @typedoc "A JSON Schema: its text, or a term that is written as JSON."
-  @type json_schema :: String.t() | JSON.Object.t() | map | boolean
+  @type json_schema :: String.t() | Espalier.JSON.Object.t() | map | boolean
 
   @derive {Inspect, except: [:ref]}
   @enforce_keys [:ref, :kind, :vocabulary]
@@ -100,7 +101,7 @@ defmodule Espalier.Constraint do
                            ],
                            documents: [
                              type:
-                               {:custom, "a map of JSON Schemas by URI", &__MODULE__.documents?/1},
+                               {:custom, "a map of JSON Schemas by URI", &Documents.documents?/1},
                              default: %{},
                              doc: """
                              Other schemas that this one refers to with `$ref`, by their URIs. The \
@@ -155,8 +156,8 @@ defmodule Espalier.Constraint do
           {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def json_schema(schema, options) do
     with {:ok, options} <- Options.validate(options, @json_schema_options),
-         {:ok, text} <- schema_text(schema),
-         {:ok, documents} <- document_texts(options[:documents]) do
+         {:ok, text} <- Documents.text(schema),
+         {:ok, documents} <- Documents.texts(options[:documents]) do
       compile(
         :json_schema,
         options,
@@ -286,24 +287,6 @@ defmodule Espalier.Constraint do
       {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
     end
   end
-
-  @doc false
-  def documents?(documents) do
-    is_map(documents) and not is_struct(documents) and
-      Enum.all?(documents, fn {uri, _schema} -> is_binary(uri) and String.valid?(uri) end)
-  end
-
-  defp document_texts(documents) do
-    Enum.reduce_while(documents, {:ok, []}, fn {uri, schema}, {:ok, texts} ->
-      case schema_text(schema) do
-        {:ok, text} -> {:cont, {:ok, [{uri, text} | texts]}}
-        {:error, error} -> {:halt, {:error, error}}
-      end
-    end)
-  end
-
-  defp schema_text(text) when is_binary(text), do: {:ok, text}
-  defp schema_text(term), do: JSON.encode(term)
 
   defp text_style(options) do
     style = if options[:style] == :generating, do: @generating, else: @matching

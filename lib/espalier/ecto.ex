@@ -112,8 +112,12 @@ defmodule Espalier.Ecto do
       "is there and not blank"
   """
   @spec explain(module, keyword) :: [Rule.t()]
-  def explain(module, options \\ []) do
-    type = module |> schema(options) |> Type.new!()
+  def explain(module, options \\ []), do: module |> schema(options) |> rules()
+
+  @doc false
+  @spec rules(t) :: [Rule.t()]
+  def rules(%__MODULE__{} = schema) do
+    type = Type.new!(schema)
     # It refuses embeds without end.
     JSONSchema.build(type)
     rules(type, [], [])

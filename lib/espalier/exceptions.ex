@@ -335,6 +335,15 @@ defmodule Espalier.Error do
   def bang!({:ok, value}), do: value
   def bang!({:error, exception}), do: raise(exception)
 
+  @doc "A place in a value, for a message."
+  @spec place([String.t() | non_neg_integer]) :: String.t()
+  def place(path), do: Enum.map_join(path, ".", &to_string/1)
+
+  @doc "A fault with its place, for a message."
+  @spec fault(%{path: [String.t() | non_neg_integer], message: String.t()}) :: String.t()
+  def fault(%{path: [], message: message}), do: message
+  def fault(%{path: path, message: message}), do: "at #{place(path)}: #{message}"
+
   @doc "A term for a message, shortened."
   @spec show(term) :: String.t()
   def show(term), do: inspect(term, limit: 10, printable_limit: 200)
@@ -419,7 +428,7 @@ defmodule Espalier.CastError do
 
   @impl true
   def message(%{path: path} = error) do
-    place = if path == [], do: "", else: " at " <> Enum.map_join(path, ".", &to_string/1)
+    place = if path == [], do: "", else: " at " <> Espalier.Error.place(path)
     says = if error.kind == :mismatch, do: "expected ", else: ""
     "invalid value#{place}: #{says}#{error.expected}, got: #{Espalier.Error.show(error.got)}"
   end
@@ -465,13 +474,8 @@ defmodule Espalier.ValidationError do
   def message(%{violations: violations}) do
     {shown, others} = Enum.split(violations, @most_shown)
     more = if others == [], do: "", else: "; and #{length(others)} more"
-    "invalid value: " <> Enum.map_join(shown, "; ", &sentence/1) <> more
+    "invalid value: " <> Enum.map_join(shown, "; ", &Espalier.Error.fault/1) <> more
   end
-
-  defp sentence(%{path: [], message: message}), do: message
-
-  defp sentence(%{path: path, message: message}),
-    do: "at #{Enum.map_join(path, ".", &to_string/1)}: #{message}"
 end
 
 defmodule Espalier.InputError do
@@ -558,7 +562,7 @@ defmodule Espalier.ChangesetError do
   def message(%{diagnostics: diagnostics}) do
     "invalid value: " <>
       Enum.map_join(diagnostics, "; ", fn %{path: path, message: message} ->
-        "#{Enum.map_join(path, ".", &to_string/1)} #{message}"
+        "#{Espalier.Error.place(path)} #{message}"
       end)
   end
 end

@@ -4,7 +4,7 @@ defmodule Espalier.Explanation do
 
     * `path` - leads to the values that it is about: keys as texts, places in arrays as integers, and `:*` for
       any key or place; `[]` is the whole value
-    * `keyword` - the keyword of JSON Schema, `"validate"` for a function of an `Espalier.Schema`, `"changeset"`
+    * `keyword` - the keyword of JSON Schema, `"false"` for a schema that is `false`, `"validate"` for a function of an `Espalier.Schema`, `"changeset"`
       for what the changeset function of an Ecto schema says, and `"constraint"` for a compiled constraint
     * `value` - the keyword's value, the function, or a sentence about the changeset function
     * `by` - who keeps it:
@@ -15,7 +15,7 @@ defmodule Espalier.Explanation do
   | `:validation` | the text is checked when it is there, and refused with all that is wrong |
   | `:function` | your function is asked when the value is there |
   | `:unseen` | your function may ask for more than can be told |
-  | `:nothing` | JSON Schema does not know the keyword: is it misspelt? |
+  | `:nothing` | the keyword states nothing: JSON Schema or its draft does not know it, or another one is missing. Is it misspelt? |
 
       iex> [rule] = Espalier.explain(%{"type" => "integer"})
       iex> {rule.path, rule.keyword, rule.value, rule.by}

@@ -22,7 +22,7 @@ defmodule Espalier.JSON do
   """
 
   alias Espalier.{Error, JSONError, Native, Options}
-  alias Espalier.JSON.{Number, Object, Violations, Writer}
+  alias Espalier.JSON.{Documents, Number, Object, Violations, Writer}
 
   @typedoc "What `decode/2` gives and `encode/1` takes; atoms other than these are written as texts."
   @type value ::
@@ -55,6 +55,11 @@ defmodule Espalier.JSON do
       type: {:in, [:assert, :ignore]},
       default: :assert,
       doc: "Whether strings have the format that the schema names."
+    ],
+    documents: [
+      type: {:custom, "a map of JSON Schemas by URI", &Documents.documents?/1},
+      default: %{},
+      doc: "Other schemas that this one refers to with `$ref`, by their URIs."
     ]
   ]
 
@@ -135,8 +140,7 @@ defmodule Espalier.JSON do
   @doc """
   Tells which parts of a value break a JSON Schema, both given as JSON texts.
 
-  The verdict is that of an independent validator. References to other documents are not fetched. At most a
-  hundred violations are told. Of `anyOf` and `oneOf` they are those
+  The verdict is that of an independent validator. Nothing is fetched. At most a hundred violations are told. Of `anyOf` and `oneOf` they are those
   of one branch, where by its types and constants no other is meant.
 
   ## Options
@@ -154,8 +158,10 @@ defmodule Espalier.JSON do
           | {:error, JSONError.t() | Espalier.SchemaError.t() | Espalier.OptionsError.t()}
   def validate(schema, instance, options \\ []) when is_binary(schema) and is_binary(instance) do
     with {:ok, options} <- Options.validate(options, @validate_options),
-         {:ok, violations} <-
-           schema |> Native.schema_validate(instance, options[:format] == :assert) |> Error.wrap() do
+         {:ok, documents} <- Documents.texts(options[:documents]),
+         formats? = options[:format] == :assert,
+         result = Native.schema_validate(schema, instance, formats?, documents),
+         {:ok, violations} <- Error.wrap(result) do
       {:ok, Violations.meant(violations)}
     end
   end

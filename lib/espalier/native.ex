@@ -51,7 +51,7 @@ defmodule Espalier.Native do
   def matcher_status(_matcher), do: not_loaded()
   def matcher_forced_tokens(_matcher), do: not_loaded()
 
-  def schema_validate(_schema, _instance, _formats?), do: not_loaded()
+  def schema_validate(_schema, _instance, _formats?, _documents), do: not_loaded()
 
   def model_load(_path, _options), do: not_loaded()
   def model_info(_model), do: not_loaded()

@@ -4,6 +4,7 @@ defmodule Espalier.Repair do
 
   alias Espalier.CastError
   alias Espalier.ChangesetError
+  alias Espalier.Error
   alias Espalier.JSONError
   alias Espalier.Request
   alias Espalier.ValidationError
@@ -44,11 +45,6 @@ defmodule Espalier.Repair do
   defp listed(faults) do
     {told, others} = Enum.split(faults, @most_told)
     more = if others == [], do: [], else: ["and #{length(others)} more faults"]
-    Enum.map(told, &sentence/1) ++ more
+    Enum.map(told, &Error.fault/1) ++ more
   end
-
-  defp sentence(%{path: [], message: message}), do: message
-
-  defp sentence(%{path: path, message: message}),
-    do: "#{Enum.map_join(path, ".", &to_string/1)}: #{message}"
 end

@@ -30,7 +30,7 @@ defmodule Espalier.Request do
   """
 
   alias Espalier.Backends.Local
-  alias Espalier.Constraint
+  alias Espalier.JSON.Documents
   alias Espalier.Options
   alias Espalier.Prompt
   alias Espalier.Sampling
@@ -59,7 +59,7 @@ defmodule Espalier.Request do
       doc: "Whether strings have the format that the schema names, as in `Espalier.Constraint`."
     ],
     documents: [
-      type: {:custom, "a map of JSON Schemas by URI", &Constraint.documents?/1},
+      type: {:custom, "a map of JSON Schemas by URI", &Documents.documents?/1},
       doc: "Other schemas that a JSON Schema refers to, as in `Espalier.Constraint`."
     ]
   ]

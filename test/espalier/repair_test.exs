@@ -51,8 +51,8 @@ defmodule Espalier.RepairTest do
 
            That is not valid:
 
-           - name: "" is shorter than 1 character
-           - age: -5 is less than the minimum of 0
+           - at name: "" is shorter than 1 character
+           - at age: -5 is less than the minimum of 0
 
            Write the whole value again, corrected, and nothing else.\
            """
@@ -191,8 +191,8 @@ defmodule Espalier.RepairTest do
     text = ~s([#{Enum.map_join(1..50, ",", fn _index -> "null" end)}])
     assert {:error, error} = Espalier.Schema.read(~s({"items": {"type": "integer"}}), text)
     message = Repair.message(error)
-    assert message =~ "- 19: null is not of type"
-    refute message =~ "- 20: null"
+    assert message =~ "- at 19: null is not of type"
+    refute message =~ "- at 20: null"
     assert message =~ "- and 30 more faults"
   end
 end

@@ -24,7 +24,7 @@ defmodule Espalier.ValidityTest do
       for seed <- 1..4 do
         options = [model: model, seed: seed, temperature: 1.5, max_tokens: 120]
         assert {:ok, result} = Espalier.generate_result(@schema, "Write something.", options)
-        assert Native.schema_validate(@schema, result.text, true) == {:ok, []}, result.text
+        assert Native.schema_validate(@schema, result.text, true, []) == {:ok, []}, result.text
       end
     end
   end
@@ -39,7 +39,7 @@ defmodule Espalier.ValidityTest do
       case Espalier.generate_result(schema, "Write something.", options) do
         {:ok, result} ->
           assert result.usage.completion_tokens <= max_tokens
-          assert Native.schema_validate(schema, result.text, true) == {:ok, []}, result.text
+          assert Native.schema_validate(schema, result.text, true, []) == {:ok, []}, result.text
 
         {:error, error} ->
           assert %Espalier.GenerationError{kind: :truncated} = error

@@ -3,114 +3,151 @@ defmodule Espalier.Schema.Explain do
   # Which rules a schema has, and who keeps each: the keywords of its JSON Schema, and the functions that are
   # asked for more.
   #
-  # What a reference leads to is told where it is met first.
+  # What a reference leads to is told where it is met first. Which keywords state nothing the engine knows.
 
+  alias Espalier.Constraint
   alias Espalier.Explanation
   alias Espalier.JSON.Object
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Form
   alias Espalier.Schema.Type
+  alias Espalier.Vocabulary
 
   @annotations ~w($schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions
                   title description default example examples deprecated readOnly writeOnly contentEncoding
                   contentMediaType contentSchema)
 
-  @keywords ~w(type enum const multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength
-               pattern format minItems maxItems uniqueItems minContains maxContains minProperties maxProperties
-               required dependentRequired dependentSchemas dependencies not if then else contains propertyNames
-               additionalItems unevaluatedItems unevaluatedProperties nullable $ref $dynamicRef $recursiveRef)
+  # What a validator may do all the same.
+  @beyond_the_engine [:unsupported_keyword, :unsupported_regex, :limit_exceeded]
 
-  @doc "The rules of a form, given who keeps those of its JSON Schema."
-  @spec explain(Form.t(), :tokens | :validation) ::
-          {:ok, [Explanation.t()]} | {:error, Exception.t()}
-  def explain(%Form{kind: :constraint, content: constraint}, _by),
-    do: {:ok, [rule([], "constraint", constraint, :tokens)]}
+  @doc "The rules of a form, given whether tokens keep those of its JSON Schema, or else a validator."
+  @spec explain(Form.t(), boolean) :: {:ok, [Explanation.t()]} | {:error, Exception.t()}
+  def explain(%Form{} = form, exact?) do
+    by = if exact?, do: :tokens, else: :validation
 
-  def explain(%Form{kind: :regex, content: source}, by),
+    with {:ok, unknown} <- unknown(form, exact?), do: rules(form, by, unknown)
+  end
+
+  defp unknown(form, exact?) do
+    case Form.to_constraint(form, vocabulary: Vocabulary.bytes()) do
+      {:ok, constraint} -> {:ok, Constraint.unknown_keywords(constraint)}
+      {:error, %{kind: kind}} when not exact? and kind in @beyond_the_engine -> {:ok, []}
+      {:error, _error} = error -> error
+    end
+  end
+
+  defp rules(%Form{kind: :constraint, content: constraint}, by, _unknown),
+    do: {:ok, [rule([], "constraint", constraint, by)]}
+
+  defp rules(%Form{kind: :regex, content: source}, by, _unknown),
     do: {:ok, [rule([], "pattern", source, by)]}
 
-  def explain(%Form{} = form, by) do
+  defp rules(form, by, unknown) do
     with {:ok, schema} <- Form.to_json_schema(form) do
-      {rules, _seen} = walk(schema, [], %{root: schema, by: by}, [""])
+      context = %{root: schema, by: by, unknown: MapSet.new(unknown)}
+      {rules, _seen} = walk(schema, {[], ""}, context, [""])
       {:ok, rules ++ functions(form)}
     end
   end
 
-  defp walk(%Object{members: members}, path, context, seen) do
+  # A place is where the values are and where their schema is.
+  defp walk(%Object{members: members}, {path, pointer}, context, seen) do
     Enum.flat_map_reduce(members, seen, fn {keyword, value}, seen ->
-      keyword(keyword, value, path, context, seen)
+      pointer = child(pointer, keyword)
+
+      cond do
+        pointer in context.unknown -> {[rule(path, keyword, value, :nothing)], seen}
+        keyword in @annotations -> {[], seen}
+        true -> keyword(keyword, value, {path, pointer}, context, seen)
+      end
     end)
   end
 
-  defp walk(true, _path, _context, seen), do: {[], seen}
-  defp walk(value, path, context, seen), do: {[rule(path, "false", value, context.by)], seen}
+  defp walk(true, _place, _context, seen), do: {[], seen}
+  defp walk(value, {path, _}, context, seen), do: {[rule(path, "false", value, context.by)], seen}
 
-  defp keyword(keyword, _value, _path, _context, seen) when keyword in @annotations,
-    do: {[], seen}
+  defp keyword("properties", %Object{members: members}, place, context, seen),
+    do: each(members, & &1, place, context, seen)
 
-  defp keyword("properties", %Object{members: members}, path, context, seen),
-    do: each(members, path, context, seen)
-
-  defp keyword("patternProperties", %Object{members: members} = value, path, context, seen) do
-    members = Enum.map(members, fn {_pattern, schema} -> {:*, schema} end)
-    {rules, seen} = each(members, path, context, seen)
-    {[rule(path, "patternProperties", value, context.by) | rules], seen}
+  defp keyword("patternProperties", %Object{members: members} = value, place, context, seen) do
+    {rules, seen} = each(members, fn _pattern -> :* end, place, context, seen)
+    {[told("patternProperties", value, place, context) | rules], seen}
   end
 
-  defp keyword("additionalProperties", %Object{} = schema, path, context, seen),
-    do: walk(schema, path ++ [:*], context, seen)
+  defp keyword(keyword, %Object{} = schema, {path, pointer}, context, seen)
+       when keyword in ["additionalProperties", "items"],
+       do: walk(schema, {path ++ [:*], pointer}, context, seen)
 
-  defp keyword("items", %Object{} = schema, path, context, seen),
-    do: walk(schema, path ++ [:*], context, seen)
-
-  defp keyword(keyword, items, path, context, seen)
+  defp keyword(keyword, items, place, context, seen)
        when keyword in ["prefixItems", "items"] and is_list(items),
-       do: items |> Enum.with_index(&{&2, &1}) |> each(path, context, seen)
+       do: items |> indexed() |> each(& &1, place, context, seen)
 
-  defp keyword("allOf", schemas, path, context, seen) when is_list(schemas),
-    do: Enum.flat_map_reduce(schemas, seen, &walk(&1, path, context, &2))
+  defp keyword("allOf", schemas, place, context, seen),
+    do: branches(schemas, place, context, seen)
 
-  defp keyword(keyword, schemas, path, context, seen)
-       when keyword in ["anyOf", "oneOf"] and is_list(schemas) do
-    {rules, seen} = Enum.flat_map_reduce(schemas, seen, &walk(&1, path, context, &2))
-    {[rule(path, keyword, schemas, context.by) | rules], seen}
+  defp keyword(keyword, schemas, place, context, seen) when keyword in ["anyOf", "oneOf"] do
+    {rules, seen} = branches(schemas, place, context, seen)
+    {[told(keyword, schemas, place, context) | rules], seen}
   end
 
-  defp keyword("$ref", "#" <> pointer = reference, path, context, seen) do
+  defp keyword("$ref", "#" <> fragment = reference, {path, _} = place, context, seen) do
+    pointer = URI.decode(fragment)
     target = at(context.root, pointer)
 
     cond do
       pointer in seen -> {[], seen}
-      target == nil -> {[rule(path, "$ref", reference, context.by)], seen}
-      true -> walk(target, path, context, [pointer | seen])
+      target == nil -> {[told("$ref", reference, place, context)], seen}
+      true -> walk(target, {path, pointer}, context, [pointer | seen])
     end
   end
 
-  defp keyword(keyword, value, path, context, seen)
-       when keyword in @keywords or
-              (keyword in ~w(additionalProperties items) and is_boolean(value)),
-       do: {[rule(path, keyword, value, context.by)], seen}
+  defp keyword(keyword, value, place, context, seen),
+    do: {[told(keyword, value, place, context)], seen}
 
-  defp keyword(keyword, value, path, _context, seen),
-    do: {[rule(path, keyword, value, :nothing)], seen}
-
-  defp each(members, path, context, seen) do
+  defp each(members, step, {path, pointer}, context, seen) do
     Enum.flat_map_reduce(members, seen, fn {key, schema}, seen ->
-      walk(schema, path ++ [key], context, seen)
+      walk(schema, {path ++ [step.(key)], child(pointer, key)}, context, seen)
     end)
   end
 
-  # What a JSON Pointer in a URI leads to.
+  defp branches(schemas, {path, pointer}, context, seen) do
+    Enum.flat_map_reduce(indexed(schemas), seen, fn {index, schema}, seen ->
+      walk(schema, {path, child(pointer, index)}, context, seen)
+    end)
+  end
+
+  defp indexed(list), do: Enum.with_index(list, &{&2, &1})
+
+  defp child(pointer, token) do
+    token = token |> to_string() |> String.replace("~", "~0") |> String.replace("/", "~1")
+    pointer <> "/" <> token
+  end
+
+  # What a JSON Pointer leads to.
   defp at(root, pointer) do
-    ["" | tokens] = pointer |> URI.decode() |> String.split("/")
-
-    Enum.reduce(tokens, root, fn token, value ->
+    pointer
+    |> String.split("/")
+    |> tl()
+    |> Enum.reduce(root, fn token, value ->
       key = token |> String.replace("~1", "/") |> String.replace("~0", "~")
-
-      if is_struct(value, Object),
-        do: value.members |> List.keyfind(key, 0, {key, nil}) |> elem(1)
+      member(value, key)
     end)
   end
+
+  defp member(%Object{members: members}, key),
+    do: members |> List.keyfind(key, 0, {key, nil}) |> elem(1)
+
+  defp member(items, key) when is_list(items) do
+    case Integer.parse(key) do
+      {index, ""} -> Enum.at(items, index)
+      _no_index -> nil
+    end
+  end
+
+  defp member(_value, _key), do: nil
+
+  defp told(keyword, value, {path, _pointer}, context),
+    do: rule(path, keyword, value, context.by)
 
   defp functions(%Form{kind: :typed, content: type}), do: functions(type, [], [])
   defp functions(%Form{}), do: []
@@ -151,13 +188,7 @@ defmodule Espalier.Schema.Explain do
   defp validated(%{validate: function}, path), do: [rule(path, "validate", function, :function)]
 
   defp changeset(schema, path) do
-    options =
-      schema
-      |> Map.from_struct()
-      |> Map.delete(:module)
-      |> Enum.reject(&(elem(&1, 1) in [nil, []]))
-
-    for told <- Espalier.Ecto.explain(schema.module, options), told.by != :tokens do
+    for told <- Espalier.Ecto.rules(schema), told.by != :tokens do
       by = if told.by == :after, do: :function, else: :unseen
       rule(path ++ Enum.map(told.path, &Atom.to_string/1), "changeset", told.text, by)
     end

@@ -195,8 +195,8 @@ defmodule Espalier.Schema.Form do
   @doc """
   Whether a text is a value of the schema, exactly.
 
-  Of an Ecto schema that is its changeset function's matter, which makes the value. `options` has the
-  `:format` of `Espalier.Constraint.json_schema/2`.
+  Of an Ecto schema that is its changeset function's matter, which makes the value. `options` may
+  have the `:format` and the `:documents` of `Espalier.Constraint.json_schema/2`.
   """
   @spec validate(t, String.t(), keyword) :: :ok | {:error, Exception.t()}
   def validate(form, text, options \\ [])

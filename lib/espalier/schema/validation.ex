@@ -20,7 +20,7 @@ defmodule Espalier.Schema.Validation do
     do: check_json(JSON.encode!(schema), text, options)
 
   def check_json(schema, text, options) do
-    case JSON.validate(schema, text, Keyword.take(options, [:format])) do
+    case JSON.validate(schema, text, Keyword.take(options, [:format, :documents])) do
       {:ok, []} -> :ok
       {:ok, violations} -> {:error, error(violations, JSON.decode!(text, numbers: :exact))}
       {:error, _error} = error -> error

@@ -1,7 +1,7 @@
-//! `Espalier.JSON.validate/2`: which parts of a value break a schema, told by an independent validator.
+//! `Espalier.JSON.validate/3`: which parts of a value break a schema, told by an independent validator.
 
-use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, ReferencingError, Registry, ValidationError};
 use rustler::{Binary, NifMap};
 use serde_json::Value;
 
@@ -37,17 +37,30 @@ fn schema_validate(
     schema: Binary,
     instance: Binary,
     asserts_formats: bool,
+    documents: Vec<(&str, &str)>,
 ) -> Result<Vec<Violation>, Fault> {
     let (schema, instance) = (schema.as_slice(), instance.as_slice());
     guard::with_large_stack(|| {
         let schema = parse(schema)?;
         let instance = parse(instance)?;
+        let registry = registry(&schema, &documents)?;
         let options = jsonschema::options().should_validate_formats(asserts_formats);
-        let validator = options.build(&schema).map_err(|error| invalid_schema(&error))?;
+        let validator = options.with_registry(&registry).build(&schema);
+        let validator = validator.map_err(|error| invalid_schema(&error))?;
         let errors = validator.iter_errors(&instance).take(MAX_VIOLATIONS);
         let mut left = MAX_WITH_BRANCHES;
         Ok(errors.map(|error| Violation::new(&error, &schema, &mut left)).collect())
     })
+}
+
+/// The documents that a schema may refer to, in its draft where they name none.
+fn registry<'a>(schema: &Value, documents: &[(&str, &str)]) -> Result<Registry<'a>, Fault> {
+    let mut registry = Registry::new().draft(Draft::default().detect(schema));
+    for (uri, text) in documents {
+        let document = parse(text.as_bytes())?;
+        registry = registry.add(uri, document).map_err(|error| invalid_document(&error))?;
+    }
+    registry.prepare().map_err(|error| invalid_document(&error))
 }
 
 impl Violation {
@@ -101,6 +114,10 @@ fn shorten(mut text: String) -> String {
 
 fn parse(text: &[u8]) -> Result<Value, Fault> {
     serde_json::from_slice(text).map_err(|error| crate::json::fault(&error))
+}
+
+fn invalid_document(error: &ReferencingError) -> Fault {
+    Fault::new(atoms::invalid_schema(), format!("invalid schema: {error}"), [])
 }
 
 fn invalid_schema(error: &ValidationError) -> Fault {

@@ -51,6 +51,29 @@ defmodule Espalier.Schema.ExplainTest do
              |> Enum.sort()
   end
 
+  test "tells what states nothing in the draft of the schema" do
+    schema = """
+    {"$schema": "http://json-schema.org/draft-07/schema#", "then": {"minLength": 1}, "format": "colour",
+     "dependentRequired": {"a": ["b"]}, "minItems": 1,
+     "properties": {"a/b": {"minContains": 2, "maxLength": 3}},
+     "items": [{"$ref": "#/items/1"}, {"pattren": "a"}]}
+    """
+
+    told = rules(schema)
+
+    assert for({path, keyword, _value, :nothing} <- told, do: {path, keyword}) |> Enum.sort() == [
+             {[], "dependentRequired"},
+             {[], "format"},
+             {[], "then"},
+             {[0], "pattren"},
+             {[1], "pattren"},
+             {["a/b"], "minContains"}
+           ]
+
+    assert for({path, keyword, _value, :tokens} <- told, do: {path, keyword}) ==
+             [{[], "minItems"}, {["a/b"], "maxLength"}]
+  end
+
   test "follows each reference once, at the place where it is met first" do
     schema = """
     {"properties": {"left": {"$ref": "#/$defs/a~1b"}, "right": {"$ref": "#/$defs/a~1b"}, "self": {"$ref": "#"}},
@@ -85,6 +108,12 @@ defmodule Espalier.Schema.ExplainTest do
     end
   end
 
+  test "a validator may keep what tokens can't" do
+    schema = %{"pattern" => "(a)\\1"}
+    assert_raise SchemaError, fn -> rules(schema) end
+    assert rules(schema, StubBackend) == [{[], "pattern", "(a)\\1", :validation}]
+  end
+
   test "raises what is the matter with a schema" do
     assert_raise SchemaError, ~r/no value/, fn ->
       rules(%{"type" => "integer", "enum" => ["a"]})
@@ -92,6 +121,7 @@ defmodule Espalier.Schema.ExplainTest do
 
     assert_raise SchemaError, fn -> rules(%{"type" => "integr"}) end
     assert_raise SchemaError, fn -> rules(String) end
+    assert_raise SchemaError, fn -> rules(%{"type" => "integr"}, StubBackend) end
     assert_raise OptionsError, fn -> rules([a: :integer], "local") end
   end
 end

@@ -50,7 +50,7 @@ defmodule Espalier.Schema.PropertyTest do
     assert Membership.member?(type, result.value), shown
     {:ok, schema} = Schema.to_json_schema(fields)
     written = type |> Dump.dump(result.value) |> JSON.encode!()
-    assert {:ok, []} = Native.schema_validate(JSON.encode!(schema), written, true), shown
+    assert {:ok, []} = Native.schema_validate(JSON.encode!(schema), written, true, []), shown
     assert Schema.read(fields, written) == {:ok, result.value}, shown
 
     assert keys(result.text) == Enum.map(fields, fn {name, _type} -> Atom.to_string(name) end),

@@ -133,6 +133,26 @@ defmodule Espalier.Schema.ValidationTest do
       assert {:error, %ValidationError{}} = Espalier.generate({:regex, "[0-9]+"}, "?", stub)
     end
 
+    test "has its schema refer to other documents" do
+      schema =
+        ~s({"$schema":"http://json-schema.org/draft-07/schema#","properties":{"age":{"$ref":"urn:age"}}})
+
+      documents = %{"urn:age" => %{"minimum" => 0, "dependentRequired" => %{"a" => ["b"]}}}
+      stub = [documents: documents, backend: {StubBackend, pieces: [~s({"age":-5})]}]
+
+      assert {:error, %ValidationError{violations: [violation]}} =
+               Espalier.generate(schema, "?", stub)
+
+      assert %{path: ["age"], keyword: "minimum", got: "-5"} = violation
+
+      # Of a document that names no draft it is that of the schema.
+      stub = [documents: documents, backend: {StubBackend, pieces: [~s({"age":{"a":1}})]}]
+      assert Espalier.generate(schema, "?", stub) == {:ok, %{"age" => %{"a" => 1}}}
+
+      stub = [backend: {StubBackend, pieces: [~s({"age":5})]}]
+      assert {:error, %SchemaError{}} = Espalier.generate(schema, "?", stub)
+    end
+
     test "has formats checked where they are asserted" do
       schema = ~s({"type":"string","format":"date"})
       stub = [backend: {StubBackend, pieces: [~s("soon")]}]
