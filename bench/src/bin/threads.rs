@@ -22,8 +22,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Instant;
-use std::{iter, thread};
+use std::time::{Duration, Instant};
+use std::{hint, iter, thread};
 
 use anyhow::{Context, Result};
 use bench::cases::{self, TokenizedCase};
@@ -63,9 +63,11 @@ struct Warmed {
     warm: Vec<Constraint>,
 }
 
-/// Enough texts are walked with a warm constraint that they have so many tokens together: much less is over
-/// before the scheduler gives each thread a core of its own.
-const N_WARM_TOKENS: usize = 500_000;
+/// Enough texts are walked with a warm constraint that they have so many tokens together.
+const N_WARM_TOKENS: usize = 1_000_000;
+/// So long threads are busy before the clock starts, since the scheduler takes a while until it gives each
+/// a core of its own.
+const SETTLING: Duration = Duration::from_millis(50);
 /// Texts of fewer or more tokens are not taken.
 const N_TOKENS: RangeInclusive<usize> = 100..=1000;
 
@@ -243,6 +245,10 @@ fn walk_all(constraints: &[Constraint], queue: &[&[u32]]) -> Result<f64> {
     let (next, barrier) = (AtomicUsize::new(0), Barrier::new(constraints.len()));
     let run = |constraint: &Constraint| -> Result<[Instant; 2]> {
         barrier.wait();
+        let settled = Instant::now() + SETTLING;
+        while Instant::now() < settled {
+            hint::spin_loop();
+        }
         let start = Instant::now();
         while let Some(text) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
             walk(constraint, text)?;

@@ -66,7 +66,7 @@ fn constraint_serialize(env: Env<'_>, constraint: ResourceArc<ConstraintRef>) ->
 fn constraint_deserialize(vocabulary: ResourceArc<VocabularyRef>, bytes: Binary) -> Compiled {
     let bytes = bytes.as_slice();
     let constraint = guard::with_large_stack(|| Ok(Constraint::from_bytes(bytes, &vocabulary.0)?))?;
-    Ok(ResourceArc::new(ConstraintRef(constraint)))
+    Ok(ResourceArc::new(ConstraintRef(constraint.into())))
 }
 
 /// What it was compiled from.
@@ -94,7 +94,7 @@ fn compile(
         let compiler = Compiler::new(&vocabulary.0).limits(limits).cancellation(cancellation);
         Ok(function(compiler)?)
     })?;
-    Ok(ResourceArc::new(ConstraintRef(constraint)))
+    Ok(ResourceArc::new(ConstraintRef(constraint.into())))
 }
 
 struct Options(JsonSchemaOptions);

@@ -20,6 +20,7 @@ mod limits;
 mod matcher;
 mod model;
 mod packed;
+mod reaper;
 mod resources;
 mod schema;
 mod vocabulary;

@@ -13,7 +13,7 @@ use crate::resources::{ConstraintRef, MatcherRef};
 
 #[rustler::nif]
 fn matcher_new(constraint: ResourceArc<ConstraintRef>) -> Result<ResourceArc<MatcherRef>, Fault> {
-    guard::catch(|| Ok(ResourceArc::new(MatcherRef(Mutex::new(constraint.0.matcher())))))
+    guard::catch(|| Ok(ResourceArc::new(MatcherRef(Mutex::new(constraint.0.matcher()).into()))))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -36,7 +36,7 @@ fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<
     let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
     let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads };
     let model = guard::with_own_thread(|| Ok(Model::load(Path::new(path), &options)?))?;
-    let model = ResourceArc::new(ModelRef(model));
+    let model = ResourceArc::new(ModelRef(model.into()));
     if env.monitor(&model, &env.pid()).is_none() {
         model.0.stop();
     }

@@ -1,4 +1,4 @@
-//! What Elixir holds references to. Immutable things need no lock.
+//! What Elixir holds references to. Immutable things need no lock; the large ones are freed by the reaper.
 //!
 //! Each is declared safe to look at after a panic: what is immutable stays whole, and a matcher
 //! that a panic left half changed is behind a poisoned mutex.
@@ -11,14 +11,16 @@ use espalier_constraint::{Cancellation, Constraint, Matcher, Vocabulary};
 use espalier_inference::{Generation, Model};
 use rustler::{Env, LocalPid, Monitor, Resource};
 
-pub(crate) struct VocabularyRef(pub(crate) Arc<Vocabulary>);
+use crate::reaper::Reaped;
+
+pub(crate) struct VocabularyRef(pub(crate) Reaped<Arc<Vocabulary>>);
 
 #[rustler::resource_impl]
 impl Resource for VocabularyRef {}
 
 impl RefUnwindSafe for VocabularyRef {}
 
-pub(crate) struct ConstraintRef(pub(crate) Constraint);
+pub(crate) struct ConstraintRef(pub(crate) Reaped<Constraint>);
 
 #[rustler::resource_impl]
 impl Resource for ConstraintRef {}
@@ -39,7 +41,7 @@ impl Resource for CompilationRef {
 impl RefUnwindSafe for CompilationRef {}
 
 /// Locked for the length of one call, on dirty schedulers only.
-pub(crate) struct MatcherRef(pub(crate) Mutex<Matcher>);
+pub(crate) struct MatcherRef(pub(crate) Reaped<Mutex<Matcher>>);
 
 #[rustler::resource_impl]
 impl Resource for MatcherRef {}
@@ -47,7 +49,7 @@ impl Resource for MatcherRef {}
 impl RefUnwindSafe for MatcherRef {}
 
 /// A served model. It stops when the process that loaded it ends.
-pub(crate) struct ModelRef(pub(crate) Model);
+pub(crate) struct ModelRef(pub(crate) Reaped<Model>);
 
 #[rustler::resource_impl]
 impl Resource for ModelRef {

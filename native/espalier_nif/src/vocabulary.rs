@@ -82,7 +82,7 @@ fn vocabulary_token_bytes(
 }
 
 pub(crate) fn resource(vocabulary: Arc<Vocabulary>) -> ResourceArc<VocabularyRef> {
-    ResourceArc::new(VocabularyRef(vocabulary))
+    ResourceArc::new(VocabularyRef(vocabulary.into()))
 }
 
 /// The bytes as a binary of their own.
