@@ -39,7 +39,10 @@ defmodule Espalier.DoctestsTest do
   doctest Espalier.ModelError
   doctest Espalier.NativeError
   doctest Espalier.OptionsError
+  doctest Espalier.ProviderError
+  doctest Espalier.RefusalError
   doctest Espalier.SchemaError
   doctest Espalier.SerializationError
+  doctest Espalier.TransportError
   doctest Espalier.VocabularyError
 end
