@@ -27,6 +27,7 @@ defmodule Espalier do
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
+    * `Espalier.Reply` - reads what a model wrote without a constraint
     * `Espalier.Explanation` - who keeps a rule of a schema
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
     * `Espalier.Sampling` - how tokens are drawn

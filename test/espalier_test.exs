@@ -45,7 +45,7 @@ defmodule EspalierTest do
     end
 
     test "returns what goes wrong" do
-      assert {:error, %JSONError{}} = Espalier.generate(City, "?", stub(pieces: ["{"]))
+      assert {:error, %JSONError{}} = Espalier.generate(City, "?", stub(pieces: ["Hm."]))
 
       assert {:error, %ValidationError{violations: [%{path: [], keyword: "required"}, _size]}} =
                Espalier.generate(City, "?", stub(pieces: ["{}"]))
@@ -174,7 +174,7 @@ defmodule EspalierTest do
       assert result.finish_reason == :stop
       assert result.usage == %{prompt_tokens: 1, completion_tokens: 2, forced_tokens: 1, steps: 1}
       assert result.seed == 7
-      assert result.attempts == [%{text: result.text, error: nil, usage: result.usage}]
+      assert result.attempts == [%{text: result.text, error: nil, fixes: [], usage: result.usage}]
     end
   end
 

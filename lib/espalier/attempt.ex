@@ -5,6 +5,7 @@ defmodule Espalier.Attempt do
 
   alias Espalier.Backend
   alias Espalier.GenerationError
+  alias Espalier.Reply
   alias Espalier.Request
   alias Espalier.Schema.Form
   alias Espalier.UTF8
@@ -47,12 +48,13 @@ defmodule Espalier.Attempt do
   defp step({:done, info}, attempt) do
     text = IO.iodata_to_binary([attempt.text | if(attempt.rest == "", do: "", else: "\uFFFD")])
 
-    with :ok <- validate(text, attempt.request),
-         {:ok, value} <- Form.read(attempt.request.schema, text) do
-      {[{:value, value, text, info}], %{attempt | ended?: true}}
-    else
-      {:error, error} -> {[{:refused, error, text, info}], %{attempt | ended?: true}}
-    end
+    event =
+      case read(text, info.finish_reason, attempt.request) do
+        {:ok, value, fixes} -> {:value, value, text, Map.put(info, :fixes, fixes)}
+        {:error, error} -> {:refused, error, text, Map.put(info, :fixes, [])}
+      end
+
+    {[event], %{attempt | ended?: true}}
   end
 
   defp step({:error, error}, attempt),
@@ -66,10 +68,32 @@ defmodule Espalier.Attempt do
     {[{:error, %{error | text: IO.iodata_to_binary(attempt.text)}}], attempt}
   end
 
-  defp validate(text, request) do
-    if Backend.exact?(request.backend),
-      do: :ok,
-      else: Form.validate(request.schema, text, request.text_options)
+  defp read(text, finish_reason, request) do
+    with {:ok, text, fixes} <- text |> value_text(request) |> whole(finish_reason, text, request),
+         {:ok, value} <- Form.read(request.schema, text),
+         do: {:ok, value, fixes}
+  end
+
+  defp value_text(text, request) do
+    if Backend.exact?(request.backend) do
+      {:ok, text, []}
+    else
+      options = Keyword.take(request.text_options, [:format, :documents])
+      Reply.read(request.schema, text, [strict: request.strict] ++ options)
+    end
+  end
+
+  # What was cut off is not closed in silence: there may be more to it.
+  defp whole({:ok, value_text, fixes}, :max_tokens, text, request) do
+    if :truncated in fixes, do: truncated(text, request), else: {:ok, value_text, fixes}
+  end
+
+  defp whole({:error, _error}, :max_tokens, text, request), do: truncated(text, request)
+  defp whole(result, :stop, _text, _request), do: result
+
+  defp truncated(text, request) do
+    message = "the text was cut off at max_tokens (#{request.max_tokens}) before it was a value"
+    {:error, %GenerationError{kind: :truncated, message: message, text: text}}
   end
 
   # How far the text got, where the backend left that to its caller.

@@ -216,7 +216,7 @@ defmodule Espalier.GenerationError do
   | `:invalid_prompt` | the prompt is empty, not UTF-8, or no prompt at all: `detail` |
   | `:encoding_failed` | the tokenizer can't read the prompt: `detail` |
   | `:prompt_too_long` | the prompt does not fit the model: `length`, `max_length` in tokens |
-  | `:truncated` | not even the shortest completion fits `max_tokens`: `text` is what there is |
+  | `:truncated` | the text was cut off at `max_tokens` before it was a value, or not even the shortest completion fits: `text` is what there is |
   | `:cancelled` | the generation was cancelled |
   | `:timeout` | no answer within the time allowed: `text` is what there is |
   | `:incomplete` | the backend broke off: `text` is what there is |

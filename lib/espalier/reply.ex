@@ -66,13 +66,15 @@ defmodule Espalier.Reply do
   | `:enum_case` | `"HIGH"` for `"high"` | the one member that differs in case only |
   | `:null_to_absent` | `null` for what may be absent but not `null` | left out |
 
-  What Ecto schemas admit is their changeset function's matter, which casts by itself: of those the first
-  candidate counts.
+  Of an Ecto schema a value is one that its changeset function takes.
 
   Replies are read in time that grows as their length does, and no deeper than `Espalier.JSON.decode/2` does.
   """
 
+  alias Espalier.CastError
+  alias Espalier.ChangesetError
   alias Espalier.JSON
+  alias Espalier.JSON.Documents
   alias Espalier.Options
   alias Espalier.Reply.Candidate
   alias Espalier.Reply.Coercion
@@ -99,6 +101,10 @@ defmodule Espalier.Reply do
       type: {:in, [:assert, :ignore]},
       default: :assert,
       doc: "Whether `format` asserts, as in `Espalier.Constraint.json_schema/2`."
+    ],
+    documents: [
+      type: {:custom, "a map of JSON Schemas by URI", &Documents.documents?/1},
+      doc: "Other schemas that a JSON Schema refers to, as in `Espalier.Constraint`."
     ]
   ]
 
@@ -165,14 +171,17 @@ defmodule Espalier.Reply do
 
   defp coerced(form, checked, options) do
     Enum.find_value(checked, fn {candidate, {:error, error}} ->
-      with %ValidationError{} <- error,
-           {:ok, text, fixes} <- Coercion.coerce(form, candidate.text, options) do
+      with true <- value_error?(error),
+           {:ok, text, fixes} <- Coercion.coerce(form, candidate.text, options),
+           :ok <- Form.validate(form, text, options) do
         {:ok, text, Fixes.sort(candidate.fixes ++ fixes)}
       else
         _no_value -> nil
       end
     end)
   end
+
+  defp value_error?(%error{}), do: error in [CastError, ChangesetError, ValidationError]
 
   # What is wrong with the schema itself comes before all else.
   defp n_violations({:error, %ValidationError{violations: violations}}), do: length(violations)

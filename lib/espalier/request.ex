@@ -7,7 +7,7 @@ defmodule Espalier.Request do
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
-    * `model`, `max_tokens`, `max_attempts`, `template`, `timeout` - options of `Espalier.generate/3`; when a
+    * `model`, `max_tokens`, `max_attempts`, `strict`, `template`, `timeout` - options of `Espalier.generate/3`; when a
       value is asked for again, `timeout` is what is left
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
 
@@ -88,6 +88,14 @@ defmodule Espalier.Request do
                of yours refuses a value.\
                """
              ],
+             strict: [
+               type: :boolean,
+               default: false,
+               doc: """
+               Whether a text is taken as it is or refused. Otherwise one that no constraint held is read with \
+               patience, see `Espalier.Reply`; the result tells what was done to it.\
+               """
+             ],
              template: [
                type: :boolean,
                default: true,
@@ -107,6 +115,7 @@ defmodule Espalier.Request do
     :sampling,
     :max_tokens,
     :max_attempts,
+    :strict,
     :timeout,
     :template
   ]
@@ -121,6 +130,7 @@ defmodule Espalier.Request do
           sampling: Sampling.t(),
           max_tokens: pos_integer,
           max_attempts: pos_integer,
+          strict: boolean,
           timeout: timeout,
           template: boolean,
           text_options: keyword,

@@ -4,6 +4,8 @@ defmodule Espalier.Result do
 
     * `value` - what `Espalier.generate/3` returns
     * `text` - what the model wrote
+    * `fixes` - what had to be done to the text to read it, as in `Espalier.Reply`; nothing where tokens are
+      constrained
     * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
     * `usage` - what was counted in all attempts, see `t:usage/0`
     * `seed` - the seed of the random choices: the same one gives the same text again
@@ -31,18 +33,24 @@ defmodule Espalier.Result do
           steps: non_neg_integer
         }
 
-  @typedoc "What the model wrote, and why it was refused; `nil` if it was not."
-  @type attempt :: %{text: String.t(), error: Exception.t() | nil, usage: usage}
+  @typedoc "What the model wrote, why it was refused (`nil` if it was not), and what was done to read it."
+  @type attempt :: %{
+          text: String.t(),
+          error: Exception.t() | nil,
+          fixes: [Espalier.Reply.fix()],
+          usage: usage
+        }
 
   @type t :: %__MODULE__{
           value: term,
           text: String.t(),
+          fixes: [Espalier.Reply.fix()],
           finish_reason: :stop | :max_tokens,
           usage: usage,
           seed: non_neg_integer,
           attempts: [attempt]
         }
 
-  @enforce_keys [:value, :text, :finish_reason, :usage, :seed, :attempts]
+  @enforce_keys [:value, :text, :fixes, :finish_reason, :usage, :seed, :attempts]
   defstruct @enforce_keys
 end

@@ -42,7 +42,8 @@ defmodule Espalier.Run do
     end)
   end
 
-  defp tried(text, error, info), do: %{text: text, error: error, usage: info.usage}
+  defp tried(text, error, info),
+    do: %{text: text, error: error, fixes: info.fixes, usage: info.usage}
 
   defp again(request, [%{text: text, error: error} | _] = past, deadline) do
     left = left(deadline)
@@ -62,10 +63,11 @@ defmodule Espalier.Run do
   defp left(:infinity), do: :infinity
   defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 
-  defp result(value, info, request, [%{text: text} | _] = attempts) do
+  defp result(value, info, request, [%{text: text, fixes: fixes} | _] = attempts) do
     %Result{
       value: value,
       text: text,
+      fixes: fixes,
       finish_reason: info.finish_reason,
       usage: attempts |> Enum.map(& &1.usage) |> Enum.reduce(&sum/2),
       seed: request.sampling.seed,

@@ -602,5 +602,21 @@ if Code.ensure_loaded?(Ecto.Schema) do
                  Espalier.generate(Post, "Write something.", options)
       end
     end
+
+    test "a text that no constraint held is read, and cast by the changeset function" do
+      text =
+        "Here:\n```json\n{'customer': 'Ada', items: [{product: 'lamp', quantity: \"2\"}]}\n```"
+
+      options = [backend: {Espalier.StubBackend, pieces: [text]}]
+      assert {:ok, order} = Espalier.generate(Elixir.Order, "Two lamps for Ada.", options)
+      assert %Elixir.Order{customer: "Ada", items: [%{product: "lamp", quantity: 2}]} = order
+
+      options = [max_attempts: 1, backend: {Espalier.StubBackend, pieces: ["{customer: 'Ada'}"]}]
+
+      assert {:error, %ChangesetError{diagnostics: [fault]}} =
+               Espalier.generate(Elixir.Order, "?", options)
+
+      assert fault.path == ["items"]
+    end
   end
 end

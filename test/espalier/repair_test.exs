@@ -83,7 +83,7 @@ defmodule Espalier.RepairTest do
     options = replies([@wrong, @right])
     assert {:ok, result} = Espalier.generate_result(@schema, "?", options)
     assert [%{text: @wrong, error: %ValidationError{}, usage: usage}, last] = result.attempts
-    assert last == %{text: @right, error: nil, usage: usage}
+    assert last == %{text: @right, error: nil, fixes: [], usage: usage}
     assert result.text == @right
     assert result.usage == Map.new(usage, fn {name, count} -> {name, 2 * count} end)
   end
@@ -100,6 +100,51 @@ defmodule Espalier.RepairTest do
              Espalier.generate(@schema, "?", replies(["1 2", "", "Sure!", @right]))
 
     assert length(requests()) == 3
+  end
+
+  test "what was not quite JSON is read, and the result tells how" do
+    text = "Sure:\n```json\n{name: 'Ada', age: \"36\",}\n```"
+    assert {:ok, result} = Espalier.generate_result(@schema, "?", replies([text]))
+    assert result.value == %{name: "Ada", age: 36}
+    assert result.text == text
+    assert [:surrounding_text, :code_fence | _more] = result.fixes
+    assert [%{fixes: fixes}] = result.attempts
+    assert fixes == result.fixes
+
+    assert {:error, %JSONError{}} =
+             Espalier.generate(@schema, "?", [strict: true, max_attempts: 1] ++ replies([text]))
+  end
+
+  test "formats and documents count when a text is read" do
+    schema = %{"properties" => %{"day" => %{"$ref" => "https://example.org/day"}}}
+    documents = %{"https://example.org/day" => %{"type" => "string", "format" => "date"}}
+    options = [documents: documents, max_attempts: 1]
+    wrong = "{'day': 'today'}"
+
+    assert {:ok, %{"day" => "2026-11-27"}} =
+             Espalier.generate(schema, "?", options ++ replies(["{'day': '2026-11-27'}"]))
+
+    assert {:error, %ValidationError{}} =
+             Espalier.generate(schema, "?", options ++ replies([wrong]))
+
+    assert {:ok, %{"day" => "today"}} =
+             Espalier.generate(schema, "?", [format: :ignore] ++ options ++ replies([wrong]))
+  end
+
+  test "what was cut off at the most tokens is no value, even where it could be closed" do
+    schema = [tags: {:array, :string}]
+
+    generate = fn text, finish_reason ->
+      events = [{:tokens, [1], text, false}, StubBackend.done(finish_reason)]
+      Espalier.generate(schema, "?", backend: {StubBackend, events: events, to: self()})
+    end
+
+    cut = ~s({"tags": ["a", "b)
+    assert {:ok, %{tags: ["a", "b"]}} = generate.(cut, :stop)
+    assert {:error, %GenerationError{kind: :truncated, text: ^cut}} = generate.(cut, :max_tokens)
+    assert {:error, %GenerationError{kind: :truncated}} = generate.("Let me think", :max_tokens)
+    assert {:ok, %{tags: ["a"]}} = generate.(~s({"tags": ["a"]}), :max_tokens)
+    assert length(requests()) == 4
   end
 
   test "what asking again can't mend is not asked again" do

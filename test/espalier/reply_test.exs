@@ -1,5 +1,5 @@
 defmodule Espalier.ReplyTest do
-  @moduledoc "Runs `testdata/replies.jsonl`, and tries what no list has: mutations and far too long replies."
+  @moduledoc "Runs `testdata/replies.jsonl`, and tries what no list has: mutations and very long replies."
   use ExUnit.Case, async: true
 
   alias Espalier.CastError
@@ -190,10 +190,15 @@ defmodule Espalier.ReplyTest do
     binary_part(text, 0, length)
   end
 
-  defp seconds(text) do
-    {time, candidates} = :timer.tc(fn -> Reply.candidates(text) end)
-    assert length(candidates) <= 8
-    time / 1_000_000
+  # What the virtual machine counts of the work of a process of its own.
+  defp reductions(text) do
+    count = fn ->
+      assert length(Reply.candidates(text)) <= 8
+      :erlang.process_info(self(), :reductions)
+    end
+
+    {:reductions, n_reductions} = count |> Task.async() |> Task.await(:infinity)
+    n_reductions
   end
 
   defp mutated(text, state) do
@@ -235,18 +240,23 @@ defmodule Espalier.ReplyTest do
   defp from(text, at) when at >= byte_size(text), do: ""
   defp from(text, at), do: binary_part(text, at, byte_size(text) - at)
 
-  describe "a reply of a megabyte" do
+  describe "the work for a long reply" do
     for piece <-
           ["[", "{", "\"", "'", "`", "` ", "```", "```\n", "```json\n[", "{\"", "[\"", "\\"] ++
             ["{\"a\":", "[1,", "{a:1 ", "[1 x] ", "/*", "[/*", "//\n", "#", "\"/*", "“"] ++
             ["{\"a\": \"", "\" \"", "[\" ", "[\"a\" \"b\"", "<think>", "</think>", "]"] ++
             ["&quot;", "{&quot;", "{\\\"", "[1] ", "{} {", "...", "[...", "\u00A0", <<0xFF>>] ++
             ["é", " ", "\n", "a", "1", "0", "[\"a\",", "{\"a\":1},", "[+1,", "~~~", "NaN "] do
-      test "of #{inspect(piece)} is read in two seconds" do
-        text = String.duplicate(unquote(piece), div(1_000_000, byte_size(unquote(piece))))
+      test "of #{inspect(piece)} grows as its length does" do
+        for start <- ["", "[", "{\"a\": \""] do
+          [once, four_times] =
+            for size <- [100_000, 400_000] do
+              n_pieces = div(size, byte_size(unquote(piece)))
+              reductions(start <> String.duplicate(unquote(piece), n_pieces))
+            end
 
-        for text <- [text, "[" <> text, "{\"a\": \"" <> text] do
-          assert Enum.any?(1..3, fn _run -> seconds(text) < 2 end)
+          # Of work that grows as the square it would be sixteen times as much.
+          assert four_times < 8 * once + 100_000
         end
       end
     end

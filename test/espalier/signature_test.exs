@@ -113,7 +113,7 @@ defmodule Espalier.SignatureTest do
 
     test "returns what goes wrong" do
       assert {:error, %ValidationError{}} = Signature.run(Answer, @inputs, stub("{}"))
-      assert {:error, %JSONError{}} = Signature.run(Answer, @inputs, stub("{"))
+      assert {:error, %JSONError{}} = Signature.run(Answer, @inputs, stub("Hm."))
       failing = [backend: {StubBackend, error: %GenerationError{kind: :timeout}}]
 
       assert {:error, %GenerationError{kind: :timeout}} = Signature.run(Answer, @inputs, failing)

@@ -20,7 +20,7 @@ defmodule Espalier.StubBackend do
   end
 
   @doc "The last event of a generation that went well."
-  def done, do: {:done, %{finish_reason: :stop, usage: @usage}}
+  def done(finish_reason \\ :stop), do: {:done, %{finish_reason: finish_reason, usage: @usage}}
 
   defp observed(request, pid) do
     Stream.resource(

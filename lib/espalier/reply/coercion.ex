@@ -20,11 +20,11 @@ defmodule Espalier.Reply.Coercion do
          {:ok, schema_text} <- schema_text(form, schema),
          {:ok, schema} <- JSON.decode(schema_text, numbers: :exact),
          {:ok, value} <- JSON.decode(text, objects: :ordered, numbers: :exact) do
-      validate = &Form.validate(form, &1, options)
+      validate = &JSON.validate(schema_text, &1, options)
 
       # Where two things could be done both are tried: only one may succeed.
       [:first, :last]
-      |> Enum.map(&round(value, [], @max_rounds, {schema, schema_text, &1, validate}))
+      |> Enum.map(&round(value, [], @max_rounds, {schema, &1, validate}))
       |> only()
     else
       {:error, _error} -> :error
@@ -39,16 +39,16 @@ defmodule Espalier.Reply.Coercion do
   defp only([one, :error]), do: one
   defp only([_one, _other]), do: :error
 
-  defp round(value, fixes, n_rounds, {schema, schema_text, choice, validate} = context) do
+  defp round(value, fixes, n_rounds, {schema, choice, validate} = context) do
     text = JSON.encode!(value)
 
-    case JSON.validate(schema_text, text) do
+    case validate.(text) do
       {:ok, []} ->
-        if validate.(text) == :ok, do: {:ok, text, Fixes.sort(fixes)}, else: :error
+        {:ok, text, Fixes.sort(fixes)}
 
       {:ok, violations} when n_rounds > 0 ->
         case changes(violations, value, schema, choice) do
-          [] -> if validate.(text) == :ok, do: {:ok, text, Fixes.sort(fixes)}, else: :error
+          [] -> :error
           changes -> changes |> apply_all(value, fixes) |> next_round(n_rounds, context)
         end
 

@@ -195,7 +195,7 @@ defmodule Espalier.Schema.Form do
   @doc """
   Whether a text is a value of the schema, exactly.
 
-  Of an Ecto schema that is its changeset function's matter, which makes the value. `options` may
+  A value of an Ecto schema is what its changeset function takes. `options` may
   have the `:format` and the `:documents` of `Espalier.Constraint.json_schema/2`.
   """
   @spec validate(t, String.t(), keyword) :: :ok | {:error, Exception.t()}
@@ -203,7 +203,7 @@ defmodule Espalier.Schema.Form do
 
   def validate(%__MODULE__{kind: :typed, content: type} = form, text, options) do
     if ecto?(type) do
-      :ok
+      with {:ok, _value} <- read(form, text), do: :ok
     else
       with {:ok, schema} <- to_json_schema(form),
            do: Validation.check_json(schema, text, options)

@@ -9,6 +9,8 @@ defmodule Espalier.Schema.PropertyTest do
   alias Espalier.Schema.{Dump, Membership, Type}
 
   @n_schemas 150
+  @decimals if Code.ensure_loaded?(Decimal), do: [{:decimal, min: 0, less_than: 1000}], else: []
+  @durations if Code.ensure_loaded?(Duration), do: [:duration], else: []
 
   setup_all do
     %{model: start_supervised!({Model, path: Model.tiny_path()})}
@@ -106,12 +108,6 @@ defmodule Espalier.Schema.PropertyTest do
       {:enum, [:low, "high", 7]},
       {:const, :fixed},
       {:binary, nullable: true}
-    ] ++ decimals() ++ durations()
+    ] ++ @decimals ++ @durations
   end
-
-  defp decimals do
-    if Code.ensure_loaded?(Decimal), do: [{:decimal, min: 0, less_than: 1000}], else: []
-  end
-
-  defp durations, do: if(Code.ensure_loaded?(Duration), do: [:duration], else: [])
 end
