@@ -26,6 +26,7 @@ defmodule Espalier do
     * `Espalier.Ecto` - Ecto schemas as schemas
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
     * `Espalier.Template` - prompts with places to fill in
+    * `Espalier.Image` - an image in a message
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
     * `Espalier.Reply` - reads what a model wrote without a constraint
     * `Espalier.Explanation` - who keeps a rule of a schema
@@ -63,7 +64,8 @@ defmodule Espalier do
       ]
 
   If the model has a chat template, a text is a user's message, and `template: false` sends it as it
-  is. A model without a template takes texts only.
+  is. A model without a template takes texts only. For models that see, a message may have images, see
+  `Espalier.Image`.
 
   ## Errors
 
@@ -99,8 +101,13 @@ defmodule Espalier do
   alias Espalier.Schema.Explain
   alias Espalier.Schema.Form
 
-  @typedoc "A text, or messages with the roles `:system`, `:user` and `:assistant`."
-  @type prompt :: String.t() | [%{role: atom | String.t(), content: String.t()}]
+  @typedoc """
+  A text, or messages with the roles `:system`, `:user` and `:assistant`. The content of a message is a text,
+  or a list of texts and images.
+  """
+  @type prompt ::
+          String.t()
+          | [%{role: atom | String.t(), content: String.t() | [String.t() | Espalier.Image.t()]}]
 
   @typedoc "What `stream/3` yields."
   @type event ::

@@ -141,6 +141,19 @@ defmodule EspalierTest do
                {:messages, [{"system", "Be brief."}, {"user", "Hi"}]}
     end
 
+    test "may have images, which a local model does not see" do
+      image = Espalier.Image.url!("https://example.org/a.png")
+      messages = [%{role: :user, content: "Hi"}, %{role: :user, content: ["What is it?", image]}]
+
+      assert request(messages, []).prompt ==
+               {:messages, [{"user", "Hi"}, {"user", ["What is it?", image]}]}
+
+      assert {:error, %GenerationError{kind: :invalid_prompt} = error} =
+               Espalier.generate(City, messages, model: MyApp.Model)
+
+      assert Exception.message(error) =~ "message 2 has an image"
+    end
+
     test "is nothing else" do
       for {prompt, message} <- [
             {"", "invalid prompt: the prompt is empty"},
@@ -154,7 +167,12 @@ defmodule EspalierTest do
              "expected the role of message 2 to be :system, :user or :assistant, got: :robot"},
             {[%{role: :user, content: ""}], "the content of message 1 is empty"},
             {[%{role: :user, content: 1}],
-             "expected the content of message 1 to be a text, got: 1"}
+             "expected the content of message 1 to be a text, got: 1"},
+            {[%{role: :user, content: []}],
+             "expected the content of message 1 to be a text, got: []"},
+            {[%{role: :user, content: ["a", 1]}],
+             "expected a part of the content of message 1 to be a text or an image, got: 1"},
+            {[%{role: :user, content: ["a", ""]}], "a part of the content of message 1 is empty"}
           ] do
         assert {:error, %GenerationError{kind: :invalid_prompt} = error} =
                  Espalier.generate(City, prompt, stub([]))

@@ -3,10 +3,12 @@ defmodule Espalier.Prompt do
   # What a caller asks the model: a text, or a list of messages.
 
   alias Espalier.GenerationError
+  alias Espalier.Image
 
   @roles ["system", "user", "assistant"]
 
-  @type t :: {:text, String.t()} | {:messages, [{role :: String.t(), content :: String.t()}]}
+  @type t :: {:text, String.t()} | {:messages, [{role :: String.t(), content}]}
+  @type content :: String.t() | [String.t() | Image.t()]
 
   @doc "The prompt that a caller's term stands for."
   @spec new(term) :: {:ok, t} | {:error, GenerationError.t()}
@@ -16,6 +18,24 @@ defmodule Espalier.Prompt do
       prompt -> {:ok, prompt}
     end
   end
+
+  @doc "The messages with texts as contents, for a backend whose models don't see."
+  @spec texts([{String.t(), content}]) ::
+          {:ok, [{String.t(), String.t()}]} | {:error, GenerationError.t()}
+  def texts(messages) do
+    case Enum.find_index(messages, fn {_role, content} -> image?(content) end) do
+      nil ->
+        {:ok, for({role, content} <- messages, do: {role, text(content)})}
+
+      index ->
+        {:error, error("message #{index + 1} has an image, and the model takes texts only")}
+    end
+  end
+
+  defp image?(content), do: is_list(content) and Enum.any?(content, &is_struct/1)
+
+  defp text(text) when is_binary(text), do: text
+  defp text(texts), do: Enum.join(texts, "\n\n")
 
   defp check(text) when is_binary(text) do
     with :ok <- check_text(text, "the prompt"), do: {:text, text}
@@ -50,7 +70,7 @@ defmodule Espalier.Prompt do
   defp check_message(%{role: role, content: content} = message, place)
        when map_size(message) == 2 do
     with :ok <- check_role(role, place),
-         :ok <- check_text(content, "the content of message #{place}") do
+         :ok <- check_content(content, "the content of message #{place}") do
       {to_string(role), content}
     end
   end
@@ -69,14 +89,33 @@ defmodule Espalier.Prompt do
     end
   end
 
-  defp check_text("", what), do: {:error, "#{what} is empty"}
+  defp check_content([_ | _] = parts, what) do
+    if List.improper?(parts),
+      do: check_text(parts, what),
+      else: Enum.find_value(parts, :ok, &part_error(&1, what))
+  end
 
-  defp check_text(text, what) when is_binary(text) do
+  defp check_content(content, what), do: check_text(content, what)
+
+  defp part_error(%Image{url: url}, _what) when is_binary(url), do: nil
+
+  defp part_error(%Image{data: data, media_type: media_type}, _what)
+       when is_binary(data) and is_binary(media_type),
+       do: nil
+
+  defp part_error(part, what) do
+    with :ok <- check_text(part, "a part of #{what}", "a text or an image"), do: nil
+  end
+
+  defp check_text(text, what, expected \\ "a text")
+  defp check_text("", what, _expected), do: {:error, "#{what} is empty"}
+
+  defp check_text(text, what, _expected) when is_binary(text) do
     if String.valid?(text), do: :ok, else: {:error, "#{what} is not UTF-8"}
   end
 
-  defp check_text(text, what),
-    do: {:error, "expected #{what} to be a text, got: #{inspect(text, limit: 5)}"}
+  defp check_text(text, what, expected),
+    do: {:error, "expected #{what} to be #{expected}, got: #{inspect(text, limit: 5)}"}
 
   defp error(detail) do
     %GenerationError{kind: :invalid_prompt, detail: detail, message: "invalid prompt: #{detail}"}

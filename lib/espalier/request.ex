@@ -3,7 +3,8 @@ defmodule Espalier.Request do
   One generation as it is asked of a backend: a schema, a prompt, and checked options.
 
     * `schema` - pass it to `Espalier.Schema.to_constraint/2` or `Espalier.Schema.to_json_schema/1`
-    * `prompt` - `{:text, text}`, or `{:messages, [{role, content}]}` with texts
+    * `prompt` - `{:text, text}`, or `{:messages, [{role, content}]}`, where a content is a text, or a list of
+      texts and `Espalier.Image`s
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`

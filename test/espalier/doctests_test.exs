@@ -27,6 +27,7 @@ defmodule Espalier.DoctestsTest do
 
   doctest Espalier.Backend
   doctest Espalier.Backends.Local
+  doctest Espalier.Image
   doctest Espalier.Request
   doctest Espalier.Result
 

@@ -19,6 +19,7 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Model
   alias Espalier.OptionsError
   alias Espalier.Packed
+  alias Espalier.Prompt
   alias Espalier.Request
   alias Espalier.Schema.Form
   alias Espalier.Telemetry
@@ -64,7 +65,9 @@ defmodule Espalier.Backends.Local do
   defp encode(%{prompt: {:messages, messages}}, model), do: render(messages, model)
 
   defp render(messages, model) do
-    with {:ok, text} <- Model.render(model, messages), do: Model.encode(model, text)
+    with {:ok, messages} <- Prompt.texts(messages),
+         {:ok, text} <- Model.render(model, messages),
+         do: Model.encode(model, text)
   end
 
   defp native_request(request, constraint, prompt) do
