@@ -175,8 +175,9 @@ defmodule Espalier do
     * `{:tokens, %{ids: ids, text: bytes, forced?: forced?}}` - tokens as they come. Their bytes may end
       in the middle of a character; `forced?` says that there was no alternative to them
     * `{:text, text}` - the text of one or more tokens, in whole characters
-    * `{:attempt, %{number: number, error: error}}` - the text so far was refused, and the value is asked for
-      once more: what follows begins anew
+    * `{:attempt, %{number: number, error: error}}` - the text so far was refused or broke off, and the value is
+      asked for once more: what follows begins anew. `number` stays the same where it was only a failure
+      that passes; such a one is not told before the first text
     * `{:done, result}` - at last, the `Espalier.Result`
 
   Wrong options, schemas and prompts raise at once; what goes wrong later raises while the stream is
@@ -204,7 +205,9 @@ defmodule Espalier do
       iex> Enum.find(Espalier.explain(%{"maxlength" => 80}), &(&1.by == :nothing)).keyword
       "maxlength"
   """
-  @spec explain(Schema.t(), module | {module, keyword} | nil) :: [Explanation.t()]
+  @spec explain(Schema.t(), module | {module, keyword} | [module | {module, keyword}] | nil) :: [
+          Explanation.t()
+        ]
   def explain(schema, backend \\ nil) do
     options = if backend, do: [backend: backend], else: []
     options = options |> Request.validate() |> Error.bang!()

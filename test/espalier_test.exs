@@ -192,7 +192,19 @@ defmodule EspalierTest do
       assert result.finish_reason == :stop
       assert result.usage == %{prompt_tokens: 1, completion_tokens: 2, forced_tokens: 1, steps: 1}
       assert result.seed == 7
-      assert result.attempts == [%{text: result.text, error: nil, fixes: [], usage: result.usage}]
+      assert result.retries == 0
+
+      assert result.attempts == [
+               %{
+                 text: result.text,
+                 error: nil,
+                 fixes: [],
+                 usage: result.usage,
+                 backend: StubBackend,
+                 model: nil,
+                 retries: 0
+               }
+             ]
     end
   end
 

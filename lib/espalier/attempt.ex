@@ -5,6 +5,7 @@ defmodule Espalier.Attempt do
 
   alias Espalier.Backend
   alias Espalier.GenerationError
+  alias Espalier.Middleware
   alias Espalier.Reply
   alias Espalier.Request
   alias Espalier.Schema.Form
@@ -19,23 +20,16 @@ defmodule Espalier.Attempt do
           | {:text, String.t()}
           | {:value, term, text :: String.t(), info :: map}
           | {:refused, Exception.t(), text :: String.t(), info :: map}
-          | {:error, Exception.t()}
+          | {:failed, Exception.t(), text :: String.t()}
 
   @doc "The events of a request; nothing happens before they are read."
   @spec events(Request.t()) :: Enumerable.t(event)
   def events(%Request{} = request) do
     [request]
-    |> Stream.flat_map(&backend_events/1)
+    |> Stream.flat_map(&Middleware.events/1)
     |> Stream.transform(fn -> %__MODULE__{request: request} end, &step/2, &last/1, fn _attempt ->
       :ok
     end)
-  end
-
-  defp backend_events(request) do
-    case request.backend.stream(request) do
-      {:ok, events} -> events
-      {:error, error} -> [{:error, error}]
-    end
   end
 
   defp step({:tokens, ids, bytes, forced?}, attempt) do
@@ -57,15 +51,18 @@ defmodule Espalier.Attempt do
     {[event], %{attempt | ended?: true}}
   end
 
-  defp step({:error, error}, attempt),
-    do: {[{:error, with_text(error, attempt)}], %{attempt | ended?: true}}
+  defp step({:error, error}, attempt) do
+    text = IO.iodata_to_binary(attempt.text)
+    {[{:failed, with_text(error, text), text}], %{attempt | ended?: true}}
+  end
 
   defp last(%{ended?: true} = attempt), do: {[], attempt}
 
   defp last(%{request: request} = attempt) do
     message = "the events of #{inspect(request.backend)} ended without a last one"
-    error = %GenerationError{kind: :incomplete, message: message}
-    {[{:error, %{error | text: IO.iodata_to_binary(attempt.text)}}], attempt}
+    text = IO.iodata_to_binary(attempt.text)
+    error = %GenerationError{kind: :incomplete, message: message, text: text}
+    {[{:failed, error, text}], attempt}
   end
 
   defp read(text, finish_reason, request) do
@@ -97,10 +94,9 @@ defmodule Espalier.Attempt do
   end
 
   # How far the text got, where the backend left that to its caller.
-  defp with_text(%GenerationError{text: nil, kind: kind} = error, attempt)
-       when kind in [:timeout, :cancelled] do
-    %{error | text: IO.iodata_to_binary(attempt.text)}
-  end
+  defp with_text(%GenerationError{text: nil, kind: kind} = error, text)
+       when kind in [:timeout, :cancelled],
+       do: %{error | text: text}
 
-  defp with_text(error, _attempt), do: error
+  defp with_text(error, _text), do: error
 end

@@ -50,8 +50,10 @@ defmodule Espalier.Backend do
   @optional_callbacks exact?: 0
 
   @doc false
-  # `backend` is what the option `:backend` takes.
-  @spec exact?(module | {module, keyword}) :: boolean
+  # `backend` is what the option `:backend` takes; of a list any one may write the text.
+  @spec exact?(module | {module, keyword} | [module | {module, keyword}]) :: boolean
+  def exact?(backends) when is_list(backends), do: Enum.all?(backends, &exact?/1)
+
   def exact?({backend, _options}), do: exact?(backend)
 
   def exact?(backend) do

@@ -344,6 +344,11 @@ defmodule Espalier.Error do
   def fault(%{path: [], message: message}), do: message
   def fault(%{path: path, message: message}), do: "at #{place(path)}: #{message}"
 
+  @doc "Who was asked, for a message."
+  @spec asked(%{backend: module, model: term}) :: String.t()
+  def asked(%{backend: backend, model: nil}), do: inspect(backend)
+  def asked(%{backend: backend, model: model}), do: "#{inspect(backend)}, model #{show(model)}"
+
   @doc "A term for a message, shortened."
   @spec show(term) :: String.t()
   def show(term), do: inspect(term, limit: 10, printable_limit: 200)
@@ -708,5 +713,59 @@ defmodule Espalier.TransportError do
       end
 
     if detail, do: "#{what}: #{detail}", else: what
+  end
+end
+
+defmodule Espalier.CircuitOpenError do
+  @moduledoc """
+  A backend was not asked, because requests to it kept failing: see `Espalier.Middleware.CircuitBreaker`.
+
+  `backend` and `model` say which, `until` when it is tried again; `nil` where that is being done at this
+  moment.
+
+      iex> error = %Espalier.CircuitOpenError{backend: MyApp.Backend, model: "large", until: ~U[2026-11-27 20:00:00Z]}
+      iex> Exception.message(error)
+      ~s(MyApp.Backend, model "large", keeps failing and is not asked until 2026-11-27 20:00:00Z)
+  """
+
+  @type t :: %__MODULE__{backend: module, model: term, until: DateTime.t() | nil}
+
+  defexception [:backend, :model, :until]
+
+  @impl true
+  def message(%{until: until} = error) do
+    what = Espalier.Error.asked(error)
+
+    if until,
+      do: "#{what}, keeps failing and is not asked until #{until}",
+      else: "#{what}, kept failing and is being tried again by another request"
+  end
+end
+
+defmodule Espalier.ThrottleError do
+  @moduledoc """
+  A backend was not asked, because there was no room in time: see `Espalier.Middleware.Throttle`.
+
+  `kind` is what there was too much of: `:at_once`, requests that run, or `:rate`, requests that were
+  made lately. `backend` and `model` say where, `waited` is in milliseconds.
+
+      iex> error = %Espalier.ThrottleError{kind: :at_once, backend: MyApp.Backend, model: "large", waited: 500}
+      iex> Exception.message(error)
+      ~s(MyApp.Backend, model "large", had no room within 500 ms: too many requests at once)
+  """
+
+  @type t :: %__MODULE__{
+          kind: :at_once | :rate,
+          backend: module,
+          model: term,
+          waited: non_neg_integer
+        }
+
+  defexception [:kind, :backend, :model, :waited]
+
+  @impl true
+  def message(%{kind: kind} = error) do
+    why = if kind == :at_once, do: "too many requests at once", else: "too many requests lately"
+    "#{Espalier.Error.asked(error)}, had no room within #{error.waited} ms: #{why}"
   end
 end

@@ -6,6 +6,7 @@ defmodule Espalier.Generation do
   # of it stays behind: after a cancellation the last one is waited for, which takes a step of the
   # model at most.
 
+  alias Espalier.Deadline
   alias Espalier.Error
   alias Espalier.GenerationError
   alias Espalier.Model
@@ -28,16 +29,16 @@ defmodule Espalier.Generation do
           native: reference,
           monitor: reference,
           timeout: timeout,
-          deadline: integer | :infinity,
+          deadline: Deadline.t(),
           late?: boolean,
           ended?: boolean
         }
 
   @doc """
-  Starts a generation. `request` is that of `Espalier.Native.model_generate/4`; `deadline` was made by
-  `deadline/1` of `timeout` when the caller began to wait.
+  Starts a generation. `request` is that of `Espalier.Native.model_generate/4`; `deadline` is that of
+  `timeout` from when the caller began to wait.
   """
-  @spec start(Model.t(), map, timeout, deadline :: integer | :infinity) ::
+  @spec start(Model.t(), map, timeout, Deadline.t()) ::
           {:ok, t} | {:error, Exception.t()}
   def start(%Model{} = model, request, timeout, deadline) do
     ref = make_ref()
@@ -67,14 +68,14 @@ defmodule Espalier.Generation do
       {:DOWN, ^monitor, :process, _pid, _reason} ->
         {{:error, stopped()}, generation}
     after
-      remaining(generation.deadline) -> expire(generation)
+      Deadline.left(generation.deadline) -> expire(generation)
     end
   end
 
   # What the text was so far comes with the last message.
   defp expire(%{late?: false} = generation) do
     Native.generation_cancel(generation.native)
-    next(%{generation | late?: true, deadline: deadline(@last_message_timeout)})
+    next(%{generation | late?: true, deadline: Deadline.new(@last_message_timeout)})
   end
 
   defp expire(generation), do: {{:error, timeout(generation.timeout)}, generation}
@@ -91,14 +92,6 @@ defmodule Espalier.Generation do
 
     :ok
   end
-
-  @doc "When a generation that may take so long has to be done."
-  @spec deadline(timeout) :: integer | :infinity
-  def deadline(:infinity), do: :infinity
-  def deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
-
-  defp remaining(:infinity), do: :infinity
-  defp remaining(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 
   defp last(_message, %{late?: true, timeout: timeout}), do: {:error, timeout(timeout)}
   defp last({:error, error}, _generation), do: {:error, Error.from_native(error)}

@@ -8,9 +8,11 @@ defmodule Espalier.Request do
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
-    * `model`, `max_tokens`, `max_attempts`, `strict`, `template`, `timeout` - options of `Espalier.generate/3`; when a
-      value is asked for again, `timeout` is what is left
+    * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
+      it when the request is made
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
+
+  The other fields are for what is around the call of a backend, see `Espalier.Middleware`.
 
   A backend gets it, so this one shows what there is:
 
@@ -31,7 +33,9 @@ defmodule Espalier.Request do
   """
 
   alias Espalier.Backends.Local
+  alias Espalier.Deadline
   alias Espalier.JSON.Documents
+  alias Espalier.Middleware
   alias Espalier.Options
   alias Espalier.Prompt
   alias Espalier.Sampling
@@ -84,10 +88,40 @@ defmodule Espalier.Request do
                type: :pos_integer,
                default: 3,
                doc: """
-               How often the model may be asked. A text that is refused is asked for again, with what is wrong: \
+               How often a value may be asked for. A text that is refused is asked for again, with what is wrong: \
                after the prompt come the text and a message. Of a local model that happens only where a function \
-               of yours refuses a value.\
+               of yours refuses a value. Another backend of a list counts, too.\
                """
+             ],
+             max_total_tokens: [
+               type: :pos_integer,
+               doc: """
+               No value is asked for again when the attempts so far took so many tokens, those of their prompts \
+               among them. No such bound if not given.\
+               """
+             ],
+             max_retries: [
+               type: :non_neg_integer,
+               default: 2,
+               doc: """
+               How often a request may be repeated that failed in a way that passes: a rate limit, a server without \
+               capacity, a connection that broke. It counts for the whole generation. Neither what was refused nor \
+               what is wrong with the request is repeated.\
+               """
+             ],
+             retry_delay: [
+               type: :non_neg_integer,
+               default: 500,
+               doc: """
+               The most milliseconds to wait before the first retry; it doubles with each. How long is drawn at \
+               random below it. A provider that says how long to wait is obeyed, and where the time allowed does \
+               not last so long, its error is returned at once.\
+               """
+             ],
+             max_retry_delay: [
+               type: :non_neg_integer,
+               default: 10_000,
+               doc: "Beyond so many milliseconds the delay doubles no more."
              ],
              strict: [
                type: :boolean,
@@ -103,9 +137,19 @@ defmodule Espalier.Request do
                doc: "Whether a prompt goes through the model's chat template, if it has one."
              ],
              backend: [
-               type: {:custom, "module or {module, options}", &__MODULE__.backend?/1},
+               type:
+                 {:custom, "module, {module, options} or a list of them", &__MODULE__.backends?/1},
                default: Local,
-               doc: "What generates, see `Espalier.Backend`."
+               doc: """
+               What generates, see `Espalier.Backend`. Of a list the next one is asked where one can't: it does not \
+               answer, its circuit is open, its key or quota is not enough, it has no such model or can't take the \
+               request. A refusal is not taken to another one. The options may have a `:model` for this backend.\
+               """
+             ],
+             middleware: [
+               type: {:list, :any},
+               default: [],
+               doc: "Functions around each request to a backend, see `Espalier.Middleware`."
              ]
            ] ++ Sampling.options() ++ @text_options
 
@@ -117,10 +161,26 @@ defmodule Espalier.Request do
     :max_tokens,
     :max_attempts,
     :strict,
+    :max_retries,
+    :retry_delay,
+    :max_retry_delay,
     :timeout,
     :template
   ]
-  defstruct @enforce_keys ++ [:model, backend_options: [], text_options: [], streamed: false]
+  defstruct @enforce_keys ++
+              [
+                :model,
+                :max_total_tokens,
+                backend_options: [],
+                fallbacks: [],
+                middleware: [],
+                text_options: [],
+                streamed: false,
+                deadline: :infinity
+              ]
+
+  @typedoc "A backend of a list, as the fields of a request that it sets."
+  @type target :: %{backend: module, backend_options: keyword, model: term}
 
   @type t :: %__MODULE__{
           schema: Espalier.Schema.t() | Form.t(),
@@ -132,8 +192,15 @@ defmodule Espalier.Request do
           max_tokens: pos_integer,
           max_attempts: pos_integer,
           strict: boolean,
+          max_total_tokens: pos_integer | nil,
+          max_retries: non_neg_integer,
+          retry_delay: non_neg_integer,
+          max_retry_delay: non_neg_integer,
           timeout: timeout,
+          deadline: Deadline.t(),
           template: boolean,
+          fallbacks: [target],
+          middleware: [Middleware.t()],
           text_options: keyword,
           streamed: boolean
         }
@@ -159,26 +226,39 @@ defmodule Espalier.Request do
   @spec new(Espalier.Schema.t(), term, keyword) :: {:ok, t} | {:error, Exception.t()}
   def new(schema, prompt, options) do
     with {:ok, form} <- Form.new(schema),
-         {:ok, prompt} <- Prompt.new(prompt) do
+         {:ok, prompt} <- Prompt.new(prompt),
+         {:ok, middleware} <- Middleware.new(options[:middleware]) do
       {text_options, options} = Keyword.split(options, Keyword.keys(@text_options))
       {sampling, options} = Keyword.split(options, Keyword.keys(Sampling.options()))
-      {backend, options} = Keyword.pop!(options, :backend)
-      {backend, backend_options} = if is_tuple(backend), do: backend, else: {backend, []}
+      {backends, options} = Keyword.pop!(options, :backend)
+      [target | fallbacks] = backends |> List.wrap() |> Enum.map(&target(&1, options[:model]))
 
       made = [
         schema: form,
         prompt: prompt,
-        backend: backend,
-        backend_options: backend_options,
+        fallbacks: fallbacks,
+        middleware: middleware,
         sampling: Sampling.new(sampling),
         text_options: text_options
       ]
 
-      {:ok, struct!(__MODULE__, made ++ options)}
+      {:ok, struct!(__MODULE__, options |> Keyword.merge(made) |> Enum.concat(target))}
     end
   end
 
+  defp target({backend, options}, model) do
+    {model, options} = Keyword.pop(options, :model, model)
+    %{backend: backend, backend_options: options, model: model}
+  end
+
+  defp target(backend, model), do: target({backend, []}, model)
+
   @doc false
-  def backend?({module, options}), do: backend?(module) and Keyword.keyword?(options)
-  def backend?(module), do: is_atom(module) and module not in [nil, true, false]
+  def backends?([_ | _] = backends),
+    do: not List.improper?(backends) and Enum.all?(backends, &backend?/1)
+
+  def backends?(backend), do: backend?(backend)
+
+  defp backend?({module, options}), do: backend?(module) and Keyword.keyword?(options)
+  defp backend?(module), do: is_atom(module) and module not in [nil, true, false]
 end

@@ -9,8 +9,8 @@ defmodule Espalier.Result do
     * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
     * `usage` - what was counted in all attempts, see `t:usage/0`
     * `seed` - the seed of the random choices: the same one gives the same text again
-    * `attempts` - each time that the model was asked, the last one with this value: what it wrote, why that was
-      refused, and what was counted
+    * `attempts` - what was tried, the last one with this value, see `t:attempt/0`
+    * `retries` - how often a request was repeated after a failure that passes
 
   With its seed a value comes again:
 
@@ -33,12 +33,20 @@ defmodule Espalier.Result do
           steps: non_neg_integer
         }
 
-  @typedoc "What the model wrote, why it was refused (`nil` if it was not), and what was done to read it."
+  @typedoc """
+  What a model wrote, and why it was refused, or how the backend failed; `nil` if there is nothing wrong.
+  `fixes` were made to read the text, see `Espalier.Reply`.
+
+  `retries` of the request were needed to come so far. Of a backend that failed no usage is known.
+  """
   @type attempt :: %{
           text: String.t(),
           error: Exception.t() | nil,
           fixes: [Espalier.Reply.fix()],
-          usage: usage
+          usage: usage,
+          backend: module,
+          model: term,
+          retries: non_neg_integer
         }
 
   @type t :: %__MODULE__{
@@ -48,9 +56,10 @@ defmodule Espalier.Result do
           finish_reason: :stop | :max_tokens,
           usage: usage,
           seed: non_neg_integer,
-          attempts: [attempt]
+          attempts: [attempt],
+          retries: non_neg_integer
         }
 
-  @enforce_keys [:value, :text, :fixes, :finish_reason, :usage, :seed, :attempts]
+  @enforce_keys [:value, :text, :fixes, :finish_reason, :usage, :seed, :attempts, :retries]
   defstruct @enforce_keys
 end

@@ -2,13 +2,37 @@ defmodule Espalier.Run do
   @moduledoc false
   # One generation from the caller's side: the attempts that it takes, one after the other, within one telemetry
   # span and one span of time.
+  #
+  # All asking again is decided here and nowhere else, so that it never multiplies. What one attempt holds, a
+  # connection or a place in a queue, is let go of before the next one begins.
 
   alias Espalier.Attempt
+  alias Espalier.Cursor
+  alias Espalier.Deadline
+  alias Espalier.Fallback
   alias Espalier.Repair
   alias Espalier.Request
   alias Espalier.Result
+  alias Espalier.Retry
   alias Espalier.Schema.Form
   alias Espalier.Telemetry
+
+  @unused %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+
+  # `cursor` reads the events of the attempt that is under way, of which the reader has seen some if it has
+  # `begun?`; `past` are the attempts that ended, the last one first; `ending` is the last event.
+  @enforce_keys [:request, :span, :cursor]
+  defstruct [
+    :request,
+    :span,
+    :cursor,
+    begun?: false,
+    attempt_retries: 0,
+    retries: 0,
+    past: [],
+    ending: nil,
+    raised: nil
+  ]
 
   @typedoc "What the caller sees; one of the last two comes last."
   @type event ::
@@ -20,65 +44,130 @@ defmodule Espalier.Run do
 
   @doc "The events of a request; nothing happens before they are read."
   @spec events(Request.t()) :: Enumerable.t(event)
-  def events(%Request{} = request) do
-    [request]
-    |> Stream.flat_map(&attempts(&1, [], deadline(&1.timeout)))
-    |> Stream.transform(fn -> start(request) end, &step/2, &{[], &1}, &close/1)
+  def events(%Request{} = request),
+    do: Stream.resource(fn -> start(request) end, &next/1, &close/1)
+
+  defp start(request) do
+    span = Telemetry.start(:generate, metadata(request))
+    request = %{request | deadline: Deadline.new(request.timeout)}
+    %__MODULE__{request: request, span: span, cursor: open(request)}
   end
 
-  # What was tried before, the last one first.
-  defp attempts(request, past, deadline) do
-    request
-    |> Attempt.events()
-    |> Stream.flat_map(fn
-      {:value, value, text, info} ->
-        [{:done, result(value, info, request, [tried(text, nil, info) | past])}]
+  defp open(request), do: request |> Attempt.events() |> Cursor.open()
 
-      {:refused, error, text, info} ->
-        again(request, [tried(text, error, info) | past], deadline)
+  defp next(%{raised: {kind, reason, stacktrace}}), do: :erlang.raise(kind, reason, stacktrace)
+  defp next(%{cursor: nil} = run), do: {:halt, run}
 
-      event ->
-        [event]
-    end)
-  end
+  defp next(run) do
+    case Cursor.next(run.cursor) do
+      {:element, {kind, _} = event, cursor} when kind in [:tokens, :text] ->
+        {[event], %{run | cursor: cursor, begun?: true}}
 
-  defp tried(text, error, info),
-    do: %{text: text, error: error, fixes: info.fixes, usage: info.usage}
+      {:element, outcome, cursor} ->
+        Cursor.close(cursor)
+        conclude(outcome, %{run | cursor: nil})
 
-  defp again(request, [%{text: text, error: error} | _] = past, deadline) do
-    left = left(deadline)
-
-    if length(past) < request.max_attempts and left != 0 and Repair.possible?(error) do
-      next = Repair.request(%{request | timeout: left}, text, error)
-      told = {:attempt, %{number: length(past) + 1, error: error}}
-      Stream.concat([told], attempts(next, past, deadline))
-    else
-      [{:error, error}]
+      # Raised the next time, when nothing is left that could be let go of twice.
+      {:raised, kind, reason, stacktrace} ->
+        {[], %{run | cursor: nil, raised: {kind, reason, stacktrace}}}
     end
   end
 
-  defp deadline(:infinity), do: :infinity
-  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
+  defp conclude({:value, value, text, info}, run) do
+    run = tried(run, text, nil, info)
+    finish(run, {:done, result(run, value, text, info)})
+  end
 
-  defp left(:infinity), do: :infinity
-  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+  defp conclude({:refused, error, text, info}, run) do
+    run = tried(run, text, error, info)
 
-  defp result(value, info, request, [%{text: text, fixes: fixes} | _] = attempts) do
+    if Repair.possible?(error) and another?(run),
+      do: again(run, Repair.request(run.request, text, error), error),
+      else: finish(run, {:error, error})
+  end
+
+  defp conclude({:failed, error, text}, run) do
+    with true <- Retry.transient?(error) and run.retries < run.request.max_retries,
+         {:ok, delay} <- Retry.delay(error, run.retries, run.request) do
+      retry(run, error, delay)
+    else
+      _no_retry -> run |> tried(text, error, %{fixes: [], usage: @unused}) |> fall_back(error)
+    end
+  end
+
+  # An attempt whose request is repeated stays the same attempt.
+  defp retry(run, error, delay) do
+    tell_retry(run, error, delay)
+    Process.sleep(delay)
+
+    told =
+      if run.begun?, do: [{:attempt, %{number: length(run.past) + 1, error: error}}], else: []
+
+    run = %{run | retries: run.retries + 1, attempt_retries: run.attempt_retries + 1}
+    {told, attempt(run, run.request)}
+  end
+
+  defp fall_back(run, error) do
+    with true <- Fallback.possible?(error) and another?(run),
+         {:ok, request} <- Fallback.request(run.request) do
+      again(run, request, error)
+    else
+      _no_other -> finish(run, {:error, error})
+    end
+  end
+
+  defp again(run, request, error) do
+    told = {:attempt, %{number: length(run.past) + 1, error: error}}
+    {[told], attempt(run, request)}
+  end
+
+  defp attempt(run, request) do
+    request = %{request | timeout: Deadline.left(request.deadline)}
+    %{run | request: request, cursor: open(request), begun?: false}
+  end
+
+  defp finish(run, ending), do: {[ending], %{run | ending: ending}}
+
+  defp tried(%{request: request} = run, text, error, info) do
+    attempt = %{
+      text: text,
+      error: error,
+      fixes: info.fixes,
+      usage: info.usage,
+      backend: request.backend,
+      model: request.model,
+      retries: run.attempt_retries
+    }
+
+    %{run | past: [attempt | run.past], attempt_retries: 0}
+  end
+
+  defp another?(%{request: request, past: past}) do
+    length(past) < request.max_attempts and Deadline.left(request.deadline) != 0 and
+      within_budget?(usage(past), request.max_total_tokens)
+  end
+
+  defp within_budget?(_usage, nil), do: true
+  defp within_budget?(usage, most), do: usage.prompt_tokens + usage.completion_tokens < most
+
+  defp result(run, value, text, info) do
     %Result{
       value: value,
       text: text,
-      fixes: fixes,
+      fixes: info.fixes,
       finish_reason: info.finish_reason,
-      usage: attempts |> Enum.map(& &1.usage) |> Enum.reduce(&sum/2),
-      seed: request.sampling.seed,
-      attempts: Enum.reverse(attempts)
+      usage: usage(run.past),
+      seed: run.request.sampling.seed,
+      attempts: Enum.reverse(run.past),
+      retries: run.retries
     }
   end
 
+  defp usage(attempts), do: attempts |> Enum.map(& &1.usage) |> Enum.reduce(@unused, &sum/2)
   defp sum(usage, other), do: Map.merge(usage, other, fn _name, count, more -> count + more end)
 
-  defp start(request) do
-    metadata = %{
+  defp metadata(request) do
+    %{
       backend: request.backend,
       model: request.model,
       schema: Form.name(request.schema),
@@ -86,20 +175,33 @@ defmodule Espalier.Run do
       temperature: request.sampling.temperature,
       seed: request.sampling.seed
     }
-
-    {Telemetry.start(:generate, metadata), nil}
   end
 
-  defp step({kind, _} = event, {span, _ending}) when kind in [:done, :error],
-    do: {[event], {span, event}}
+  defp tell_retry(%{request: request} = run, %module{} = error, delay) do
+    metadata = %{
+      backend: request.backend,
+      model: request.model,
+      schema: Form.name(request.schema),
+      attempt: length(run.past) + 1,
+      reason: module,
+      error_kind: error.kind
+    }
 
-  defp step(event, run), do: {[event], run}
-
-  defp close({span, {:done, result}}) do
-    measurements = Map.put(result.usage, :attempts, length(result.attempts))
-    Telemetry.stop(span, measurements, %{finish_reason: result.finish_reason})
+    Telemetry.event(:retry, %{delay: delay, retries: run.retries + 1}, metadata)
   end
 
-  defp close({span, {:error, error}}), do: Telemetry.exception(span, error)
-  defp close({span, nil}), do: Telemetry.stop(span, %{}, %{finish_reason: :halted})
+  defp close(run) do
+    if run.cursor, do: Cursor.close(run.cursor)
+    tell_end(run.ending, run)
+  end
+
+  defp tell_end({:done, result}, run) do
+    measurements = Map.merge(result.usage, counts(run))
+    Telemetry.stop(run.span, measurements, %{finish_reason: result.finish_reason})
+  end
+
+  defp tell_end({:error, error}, run), do: Telemetry.exception(run.span, error, counts(run))
+  defp tell_end(nil, run), do: Telemetry.stop(run.span, counts(run), %{finish_reason: :halted})
+
+  defp counts(run), do: %{attempts: length(run.past), retries: run.retries}
 end

@@ -2,7 +2,7 @@ defmodule Espalier.Telemetry do
   @moduledoc """
   The events that Espalier emits through [`:telemetry`](https://hexdocs.pm/telemetry).
 
-  Events are spans: one event when the work starts, and one of two when it ends. Where the
+  Most are spans: one event when the work starts, and one of two when it ends. Where the
   `:telemetry` application is absent nothing is emitted, and nothing else changes.
 
       :telemetry.attach("log", [:espalier, :generate, :stop], fn _event, measurements, metadata, _config ->
@@ -28,8 +28,20 @@ defmodule Espalier.Telemetry do
   | event | measurements | metadata |
   | --- | --- | --- |
   | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`, `max_tokens`, `temperature`, `seed` |
-  | `:stop` | `duration`, `monotonic_time`, and those of `t:Espalier.Result.usage/0` and `attempts`, how often the model was asked, if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading |
-  | `:exception` | `duration`, `monotonic_time` | as at the start, `kind`: `:error`, `reason`: the exception's module, `error_kind`: its kind, `stacktrace`: `[]` |
+  | `:stop` | `duration`, `monotonic_time`, `attempts`, `retries`, and those of `t:Espalier.Result.usage/0` if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading |
+  | `:exception` | `duration`, `monotonic_time`, `attempts`, `retries` | as at the start, `kind`: `:error`, `reason`: the exception's module, `error_kind`: its kind, `stacktrace`: `[]` |
+
+  `attempts` is how many ended, each for a value that was refused or with another backend; `retries` is how
+  often a request was repeated that had failed. Where there are several backends, `backend` and `model` are those
+  of the first.
+
+  ## `[:espalier, :retry]`
+
+  A request is about to be repeated, after a failure that passes.
+
+  | measurements | metadata |
+  | --- | --- |
+  | `delay`: the wait in milliseconds, `retries`: with this one | `backend`, `model`, `schema`, `attempt`: its number, `reason`: the exception's module, `error_kind`: its kind |
 
   ## `[:espalier, :compile, _]`
 
@@ -90,11 +102,18 @@ defmodule Espalier.Telemetry do
   end
 
   @doc false
-  @spec exception(span, Exception.t()) :: :ok
-  def exception({event, started, metadata}, %module{} = error) do
+  @spec exception(span, Exception.t(), map) :: :ok
+  def exception({event, started, metadata}, %module{} = error, measurements \\ %{}) do
+    measurements = Map.merge(measurements, elapsed(started))
     more = %{kind: :error, reason: module, error_kind: Map.get(error, :kind), stacktrace: []}
-    execute([:espalier, event, :exception], elapsed(started), Map.merge(metadata, more))
+    execute([:espalier, event, :exception], measurements, Map.merge(metadata, more))
   end
+
+  @doc false
+  # What has no duration.
+  @spec event(atom, map, map) :: :ok
+  def event(event, measurements, metadata),
+    do: execute([:espalier, event], measurements, metadata)
 
   defp elapsed(started) do
     now = System.monotonic_time()

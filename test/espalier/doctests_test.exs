@@ -33,6 +33,7 @@ defmodule Espalier.DoctestsTest do
 
   doctest Espalier.CastError
   doctest Espalier.ChangesetError
+  doctest Espalier.CircuitOpenError
   doctest Espalier.GenerationError
   doctest Espalier.InputError
   doctest Espalier.JSONError
@@ -44,6 +45,7 @@ defmodule Espalier.DoctestsTest do
   doctest Espalier.RefusalError
   doctest Espalier.SchemaError
   doctest Espalier.SerializationError
+  doctest Espalier.ThrottleError
   doctest Espalier.TransportError
   doctest Espalier.VocabularyError
 end

@@ -15,6 +15,7 @@ defmodule Espalier.Backends.Local do
 
   @behaviour Espalier.Backend
 
+  alias Espalier.Deadline
   alias Espalier.Generation
   alias Espalier.Model
   alias Espalier.OptionsError
@@ -29,7 +30,7 @@ defmodule Espalier.Backends.Local do
 
   @impl true
   def stream(%Request{} = request) do
-    deadline = Generation.deadline(request.timeout)
+    deadline = Deadline.new(request.timeout)
 
     with {:ok, model} <- model(request.model),
          {:ok, constraint} <- compile(request, model),
