@@ -5,7 +5,9 @@ defmodule Espalier.Application do
   @impl true
   def start(_type, _arguments) do
     children = [
-      {Registry, keys: :unique, name: Espalier.Model.Registry}
+      {Registry, keys: :unique, name: Espalier.Model.Registry},
+      Espalier.Middleware.CircuitBreaker.Circuits,
+      Espalier.Middleware.Throttle.Gates
     ]
 
     Supervisor.start_link(children, strategy: :one_for_one, name: Espalier.Supervisor)

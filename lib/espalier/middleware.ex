@@ -3,6 +3,9 @@ defmodule Espalier.Middleware do
   Functions around one request to a backend: the behaviour behind the `:middleware` option of
   `Espalier.generate/3`.
 
+    * `Espalier.Middleware.CircuitBreaker` - asks no more while requests keep failing
+    * `Espalier.Middleware.Throttle` - so many requests at once, so many in a span of time
+
   A middleware gets the request and `next`, the function of what it is around. It may change the request, look at
   the events, put others in their place, or not call `next` at all. It gives what `next` gives: `{:ok, events}`
   as in `c:Espalier.Backend.stream/1`, or `{:error, exception}`.

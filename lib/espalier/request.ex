@@ -254,6 +254,13 @@ defmodule Espalier.Request do
   defp target(backend, model), do: target({backend, []}, model)
 
   @doc false
+  # Whom a request asks: what is counted for each backend and model is counted for those that are equal in this.
+  # Options may hold secrets, which are not kept.
+  @spec destination(t) :: term
+  def destination(%__MODULE__{} = request),
+    do: {request.backend, request.model, :erlang.phash2(request.backend_options, 0x100000000)}
+
+  @doc false
   def backends?([_ | _] = backends),
     do: not List.improper?(backends) and Enum.all?(backends, &backend?/1)
 

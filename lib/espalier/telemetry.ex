@@ -43,6 +43,14 @@ defmodule Espalier.Telemetry do
   | --- | --- |
   | `delay`: the wait in milliseconds, `retries`: with this one | `backend`, `model`, `schema`, `attempt`: its number, `reason`: the exception's module, `error_kind`: its kind |
 
+  ## `[:espalier, :circuit]`
+
+  A circuit of `Espalier.Middleware.CircuitBreaker` changed.
+
+  | measurements | metadata |
+  | --- | --- |
+  | `system_time` | `backend`, `model`, `from` and `to`: each `:closed`, `:open` or `:half_open` |
+
   ## `[:espalier, :compile, _]`
 
   The compilation of a schema for a local model's vocabulary.
