@@ -25,12 +25,17 @@ defmodule Espalier.Attempt do
   @doc "The events of a request; nothing happens before they are read."
   @spec events(Request.t()) :: Enumerable.t(event)
   def events(%Request{} = request) do
+    attempt = %__MODULE__{request: request, text: request.written}
+
     [request]
     |> Stream.flat_map(&Middleware.events/1)
-    |> Stream.transform(fn -> %__MODULE__{request: request} end, &step/2, &last/1, fn _attempt ->
-      :ok
-    end)
+    |> Stream.transform(fn -> attempt end, &step/2, &last/1, fn _attempt -> :ok end)
+    |> written(request.written)
   end
+
+  # What the text goes on from.
+  defp written(events, ""), do: events
+  defp written(events, text), do: Stream.concat([{:text, text}], events)
 
   defp step({:tokens, ids, bytes, forced?}, attempt) do
     {text, rest} = UTF8.split(attempt.rest <> bytes)
@@ -72,12 +77,17 @@ defmodule Espalier.Attempt do
   end
 
   defp value_text(text, request) do
-    if Backend.exact?(request.backend) do
-      {:ok, text, []}
-    else
-      options = Keyword.take(request.text_options, [:format, :documents])
-      Reply.read(request.schema, text, [strict: request.strict] ++ options)
-    end
+    if Backend.exact?(request.backend), do: {:ok, text, []}, else: reply(text, request)
+  end
+
+  defp reply(text, %{written: written} = request) do
+    options = Keyword.take(request.text_options, [:format, :documents])
+    read = &Reply.read(request.schema, &1, [strict: request.strict] ++ options)
+
+    # A model may begin anew rather than go on.
+    with {:error, error} when written != "" <- read.(text),
+         {:error, _error} <- text |> String.replace_prefix(written, "") |> read.(),
+         do: {:error, error}
   end
 
   # What was cut off is not closed in silence: there may be more to it.

@@ -19,6 +19,19 @@ defmodule Espalier.Prompt do
     end
   end
 
+  @doc "The prompt with a model's answer after it, and what is said to that."
+  @spec reply(t, String.t(), String.t()) :: t
+  def reply({:text, prompt}, answer, message),
+    do: {:text, [prompt, answer, message] |> Enum.reject(&blank?/1) |> Enum.join("\n\n")}
+
+  # No provider takes a message without a text.
+  def reply({:messages, messages}, answer, message) do
+    answer = if blank?(answer), do: [], else: [{"assistant", answer}]
+    {:messages, messages ++ answer ++ [{"user", message}]}
+  end
+
+  defp blank?(text), do: String.trim(text) == ""
+
   @doc "The messages with texts as contents, for a backend whose models don't see."
   @spec texts([{String.t(), content}]) ::
           {:ok, [{String.t(), String.t()}]} | {:error, GenerationError.t()}

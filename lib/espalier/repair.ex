@@ -6,6 +6,7 @@ defmodule Espalier.Repair do
   alias Espalier.ChangesetError
   alias Espalier.Error
   alias Espalier.JSONError
+  alias Espalier.Prompt
   alias Espalier.Request
   alias Espalier.ValidationError
 
@@ -18,13 +19,7 @@ defmodule Espalier.Repair do
   @doc "The request for the value once more: after the prompt come the text and what is wrong with it."
   @spec request(Request.t(), String.t(), Exception.t()) :: Request.t()
   def request(%Request{} = request, text, error),
-    do: %{request | prompt: prompt(request.prompt, text, message(error))}
-
-  defp prompt({:text, prompt}, text, message),
-    do: {:text, Enum.join([prompt, text, message], "\n\n")}
-
-  defp prompt({:messages, messages}, text, message),
-    do: {:messages, messages ++ [{"assistant", text}, {"user", message}]}
+    do: %{request | prompt: Prompt.reply(request.prompt, text, message(error)), written: ""}
 
   @doc "What the model is told."
   @spec message(Exception.t()) :: String.t()

@@ -123,6 +123,17 @@ defmodule Espalier.Request do
                default: 10_000,
                doc: "Beyond so many milliseconds the delay doubles no more."
              ],
+             on_truncation: [
+               type:
+                 {:or,
+                  [{:in, [:error, :continue]}, {:tuple, [{:in, [:max_tokens]}, :pos_integer]}]},
+               default: :error,
+               doc: """
+               What to do, once, where a text is cut off at `:max_tokens` before it is a value: `:error` returns an \
+               `Espalier.GenerationError`, `{:max_tokens, n}` asks again with so many, `:continue` asks for the \
+               rest, which a local model does not need. It counts among the attempts.\
+               """
+             ],
              strict: [
                type: :boolean,
                default: false,
@@ -160,6 +171,7 @@ defmodule Espalier.Request do
     :sampling,
     :max_tokens,
     :max_attempts,
+    :on_truncation,
     :strict,
     :max_retries,
     :retry_delay,
@@ -175,6 +187,7 @@ defmodule Espalier.Request do
                 fallbacks: [],
                 middleware: [],
                 text_options: [],
+                written: "",
                 streamed: false,
                 deadline: :infinity
               ]
@@ -191,6 +204,7 @@ defmodule Espalier.Request do
           sampling: Sampling.t(),
           max_tokens: pos_integer,
           max_attempts: pos_integer,
+          on_truncation: :error | :continue | {:max_tokens, pos_integer},
           strict: boolean,
           max_total_tokens: pos_integer | nil,
           max_retries: non_neg_integer,
@@ -202,6 +216,7 @@ defmodule Espalier.Request do
           fallbacks: [target],
           middleware: [Middleware.t()],
           text_options: keyword,
+          written: String.t(),
           streamed: boolean
         }
 

@@ -10,12 +10,14 @@ defmodule Espalier.Run do
   alias Espalier.Cursor
   alias Espalier.Deadline
   alias Espalier.Fallback
+  alias Espalier.GenerationError
   alias Espalier.Repair
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Retry
   alias Espalier.Schema.Form
   alias Espalier.Telemetry
+  alias Espalier.Truncation
 
   @unused %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
 
@@ -79,12 +81,11 @@ defmodule Espalier.Run do
   end
 
   defp conclude({:refused, error, text, info}, run) do
-    run = tried(run, text, error, info)
-
-    if Repair.possible?(error) and another?(run),
-      do: again(run, Repair.request(run.request, text, error), error),
-      else: finish(run, {:error, error})
+    run |> tried(text, error, info) |> mend(text, error)
   end
+
+  defp conclude({:failed, %GenerationError{kind: :truncated} = error, text}, run),
+    do: run |> tried(text, error, %{fixes: [], usage: @unused}) |> mend(text, error)
 
   defp conclude({:failed, error, text}, run) do
     with true <- Retry.transient?(error) and run.retries < run.request.max_retries,
@@ -93,6 +94,22 @@ defmodule Espalier.Run do
     else
       _no_retry -> run |> tried(text, error, %{fixes: [], usage: @unused}) |> fall_back(error)
     end
+  end
+
+  defp mend(run, text, error) do
+    with true <- another?(run),
+         {:ok, request} <- mended(run.request, text, error) do
+      again(run, request, error)
+    else
+      _no_other -> finish(run, {:error, error})
+    end
+  end
+
+  defp mended(request, text, %GenerationError{kind: :truncated}),
+    do: Truncation.request(request, text)
+
+  defp mended(request, text, error) do
+    if Repair.possible?(error), do: {:ok, Repair.request(request, text, error)}, else: :none
   end
 
   # An attempt whose request is repeated stays the same attempt.

@@ -6,6 +6,7 @@ defmodule Espalier.RepairTest do
   alias Espalier.JSONError
   alias Espalier.Repair
   alias Espalier.StubBackend
+  alias Espalier.Testing
   alias Espalier.ValidationError
 
   @schema [name: {:string, min_length: 1}, age: {:integer, min: 0}]
@@ -148,6 +149,76 @@ defmodule Espalier.RepairTest do
     assert {:error, %GenerationError{kind: :truncated}} = generate.("Let me think", :max_tokens)
     assert {:ok, %{tags: ["a"]}} = generate.(~s({"tags": ["a"]}), :max_tokens)
     assert length(requests()) == 4
+  end
+
+  describe "what was cut off" do
+    @cut ~s({"name": "Ada", "a)
+
+    # Each reply is a text with its finish reason.
+    defp cut_replies(replies) do
+      agent = start_supervised!({Agent, fn -> replies end}, id: make_ref())
+      test = self()
+
+      Testing.stub(fn request ->
+        send(test, {:started, request})
+        {text, reason} = Agent.get_and_update(agent, fn [reply | others] -> {reply, others} end)
+        [{:tokens, [], text, false}, StubBackend.done(reason)]
+      end)
+
+      [backend: Testing]
+    end
+
+    test "is asked for again with more tokens" do
+      options = [max_tokens: 9, on_truncation: {:max_tokens, 50}]
+      replies = cut_replies([{@cut, :max_tokens}, {@right, :stop}])
+      assert {:ok, result} = Espalier.generate_result(@schema, "Ada is 36.", options ++ replies)
+
+      assert [%{error: %GenerationError{kind: :truncated}, text: @cut}, %{text: @right}] =
+               result.attempts
+
+      assert [%{max_tokens: 9, prompt: prompt}, %{max_tokens: 50, prompt: prompt}] = requests()
+
+      assert {:error, %GenerationError{kind: :truncated}} =
+               Espalier.generate(
+                 @schema,
+                 "?",
+                 options ++ cut_replies(List.duplicate({@cut, :max_tokens}, 3))
+               )
+
+      assert length(requests()) == 2
+    end
+
+    test "is gone on with" do
+      for rest <- [~s(ge": 36}), @right] do
+        options = [on_truncation: :continue] ++ cut_replies([{@cut, :max_tokens}, {rest, :stop}])
+        messages = [%{role: :user, content: "Ada is 36."}]
+        events = @schema |> Espalier.stream(messages, options) |> Enum.to_list()
+        assert {:done, %{value: %{name: "Ada", age: 36}, text: @cut <> ^rest}} = List.last(events)
+
+        assert [{:attempt, _}, {:text, @cut}, {:tokens, _}, {:text, ^rest}, _] =
+                 Enum.drop(events, 2)
+
+        assert [_first, %{prompt: {:messages, [_user, {"assistant", @cut}, {"user", _go_on}]}}] =
+                 requests()
+      end
+    end
+
+    test "is gone on with once" do
+      options = [on_truncation: :continue] ++ cut_replies(List.duplicate({@cut, :max_tokens}, 3))
+      assert {:error, %GenerationError{text: text}} = Espalier.generate(@schema, "?", options)
+      assert text == @cut <> @cut
+      assert length(requests()) == 2
+    end
+
+    test "of a local model may get more tokens" do
+      options = [model: MyApp.Model, max_tokens: 3]
+
+      assert {:error, %GenerationError{kind: :truncated}} =
+               Espalier.generate(@schema, "?", [on_truncation: :continue] ++ options)
+
+      assert {:ok, _value} =
+               Espalier.generate(@schema, "?", [on_truncation: {:max_tokens, 50}] ++ options)
+    end
   end
 
   test "what asking again can't mend is not asked again" do
