@@ -82,7 +82,9 @@ defmodule Espalier.Attempt do
 
   defp reply(text, %{written: written} = request) do
     options = Keyword.take(request.text_options, [:format, :documents])
-    read = &Reply.read(request.schema, &1, [strict: request.strict] ++ options)
+
+    read =
+      &Reply.read(request.schema, &1, [strict: request.strict, lossy: request.lossy] ++ options)
 
     # A model may begin anew rather than go on.
     with {:error, error} when written != "" <- read.(text),

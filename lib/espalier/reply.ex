@@ -66,6 +66,15 @@ defmodule Espalier.Reply do
   | `:enum_case` | `"HIGH"` for `"high"` | the one member that differs in case only |
   | `:null_to_absent` | `null` for what may be absent but not `null` | left out |
 
+  With the option `:lossy` also what is too much is cut off:
+
+  | fix | what was wrong | what is done |
+  | --- | --- | --- |
+  | `:cut_text` | a text longer than `maxLength` | its start |
+  | `:cut_list` | an array longer than `maxItems` | its first items |
+  | `:repeated_item` | an array with equal items that has `uniqueItems` | each once |
+  | `:unknown_key` | a key that `additionalProperties: false` refuses | left out |
+
   Of an Ecto schema a value is one that its changeset function takes.
 
   Replies are read in time that grows as their length does, and no deeper than `Espalier.JSON.decode/2` does.
@@ -96,6 +105,11 @@ defmodule Espalier.Reply do
       type: :boolean,
       default: false,
       doc: "Take the reply as it is: it is a value of the schema or there is an error."
+    ],
+    lossy: [
+      type: :boolean,
+      default: false,
+      doc: "Whether a part of the value may be lost, as the last table tells."
     ],
     format: [
       type: {:in, [:assert, :ignore]},

@@ -142,6 +142,14 @@ defmodule Espalier.Request do
                patience, see `Espalier.Reply`; the result tells what was done to it.\
                """
              ],
+             lossy: [
+               type: :boolean,
+               default: false,
+               doc: """
+               Whether a part of the value may be lost rather than ask again: texts and lists that are too long \
+               are cut, unknown keys left out, see `Espalier.Reply`.\
+               """
+             ],
              template: [
                type: :boolean,
                default: true,
@@ -173,6 +181,7 @@ defmodule Espalier.Request do
     :max_attempts,
     :on_truncation,
     :strict,
+    :lossy,
     :max_retries,
     :retry_delay,
     :max_retry_delay,
@@ -206,6 +215,7 @@ defmodule Espalier.Request do
           max_attempts: pos_integer,
           on_truncation: :error | :continue | {:max_tokens, pos_integer},
           strict: boolean,
+          lossy: boolean,
           max_total_tokens: pos_integer | nil,
           max_retries: non_neg_integer,
           retry_delay: non_neg_integer,

@@ -20,11 +20,12 @@ defmodule Espalier.Reply.Coercion do
          {:ok, schema_text} <- schema_text(form, schema),
          {:ok, schema} <- JSON.decode(schema_text, numbers: :exact),
          {:ok, value} <- JSON.decode(text, objects: :ordered, numbers: :exact) do
+      {lossy?, options} = Keyword.pop!(options, :lossy)
       validate = &JSON.validate(schema_text, &1, options)
 
       # Where two things could be done both are tried: only one may succeed.
       [:first, :last]
-      |> Enum.map(&round(value, [], @max_rounds, {schema, &1, validate}))
+      |> Enum.map(&round(value, [], @max_rounds, {{schema, lossy?}, &1, validate}))
       |> only()
     else
       {:error, _error} -> :error
@@ -61,12 +62,12 @@ defmodule Espalier.Reply.Coercion do
     do: round(value, fixes, n_rounds - 1, context)
 
   # What the root needs comes first: everything else is within it.
-  defp changes(violations, value, schema, choice) do
+  defp changes(violations, value, {schema, lossy?}, choice) do
     changes =
       for %{instance_pointer: pointer} = violation <- violations,
           tokens = tokens(pointer),
           [_ | _] = proposals <-
-            [Proposals.of(violation, at(value, tokens), tokens, schema)],
+            [Proposals.of(violation, at(value, tokens), tokens, schema, lossy?)],
           do: {tokens, choose(proposals, choice)}
 
     changes = Enum.uniq_by(changes, &elem(&1, 0))

@@ -40,7 +40,11 @@ defmodule Espalier.Reply.Fixes do
     :number_to_string,
     :single_to_list,
     :enum_case,
-    :null_to_absent
+    :null_to_absent,
+    :cut_text,
+    :cut_list,
+    :repeated_item,
+    :unknown_key
   ]
 
   @places @order |> Enum.with_index() |> Map.new()

@@ -17,22 +17,65 @@ defmodule Espalier.Reply.Proposals do
   # How far references lead from one schema to another.
   @max_references 16
 
-  @doc "The changes with their fixes, of which one is to be chosen. The schema is decoded to maps."
-  @spec of(JSON.violation(), term, [String.t()], term) :: [{atom, change}]
-  def of(%{keyword: keyword}, %Object{members: [{_name, value}]}, [], _schema)
-      when keyword in @shape,
-      do: [{:wrapped_value, {:value, value}}]
+  @doc """
+  The changes with their fixes, of which one is to be chosen. The schema is decoded to maps.
 
-  def of(%{keyword: keyword} = violation, got, tokens, schema) when keyword in @kinds do
-    rule = lookup(schema, Coercion.tokens(violation.schema_pointer))
+  `lossy?` says whether a change may lose a part of the value.
+  """
+  @spec of(JSON.violation(), term, [String.t()], term, boolean) :: [{atom, change}]
+  def of(violation, got, tokens, schema, lossy?) do
+    cut = if lossy?, do: cut(violation, got, rule(violation, schema), schema), else: []
+    whole(violation, got, tokens, schema) ++ cut
+  end
 
-    case kinds(keyword, rule, schema, @max_references) do
+  defp rule(violation, schema), do: lookup(schema, Coercion.tokens(violation.schema_pointer))
+
+  defp whole(%{keyword: keyword}, %Object{members: [{_name, value}]}, [], _schema)
+       when keyword in @shape,
+       do: [{:wrapped_value, {:value, value}}]
+
+  defp whole(%{keyword: keyword} = violation, got, tokens, schema) when keyword in @kinds do
+    case kinds(keyword, rule(violation, schema), schema, @max_references) do
       :any -> []
       {types, members} -> proposals(got, types, members, tokens)
     end
   end
 
-  def of(_violation, _got, _tokens, _schema), do: []
+  defp whole(_violation, _got, _tokens, _schema), do: []
+
+  # What is too much of a value
+
+  defp cut(%{keyword: "maxLength"}, got, most, _schema) when is_binary(got) do
+    # JSON Schema counts code points.
+    text = got |> String.codepoints() |> Enum.take(count(most)) |> Enum.join()
+    [{:cut_text, {:value, text}}]
+  end
+
+  defp cut(%{keyword: "maxItems"}, got, most, _schema) when is_list(got),
+    do: [{:cut_list, {:value, Enum.take(got, count(most))}}]
+
+  defp cut(%{keyword: "uniqueItems"}, got, _rule, _schema) when is_list(got),
+    do: [{:repeated_item, {:value, Enum.uniq(got)}}]
+
+  defp cut(%{keyword: "additionalProperties"} = violation, %Object{} = got, false, schema) do
+    tokens = violation.schema_pointer |> Coercion.tokens() |> Enum.drop(-1)
+
+    case lookup(schema, tokens) do
+      %{"patternProperties" => _patterns} -> []
+      %{"properties" => named} -> [{:unknown_key, {:value, only(got, named)}}]
+      _no_names -> []
+    end
+  end
+
+  defp cut(_violation, _got, _rule, _schema), do: []
+
+  defp only(%Object{members: members} = object, named),
+    do: %{
+      object
+      | members: Enum.filter(members, fn {name, _value} -> is_map_key(named, name) end)
+    }
+
+  defp count(%Number{text: text}), do: text |> Float.parse() |> elem(0) |> trunc()
 
   # What a rule admits
 
