@@ -21,7 +21,7 @@ words = [
 ]
 
 [
-  inputs: ["{mix,.formatter}.exs", "{lib,test,examples,bench}/**/*.{ex,exs}"],
+  inputs: ["{mix,.formatter}.exs", "{lib,test,examples,bench,tools}/**/*.{ex,exs}"],
   locals_without_parens: words,
   export: [locals_without_parens: words]
 ]

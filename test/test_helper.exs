@@ -13,7 +13,13 @@ end
 
 unless Code.ensure_loaded?(Decimal), do: IO.puts("Without :decimal: its tests are left out.")
 
+real_server? = System.get_env("ESPALIER_LLAMA_PYTHON") != nil
+
+unless real_server? do
+  IO.puts("Without ESPALIER_LLAMA_PYTHON: the tests against a real server are left out.")
+end
+
 # The model of the examples in the documentation.
 {:ok, _model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path(), name: MyApp.Model)
 
-ExUnit.start()
+ExUnit.start(exclude: if(real_server?, do: [], else: [:llama]))
