@@ -126,7 +126,7 @@ defmodule Espalier.MixProject do
   end
 
   def application do
-    [extra_applications: [:eex, :logger], mod: {Espalier.Application, []}]
+    [extra_applications: [:crypto, :eex, :logger], mod: {Espalier.Application, []}]
   end
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]
@@ -174,6 +174,7 @@ defmodule Espalier.MixProject do
         "CHANGELOG.md"
       ],
       groups_for_modules: [
+        Middleware: [~r/^Espalier\.Middleware/],
         Constraints: [Espalier.Vocabulary, Espalier.Constraint, Espalier.Matcher, Espalier.JSON],
         Exceptions: [~r/Error$/]
       ]

@@ -32,7 +32,11 @@ defmodule Espalier do
     * `Espalier.Explanation` - who keeps a rule of a schema
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
     * `Espalier.Sampling` - how tokens are drawn
+    * `Espalier.Backend` - what else than a local model can generate
+    * `Espalier.Middleware` - functions around each request: circuit breaker, throttle, your own
+    * `Espalier.Cache` - texts that need not be written twice
     * `Espalier.Telemetry` - what can be observed
+    * `Espalier.Testing` - a backend for your tests, which replies what they say
     * `Espalier.Constraint`, `Espalier.Matcher`, `Espalier.Vocabulary` - the engine by itself, for a
       model that runs elsewhere
 
@@ -67,6 +71,23 @@ defmodule Espalier do
   is. A model without a template takes texts only. For models that see, a message may have images, see
   `Espalier.Image`.
 
+  ## When a backend fails
+
+  A failure that passes, such as a rate limit or a broken connection, is tried again, at most `:max_retries` times.
+  Of several backends the next one is asked when one can't:
+
+      Espalier.generate(Ticket, text,
+        backend: [
+          {Espalier.Backends.Local, model: MyApp.Model},
+          {MyApp.Hosted, model: "large"}
+        ],
+        middleware: [Espalier.Middleware.CircuitBreaker, {Espalier.Middleware.Throttle, at_once: 8}],
+        cache: MyApp.Cache
+      )
+
+  However that goes, there are at most `:max_attempts` attempts, and `:max_retries` requests more than these, within
+  the `:timeout`. `Espalier.Result` has all of them.
+
   ## Errors
 
   `{:error, exception}` has an exception with fields to match on:
@@ -80,6 +101,9 @@ defmodule Espalier do
     * `Espalier.ValidationError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
       can't write one, other backends may
     * `Espalier.CastError` - a value that a function given as `:validate` refused, or that Elixir can't hold
+    * `Espalier.ProviderError`, `Espalier.RefusalError`, `Espalier.TransportError` - what came of a request to a
+      hosted model
+    * `Espalier.CircuitOpenError`, `Espalier.ThrottleError` - a backend that middleware did not ask
 
   ## Options
 

@@ -192,7 +192,7 @@ defmodule EspalierTest do
       assert result.finish_reason == :stop
       assert result.usage == %{prompt_tokens: 1, completion_tokens: 2, forced_tokens: 1, steps: 1}
       assert result.seed == 7
-      assert result.retries == 0
+      assert %{retries: 0, cached?: false} = result
 
       assert result.attempts == [
                %{

@@ -22,13 +22,13 @@ defmodule Espalier.Attempt do
           | {:refused, Exception.t(), text :: String.t(), info :: map}
           | {:failed, Exception.t(), text :: String.t()}
 
-  @doc "The events of a request; nothing happens before they are read."
-  @spec events(Request.t()) :: Enumerable.t(event)
-  def events(%Request{} = request) do
+  @doc "The events of a request, of what `ask` gives for it; nothing happens before they are read."
+  @spec events(Request.t(), (Request.t() -> Enumerable.t(Backend.event()))) :: Enumerable.t(event)
+  def events(%Request{} = request, ask \\ &Middleware.events/1) do
     attempt = %__MODULE__{request: request, text: request.written}
 
     [request]
-    |> Stream.flat_map(&Middleware.events/1)
+    |> Stream.flat_map(ask)
     |> Stream.transform(fn -> attempt end, &step/2, &last/1, fn _attempt -> :ok end)
     |> written(request.written)
   end

@@ -3,6 +3,7 @@ defmodule Espalier.Backend do
   What can generate: the behaviour behind the `:backend` option of `Espalier.generate/3`.
 
     * `Espalier.Backends.Local` - a model served by `Espalier.Model`, the default
+    * `Espalier.Testing` - replies what a test says
 
   A backend turns a request into a lazy stream of events. Nothing is asked of a model before the
   stream is read, and when the reader stops early the backend stops too.
@@ -20,8 +21,9 @@ defmodule Espalier.Backend do
       iex> Espalier.generate({:regex, ".*"}, "Hello", backend: Echo)
       {:ok, "Hello"}
 
-  Checking the text against the schema, casting it to the schema's value, putting split characters together
-  and telemetry are done once, for every backend, by the caller of `c:stream/1`.
+  Checking the text against the schema, casting it to the schema's value, asking again, putting split characters
+  together and telemetry are done once, for every backend, by the caller of `c:stream/1`. A backend asks once, and
+  keeps to the request's `timeout`.
   """
 
   alias Espalier.Request

@@ -165,6 +165,15 @@ defmodule Espalier.Request do
                request. A refusal is not taken to another one. The options may have a `:model` for this backend.\
                """
              ],
+             cache: [
+               type: :any,
+               doc: "The name or process of an `Espalier.Cache`. None if not given."
+             ],
+             cache_random: [
+               type: :boolean,
+               default: false,
+               doc: "Whether the cache remembers texts that are drawn at random, too."
+             ],
              middleware: [
                type: {:list, :any},
                default: [],
@@ -192,6 +201,9 @@ defmodule Espalier.Request do
               [
                 :model,
                 :max_total_tokens,
+                :cache,
+                cache_random: false,
+                seed_given?: false,
                 backend_options: [],
                 fallbacks: [],
                 middleware: [],
@@ -225,6 +237,9 @@ defmodule Espalier.Request do
           template: boolean,
           fallbacks: [target],
           middleware: [Middleware.t()],
+          cache: GenServer.server() | nil,
+          cache_random: boolean,
+          seed_given?: boolean,
           text_options: keyword,
           written: String.t(),
           streamed: boolean
@@ -264,6 +279,7 @@ defmodule Espalier.Request do
         fallbacks: fallbacks,
         middleware: middleware,
         sampling: Sampling.new(sampling),
+        seed_given?: Keyword.has_key?(sampling, :seed),
         text_options: text_options
       ]
 

@@ -11,6 +11,8 @@ defmodule Espalier.Result do
     * `seed` - the seed of the random choices: the same one gives the same text again
     * `attempts` - what was tried, the last one with this value, see `t:attempt/0`
     * `retries` - how often a request was repeated after a failure that passes
+    * `cached?` - whether the text is that of an earlier generation, see `Espalier.Cache`; then nothing was tried
+      or counted
 
   With its seed a value comes again:
 
@@ -57,9 +59,20 @@ defmodule Espalier.Result do
           usage: usage,
           seed: non_neg_integer,
           attempts: [attempt],
-          retries: non_neg_integer
+          retries: non_neg_integer,
+          cached?: boolean
         }
 
-  @enforce_keys [:value, :text, :fixes, :finish_reason, :usage, :seed, :attempts, :retries]
+  @enforce_keys [
+    :value,
+    :text,
+    :fixes,
+    :finish_reason,
+    :usage,
+    :seed,
+    :attempts,
+    :retries,
+    :cached?
+  ]
   defstruct @enforce_keys
 end

@@ -7,6 +7,7 @@ defmodule Espalier.Run do
   # connection or a place in a queue, is let go of before the next one begins.
 
   alias Espalier.Attempt
+  alias Espalier.Cache
   alias Espalier.Cursor
   alias Espalier.Deadline
   alias Espalier.Fallback
@@ -22,12 +23,15 @@ defmodule Espalier.Run do
   @unused %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
 
   # `cursor` reads the events of the attempt that is under way, of which the reader has seen some if it has
-  # `begun?`; `past` are the attempts that ended, the last one first; `ending` is the last event.
-  @enforce_keys [:request, :span, :cursor]
+  # `begun?`; `past` are the attempts that ended, the last one first; `ending` is the last event. `key` is that of the
+  # cache, if there is one to ask; `cached?` says that the text came from it.
+  @enforce_keys [:request, :span]
   defstruct [
     :request,
     :span,
     :cursor,
+    :key,
+    cached?: false,
     begun?: false,
     attempt_retries: 0,
     retries: 0,
@@ -52,8 +56,29 @@ defmodule Espalier.Run do
   defp start(request) do
     span = Telemetry.start(:generate, metadata(request))
     request = %{request | deadline: Deadline.new(request.timeout)}
-    %__MODULE__{request: request, span: span, cursor: open(request)}
+    run = %__MODULE__{request: request, span: span, key: Cache.key(request)}
+
+    case recall(run) do
+      {:ok, written, events} -> %{recalled(run, written) | cursor: Cursor.open(events)}
+      {:error, error} -> %{run | cursor: Cursor.open([{:failed, error, ""}])}
+      _not_there -> %{run | cursor: open(request)}
+    end
   end
+
+  defp recall(%{key: nil}), do: :none
+
+  # A remembered text is read as any other, before anything of it is shown.
+  defp recall(%{request: request, key: key}) do
+    with {:ok, written} <- Cache.fetch(request.cache, key) do
+      last = {:done, %{finish_reason: written.finish_reason, usage: @unused}}
+      ask = fn _request -> [{:tokens, [], written.text, false}, last] end
+      events = request |> Attempt.events(ask) |> Enum.to_list()
+      if elem(List.last(events), 0) == :value, do: {:ok, written, events}, else: :refused
+    end
+  end
+
+  defp recalled(run, %{seed: seed}),
+    do: put_in(%{run | cached?: true}.request.sampling.seed, seed)
 
   defp open(request), do: request |> Attempt.events() |> Cursor.open()
 
@@ -75,9 +100,14 @@ defmodule Espalier.Run do
     end
   end
 
+  defp conclude({:value, value, text, info}, %{cached?: true} = run),
+    do: finish(run, {:done, result(run, value, text, info)})
+
   defp conclude({:value, value, text, info}, run) do
     run = tried(run, text, nil, info)
-    finish(run, {:done, result(run, value, text, info)})
+    result = result(run, value, text, info)
+    remember(run, result)
+    finish(run, {:done, result})
   end
 
   defp conclude({:refused, error, text, info}, run) do
@@ -133,6 +163,13 @@ defmodule Espalier.Run do
     end
   end
 
+  defp remember(%{key: nil}, _result), do: :ok
+
+  defp remember(run, result) do
+    written = Map.take(result, [:text, :finish_reason, :seed])
+    Cache.put(run.request.cache, run.key, written)
+  end
+
   defp again(run, request, error) do
     told = {:attempt, %{number: length(run.past) + 1, error: error}}
     {[told], attempt(run, request)}
@@ -176,7 +213,8 @@ defmodule Espalier.Run do
       usage: usage(run.past),
       seed: run.request.sampling.seed,
       attempts: Enum.reverse(run.past),
-      retries: run.retries
+      retries: run.retries,
+      cached?: run.cached?
     }
   end
 
@@ -214,11 +252,14 @@ defmodule Espalier.Run do
 
   defp tell_end({:done, result}, run) do
     measurements = Map.merge(result.usage, counts(run))
-    Telemetry.stop(run.span, measurements, %{finish_reason: result.finish_reason})
+    metadata = %{finish_reason: result.finish_reason, cached?: run.cached?}
+    Telemetry.stop(run.span, measurements, metadata)
   end
 
   defp tell_end({:error, error}, run), do: Telemetry.exception(run.span, error, counts(run))
-  defp tell_end(nil, run), do: Telemetry.stop(run.span, counts(run), %{finish_reason: :halted})
+
+  defp tell_end(nil, run),
+    do: Telemetry.stop(run.span, counts(run), %{finish_reason: :halted, cached?: run.cached?})
 
   defp counts(run), do: %{attempts: length(run.past), retries: run.retries}
 end

@@ -28,7 +28,7 @@ defmodule Espalier.Telemetry do
   | event | measurements | metadata |
   | --- | --- | --- |
   | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`, `max_tokens`, `temperature`, `seed` |
-  | `:stop` | `duration`, `monotonic_time`, `attempts`, `retries`, and those of `t:Espalier.Result.usage/0` if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading |
+  | `:stop` | `duration`, `monotonic_time`, `attempts`, `retries`, and those of `t:Espalier.Result.usage/0` if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading, `cached?`: whether the text came from an `Espalier.Cache` |
   | `:exception` | `duration`, `monotonic_time`, `attempts`, `retries` | as at the start, `kind`: `:error`, `reason`: the exception's module, `error_kind`: its kind, `stacktrace`: `[]` |
 
   `attempts` is how many ended, each for a value that was refused or with another backend; `retries` is how

@@ -190,7 +190,16 @@ defmodule Espalier.ReplyTest do
     binary_part(text, 0, length)
   end
 
-  # What the virtual machine counts of the work of a process of its own.
+  # Of work that grows as the square it would be sixteen times as much.
+  defp linear?(start, piece) do
+    [once, four_times] =
+      for size <- [100_000, 400_000],
+          do: reductions(start <> String.duplicate(piece, div(size, byte_size(piece))))
+
+    four_times < 8 * once + 100_000
+  end
+
+  # What the virtual machine counts of the work of a process. Native functions count by their time.
   defp reductions(text) do
     count = fn ->
       assert length(Reply.candidates(text)) <= 8
@@ -248,16 +257,8 @@ defmodule Espalier.ReplyTest do
             ["&quot;", "{&quot;", "{\\\"", "[1] ", "{} {", "...", "[...", "\u00A0", <<0xFF>>] ++
             ["é", " ", "\n", "a", "1", "0", "[\"a\",", "{\"a\":1},", "[+1,", "~~~", "NaN "] do
       test "of #{inspect(piece)} grows as its length does" do
-        for start <- ["", "[", "{\"a\": \""] do
-          [once, four_times] =
-            for size <- [100_000, 400_000] do
-              n_pieces = div(size, byte_size(unquote(piece)))
-              reductions(start <> String.duplicate(unquote(piece), n_pieces))
-            end
-
-          # Of work that grows as the square it would be sixteen times as much.
-          assert four_times < 8 * once + 100_000
-        end
+        for start <- ["", "[", "{\"a\": \""],
+            do: assert(Enum.any?(1..3, fn _try -> linear?(start, unquote(piece)) end))
       end
     end
   end

@@ -69,6 +69,70 @@ defmodule Espalier.TelemetryTest do
     refute inspect(metadata) =~ @secret
   end
 
+  test "retries are told, and counted with the attempts" do
+    Espalier.Testing.stub([
+      %Espalier.TransportError{kind: :closed, url: @secret},
+      ~s({"name":"#{@secret}"}),
+      ~s({"name":""})
+    ])
+
+    options = [backend: Espalier.Testing, model: :a_model, retry_delay: 0, max_attempts: 2]
+    schema = [name: {:string, max_length: 2}]
+    assert {:ok, %{name: ""}} = Espalier.generate(schema, @secret, options)
+    assert_received {[:espalier, :retry], %{delay: 0, retries: 1}, metadata}
+
+    assert metadata == %{
+             backend: Espalier.Testing,
+             model: :a_model,
+             schema: :fields,
+             attempt: 1,
+             reason: Espalier.TransportError,
+             error_kind: :closed
+           }
+
+    assert_received {[:espalier, :generate, :stop], %{attempts: 2, retries: 1}, %{cached?: false}}
+
+    down = %Espalier.TransportError{kind: :closed, url: @secret}
+    Espalier.Testing.stub([down, down])
+
+    assert {:error, ^down} = Espalier.generate(schema, @secret, [max_retries: 1] ++ options)
+
+    assert_received {[:espalier, :generate, :exception], %{attempts: 1, retries: 1}, _metadata}
+  end
+
+  test "changes of a circuit are told once each" do
+    down = %Espalier.TransportError{kind: :closed, url: @secret}
+    Espalier.Testing.stub([down, down, down, "no"])
+    breaker = {Espalier.Middleware.CircuitBreaker, failures: 2, open: 1}
+    backend = {Espalier.Testing, id: :telemetry}
+    options = [backend: backend, model: "small", max_retries: 0, middleware: [breaker]]
+
+    for _request <- 1..4 do
+      Process.sleep(2)
+      Espalier.generate({:choice, [:no]}, @secret, options)
+    end
+
+    changes = [closed: :open, open: :half_open, half_open: :open, open: :half_open]
+
+    for {from, to} <- changes ++ [half_open: :closed] do
+      assert_received {[:espalier, :circuit], %{system_time: _}, metadata}
+      assert metadata == %{backend: Espalier.Testing, model: "small", from: from, to: to}
+    end
+
+    refute_received {[:espalier, :circuit], _measurements, _metadata}
+  end
+
+  test "a value from a cache is told" do
+    {:ok, cache} = Espalier.Cache.start_link([])
+    Espalier.Testing.stub(["no"])
+    options = [backend: Espalier.Testing, cache: cache]
+    for _time <- 1..2, do: assert({:ok, :no} = Espalier.generate({:choice, [:no]}, "?", options))
+    assert_received {[:espalier, :generate, :stop], %{attempts: 1}, %{cached?: false}}
+
+    assert_received {[:espalier, :generate, :stop], %{attempts: 0, completion_tokens: 0},
+                     %{cached?: true}}
+  end
+
   test "a stream that the reader leaves is halted" do
     stream = Espalier.stream([name: :string], "?", stub([]))
     refute_received {[:espalier | _], _measurements, _metadata}

@@ -161,7 +161,7 @@ defmodule Espalier.Middleware.CircuitBreakerTest do
 
       Enum.reduce(1..200, run, fn _step, run ->
         run = %{run | now: run.now + Enum.random(0..6)}
-        shown = "seed #{seed}, #{inspect(run)}"
+        shown = "seed #{seed} at #{run.now}"
         if Enum.random([true, false]), do: enter(run, shown), else: report(run, options, shown)
       end)
     end
