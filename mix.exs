@@ -126,7 +126,10 @@ defmodule Espalier.MixProject do
   end
 
   def application do
-    [extra_applications: [:crypto, :eex, :logger], mod: {Espalier.Application, []}]
+    [
+      extra_applications: [:crypto, :eex, :logger, :public_key, :ssl],
+      mod: {Espalier.Application, []}
+    ]
   end
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]

@@ -6,6 +6,7 @@ defmodule Espalier.Application do
   def start(_type, _arguments) do
     children = [
       {Registry, keys: :unique, name: Espalier.Model.Registry},
+      Espalier.HTTP.Pool,
       Espalier.Middleware.CircuitBreaker.Circuits,
       Espalier.Middleware.Throttle.Gates
     ]

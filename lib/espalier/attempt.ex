@@ -7,6 +7,7 @@ defmodule Espalier.Attempt do
   alias Espalier.GenerationError
   alias Espalier.Middleware
   alias Espalier.Reply
+  alias Espalier.RefusalError
   alias Espalier.Request
   alias Espalier.Schema.Form
   alias Espalier.UTF8
@@ -110,5 +111,6 @@ defmodule Espalier.Attempt do
        when kind in [:timeout, :cancelled],
        do: %{error | text: text}
 
+  defp with_text(%RefusalError{text: nil} = error, text), do: %{error | text: text}
   defp with_text(error, _text), do: error
 end

@@ -3,6 +3,7 @@ defmodule Espalier.Backend do
   What can generate: the behaviour behind the `:backend` option of `Espalier.generate/3`.
 
     * `Espalier.Backends.Local` - a model served by `Espalier.Model`, the default
+    * `Espalier.Backends.OpenAI` - a hosted model, at OpenAI or at whoever speaks its protocol
     * `Espalier.Testing` - replies what a test says
 
   A backend turns a request into a lazy stream of events. Nothing is asked of a model before the
@@ -49,7 +50,15 @@ defmodule Espalier.Backend do
   """
   @callback exact?() :: boolean
 
-  @optional_callbacks exact?: 0
+  @doc """
+  The names of options that are never shown.
+
+  Such an option comes to `c:stream/1` as a function that gives its value, so that no inspected request, error or
+  log has it. None by default.
+  """
+  @callback secrets() :: [atom]
+
+  @optional_callbacks exact?: 0, secrets: 0
 
   @doc false
   # `backend` is what the option `:backend` takes; of a list any one may write the text.
@@ -58,7 +67,12 @@ defmodule Espalier.Backend do
 
   def exact?({backend, _options}), do: exact?(backend)
 
-  def exact?(backend) do
-    Code.ensure_loaded?(backend) and function_exported?(backend, :exact?, 0) and backend.exact?()
-  end
+  def exact?(backend), do: exports?(backend, :exact?) and backend.exact?()
+
+  @doc false
+  @spec secrets(module) :: [atom]
+  def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
+
+  defp exports?(backend, name),
+    do: Code.ensure_loaded?(backend) and function_exported?(backend, name, 0)
 end

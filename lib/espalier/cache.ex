@@ -33,6 +33,7 @@ defmodule Espalier.Cache do
 
   use GenServer
 
+  alias Espalier.Backend
   alias Espalier.Deadline
   alias Espalier.Options
   alias Espalier.OptionsError
@@ -97,12 +98,12 @@ defmodule Espalier.Cache do
   def key(%Request{cache: nil}), do: nil
 
   def key(%Request{sampling: sampling} = request) do
-    random? = sampling.temperature > 0 and not request.seed_given?
+    random? = sampling.temperature > 0 and not seed_given?(request)
     if not random? or request.cache_random, do: digest(request)
   end
 
   defp digest(%Request{sampling: sampling} = request) do
-    seed = if request.seed_given?, do: sampling.seed
+    seed = if seed_given?(request), do: sampling.seed
 
     # A schema module is known by its name, and by what it says at the moment.
     meaning = [
@@ -116,8 +117,12 @@ defmodule Espalier.Cache do
     :crypto.hash(:sha256, :erlang.term_to_binary(meaning, [:deterministic]))
   end
 
-  defp backend(target),
-    do: {target.backend, target.model, Keyword.drop(target.backend_options, @secrets)}
+  defp seed_given?(request), do: Keyword.has_key?(request.sampling_options, :seed)
+
+  defp backend(%{backend: backend} = target) do
+    options = Keyword.drop(target.backend_options, @secrets ++ Backend.secrets(backend))
+    {backend, target.model, options}
+  end
 
   @doc false
   @spec fetch(GenServer.server(), binary) :: {:ok, written} | :none | {:error, OptionsError.t()}

@@ -368,6 +368,7 @@ defmodule Espalier.OptionsError do
   | `:invalid` | a value that the option does not take | `option`, `expected`, `got` |
   | `:missing` | a required option was not given | `option`, `expected` |
   | `:not_keyword` | the options are not a keyword list | `expected`, `got` |
+  | `:unsupported` | an option, or a value of it, that the provider has nothing for | `option`, `got`, `provider` |
 
       iex> {:error, error} = Espalier.generate([name: :string], "Ada", temprature: 0.5)
       iex> {error.kind, error.suggestion}
@@ -375,14 +376,15 @@ defmodule Espalier.OptionsError do
   """
 
   @type t :: %__MODULE__{
-          kind: :unknown | :invalid | :missing | :not_keyword,
+          kind: :unknown | :invalid | :missing | :not_keyword | :unsupported,
           option: atom | nil,
           expected: String.t() | nil,
           got: term,
-          suggestion: atom | nil
+          suggestion: atom | nil,
+          provider: atom
         }
 
-  defexception [:kind, :option, :expected, :got, :suggestion]
+  defexception [:kind, :option, :expected, :got, :suggestion, :provider]
 
   @impl true
   def message(%{kind: :unknown, suggestion: nil} = error),
@@ -399,6 +401,11 @@ defmodule Espalier.OptionsError do
   def message(%{kind: :invalid} = error) do
     "invalid value for #{inspect(error.option)} option: " <>
       "expected #{error.expected}, got: #{Espalier.Error.show(error.got)}"
+  end
+
+  def message(%{kind: :unsupported} = error) do
+    "#{error.provider} does not take the option #{inspect(error.option)}, " <>
+      "got: #{Espalier.Error.show(error.got)}"
   end
 
   def message(%{kind: :not_keyword} = error) do
@@ -686,6 +693,7 @@ defmodule Espalier.TransportError do
   | `:tls` | the server's certificate can't be trusted, or TLS failed; this one is not tried again |
   | `:timeout` | nothing came for the time allowed |
   | `:closed` | the connection ended in the midst of the answer |
+  | `:protocol` | what came is not HTTP as it has to be: `detail` |
 
   `url` is where the request went, without a query and credentials.
 
@@ -695,7 +703,7 @@ defmodule Espalier.TransportError do
   """
 
   @type t :: %__MODULE__{
-          kind: :connect | :tls | :timeout | :closed,
+          kind: :connect | :tls | :timeout | :closed | :protocol,
           url: String.t(),
           detail: String.t() | nil
         }
@@ -710,6 +718,7 @@ defmodule Espalier.TransportError do
         :tls -> "no trusted connection to #{url}"
         :timeout -> "no answer from #{url} in time"
         :closed -> "#{url} closed the connection before its answer was whole"
+        :protocol -> "no answer in HTTP from #{url}"
       end
 
     if detail, do: "#{what}: #{detail}", else: what

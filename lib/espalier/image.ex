@@ -81,6 +81,16 @@ defmodule Espalier.Image do
   @spec url!(String.t()) :: t
   def url!(url), do: url |> url() |> Error.bang!()
 
+  @doc """
+  The address of an image, where bytes become a `data:` URL.
+
+      iex> Espalier.Image.to_url(Espalier.Image.new!("BM", "image/bmp"))
+      "data:image/bmp;base64,Qk0="
+  """
+  @spec to_url(t) :: String.t()
+  def to_url(%__MODULE__{url: url}) when is_binary(url), do: url
+  def to_url(image), do: "data:#{image.media_type};base64,#{Base.encode64(image.data)}"
+
   defp guess(<<0x89, "PNG", 0x0D, 0x0A, 0x1A, 0x0A, _rest::binary>>), do: "image/png"
   defp guess(<<0xFF, 0xD8, 0xFF, _rest::binary>>), do: "image/jpeg"
   defp guess(<<"GIF8", version, "a", _rest::binary>>) when version in [?7, ?9], do: "image/gif"

@@ -8,6 +8,7 @@ defmodule Espalier.Request do
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
+    * `sampling_options` - those of its options that were given
     * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
       it when the request is made
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
@@ -32,14 +33,17 @@ defmodule Espalier.Request do
       {:ok, ~S({{:messages, [{"user", "Hello"}]}, 9})}
   """
 
+  alias Espalier.Backend
   alias Espalier.Backends.Local
   alias Espalier.Deadline
   alias Espalier.JSON.Documents
   alias Espalier.Middleware
   alias Espalier.Options
+  alias Espalier.OptionsError
   alias Espalier.Prompt
   alias Espalier.Sampling
   alias Espalier.Schema.Form
+  alias Espalier.Secret
 
   @text_options [
     whitespace: [
@@ -203,8 +207,8 @@ defmodule Espalier.Request do
                 :max_total_tokens,
                 :cache,
                 cache_random: false,
-                seed_given?: false,
                 backend_options: [],
+                sampling_options: [],
                 fallbacks: [],
                 middleware: [],
                 text_options: [],
@@ -223,6 +227,7 @@ defmodule Espalier.Request do
           backend_options: keyword,
           model: term,
           sampling: Sampling.t(),
+          sampling_options: keyword,
           max_tokens: pos_integer,
           max_attempts: pos_integer,
           on_truncation: :error | :continue | {:max_tokens, pos_integer},
@@ -239,7 +244,6 @@ defmodule Espalier.Request do
           middleware: [Middleware.t()],
           cache: GenServer.server() | nil,
           cache_random: boolean,
-          seed_given?: boolean,
           text_options: keyword,
           written: String.t(),
           streamed: boolean
@@ -250,17 +254,31 @@ defmodule Espalier.Request do
   def options, do: @options
 
   @doc false
-  # What the caller does not say, the application environment may.
-  @spec validate(term) :: {:ok, keyword} | {:error, Espalier.OptionsError.t()}
+  # What the caller does not say, the application environment may. Defaults of the sampling are filled in by
+  # `Sampling.new/1`, so that it can be seen what was given.
+  @spec validate(term) :: {:ok, keyword} | {:error, OptionsError.t()}
   def validate(options) do
     defaults = :espalier |> Application.get_all_env() |> Keyword.take(Keyword.keys(@options))
+    options = if Keyword.keyword?(options), do: Keyword.merge(defaults, options), else: options
+    options |> Options.validate(without_defaults(@options, Sampling.options())) |> conceal()
+  end
 
-    if Keyword.keyword?(options) do
-      defaults |> Keyword.merge(options) |> Options.validate(@options)
-    else
-      Options.validate(options, @options)
+  defp without_defaults(schema, without) do
+    for {name, entry} <- schema do
+      {name,
+       if(Keyword.has_key?(without, name), do: Keyword.delete(entry, :default), else: entry)}
     end
   end
+
+  # The options of a backend may have a key, even where they are no options.
+  defp conceal({:error, %OptionsError{option: :backend, got: got} = error}),
+    do: {:error, %{error | got: concealed(got)}}
+
+  defp conceal(result), do: result
+
+  defp concealed([first | rest]), do: [concealed(first) | concealed(rest)]
+  defp concealed(got) when is_tuple(got) and tuple_size(got) > 0, do: {elem(got, 0), :hidden}
+  defp concealed(got), do: got
 
   @doc false
   @spec new(Espalier.Schema.t(), term, keyword) :: {:ok, t} | {:error, Exception.t()}
@@ -279,7 +297,7 @@ defmodule Espalier.Request do
         fallbacks: fallbacks,
         middleware: middleware,
         sampling: Sampling.new(sampling),
-        seed_given?: Keyword.has_key?(sampling, :seed),
+        sampling_options: sampling,
         text_options: text_options
       ]
 
@@ -289,6 +307,7 @@ defmodule Espalier.Request do
 
   defp target({backend, options}, model) do
     {model, options} = Keyword.pop(options, :model, model)
+    options = Secret.hide(options, Backend.secrets(backend))
     %{backend: backend, backend_options: options, model: model}
   end
 

@@ -8,7 +8,8 @@ defmodule Espalier.Result do
       constrained
     * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
     * `usage` - what was counted in all attempts, see `t:usage/0`
-    * `seed` - the seed of the random choices: the same one gives the same text again
+    * `seed` - the seed of the random choices: with a local model the same one gives the same text again. A
+      hosted one gets it only if it was given
     * `attempts` - what was tried, the last one with this value, see `t:attempt/0`
     * `retries` - how often a request was repeated after a failure that passes
     * `cached?` - whether the text is that of an earlier generation, see `Espalier.Cache`; then nothing was tried
@@ -25,14 +26,18 @@ defmodule Espalier.Result do
   @typedoc """
   Counts of tokens.
 
-  `completion_tokens` is all that was written; `forced_tokens` of them had no alternative and cost no
-  choice of the model. `steps` is how often the model ran.
+  `completion_tokens` is all that was written. Of a local model `forced_tokens` of them had no alternative and
+  cost no choice of the model, and `steps` is how often the model ran. Of a hosted model `cached_tokens` are
+  those of the prompt that the provider had read before, and `reasoning_tokens` those of the completion that
+  are no part of the text, if the provider tells; what it does not tell of the first two is 0.
   """
   @type usage :: %{
-          prompt_tokens: non_neg_integer,
-          completion_tokens: non_neg_integer,
-          forced_tokens: non_neg_integer,
-          steps: non_neg_integer
+          required(:prompt_tokens) => non_neg_integer,
+          required(:completion_tokens) => non_neg_integer,
+          optional(:forced_tokens) => non_neg_integer,
+          optional(:steps) => non_neg_integer,
+          optional(:cached_tokens) => non_neg_integer,
+          optional(:reasoning_tokens) => non_neg_integer
         }
 
   @typedoc """

@@ -74,14 +74,15 @@ defmodule Espalier.Sampling do
   def options, do: @options
 
   @doc """
-  Sampling as checked options describe it.
+  Sampling as checked options describe it; what is not among them is as by default.
 
       iex> Espalier.Sampling.new(Espalier.Options.validate!([seed: 7], Espalier.Sampling.options())).seed
       7
   """
   @spec new(keyword) :: t
   def new(options) do
-    {whole, numbers} = Keyword.split(options, [:top_k, :seed])
+    defaults = for {name, entry} <- @options, entry[:default], do: {name, entry[:default]}
+    {whole, numbers} = defaults |> Keyword.merge(options) |> Keyword.split([:top_k, :seed])
     seed = Keyword.get_lazy(whole, :seed, fn -> :rand.uniform(0x100000000) - 1 end)
     floats = for {name, number} <- numbers, do: {name, number / 1}
     struct!(__MODULE__, [top_k: whole[:top_k], seed: seed] ++ floats)

@@ -35,8 +35,8 @@ defmodule Espalier.FallbackTest do
   ]
 
   @everywhere [
-    %RefusalError{kind: :refused, provider: :test},
-    %RefusalError{kind: :filtered, provider: :test},
+    %RefusalError{kind: :refused, provider: :test, text: ""},
+    %RefusalError{kind: :filtered, provider: :test, text: ""},
     %OptionsError{kind: :missing, option: :model, expected: "a model"},
     %GenerationError{kind: :timeout, message: "too late", text: ""},
     %GenerationError{kind: :truncated, message: "cut off"},

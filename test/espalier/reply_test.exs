@@ -190,13 +190,13 @@ defmodule Espalier.ReplyTest do
     binary_part(text, 0, length)
   end
 
-  # Of work that grows as the square it would be sixteen times as much.
+  # Eight times as long: of work that grows as the square it would be 64 times as much.
   defp linear?(start, piece) do
-    [once, four_times] =
-      for size <- [100_000, 400_000],
+    [once, eight_times] =
+      for size <- [50_000, 400_000],
           do: reductions(start <> String.duplicate(piece, div(size, byte_size(piece))))
 
-    four_times < 8 * once + 100_000
+    eight_times < 24 * once + 100_000
   end
 
   # What the virtual machine counts of the work of a process. Native functions count by their time.

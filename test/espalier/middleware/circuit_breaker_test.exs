@@ -72,7 +72,7 @@ defmodule Espalier.Middleware.CircuitBreakerTest do
   test "a probe that is answered closes it", %{backend: backend} do
     breaker = [failures: 2, open: 20]
     open(backend, breaker)
-    refusal = %RefusalError{kind: :refused, provider: :test}
+    refusal = %RefusalError{kind: :refused, provider: :test, text: ""}
     stub([refusal, @down, @ada, @down, @down, @ada])
     assert {:error, refusal} == wait(backend, breaker)
     assert {:error, @down} == generate(backend, breaker)
@@ -126,7 +126,7 @@ defmodule Espalier.Middleware.CircuitBreakerTest do
     for error <- [
           %ProviderError{kind: :unauthorized, provider: :test},
           %ProviderError{kind: :invalid_request, provider: :test},
-          %RefusalError{kind: :refused, provider: :test},
+          %RefusalError{kind: :refused, provider: :test, text: ""},
           %GenerationError{kind: :computation_failed, message: "no"}
         ] do
       stub([error, error, @ada])

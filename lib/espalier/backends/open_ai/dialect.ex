@@ -1,0 +1,144 @@
+defmodule Espalier.Backends.OpenAI.Dialect do
+  @moduledoc false
+  # Who speaks OpenAI's protocol, and what each takes otherwise, from their documentation as of November 2026.
+  #
+  #   * `url`, `key` - the default address, and the variable of the environment that has the key
+  #   * `limit` - the field for the most tokens
+  #   * `sampling` - the fields for options of `Espalier.Sampling`; others are refused
+  #   * `text` - the fields that enforce a regular expression or a choice, see `text_fields/2`
+  #   * `tool_choice` - how the one tool is demanded: by its name, or with `required`
+  #   * `stream_usage?` - whether usage has to be asked for when streaming; who needn't may refuse the question
+  #   * `more` - fields of every request
+
+  alias Espalier.Schema.Form
+
+  @openai %{
+    url: nil,
+    key: nil,
+    limit: "max_tokens",
+    sampling: %{
+      temperature: "temperature",
+      top_p: "top_p",
+      presence_penalty: "presence_penalty",
+      frequency_penalty: "frequency_penalty",
+      seed: "seed"
+    },
+    text: nil,
+    tool_choice: :named,
+    stream_usage?: true,
+    more: %{}
+  }
+
+  @served Map.merge(@openai.sampling, %{
+            top_k: "top_k",
+            min_p: "min_p",
+            repetition_penalty: "repetition_penalty"
+          })
+
+  @dialects [
+    # https://platform.openai.com/docs/api-reference/chat/create
+    openai: %{
+      @openai
+      | url: "https://api.openai.com/v1",
+        key: "OPENAI_API_KEY",
+        limit: "max_completion_tokens"
+    },
+    # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+    azure: %{@openai | key: "AZURE_OPENAI_API_KEY", limit: "max_completion_tokens"},
+    # https://docs.vllm.ai/en/latest/features/structured_outputs/
+    vllm: %{
+      @openai
+      | url: "http://localhost:8000/v1",
+        sampling: @served,
+        text: :structured_outputs
+    },
+    # Before 0.12, by the same page.
+    vllm_guided: %{
+      @openai
+      | url: "http://localhost:8000/v1",
+        sampling: @served,
+        text: :guided
+    },
+    # https://docs.sglang.io/docs/advanced_features/structured_outputs.md
+    sglang: %{@openai | url: "http://localhost:30000/v1", sampling: @served, text: :regex},
+    # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md; it takes a tool by name for "auto".
+    llama_cpp: %{
+      @openai
+      | url: "http://localhost:8080/v1",
+        sampling: %{@served | repetition_penalty: "repeat_penalty"},
+        text: :gbnf,
+        tool_choice: :required
+    },
+    # https://docs.mistral.ai/api/endpoint/chat; unknown fields are refused.
+    mistral: %{
+      @openai
+      | url: "https://api.mistral.ai/v1",
+        key: "MISTRAL_API_KEY",
+        sampling: %{@openai.sampling | seed: "random_seed"},
+        stream_usage?: false
+    },
+    # https://console.groq.com/docs/api-reference#chat-create; no model takes the penalties.
+    groq: %{
+      @openai
+      | url: "https://api.groq.com/openai/v1",
+        key: "GROQ_API_KEY",
+        limit: "max_completion_tokens",
+        sampling: Map.take(@openai.sampling, [:temperature, :top_p, :seed])
+    },
+    # https://openrouter.ai/docs/structured-outputs; only providers that know all fields are asked.
+    openrouter: %{
+      @openai
+      | url: "https://openrouter.ai/api/v1",
+        key: "OPENROUTER_API_KEY",
+        sampling: @served,
+        more: %{"provider" => %{"require_parameters" => true}}
+    },
+    # Whoever else: the fields that all know.
+    compatible: @openai
+  ]
+
+  @type t :: map
+
+  @spec names() :: [atom]
+  def names, do: Keyword.keys(@dialects)
+
+  @spec fetch!(atom) :: t
+  def fetch!(name), do: Keyword.fetch!(@dialects, name)
+
+  @doc "The fields that make a server write a text of the form as it is, `nil` if it has none for that."
+  @spec text_fields(t, Form.t()) :: map | nil
+  def text_fields(%{text: :structured_outputs}, %{kind: :regex, content: source}),
+    do: %{"structured_outputs" => %{"regex" => source}}
+
+  def text_fields(%{text: :structured_outputs}, %{kind: :choice} = form),
+    do: %{"structured_outputs" => %{"choice" => texts(form)}}
+
+  def text_fields(%{text: :guided}, %{kind: :regex, content: source}),
+    do: %{"guided_regex" => source}
+
+  def text_fields(%{text: :guided}, %{kind: :choice} = form),
+    do: %{"guided_choice" => texts(form)}
+
+  def text_fields(%{text: :regex}, %{kind: :regex, content: source}), do: %{"regex" => source}
+
+  def text_fields(%{text: :regex}, %{kind: :choice} = form),
+    do: %{"regex" => "(" <> Enum.map_join(texts(form), "|", &escape/1) <> ")"}
+
+  def text_fields(%{text: :gbnf}, %{kind: :choice} = form),
+    do: %{"grammar" => "root ::= " <> Enum.map_join(texts(form), " | ", &literal/1)}
+
+  def text_fields(_dialect, _form), do: nil
+
+  defp texts(%{content: pairs}), do: Enum.map(pairs, &elem(&1, 0))
+
+  defp escape(text), do: String.replace(text, ~r/[\\.^$|?*+()\[\]{}]/, "\\\\\\0")
+
+  defp literal(text) do
+    escaped = Regex.replace(~r/[\\"\x00-\x1F]/, text, &escaped/1)
+    ~s("#{escaped}")
+  end
+
+  defp escaped("\\"), do: ~S(\\)
+  defp escaped("\""), do: ~S(\")
+  defp escaped(<<control>>), do: "\\x" <> Base.encode16(<<control>>)
+end

@@ -1,0 +1,268 @@
+defmodule Espalier.Hosted do
+  @moduledoc false
+  # What backends over HTTP have in common. A provider's module translates (`Espalier.Hosted.Provider`); the
+  # options, HTTP, framings, limits and errors are the same for all, and here.
+
+  alias Espalier.Deadline
+  alias Espalier.GenerationError
+  alias Espalier.Hosted.Failure
+  alias Espalier.Hosted.Settings
+  alias Espalier.HTTP
+  alias Espalier.HTTP.Head
+  alias Espalier.HTTP.NDJSON
+  alias Espalier.HTTP.SSE
+  alias Espalier.JSON
+  alias Espalier.OptionsError
+  alias Espalier.Request
+  alias Espalier.TransportError
+
+  # Of an answer that comes in one piece, and of one that is an error.
+  @most_bytes 0x4000000
+  @most_error_bytes 0x10000
+
+  # Shorter values of headers tell nothing.
+  @least_secret 8
+
+  @enforce_keys [:provider, :call, :http, :timeout, :secrets]
+  defstruct @enforce_keys ++
+              [:state, :status, :decoder, headers: [], body: [], size: 0, ended?: false]
+
+  @doc "The options of all providers that are shown nowhere."
+  @spec secrets() :: [atom]
+  defdelegate secrets, to: Settings
+
+  @doc "The schema of the options of a provider, from that of its own."
+  @spec options(Espalier.Options.schema()) :: Espalier.Options.schema()
+  defdelegate options(own), to: Settings
+
+  @doc "The events of a request that a provider's module translates."
+  @spec stream(module, Request.t()) ::
+          {:ok, Enumerable.t(Espalier.Backend.event())} | {:error, Exception.t()}
+  def stream(provider, %Request{} = request) do
+    deadline = Deadline.new(request.timeout)
+
+    with {:ok, name, options} <- Settings.new(provider, request.backend_options),
+         :ok <- check(request, name),
+         {:ok, call} <- provider.call(request, options),
+         {:ok, body} <- JSON.encode(call.body),
+         {:ok, headers} <- headers(call, options) do
+      http_request = %{method: "POST", url: call.url, headers: headers, body: body}
+
+      http_options = [deadline: deadline] ++ Keyword.take(options, Keyword.keys(HTTP.options()))
+
+      answer = %__MODULE__{
+        provider: provider,
+        call: call,
+        state: call.state,
+        http: HTTP.new(http_request, http_options),
+        timeout: request.timeout,
+        secrets: secrets(options)
+      }
+
+      {:ok, Stream.resource(fn -> answer end, &next/1, &HTTP.close(&1.http))}
+    end
+  end
+
+  # How a text looks, and what its prompt looks like to the model, is not the caller's choice there.
+  defp check(request, name) do
+    looks =
+      for {option, value} <- request.text_options, looks?(option, value), do: {option, value}
+
+    looks = if request.template, do: looks, else: [{:template, false} | looks]
+
+    case looks do
+      [] -> :ok
+      [{option, value} | _] -> {:error, unsupported(name, option, value)}
+    end
+  end
+
+  defp looks?(option, value), do: option not in [:format, :documents] and value != :any
+
+  @doc "The error for an option that a provider has nothing for."
+  @spec unsupported(atom, atom, term) :: OptionsError.t()
+  def unsupported(provider, option, value),
+    do: %OptionsError{kind: :unsupported, provider: provider, option: option, got: value}
+
+  # What the caller says comes in place of what the provider's module does.
+  defp headers(call, options) do
+    more = options[:headers]
+
+    own = [
+      {"content-type", "application/json"},
+      {"accept", accepted(call.framing)} | call.headers
+    ]
+
+    own = Enum.reject(own, fn {name, _value} -> List.keymember?(more, name, 0) end)
+
+    case Enum.find(own, fn {name, value} ->
+           is_binary(value) and not Head.header?({name, value})
+         end) do
+      nil -> {:ok, own ++ more}
+      {name, value} -> {:error, not_a_header(name, value)}
+    end
+  end
+
+  defp not_a_header(name, value) do
+    expected = "text without control characters, as it goes into the header #{name}"
+    %OptionsError{kind: :invalid, option: :headers, expected: expected, got: value}
+  end
+
+  defp accepted(:sse), do: "text/event-stream"
+  defp accepted(:ndjson), do: "application/x-ndjson"
+  defp accepted(:json), do: "application/json"
+
+  defp secrets(options) do
+    headers = for {_name, value} <- options[:headers], do: value
+    if options[:api_key], do: [options[:api_key] | headers], else: headers
+  end
+
+  defp next(%{ended?: true} = answer), do: {:halt, answer}
+
+  defp next(answer) do
+    {event, http} = HTTP.next(answer.http)
+    {events, answer} = step(event, %{answer | http: http})
+    answer = %{answer | ended?: answer.ended? or Enum.any?(events, &last?/1)}
+    {events, answer}
+  end
+
+  defp last?({kind, _content}), do: kind in [:done, :error]
+  defp last?(_tokens), do: false
+
+  defp step({:status, status, headers}, answer) do
+    {[], %{answer | status: status, headers: headers, decoder: decoder(answer, status, headers)}}
+  end
+
+  defp step({:data, data}, %{decoder: nil} = answer), do: collect(data, answer)
+
+  defp step({:data, data}, answer) do
+    case decode(answer.decoder, data) do
+      {:ok, events, decoder} -> read_events(events, %{answer | decoder: decoder})
+      {:error, :too_long} -> {[invalid(answer, "a part of more than 16 MiB")], answer}
+    end
+  end
+
+  defp step(:done, %{decoder: nil} = answer), do: whole(answer)
+
+  defp step(:done, answer) do
+    {:ok, events} = finish(answer.decoder)
+    events |> Enum.concat([:end]) |> read_events(answer) |> ended()
+  end
+
+  defp step({:error, :deadline}, %{timeout: timeout} = answer) do
+    message = "no value within #{timeout} ms: the request was cancelled"
+    {[{:error, %GenerationError{kind: :timeout, message: message}}], answer}
+  end
+
+  defp step({:error, error}, answer), do: {[{:error, error}], answer}
+
+  # Who was asked for a stream may answer in one piece all the same.
+  defp decoder(answer, status, headers) do
+    type = with {_name, value} <- List.keyfind(headers, "content-type", 0), do: value
+
+    case answer.call.framing do
+      _framing when status not in 200..299 -> nil
+      :sse -> if type && type =~ ~r{\Aapplication/json}i, do: nil, else: SSE.new()
+      :ndjson -> NDJSON.new()
+      :json -> nil
+    end
+  end
+
+  defp decode(%module{} = decoder, data), do: module.decode(decoder, data)
+  defp finish(%module{} = decoder), do: module.finish(decoder)
+
+  defp collect(data, answer) do
+    size = answer.size + byte_size(data)
+    answer = %{answer | body: [answer.body | data], size: size}
+
+    cond do
+      answer.status not in 200..299 and size > @most_error_bytes -> whole(answer)
+      size > @most_bytes -> {[invalid(answer, "more than 64 MiB")], answer}
+      true -> {[], answer}
+    end
+  end
+
+  defp whole(answer) do
+    body = IO.iodata_to_binary(answer.body)
+
+    case {JSON.decode(body), answer.status} do
+      {{:ok, json}, status} when status in 200..299 -> json |> read_whole(answer) |> ended()
+      {{:ok, json}, _status} -> {[json |> fault(body, answer) |> refused(answer)], answer}
+      {_no_json, status} when status in 200..299 -> {[invalid(answer, "not JSON")], answer}
+      {_no_json, _status} -> {[refused(%{detail: excerpt(body)}, answer)], answer}
+    end
+  end
+
+  defp read_whole(json, answer) do
+    case answer.provider.fault(json) do
+      nil -> read({:response, json}, answer)
+      fault -> {[failure(fault, %{answer | status: nil})], answer}
+    end
+  end
+
+  defp fault(json, body, answer), do: answer.provider.fault(json) || %{detail: excerpt(body)}
+
+  defp refused(fault, %{status: status} = answer) when status in 300..399 do
+    location = with {_name, value} <- List.keyfind(answer.headers, "location", 0), do: value
+    detail = "redirected to #{location && HTTP.bare(location)}, which is not followed"
+    failure(Map.put(fault, :detail, detail), answer)
+  end
+
+  defp refused(fault, answer), do: failure(fault, answer)
+
+  defp excerpt(body), do: body |> String.slice(0, 500) |> String.trim()
+
+  # An answer that ends without saying so was cut off.
+  defp ended({events, answer}) do
+    if Enum.any?(events, &last?/1) do
+      {events, answer}
+    else
+      error = %TransportError{kind: :closed, url: HTTP.bare(answer.call.url)}
+      {events ++ [{:error, error}], answer}
+    end
+  end
+
+  defp read_events(parts, answer) do
+    Enum.reduce_while(parts, {[], answer}, fn part, {events, answer} ->
+      {more, answer} = read_event(part, answer)
+      step = if Enum.any?(more, &last?/1), do: :halt, else: :cont
+      {step, {events ++ more, answer}}
+    end)
+  end
+
+  defp read_event(:end, answer), do: read(:end, answer)
+  defp read_event({_type, ""}, answer), do: {[], answer}
+  defp read_event({_type, "[DONE]"}, answer), do: read(:end, answer)
+
+  defp read_event({type, data}, answer) do
+    with {:ok, json} <- JSON.decode(data),
+         nil <- answer.provider.fault(json) do
+      read({:event, type, json}, answer)
+    else
+      {:error, _no_json} -> {[invalid(answer, "a part that is not JSON")], answer}
+      fault -> {[failure(fault, %{answer | status: nil})], answer}
+    end
+  end
+
+  defp read(part, answer) do
+    {events, state} = answer.provider.read(part, answer.state)
+    {events, %{answer | state: state}}
+  end
+
+  defp invalid(answer, detail), do: failure(%{kind: :invalid_response, detail: detail}, answer)
+
+  defp failure(fault, answer) do
+    fault = Map.new(fault, fn {field, value} -> {field, without_secrets(value, answer)} end)
+    described = %{provider: answer.call.provider, status: answer.status, headers: answer.headers}
+    {:error, Failure.error(described, fault)}
+  end
+
+  # Some servers tell what they were sent.
+  defp without_secrets(text, answer) when is_binary(text) do
+    answer.secrets
+    |> Enum.map(& &1.())
+    |> Enum.filter(&(byte_size(&1) >= @least_secret))
+    |> Enum.reduce(text, &String.replace(&2, &1, "[hidden]"))
+  end
+
+  defp without_secrets(value, _answer), do: value
+end
