@@ -136,6 +136,7 @@ defmodule Espalier do
   @typedoc "What `stream/3` yields."
   @type event ::
           {:text, String.t()}
+          | {:partial, term}
           | {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:attempt, %{number: pos_integer, error: Exception.t()}}
           | {:done, Result.t()}
@@ -199,6 +200,10 @@ defmodule Espalier do
     * `{:tokens, %{ids: ids, text: bytes, forced?: forced?}}` - tokens as they come. Their bytes may end
       in the middle of a character; `forced?` says that there was no alternative to them
     * `{:text, text}` - the text of one or more tokens, in whole characters
+    * `{:partial, value}` - with the option `:partial`: what is there of the value so far, when it has become more.
+      A struct has its defaults, and a map no keys, for what isn't there; texts may be cut, other values are there when
+      they are whole. Each is the start of a value of the schema: if the text takes another way than that,
+      none comes any more
     * `{:attempt, %{number: number, error: error}}` - the text so far was refused or broke off, and the value is
       asked for once more: what follows begins anew. `number` stays the same where it was only a failure
       that passes; such a one is not told before the first text

@@ -6,6 +6,7 @@ defmodule Espalier.Attempt do
   alias Espalier.Backend
   alias Espalier.GenerationError
   alias Espalier.Middleware
+  alias Espalier.Partial
   alias Espalier.Reply
   alias Espalier.RefusalError
   alias Espalier.Request
@@ -13,12 +14,13 @@ defmodule Espalier.Attempt do
   alias Espalier.UTF8
 
   @enforce_keys [:request]
-  defstruct [:request, text: [], rest: "", ended?: false]
+  defstruct [:request, text: [], rest: "", partial: :off, ended?: false]
 
   @typedoc "The last one is one of the last three."
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
+          | {:partial, term}
           | {:value, term, text :: String.t(), info :: map}
           | {:refused, Exception.t(), text :: String.t(), info :: map}
           | {:failed, Exception.t(), text :: String.t()}
@@ -26,13 +28,21 @@ defmodule Espalier.Attempt do
   @doc "The events of a request, of what `ask` gives for it; nothing happens before they are read."
   @spec events(Request.t(), (Request.t() -> Enumerable.t(Backend.event()))) :: Enumerable.t(event)
   def events(%Request{} = request, ask \\ &Middleware.events/1) do
-    attempt = %__MODULE__{request: request, text: request.written}
+    attempt = start(request)
 
     [request]
     |> Stream.flat_map(ask)
     |> Stream.transform(fn -> attempt end, &step/2, &last/1, fn _attempt -> :ok end)
     |> written(request.written)
   end
+
+  defp start(%{written: written} = request) do
+    {_told, partial} = request |> Partial.new() |> Partial.next(written) |> parts()
+    %__MODULE__{request: request, text: written, partial: partial}
+  end
+
+  defp parts({:ok, value, partial}), do: {[{:partial, value}], partial}
+  defp parts({:none, partial}), do: {[], partial}
 
   # What the text goes on from.
   defp written(events, ""), do: events
@@ -41,8 +51,10 @@ defmodule Espalier.Attempt do
   defp step({:tokens, ids, bytes, forced?}, attempt) do
     {text, rest} = UTF8.split(attempt.rest <> bytes)
     tokens = {:tokens, %{ids: ids, text: bytes, forced?: forced?}}
-    events = if text == "", do: [tokens], else: [tokens, {:text, text}]
-    {events, %{attempt | text: [attempt.text | text], rest: rest}}
+    told = if text == "", do: [], else: [{:text, text}]
+    {parts, partial} = attempt.partial |> Partial.next(text) |> parts()
+    attempt = %{attempt | text: [attempt.text | text], rest: rest, partial: partial}
+    {[tokens | told ++ parts], attempt}
   end
 
   defp step({:done, info}, attempt) do

@@ -138,6 +138,12 @@ defmodule Espalier.Request do
                rest, which a local model does not need. It counts among the attempts.\
                """
              ],
+             partial: [
+               type: :boolean,
+               default: false,
+               doc:
+                 "Whether `Espalier.stream/3` also yields what is there of the value, as `{:partial, value}`."
+             ],
              strict: [
                type: :boolean,
                default: false,
@@ -193,6 +199,7 @@ defmodule Espalier.Request do
     :max_tokens,
     :max_attempts,
     :on_truncation,
+    :partial,
     :strict,
     :lossy,
     :max_retries,
@@ -231,6 +238,7 @@ defmodule Espalier.Request do
           max_tokens: pos_integer,
           max_attempts: pos_integer,
           on_truncation: :error | :continue | {:max_tokens, pos_integer},
+          partial: boolean,
           strict: boolean,
           lossy: boolean,
           max_total_tokens: pos_integer | nil,

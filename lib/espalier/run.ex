@@ -44,6 +44,7 @@ defmodule Espalier.Run do
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
+          | {:partial, term}
           | {:attempt, %{number: pos_integer, error: Exception.t()}}
           | {:done, Result.t()}
           | {:error, Exception.t()}
@@ -87,7 +88,7 @@ defmodule Espalier.Run do
 
   defp next(run) do
     case Cursor.next(run.cursor) do
-      {:element, {kind, _} = event, cursor} when kind in [:tokens, :text] ->
+      {:element, {kind, _} = event, cursor} when kind in [:tokens, :text, :partial] ->
         {[event], %{run | cursor: cursor, begun?: true}}
 
       {:element, outcome, cursor} ->

@@ -246,9 +246,8 @@ defmodule Espalier.Schema.Form do
 
   @doc "The value that a text stands for, which is one of the schema."
   @spec read(t, String.t()) :: {:ok, term} | {:error, Exception.t()}
-  def read(%__MODULE__{kind: :typed, content: type} = form, text) do
-    numbers = if Cast.exact?(type), do: :exact, else: :native
-    with {:ok, json} <- JSON.decode(text, numbers: numbers), do: cast(form, json)
+  def read(%__MODULE__{kind: :typed} = form, text) do
+    with {:ok, json} <- JSON.decode(text, numbers: numbers(form)), do: cast(form, json)
   end
 
   def read(%__MODULE__{kind: :json_schema} = form, text) do
@@ -256,6 +255,11 @@ defmodule Espalier.Schema.Form do
   end
 
   def read(form, text), do: cast(form, text)
+
+  @doc "How the numbers of a typed form are decoded: exactly, where it has decimals."
+  @spec numbers(t) :: :exact | :native
+  def numbers(%__MODULE__{kind: :typed, content: type}),
+    do: if(Cast.exact?(type), do: :exact, else: :native)
 
   defp error!(detail) do
     raise SchemaError.invalid(detail)
