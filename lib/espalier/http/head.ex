@@ -62,8 +62,11 @@ defmodule Espalier.HTTP.Head do
       {:ok, :http_eoh, rest} ->
         {:ok, Enum.reverse(headers), rest}
 
-      other ->
-        other
+      {:more, _length} = more ->
+        more
+
+      _no_header ->
+        :error
     end
   end
 

@@ -53,6 +53,8 @@ defmodule Espalier.HTTP.Pool do
 
   defp take(socket, caller, address, idle) do
     with :ok <- Socket.setopts(socket, active: false),
+         # Nothing came, and the end didn't either.
+         {:error, {:timeout, _detail}} <- Socket.read(socket, 0),
          :ok <- Socket.give(socket, caller) do
       {:reply, {:ok, socket}, idle}
     else
