@@ -28,6 +28,7 @@ defmodule Espalier do
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Image` - an image in a message
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
+    * `Espalier.Backends.OpenAI` - hosted models, and servers that speak OpenAI's protocol
     * `Espalier.Reply` - reads what a model wrote without a constraint
     * `Espalier.Explanation` - who keeps a rule of a schema
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
@@ -97,6 +98,8 @@ defmodule Espalier do
     * `Espalier.InputError` - what a signature or template was given that it does not take
     * `Espalier.ModelError` - a model that is not there
     * `Espalier.GenerationError` - no value: a wrong or too long prompt, no time or tokens left
+    * `Espalier.ProviderError`, `Espalier.TransportError`, `Espalier.RefusalError` - a hosted model that could not
+      answer, did not get to, or would not
     * `Espalier.ChangesetError` - a value that the changeset function of an Ecto schema refused
     * `Espalier.ValidationError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
       can't write one, other backends may

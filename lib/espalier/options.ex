@@ -7,6 +7,7 @@ defmodule Espalier.Options do
     * `:type` - what the option takes, see `t:type/0`; anything by default
     * `:default` - the value when the option is not given
     * `:required` - whether the option must be given; `false` by default
+    * `:secret` - whether a wrong value is kept out of the error, as it may be a key; `false` by default
     * `:doc` - one or more sentences for the documentation
 
   `validate/2` checks at a public entry, `docs/1` writes the "Options" section:
@@ -55,7 +56,14 @@ defmodule Espalier.Options do
 
   @typedoc "The options of a function, by name."
   @type schema :: [
-          {atom(), [type: type(), default: term(), required: boolean(), doc: String.t()]}
+          {atom(),
+           [
+             type: type(),
+             default: term(),
+             required: boolean(),
+             secret: boolean(),
+             doc: String.t()
+           ]}
         ]
 
   @doc """
@@ -146,16 +154,17 @@ defmodule Espalier.Options do
   defp check_value({:ok, value}, name, entry) do
     case type(entry) do
       {:keyword, schema} -> with {:ok, _options} <- validate(value, schema), do: :ok
-      type -> check_type(value, type, name)
+      type -> check_type(value, type, name, entry)
     end
   end
 
-  defp check_type(value, type, name) do
+  defp check_type(value, type, name, entry) do
     if valid?(value, type) do
       :ok
     else
       expected = expected(type)
-      {:error, %OptionsError{kind: :invalid, option: name, expected: expected, got: value}}
+      got = if entry[:secret], do: :hidden, else: value
+      {:error, %OptionsError{kind: :invalid, option: name, expected: expected, got: got}}
     end
   end
 

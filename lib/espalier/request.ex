@@ -76,7 +76,9 @@ defmodule Espalier.Request do
   @options [
              model: [
                type: :any,
-               doc: "The served model: its name, its process, or an `Espalier.Model`."
+               doc: """
+               The served model: its name, its process, or an `Espalier.Model`. A hosted one is named by a text.\
+               """
              ],
              max_tokens: [
                type: :pos_integer,
@@ -169,6 +171,7 @@ defmodule Espalier.Request do
                type:
                  {:custom, "module, {module, options} or a list of them", &__MODULE__.backends?/1},
                default: Local,
+               secret: true,
                doc: """
                What generates, see `Espalier.Backend`. Of a list the next one is asked where one can't: it does not \
                answer, its circuit is open, its key or quota is not enough, it has no such model or can't take the \
@@ -268,7 +271,7 @@ defmodule Espalier.Request do
   def validate(options) do
     defaults = :espalier |> Application.get_all_env() |> Keyword.take(Keyword.keys(@options))
     options = if Keyword.keyword?(options), do: Keyword.merge(defaults, options), else: options
-    options |> Options.validate(without_defaults(@options, Sampling.options())) |> conceal()
+    options |> Options.validate(without_defaults(@options, Sampling.options()))
   end
 
   defp without_defaults(schema, without) do
@@ -277,16 +280,6 @@ defmodule Espalier.Request do
        if(Keyword.has_key?(without, name), do: Keyword.delete(entry, :default), else: entry)}
     end
   end
-
-  # The options of a backend may have a key, even where they are no options.
-  defp conceal({:error, %OptionsError{option: :backend, got: got} = error}),
-    do: {:error, %{error | got: concealed(got)}}
-
-  defp conceal(result), do: result
-
-  defp concealed([first | rest]), do: [concealed(first) | concealed(rest)]
-  defp concealed(got) when is_tuple(got) and tuple_size(got) > 0, do: {elem(got, 0), :hidden}
-  defp concealed(got), do: got
 
   @doc false
   @spec new(Espalier.Schema.t(), term, keyword) :: {:ok, t} | {:error, Exception.t()}

@@ -20,7 +20,7 @@ defmodule Espalier.Run do
   alias Espalier.Telemetry
   alias Espalier.Truncation
 
-  @unused %{prompt_tokens: 0, completion_tokens: 0, forced_tokens: 0, steps: 0}
+  @unused %{prompt_tokens: 0, completion_tokens: 0}
 
   # `cursor` reads the events of the attempt that is under way, of which the reader has seen some if it has
   # `begun?`; `past` are the attempts that ended, the last one first; `ending` is the last event. `key` is that of the

@@ -6,6 +6,7 @@ defmodule Espalier.HTTPTest do
   alias Espalier.Loopback
   alias Espalier.TransportError
 
+  @wait 5000
   @body String.duplicate("é🌲\r\n", 50)
 
   defp stream(server, options \\ [], body \\ "{}") do
@@ -168,10 +169,10 @@ defmodule Espalier.HTTPTest do
 
       for n <- 1..3 do
         assert {200, "a"} = answer(server)
-        assert_receive {:gate, :close, pid}
+        assert_receive {:gate, :close, pid}, @wait
         monitor = Process.monitor(pid)
         Loopback.open(pid)
-        assert_receive {:DOWN, ^monitor, :process, _pid, _reason}
+        assert_receive {:DOWN, ^monitor, :process, _pid, _reason}, @wait
         assert length(Loopback.requests(server)) == n
       end
     end
@@ -203,7 +204,7 @@ defmodule Espalier.HTTPTest do
       for steps <- [[], [Loopback.head(200, [{"content-length", "2"}]), "a"]] do
         server = Loopback.start_link([steps ++ [:watch]])
         assert {:error, %TransportError{kind: :timeout}} = answer(server, receive_timeout: 30)
-        assert_receive :closed
+        assert_receive :closed, @wait
       end
     end
 
@@ -236,17 +237,17 @@ defmodule Espalier.HTTPTest do
     test "that stops early closes the connection and finds nothing in its mailbox" do
       server = Loopback.start_link([Loopback.chunked(["a", :watch])])
       assert [{:status, 200, _headers}, {:data, "a"}] = server |> stream() |> Enum.take(2)
-      assert_receive :closed
+      assert_receive :closed, @wait
       refute_receive _anything, 20
     end
 
     test "that dies closes the connection" do
       server = Loopback.start_link([Loopback.chunked(["a", {:gate, :sent}, :watch])])
       pid = spawn(fn -> get(server) end)
-      assert_receive {:gate, :sent, handler}
+      assert_receive {:gate, :sent, handler}, @wait
       Loopback.open(handler)
       Process.exit(pid, :kill)
-      assert_receive :closed
+      assert_receive :closed, @wait
     end
 
     test "that is slow slows the server down" do
@@ -264,7 +265,7 @@ defmodule Espalier.HTTPTest do
 
           {:data, data}, size ->
             if size + byte_size(data) == 60_000_000 do
-              assert_receive {:gate, :sent, handler}
+              assert_receive {:gate, :sent, handler}, @wait
               Loopback.open(handler)
             end
 

@@ -20,6 +20,13 @@ defmodule Espalier.OptionsTest do
   end
 
   describe "validate/2" do
+    test "does not tell a secret" do
+      schema = [key: [type: :string, secret: true]]
+
+      assert {:error, %OptionsError{option: :key, got: :hidden}} =
+               Options.validate([key: 'sk-1'], schema)
+    end
+
     test "keeps the order of the schema and fills in defaults" do
       assert Options.validate([share: 0.5, name: "a"], @schema) ==
                {:ok, [name: "a", count: 1, share: 0.5]}

@@ -22,6 +22,7 @@ defmodule Espalier.Hosted.Settings do
     ],
     base_url: [
       type: {:custom, "URL of http or https without credentials", &__MODULE__.base_url?/1},
+      secret: true,
       doc: "Where the API is, if not at the provider's own address."
     ],
     headers: [
@@ -45,16 +46,24 @@ defmodule Espalier.Hosted.Settings do
   def new(provider, given) do
     name = provider.name(given)
 
-    options =
-      provider.defaults(name)
-      |> Keyword.merge(Application.get_env(:espalier, name, []))
-      |> Keyword.merge(given)
-      |> Secret.hide(@secrets)
-
-    with {:ok, options} <- Options.validate(options, options(provider.options())),
+    with {:ok, configured} <- configured(name),
+         options = provider.defaults(name) |> Keyword.merge(configured) |> Keyword.merge(given),
+         options = Secret.hide(options, @secrets),
+         {:ok, options} <- Options.validate(options, options(provider.options())),
          {:ok, options} <- put_key(options, provider.key_variable(name)),
          {:ok, options} <- put_headers(options) do
       {:ok, name, options}
+    end
+  end
+
+  defp configured(name) do
+    options = Application.get_env(:espalier, name, [])
+
+    if Keyword.keyword?(options) do
+      {:ok, options}
+    else
+      expected = "keyword list in config :espalier, #{name}"
+      {:error, %OptionsError{kind: :not_keyword, expected: expected, got: :hidden}}
     end
   end
 

@@ -1,0 +1,136 @@
+defmodule Espalier.HostedTest do
+  # The environment is one for all processes.
+  use ExUnit.Case, async: false
+
+  import ExUnit.CaptureLog
+
+  alias Espalier.Backends.OpenAI
+  alias Espalier.Loopback
+  alias Espalier.OptionsError
+  alias Espalier.Request
+
+  @key "sk-very-secret-0123456789"
+  @reply Loopback.json(200, %{
+           "choices" => [%{"message" => %{"content" => "{}"}, "finish_reason" => "stop"}]
+         })
+
+  defp request(options) do
+    {:ok, options} = Request.validate(backend: {OpenAI, options}, model: "m")
+    {:ok, request} = Request.new(%{}, "?", options)
+    request
+  end
+
+  defp keys(server),
+    do: for(r <- Loopback.requests(server), do: List.keyfind(r.headers, "authorization", 0))
+
+  defp generate(options), do: Espalier.generate(%{}, "?", backend: {OpenAI, options}, model: "m")
+
+  defp put_env(name, value) do
+    Application.put_env(:espalier, name, value)
+    on_exit(fn -> Application.delete_env(:espalier, name) end)
+  end
+
+  defp put_system_env(name, value) do
+    before = System.get_env(name)
+    System.put_env(name, value)
+    on_exit(fn -> if before, do: System.put_env(name, before), else: System.delete_env(name) end)
+  end
+
+  test "the key is an option, or that of the application, or that of the environment" do
+    server = Loopback.start_link([@reply])
+    put_system_env("OPENAI_API_KEY", "sk-3")
+    put_system_env("GROQ_API_KEY", "sk-groq")
+    assert {:ok, %{}} = generate(base_url: server.url)
+    put_env(:openai, api_key: "sk-2", base_url: server.url)
+    assert {:ok, %{}} = generate([])
+    assert {:ok, %{}} = generate(api_key: "sk-1")
+    assert {:ok, %{}} = generate(api_key: fn -> "sk-0" end)
+    assert {:ok, %{}} = generate(base_url: server.url, dialect: :groq)
+    # That of OpenAI goes to nobody else.
+    assert {:ok, %{}} = generate(base_url: server.url, dialect: :vllm)
+
+    assert keys(server) == [
+             {"authorization", "Bearer sk-3"},
+             {"authorization", "Bearer sk-2"},
+             {"authorization", "Bearer sk-1"},
+             {"authorization", "Bearer sk-0"},
+             {"authorization", "Bearer sk-groq"},
+             nil
+           ]
+  end
+
+  test "without a key, or with one that is none, nothing is sent, and what was given is not told" do
+    server = Loopback.start_link([@reply])
+    put_system_env("OPENAI_API_KEY", "")
+
+    assert {:error, %OptionsError{kind: :missing, option: :api_key}} =
+             generate(base_url: server.url)
+
+    for key <- ["", 'sk-charlist', @key <> "\r\nx: y", fn -> nil end, {@key, 1}, nil] do
+      assert {:error, %OptionsError{kind: kind, option: :api_key} = error} =
+               generate(base_url: server.url, api_key: key)
+
+      assert kind in [:invalid, :missing]
+      refute inspect(error) <> Exception.message(error) =~ "sk-"
+    end
+
+    for headers <- [[{"x", @key <> "\n"}], [{"x y", @key}], %{"x" => @key}, [@key], @key] do
+      assert {:error, %OptionsError{kind: :invalid, option: :headers} = error} =
+               generate(base_url: server.url, api_key: "k", headers: headers)
+
+      refute inspect(error) <> Exception.message(error) =~ @key
+    end
+
+    for backend <- [{OpenAI, @key}, {OpenAI, @key, 1}, {OpenAI, [{"api_key", @key}]}] do
+      assert {:error, %OptionsError{option: :backend} = error} =
+               Espalier.generate(%{}, "?", backend: backend)
+
+      refute inspect(error) <> Exception.message(error) =~ @key
+    end
+
+    assert Loopback.requests(server) == []
+  end
+
+  test "no request, error or log shows a key" do
+    options = [api_key: @key, headers: [{"x-key", @key}]]
+
+    shown =
+      inspect(request(options), limit: :infinity, printable_limit: :infinity, structs: false)
+
+    refute shown =~ @key
+    refute :io_lib.format("~p", [request(options)]) |> IO.iodata_to_binary() =~ @key
+
+    {:ok, events} = OpenAI.stream(request([base_url: "http://127.0.0.1:1"] ++ options))
+    refute inspect(events, limit: :infinity, printable_limit: :infinity) =~ @key
+    assert [{:error, error}] = Enum.to_list(events)
+    refute inspect(error) =~ @key
+
+    log =
+      capture_log(fn ->
+        {:ok, pid} = Task.start(fn -> OpenAI.stream({:no_request, request(options)}) end)
+        monitor = Process.monitor(pid)
+        assert_receive {:DOWN, ^monitor, :process, ^pid, _reason}, 5000
+        Logger.flush()
+      end)
+
+    assert log =~ "FunctionClauseError"
+    refute log =~ @key
+  end
+
+  test "a provider that tells what it was sent does not tell the caller" do
+    body = %{"error" => %{"message" => "Wrong key: #{@key}", "code" => @key}}
+    server = Loopback.start_link([Loopback.json(401, body)])
+    assert {:error, error} = generate(base_url: server.url, api_key: @key)
+    assert error.detail == "Wrong key: [hidden]"
+    refute inspect(error) =~ @key
+  end
+
+  test "options of the environment are checked like those that are given" do
+    put_env(:openai, api_key: "k", mode: :strict)
+    assert {:error, %OptionsError{option: :mode}} = generate([])
+
+    put_env(:openai, %{api_key: @key})
+    assert {:error, %OptionsError{kind: :not_keyword} = error} = generate([])
+    refute inspect(error) =~ @key
+  end
+end
