@@ -74,7 +74,14 @@ defmodule Espalier.HostedTest do
       refute inspect(error) <> Exception.message(error) =~ "sk-"
     end
 
-    for headers <- [[{"x", @key <> "\n"}], [{"x y", @key}], %{"x" => @key}, [@key], @key] do
+    for headers <- [
+          [{"x", @key <> "\n"}],
+          [{"Content-Length", @key}],
+          [{"x y", @key}],
+          %{"x" => @key},
+          [@key],
+          @key
+        ] do
       assert {:error, %OptionsError{kind: :invalid, option: :headers} = error} =
                generate(base_url: server.url, api_key: "k", headers: headers)
 

@@ -154,7 +154,6 @@ defmodule Espalier.HTTPTest do
       for answer <- [
             Loopback.answer(200, [{"connection", "Close"}], "a"),
             [Loopback.head(200, []), "a", :close],
-            Loopback.answer(200, [], "a") ++ [:close],
             [Loopback.answer(200, [], "a") |> IO.iodata_to_binary() |> Kernel.<>("more")]
           ] do
         server = Loopback.start_link([answer])

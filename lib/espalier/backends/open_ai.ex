@@ -314,13 +314,12 @@ defmodule Espalier.Backends.OpenAI do
 
   # At most 64 letters, digits, underscores and hyphens.
   defp name_of(%{schema: form}) do
-    form
-    |> Form.name()
-    |> inspect()
-    |> String.split(".")
-    |> List.last()
-    |> String.replace(~r/[^A-Za-z0-9_-]/, "")
-    |> String.slice(0, 64)
+    last = form |> Form.name() |> inspect() |> String.split(".") |> List.last()
+
+    case String.replace(last, ~r/[^A-Za-z0-9_-]/, "") do
+      "" -> "value"
+      name -> String.slice(name, 0, 64)
+    end
   end
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))

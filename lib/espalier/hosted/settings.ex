@@ -105,7 +105,11 @@ defmodule Espalier.Hosted.Settings do
     end
   end
 
-  defp header?({_name, _value} = header), do: Head.header?(header)
+  # How long the body is, is not the caller's to say.
+  defp header?({name, _value} = header) do
+    Head.header?(header) and String.downcase(name) not in ["content-length", "transfer-encoding"]
+  end
+
   defp header?(_other), do: false
 
   # What was given is not told.

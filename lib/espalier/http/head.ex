@@ -11,14 +11,14 @@ defmodule Espalier.HTTP.Head do
   def write(request) do
     uri = URI.parse(request.url)
 
-    headers = [
+    own = [
       {"host", host(uri)},
       {"user-agent", "espalier/#{Application.spec(:espalier, :vsn)}"},
       {"content-length", request.body |> IO.iodata_length() |> Integer.to_string()}
-      | request.headers
     ]
 
-    lines = for {name, value} <- headers, do: [name, ": ", reveal(value), "\r\n"]
+    own = Enum.reject(own, fn {name, _value} -> List.keymember?(request.headers, name, 0) end)
+    lines = for {name, value} <- own ++ request.headers, do: [name, ": ", reveal(value), "\r\n"]
     [request.method, " ", target(uri), " HTTP/1.1\r\n", lines, "\r\n"]
   end
 

@@ -124,8 +124,12 @@ defmodule Espalier.Backends.OpenAITest do
       assert header(request, "openai-project") == "proj-1"
       assert header(request, "x-trace") == "7"
 
-      own = [headers: fn -> [{"Authorization", "Basic abc"}] end]
-      assert header(sent(@schema, openai: own), "authorization") == "Basic abc"
+      own = [headers: fn -> [{"Authorization", "Basic abc"}, {"User-Agent", "mine"}] end]
+      request = sent(@schema, openai: own)
+
+      for {name, value} <- [{"authorization", "Basic abc"}, {"user-agent", "mine"}] do
+        assert for({^name, value} <- request.headers, do: value) == [value]
+      end
     end
 
     test "has the sampling that was given" do
