@@ -47,7 +47,6 @@ defmodule Espalier.Hosted do
          {:ok, body} <- JSON.encode(call.body),
          {:ok, headers} <- headers(call, options) do
       http_request = %{method: "POST", url: call.url, headers: headers, body: body}
-
       http_options = [deadline: deadline] ++ Keyword.take(options, Keyword.keys(HTTP.options()))
 
       answer = %__MODULE__{
@@ -153,6 +152,11 @@ defmodule Espalier.Hosted do
     {[{:error, %GenerationError{kind: :timeout, message: message}}], answer}
   end
 
+  # Of an answer that is an error the status says more.
+  defp step({:error, _error}, %{status: status} = answer)
+       when status != nil and status not in 200..299,
+       do: whole(answer)
+
   defp step({:error, error}, answer), do: {[{:error, error}], answer}
 
   # Who was asked for a stream may answer in one piece all the same.
@@ -203,7 +207,7 @@ defmodule Espalier.Hosted do
 
   defp refused(fault, %{status: status} = answer) when status in 300..399 do
     location = with {_name, value} <- List.keyfind(answer.headers, "location", 0), do: value
-    detail = "redirected to #{location && HTTP.bare(location)}, which is not followed"
+    detail = "redirected to #{HTTP.bare(location || "")}, which is not followed"
     failure(Map.put(fault, :detail, detail), answer)
   end
 

@@ -603,6 +603,11 @@ defmodule Espalier.Backends.OpenAITest do
       assert_receive :closed, @wait
     end
 
+    test "keep their status where their bodies break off" do
+      cut = [Loopback.head(500, [{"content-length", "99"}]), "Oops", :close]
+      assert {:error, %ProviderError{status: 500, detail: "Oops"}} = generate(@schema, cut)
+    end
+
     test "tell of redirects, which are not followed" do
       error = fails(302, "", [{"location", "https://user:pass@example.com/a?b=c"}])
       assert %ProviderError{kind: :invalid_request, status: 302} = error
