@@ -1,0 +1,263 @@
+defmodule Espalier.Backends.Anthropic do
+  @moduledoc """
+  The backend for Anthropic's Messages API.
+
+  The model is the `:model` of `Espalier.generate/3`, a text:
+
+      iex> Espalier.generate([name: :string, age: :integer], "Ada is 36.",
+      ...>   backend: Espalier.Backends.Anthropic,
+      ...>   model: "claude-haiku-4-5"
+      ...> )
+      {:ok, %{name: "Ada", age: 36}}
+
+  with a key from the environment variable `ANTHROPIC_API_KEY`. Options are given beside the module,
+  `backend: {Espalier.Backends.Anthropic, mode: :tool}`, or in the application environment:
+
+      config :espalier, anthropic: [api_key: "...", receive_timeout: 30_000]
+
+  ## Modes
+
+    * `:json_schema` - the provider keeps to the schema (structured outputs)
+    * `:tool` - a call of a tool, whose input is the value, is demanded: for models without structured outputs
+    * `:prompt` - the schema is in the prompt, in words, and that is all
+
+  The value is validated in all of them. What is no object, a choice or a regular expression is asked for within an
+  object, and taken out again.
+
+  ## Messages
+
+  System messages go where the provider has its place for them, before all others, and messages of the same role
+  that follow each other become one.
+
+  ## Sampling
+
+  What was not given of `Espalier.Sampling` is not sent, so the provider's defaults hold. It has fields for
+  `:temperature` (up to 1), `:top_p` and `:top_k`, which its newer models refuse. Anything else that was given is an
+  `Espalier.OptionsError`, unless it is the value that changes nothing.
+
+  ## Thinking
+
+  What a model thinks counts among its `:max_tokens`, and is no part of the text. If it is to think, raise those from
+  their default.
+
+  ## Options
+
+  """
+
+  @behaviour Espalier.Backend
+  @behaviour Espalier.Hosted.Provider
+
+  alias Espalier.Backends.Anthropic.Answer
+  alias Espalier.Backends.Anthropic.Fault
+  alias Espalier.Backends.Anthropic.Messages
+  alias Espalier.Hosted
+  alias Espalier.Hosted.Call
+  alias Espalier.Hosted.Wrapper
+  alias Espalier.JSON.Object
+  alias Espalier.OptionsError
+  alias Espalier.Sampling
+  alias Espalier.Schema.Form
+
+  # https://platform.claude.com/docs/en/api/versioning: the only one since then, as of November 2026.
+  @version "2023-06-01"
+
+  @tool "answer"
+  @sampling [:temperature, :top_p, :top_k]
+
+  @options [
+    mode: [
+      type: {:in, [:json_schema, :tool, :prompt]},
+      default: :json_schema,
+      doc: "What makes the model keep to the schema."
+    ],
+    strict_tool: [
+      type: :boolean,
+      default: false,
+      doc: """
+      Whether the provider is to keep to the schema in the mode `:tool`, too. Models without structured outputs \
+      refuse that.\
+      """
+    ],
+    thinking: [
+      type: {:or, [{:in, [:adaptive, :disabled]}, {:tuple, [{:in, [:budget]}, :pos_integer]}]},
+      doc: """
+      Whether the model thinks first: as much as it sees fit, not at all, or with a budget of tokens, which is at \
+      least 1024 and below `:max_tokens`. Each model takes only some of these, and with thinking no tool may be \
+      demanded. The model's own way if not given.\
+      """
+    ],
+    effort: [
+      type: {:in, [:low, :medium, :high, :xhigh, :max]},
+      doc: "How much work the model puts into thinking and writing, if it has such levels."
+    ],
+    betas: [
+      type: {:list, :string},
+      default: [],
+      doc: "Names of beta features to turn on."
+    ]
+  ]
+
+  @impl Espalier.Backend
+  def stream(request), do: Hosted.stream(__MODULE__, request)
+
+  @impl Espalier.Backend
+  def secrets, do: Hosted.secrets()
+
+  @impl Espalier.Hosted.Provider
+  def name(_options), do: :anthropic
+
+  @impl Espalier.Hosted.Provider
+  def options, do: @options
+
+  @impl Espalier.Hosted.Provider
+  def defaults(_name), do: [base_url: "https://api.anthropic.com"]
+
+  @impl Espalier.Hosted.Provider
+  def key_variable(_name), do: "ANTHROPIC_API_KEY"
+
+  @impl Espalier.Hosted.Provider
+  def call(request, options) do
+    with {:ok, model} <- model(request.model),
+         {:ok, sampling} <- sampling(request.sampling_options),
+         {:ok, shape, told, answer} <- shape(request.schema, options[:mode], options),
+         {:ok, messages} <- Messages.fields(request.prompt, told) do
+      streamed? = streamed?(request, options[:mode])
+
+      body =
+        %{"model" => model, "max_tokens" => request.max_tokens}
+        |> Map.merge(messages)
+        |> Map.merge(sampling)
+        |> Map.merge(shape)
+        |> Map.merge(thinking(options[:thinking]))
+        |> put_effort(options[:effort])
+        |> Map.merge(if streamed?, do: %{"stream" => true}, else: %{})
+
+      {:ok,
+       %Call{
+         provider: :anthropic,
+         url: String.trim_trailing(options[:base_url], "/") <> "/v1/messages",
+         headers: headers(options),
+         body: body,
+         framing: if(streamed?, do: :sse, else: :json),
+         state: answer
+       }}
+    end
+  end
+
+  @impl Espalier.Hosted.Provider
+  defdelegate read(part, state), to: Answer
+
+  @impl Espalier.Hosted.Provider
+  defdelegate fault(json), to: Fault
+
+  # A whole answer has a tool's input as JSON and not as a text: decimals would lose digits.
+  defp streamed?(request, mode), do: request.streamed or mode == :tool
+
+  defp model(model) when is_binary(model) and model != "", do: {:ok, model}
+
+  defp model(nil), do: {:error, %OptionsError{kind: :missing, option: :model, expected: "text"}}
+
+  defp model(model),
+    do: {:error, %OptionsError{kind: :invalid, option: :model, expected: "text", got: model}}
+
+  defp headers(options) do
+    betas =
+      if options[:betas] == [],
+        do: [],
+        else: [{"anthropic-beta", Enum.join(options[:betas], ",")}]
+
+    [{"x-api-key", options[:api_key]}, {"anthropic-version", @version} | betas]
+  end
+
+  defp sampling(given) do
+    case Enum.find(given, fn {option, value} -> not taken?(option, value) end) do
+      nil ->
+        fields = for {option, value} <- given, option in @sampling, do: {to_string(option), value}
+        {:ok, Map.new(fields)}
+
+      {:temperature, value} ->
+        expected = "number from 0 to 1"
+        error = %OptionsError{kind: :invalid, provider: :anthropic, option: :temperature}
+        {:error, %{error | expected: expected, got: value}}
+
+      {option, value} ->
+        {:error, Hosted.unsupported(:anthropic, option, value)}
+    end
+  end
+
+  defp taken?(:temperature, value), do: value <= 1
+  defp taken?(option, _value) when option in @sampling, do: true
+  defp taken?(option, value), do: value == Sampling.options()[option][:default]
+
+  defp thinking(nil), do: %{}
+
+  defp thinking({:budget, budget}),
+    do: %{"thinking" => %{"type" => "enabled", "budget_tokens" => budget}}
+
+  defp thinking(type), do: %{"thinking" => %{"type" => type}}
+
+  defp put_effort(body, nil), do: body
+
+  defp put_effort(body, effort) do
+    output = Map.get(body, "output_config", %{})
+    Map.put(body, "output_config", Map.put(output, "effort", effort))
+  end
+
+  # The fields that make the value's shape known, what is told of it in words, and what to keep while the answer
+  # is read.
+  defp shape(form, :prompt, _options) do
+    with {:ok, words} <- Form.describe(form) do
+      told = "Answer with nothing but the following, without code fences.\n\n" <> words
+      {:ok, %{}, told, %Answer{}}
+    end
+  end
+
+  defp shape(form, mode, options) do
+    with {:ok, schema, wrapper} <- object(form),
+         do: {:ok, fields(mode, schema, options), nil, Answer.new(mode, wrapper)}
+  end
+
+  # This is the place where a schema is made one that the provider takes.
+  defp fields(:json_schema, schema, _options),
+    do: %{"output_config" => %{"format" => %{"type" => "json_schema", "schema" => schema}}}
+
+  defp fields(:tool, schema, options) do
+    strict = if options[:strict_tool], do: %{"strict" => true}, else: %{}
+
+    tool = %{
+      "name" => @tool,
+      "description" => "Takes the answer as its input.",
+      "input_schema" => schema
+    }
+
+    %{
+      "tools" => [Map.merge(tool, strict)],
+      "tool_choice" => %{"type" => "tool", "name" => @tool, "disable_parallel_tool_use" => true}
+    }
+  end
+
+  defp object(%{kind: kind} = form) when kind in [:regex, :choice] do
+    with {:ok, %Object{members: members}} <- Form.to_json_schema(form) do
+      text = %Object{members: [{"type", "string"} | List.keydelete(members, "type", 0)]}
+      {:ok, Wrapper.schema(text), Wrapper.new(:text)}
+    end
+  end
+
+  defp object(form) do
+    with {:ok, schema} <- Form.to_json_schema(form) do
+      if object?(schema),
+        do: {:ok, schema, nil},
+        else: {:ok, Wrapper.schema(schema), Wrapper.new(:json)}
+    end
+  end
+
+  # A tool's input has no choices at its root.
+  defp object?(%Object{members: members}) do
+    List.keyfind(members, "type", 0) == {"type", "object"} and
+      not Enum.any?(["anyOf", "oneOf", "allOf"], &List.keymember?(members, &1, 0))
+  end
+
+  defp object?(_schema), do: false
+
+  @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
+end
