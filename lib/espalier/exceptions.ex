@@ -9,6 +9,7 @@ defmodule Espalier.SchemaError do
   | `:invalid_json` | the schema's text is not JSON | `line`, `column` (from 1), `detail` |
   | `:invalid_schema` | a keyword has a value that it can't have | `pointer`, `expected`, `got` |
   | `:unsupported_keyword` | a keyword that changes what is valid and is not enforced | `keyword`, `pointer`, `detail` |
+  | `:unsupported_by_provider` | a provider's mode would reject the schema, and it can't be said in another way, see `Espalier.Profile` | `keyword`, `pointer`, `detail`; or `limit` (its name), `value` |
   | `:unsatisfiable` | no value satisfies the schema | `pointer` |
   | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
   | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
