@@ -179,6 +179,7 @@ defmodule Espalier.MixProject do
       groups_for_modules: [
         Middleware: [~r/^Espalier\.Middleware/],
         Constraints: [Espalier.Vocabulary, Espalier.Constraint, Espalier.Matcher, Espalier.JSON],
+        Profiles: [~r/^Espalier\.Profile/],
         Exceptions: [~r/Error$/]
       ]
     ]

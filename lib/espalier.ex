@@ -31,6 +31,7 @@ defmodule Espalier do
     * `Espalier.Backends.OpenAI` - hosted models, and servers that speak OpenAI's protocol
     * `Espalier.Reply` - reads what a model wrote without a constraint
     * `Espalier.Explanation` - who keeps a rule of a schema
+    * `Espalier.Profile` - what the modes of hosted providers support, and schemas fitted to them
     * `Espalier.Result` - a value with its text, its finish reason and what was counted
     * `Espalier.Sampling` - how tokens are drawn
     * `Espalier.Backend` - what else than a local model can generate
@@ -244,7 +245,8 @@ defmodule Espalier do
     options = if backend, do: [backend: backend], else: []
     options = options |> Request.validate() |> Error.bang!()
     form = schema |> Form.new() |> Error.bang!()
-    form |> Explain.explain(Backend.exact?(options[:backend])) |> Error.bang!()
+    backend = options[:backend]
+    form |> Explain.explain(Backend.exact?(backend), Backend.profile(backend)) |> Error.bang!()
   end
 
   defp raise_error({:error, error}), do: raise(error)

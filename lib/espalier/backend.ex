@@ -27,6 +27,7 @@ defmodule Espalier.Backend do
   keeps to the request's `timeout`.
   """
 
+  alias Espalier.Profile
   alias Espalier.Request
   alias Espalier.Result
 
@@ -58,7 +59,13 @@ defmodule Espalier.Backend do
   """
   @callback secrets() :: [atom]
 
-  @optional_callbacks exact?: 0, secrets: 0
+  @doc """
+  What the provider's mode for structured output supports, given the options of the backend, for
+  `Espalier.explain/2`.
+  """
+  @callback profile(options :: keyword) :: Profile.t() | nil
+
+  @optional_callbacks exact?: 0, profile: 1, secrets: 0
 
   @doc false
   # `backend` is what the option `:backend` takes; of a list any one may write the text.
@@ -73,6 +80,17 @@ defmodule Espalier.Backend do
   @spec secrets(module) :: [atom]
   def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
 
-  defp exports?(backend, name),
-    do: Code.ensure_loaded?(backend) and function_exported?(backend, name, 0)
+  @doc false
+  # Of a list any one may write the text, so no mode is sure.
+  @spec profile(module | {module, keyword} | [module | {module, keyword}]) :: Profile.t() | nil
+  def profile([backend]), do: profile(backend)
+  def profile(backends) when is_list(backends), do: nil
+
+  def profile({backend, options}),
+    do: if(exports?(backend, :profile, 1), do: backend.profile(options))
+
+  def profile(backend), do: profile({backend, []})
+
+  defp exports?(backend, name, arity \\ 0),
+    do: Code.ensure_loaded?(backend) and function_exported?(backend, name, arity)
 end

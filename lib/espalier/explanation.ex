@@ -12,6 +12,8 @@ defmodule Espalier.Explanation do
   | by | meaning |
   | --- | --- |
   | `:tokens` | no text that breaks it can be written |
+  | `:provider` | the provider's mode enforces it, see `Espalier.Profile`; the text is checked all the same |
+  | `:description` | the provider's mode does not: the model reads of it, and the text is checked |
   | `:validation` | the text is checked when it is there, and refused with all that is wrong |
   | `:function` | your function is asked when the value is there |
   | `:unseen` | your function may ask for more than can be told |
@@ -29,6 +31,6 @@ defmodule Espalier.Explanation do
           path: [String.t() | non_neg_integer | :*],
           keyword: String.t(),
           value: term,
-          by: :tokens | :validation | :function | :unseen | :nothing
+          by: :tokens | :provider | :description | :validation | :function | :unseen | :nothing
         }
 end

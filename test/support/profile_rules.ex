@@ -92,7 +92,8 @@ defmodule Espalier.ProfileRules do
       closed:
         rules.(:closed) == true and "object" in types and map["additionalProperties"] != false,
       stated:
-        rules.(:closed) == :unless_stated and "object" in types and
+        rules.(:closed) == :unless_stated and "object" in types and map["enum"] == nil and
+          not Map.has_key?(map, "const") and
           not Map.has_key?(map, "additionalProperties"),
       required: rules.(:all_required) and "object" in types and map["required"] != names(map),
       order: rules.(:order) != nil and names(map) != [] and map[rules.(:order)] != names(map),

@@ -87,9 +87,12 @@ defmodule Espalier.Profile.Arrays do
     {members, node, account}
   end
 
+  # Items of which nothing is said are scalars: any others would have items in turn.
   defp any(node, _types, %{rules: %{typed: true}} = context, account) do
+    members = [{"type", {:json, ~w(string number boolean null)}, []}]
+
     {schema, account} =
-      Adapter.write(%Node{at: node.at <> "/items", members: []}, context, account)
+      Adapter.write(%Node{at: node.at <> "/items", members: members}, context, account)
 
     {[{"items", schema}], node, account}
   end

@@ -288,10 +288,19 @@ defmodule Espalier.Profile.Node do
 
   defp tuple(member), do: member
 
+  # It is for the items behind a list only.
   defp additional_items(members) do
+    list? = List.keymember?(members, "prefixItems", 0)
+
     Enum.map(members, fn
-      {"additionalItems", {:schema, node}, origins} -> {"items", {:schema, node}, origins}
-      member -> member
+      {"additionalItems", value, origins} when list? ->
+        {"items", value, origins}
+
+      {"additionalItems", value, origins} ->
+        {"items", {:silent, "it states nothing here", below(value)}, origins}
+
+      member ->
+        member
     end)
   end
 

@@ -309,7 +309,7 @@ defmodule Espalier.Profile.Objects do
         {stated_any(closed), node, account}
 
       :any ->
-        unstated(closed, node, account)
+        unstated(closed, object, node, account)
 
       _stated when not takes? ->
         say_additional(node, account)
@@ -352,9 +352,25 @@ defmodule Espalier.Profile.Objects do
   defp stated_any(:unless_stated), do: [{"additionalProperties", true}]
   defp stated_any(false), do: []
 
-  defp unstated(false, node, account), do: {[], node, account}
+  defp unstated(false, _object, node, account), do: {[], node, account}
 
-  defp unstated(:unless_stated, node, account) do
+  # An object without any names would have no properties at all.
+  defp unstated(:unless_stated, %{properties: []}, node, account) do
+    added = [%{pointer: node.at, keyword: "additionalProperties", value: nil}]
+
+    account =
+      Account.tell(
+        account,
+        added,
+        :added,
+        :same,
+        "the provider allows none unless they are stated"
+      )
+
+    {[{"additionalProperties", true}], node, account}
+  end
+
+  defp unstated(:unless_stated, _object, node, account) do
     added = [%{pointer: node.at, keyword: "additionalProperties", value: nil}]
 
     account =

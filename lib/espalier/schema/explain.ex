@@ -8,6 +8,7 @@ defmodule Espalier.Schema.Explain do
   alias Espalier.Constraint
   alias Espalier.Explanation
   alias Espalier.JSON.Object
+  alias Espalier.Profile
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Form
   alias Espalier.Schema.Type
@@ -20,12 +21,42 @@ defmodule Espalier.Schema.Explain do
   # What a validator may do all the same.
   @beyond_the_engine [:unsupported_keyword, :unsupported_regex, :limit_exceeded]
 
-  @doc "The rules of a form, given whether tokens keep those of its JSON Schema, or else a validator."
-  @spec explain(Form.t(), boolean) :: {:ok, [Explanation.t()]} | {:error, Exception.t()}
-  def explain(%Form{} = form, exact?) do
+  @doc """
+  The rules of a form, given whether tokens keep those of its JSON Schema, or else a validator, and the profile of
+  the provider if there is one.
+  """
+  @spec explain(Form.t(), boolean, Profile.t() | nil) ::
+          {:ok, [Explanation.t()]} | {:error, Exception.t()}
+  def explain(%Form{} = form, exact?, profile) do
     by = if exact?, do: :tokens, else: :validation
 
-    with {:ok, unknown} <- unknown(form, exact?), do: rules(form, by, unknown)
+    with {:ok, unknown} <- unknown(form, exact?),
+         {:ok, providers} <- providers(form, profile),
+         do: rules(form, &Map.get(providers, &1, by), unknown)
+  end
+
+  # Who keeps a keyword, by its place, as far as a provider is told of it.
+  defp providers(_form, nil), do: {:ok, %{}}
+  defp providers(%Form{kind: :constraint}, _profile), do: {:ok, %{}}
+
+  defp providers(form, profile) do
+    with {:ok, schema} <- Form.to_json_schema(form),
+         {:ok, adapted} <- Profile.adapt(profile, schema) do
+      {:ok,
+       adapted.decisions
+       |> Enum.group_by(& &1.pointer)
+       |> Map.new(fn {pointer, decisions} -> {pointer, provider(decisions)} end)}
+    end
+  end
+
+  defp provider(decisions) do
+    wider = Enum.filter(decisions, &(&1.effect == :wider))
+
+    cond do
+      wider == [] -> :provider
+      Enum.any?(wider, &(&1.decision == :described)) -> :description
+      true -> :validation
+    end
   end
 
   defp unknown(form, exact?) do
@@ -37,10 +68,10 @@ defmodule Espalier.Schema.Explain do
   end
 
   defp rules(%Form{kind: :constraint, content: constraint}, by, _unknown),
-    do: {:ok, [rule([], "constraint", constraint, by)]}
+    do: {:ok, [rule([], "constraint", constraint, by.(""))]}
 
   defp rules(%Form{kind: :regex, content: source}, by, _unknown),
-    do: {:ok, [rule([], "pattern", source, by)]}
+    do: {:ok, [rule([], "pattern", source, by.("/pattern"))]}
 
   defp rules(form, by, unknown) do
     with {:ok, schema} <- Form.to_json_schema(form) do
@@ -64,7 +95,9 @@ defmodule Espalier.Schema.Explain do
   end
 
   defp walk(true, _place, _context, seen), do: {[], seen}
-  defp walk(value, {path, _}, context, seen), do: {[rule(path, "false", value, context.by)], seen}
+
+  defp walk(value, {path, pointer}, context, seen),
+    do: {[rule(path, "false", value, context.by.(pointer))], seen}
 
   defp keyword("properties", %Object{members: members}, place, context, seen),
     do: each(members, & &1, place, context, seen)
@@ -146,8 +179,8 @@ defmodule Espalier.Schema.Explain do
 
   defp member(_value, _key), do: nil
 
-  defp told(keyword, value, {path, _pointer}, context),
-    do: rule(path, keyword, value, context.by)
+  defp told(keyword, value, {path, pointer}, context),
+    do: rule(path, keyword, value, context.by.(pointer))
 
   defp functions(%Form{kind: :typed, content: type}), do: functions(type, [], [])
   defp functions(%Form{}), do: []

@@ -61,7 +61,11 @@ defmodule Espalier.Backends.OpenAITest do
   defp options(server, more \\ []) do
     {backend, more} = Keyword.pop(more, :openai, [])
     backend = Keyword.merge([base_url: server.url <> "/v1", api_key: "sk-test-key"], backend)
-    Keyword.merge([backend: {OpenAI, backend}, model: "gpt-test", max_attempts: 1, max_retries: 0], more)
+
+    Keyword.merge(
+      [backend: {OpenAI, backend}, model: "gpt-test", max_attempts: 1, max_retries: 0],
+      more
+    )
   end
 
   defp generate(schema, answer, more \\ []) do
@@ -270,7 +274,6 @@ defmodule Espalier.Backends.OpenAITest do
 
       assert {:error, %GenerationError{kind: :truncated}} =
                generate(@schema, reply("{\"na", "length"))
-
     end
 
     test "that is a refusal is an error" do

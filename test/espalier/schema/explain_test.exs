@@ -108,6 +108,32 @@ defmodule Espalier.Schema.ExplainTest do
     end
   end
 
+  test "of a backend with a profile it tells what the provider enforces, and what it only reads" do
+    backend = {Espalier.ProfiledBackend, profile: :anthropic}
+    schema = [name: {:string, min_length: 2}, born: {:date, required: false}]
+    told = rules(schema, backend)
+    assert {["name"], "type", "string", :provider} in told
+    assert {["name"], "minLength", 2, :description} in told
+    assert {["born"], "format", "date", :provider} in told
+    assert {[], "required", ["name"], :provider} in told
+
+    one_of = %{"oneOf" => [%{"type" => "integer"}, %{"type" => "number"}]}
+    assert ({[], "oneOf", one_of["oneOf"], :validation} in rules(one_of, backend)) |> plain()
+    assert rules({:regex, "a+"}, backend) == [{[], "pattern", "a+", :provider}]
+
+    assert_raise SchemaError, ~r/no recursion/, fn ->
+      rules(%{"items" => %{"$ref" => "#"}}, backend)
+    end
+
+    assert rules([age: {:integer, min: 0}], {Espalier.ProfiledBackend, profile: :none})
+           |> Enum.all?(&(elem(&1, 3) == :description))
+  end
+
+  defp plain(rules) do
+    for {path, keyword, value, by} <- rules,
+        do: {path, keyword, value |> Espalier.JSON.encode!() |> Espalier.JSON.decode!(), by}
+  end
+
   test "a validator may keep what tokens can't" do
     schema = %{"pattern" => "(a)\\1"}
     assert_raise SchemaError, fn -> rules(schema) end

@@ -21,6 +21,7 @@ defmodule Espalier.Profile.Modes.LlamaCpp do
       ignores: ~w(patternProperties uniqueItems contains minContains maxContains not if then else
                   dependentSchemas dependentRequired prefixItems),
       closed: :unless_stated,
+      typed: true,
       patterns: :anchored,
       integer_bounds: true,
       prompt: true

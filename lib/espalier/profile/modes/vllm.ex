@@ -35,6 +35,7 @@ defmodule Espalier.Profile.Modes.VLLM do
       ignores: ~w(not if then else dependentRequired dependentSchemas),
       apart: [~w(pattern), ~w(format), ~w(minLength maxLength)],
       closed: :unless_stated,
+      typed: true,
       patterns: :simple,
       annotations: ~w(title description),
       references: :recursive
