@@ -25,7 +25,7 @@ defmodule Espalier.Integration.GGUFTest do
   end
 
   test "what is most likely to follow is the same", %{server: server} do
-    for text <- messages(12) do
+    for text <- messages(8) do
       {:ok, prompt} = Model.render(MyApp.Model, [{"user", text}])
       options = [model: MyApp.Model, template: false, temperature: 0, max_tokens: 40]
       assert {:ok, ours} = Espalier.generate({:regex, "(?s).*"}, prompt, options)

@@ -27,6 +27,7 @@ defmodule Espalier.LlamaServer do
   wait $server
   """
 
+  @doc "Starts a server. With `:api_key` it takes no other."
   def start_link(options), do: GenServer.start_link(__MODULE__, options)
 
   @doc "The address of a server, without a path."
@@ -41,9 +42,9 @@ defmodule Espalier.LlamaServer do
   end
 
   @impl true
-  def init(_options) do
+  def init(options) do
     {:ok, _applications} = Application.ensure_all_started(:inets)
-    wait(%{port: open(model_file()), log: "", url: nil})
+    wait(%{port: open(model_file(), options), log: "", url: nil})
   end
 
   # Several servers may start at once, so the file is put in its place in one go.
@@ -56,10 +57,13 @@ defmodule Espalier.LlamaServer do
     file
   end
 
-  defp open(file) do
+  defp open(file, options) do
+    key = if options[:api_key], do: ["--api_key", options[:api_key]], else: []
+
+    # A request that comes would end a stream that runs.
     command =
       ~w(-u -m llama_cpp.server --host 127.0.0.1 --port 0 --n_ctx 1024 --n_threads 1) ++
-        ["--model", file, "--model_alias", "espalier-tiny"]
+        ~w(--interrupt_requests false --model_alias espalier-tiny --model #{file}) ++ key
 
     arguments = ["-c", @script, "sh", System.fetch_env!(@variable) | command]
 
