@@ -142,7 +142,7 @@ defmodule Espalier.Integration.OpenAIServerTest do
           event, stopped -> {[event], stopped}
         end)
 
-      assert_raise TransportError, ~r/closed the connection/, fn -> Enum.to_list(seen) end
+      assert_raise TransportError, fn -> Enum.to_list(seen) end
     end
   end
 
