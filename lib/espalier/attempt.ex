@@ -61,7 +61,7 @@ defmodule Espalier.Attempt do
     text = IO.iodata_to_binary([attempt.text | if(attempt.rest == "", do: "", else: "\uFFFD")])
 
     event =
-      case read(text, info.finish_reason, attempt.request) do
+      case read(info[:text] || text, info.finish_reason, attempt.request) do
         {:ok, value, fixes} -> {:value, value, text, Map.put(info, :fixes, fixes)}
         {:error, error} -> {:refused, error, text, Map.put(info, :fixes, [])}
       end

@@ -35,11 +35,17 @@ defmodule Espalier.Backend do
   What happens during a generation, in this order: any number of `:tokens`, then one of the others.
 
   The text of `:tokens` may begin or end in the middle of a character. `forced?` says that there was
-  no alternative to them. A backend that does not see tokens gives no ids.
+  no alternative to them. A backend that does not see tokens gives no ids. `:text` is the text of the value where
+  that is not the one that was written.
   """
   @type event ::
           {:tokens, ids :: [non_neg_integer], text :: binary, forced? :: boolean}
-          | {:done, %{finish_reason: :stop | :max_tokens, usage: Result.usage()}}
+          | {:done,
+             %{
+               required(:finish_reason) => :stop | :max_tokens,
+               required(:usage) => Result.usage(),
+               optional(:text) => String.t()
+             }}
           | {:error, Exception.t()}
 
   @doc "The events of a generation."

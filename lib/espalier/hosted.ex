@@ -7,6 +7,7 @@ defmodule Espalier.Hosted do
   alias Espalier.GenerationError
   alias Espalier.Hosted.Failure
   alias Espalier.Hosted.Settings
+  alias Espalier.Hosted.Shape
   alias Espalier.HTTP
   alias Espalier.HTTP.Head
   alias Espalier.HTTP.NDJSON
@@ -25,7 +26,7 @@ defmodule Espalier.Hosted do
 
   @enforce_keys [:provider, :call, :http, :timeout, :secrets]
   defstruct @enforce_keys ++
-              [:state, :status, :decoder, headers: [], body: [], size: 0, ended?: false]
+              [:state, :status, :decoder, headers: [], body: [], size: 0, text: [], ended?: false]
 
   @doc "The options of all providers that are shown nowhere."
   @spec secrets() :: [atom]
@@ -60,6 +61,13 @@ defmodule Espalier.Hosted do
 
       {:ok, Stream.resource(fn -> answer end, &next/1, &HTTP.close(&1.http))}
     end
+  end
+
+  @doc "An option of a provider as it was given or set in the application environment, without a check."
+  @spec option(atom, keyword, atom, term) :: term
+  def option(provider, given, name, default) do
+    set = Application.get_env(:espalier, provider, [])
+    Keyword.get(given, name, Keyword.get(set, name, default))
   end
 
   # How a text looks, and what its prompt looks like to the model, is not the caller's choice there.
@@ -249,8 +257,21 @@ defmodule Espalier.Hosted do
 
   defp read(part, answer) do
     {events, state} = answer.provider.read(part, answer.state)
-    {events, %{answer | state: state}}
+    Enum.map_reduce(events, %{answer | state: state}, &restore/2)
   end
+
+  # What the schema was made from tells what of the text is the value.
+  defp restore({:tokens, _ids, text, _forced?} = tokens, answer),
+    do: {tokens, %{answer | text: [answer.text | text]}}
+
+  defp restore({:done, info}, answer) do
+    case Shape.restore(answer.call.adapted, IO.iodata_to_binary(answer.text)) do
+      nil -> {{:done, info}, answer}
+      text -> {{:done, Map.put(info, :text, text)}, answer}
+    end
+  end
+
+  defp restore(error, answer), do: {error, answer}
 
   defp invalid(answer, detail), do: failure(%{kind: :invalid_response, detail: detail}, answer)
 

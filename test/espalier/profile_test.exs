@@ -2,6 +2,7 @@ defmodule Espalier.ProfileTest do
   use ExUnit.Case, async: true
 
   alias Espalier.{JSON, Profile, SchemaError}
+  alias Espalier.Hosted.Wrapper
   alias Espalier.Profile.Adapted
 
   doctest Espalier.Profile
@@ -197,7 +198,11 @@ defmodule Espalier.ProfileTest do
       for size <- 1..byte_size(text) do
         pieces = for <<piece::binary-size(size) <- text>>, do: piece
         rest = binary_part(text, size * length(pieces), rem(byte_size(text), size))
-        joined = adapted |> Adapted.unwrap_stream(pieces ++ [rest]) |> Enum.join()
+
+        {parts, wrapper} =
+          Enum.map_reduce(pieces ++ [rest], Wrapper.new(:json), &Wrapper.read(&2, &1))
+
+        joined = Enum.join(parts) <> Wrapper.finish(wrapper)
         assert JSON.decode!(joined) == JSON.decode!(whole)
       end
     end

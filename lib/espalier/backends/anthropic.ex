@@ -52,9 +52,9 @@ defmodule Espalier.Backends.Anthropic do
   alias Espalier.Backends.Anthropic.Messages
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
-  alias Espalier.Hosted.Wrapper
-  alias Espalier.JSON.Object
+  alias Espalier.Hosted.Shape
   alias Espalier.OptionsError
+  alias Espalier.Profile
   alias Espalier.Sampling
   alias Espalier.Schema.Form
 
@@ -103,6 +103,16 @@ defmodule Espalier.Backends.Anthropic do
   @impl Espalier.Backend
   def secrets, do: Hosted.secrets()
 
+  @impl Espalier.Backend
+  def profile(options) do
+    option = &Hosted.option(:anthropic, options, &1, @options[&1][:default])
+    Profile.fetch!(profile_name(option.(:mode), option.(:strict_tool)))
+  end
+
+  defp profile_name(:json_schema, _strict?), do: :anthropic
+  defp profile_name(:tool, true), do: :anthropic_strict_tool
+  defp profile_name(_mode, _strict?), do: :none
+
   @impl Espalier.Hosted.Provider
   def name(_options), do: :anthropic
 
@@ -119,7 +129,7 @@ defmodule Espalier.Backends.Anthropic do
   def call(request, options) do
     with {:ok, model} <- model(request.model),
          {:ok, sampling} <- sampling(request.sampling_options),
-         {:ok, shape, told, answer} <- shape(request.schema, options[:mode], options),
+         {:ok, shape, told, answer, adapted} <- shape(request, options[:mode], options),
          {:ok, messages} <- Messages.fields(request.prompt, told) do
       streamed? = streamed?(request, options[:mode])
 
@@ -139,6 +149,7 @@ defmodule Espalier.Backends.Anthropic do
          headers: headers(options),
          body: body,
          framing: if(streamed?, do: :sse, else: :json),
+         adapted: adapted,
          state: answer
        }}
     end
@@ -205,19 +216,21 @@ defmodule Espalier.Backends.Anthropic do
 
   # The fields that make the value's shape known, what is told of it in words, and what to keep while the answer
   # is read.
-  defp shape(form, :prompt, _options) do
-    with {:ok, words} <- Form.describe(form) do
+  defp shape(request, :prompt, _options) do
+    with {:ok, words} <- Form.describe(request.schema) do
       told = "Answer with nothing but the following, without code fences.\n\n" <> words
-      {:ok, %{}, told, %Answer{}}
+      {:ok, %{}, told, %Answer{}, nil}
     end
   end
 
-  defp shape(form, mode, options) do
-    with {:ok, schema, wrapper} <- object(form),
-         do: {:ok, fields(mode, schema, options), nil, Answer.new(mode, wrapper)}
+  defp shape(request, mode, options) do
+    # That another root is taken is stated nowhere.
+    with {:ok, shape} <- Shape.new(request, profile_name(mode, options[:strict_tool]), :object) do
+      answer = Answer.new(mode, shape.wrapper)
+      {:ok, fields(mode, shape.schema, options), nil, answer, shape.adapted}
+    end
   end
 
-  # This is the place where a schema is made one that the provider takes.
   defp fields(:json_schema, schema, _options),
     do: %{"output_config" => %{"format" => %{"type" => "json_schema", "schema" => schema}}}
 
@@ -235,29 +248,6 @@ defmodule Espalier.Backends.Anthropic do
       "tool_choice" => %{"type" => "tool", "name" => @tool, "disable_parallel_tool_use" => true}
     }
   end
-
-  defp object(%{kind: kind} = form) when kind in [:regex, :choice] do
-    with {:ok, %Object{members: members}} <- Form.to_json_schema(form) do
-      text = %Object{members: [{"type", "string"} | List.keydelete(members, "type", 0)]}
-      {:ok, Wrapper.schema(text), Wrapper.new(:text)}
-    end
-  end
-
-  defp object(form) do
-    with {:ok, schema} <- Form.to_json_schema(form) do
-      if object?(schema),
-        do: {:ok, schema, nil},
-        else: {:ok, Wrapper.schema(schema), Wrapper.new(:json)}
-    end
-  end
-
-  # A tool's input has no choices at its root.
-  defp object?(%Object{members: members}) do
-    List.keyfind(members, "type", 0) == {"type", "object"} and
-      not Enum.any?(["anyOf", "oneOf", "allOf"], &List.keymember?(members, &1, 0))
-  end
-
-  defp object?(_schema), do: false
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
 end

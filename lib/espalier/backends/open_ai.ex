@@ -53,11 +53,11 @@ defmodule Espalier.Backends.OpenAI do
   alias Espalier.Backends.OpenAI.Dialect
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
-  alias Espalier.Hosted.Wrapper
+  alias Espalier.Hosted.Shape
   alias Espalier.Image
   alias Espalier.JSON
-  alias Espalier.JSON.Object
   alias Espalier.OptionsError
+  alias Espalier.Profile
   alias Espalier.Sampling
   alias Espalier.Schema.Form
 
@@ -85,6 +85,16 @@ defmodule Espalier.Backends.OpenAI do
 
   @impl Espalier.Backend
   def secrets, do: Hosted.secrets()
+
+  @impl Espalier.Backend
+  def profile(options) do
+    name = name(options)
+    mode = Hosted.option(name, options, :mode, @options[:mode][:default])
+
+    Profile.fetch!(
+      if mode in [:json_schema, :tool], do: Dialect.fetch!(name).profile, else: :none
+    )
+  end
 
   @impl Espalier.Hosted.Provider
   # What is no dialect is told when the options are checked.
@@ -114,7 +124,7 @@ defmodule Espalier.Backends.OpenAI do
     with {:ok, model} <- model(request.model),
          {:ok, url} <- url(options, model),
          {:ok, sampling} <- sampling(request, dialect, options[:dialect]),
-         {:ok, shape, state} <- shape(request, dialect, options[:mode]) do
+         {:ok, shape, state, adapted} <- shape(request, dialect, options[:mode]) do
       {messages, shape} = Map.pop!(shape, "messages")
 
       body =
@@ -131,6 +141,7 @@ defmodule Espalier.Backends.OpenAI do
          headers: headers(options),
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
+         adapted: adapted,
          state: %{state | provider: options[:dialect]}
        }}
     end
@@ -201,74 +212,64 @@ defmodule Espalier.Backends.OpenAI do
 
   defp neutral(option), do: Sampling.options()[option][:default]
 
-  # The fields that make the value's shape known, and what to keep while the answer is read.
-  defp shape(%{schema: %{kind: kind} = form} = request, dialect, mode)
-       when kind in [:regex, :choice] do
-    case mode == :json_schema && Dialect.text_fields(dialect, form) do
-      fields when is_map(fields) ->
-        {:ok, Map.put(fields, "messages", messages(request.prompt)), %Answer{}}
+  # The fields that make the value's shape known, what to keep while the answer is read, and the schema that was
+  # sent, if it is another than the request's.
+  defp shape(request, _dialect, :prompt), do: told(request, Form.describe(request.schema))
 
-      _none when mode == :prompt ->
-        told(request, Form.describe(form), nil)
-
-      _none ->
-        with {:ok, schema} <- Form.to_json_schema(form) do
-          schema = %Object{
-            members: Enum.uniq_by([{"type", "string"} | schema.members], &elem(&1, 0))
-          }
-
-          object(request, dialect, mode, Wrapper.schema(schema), Wrapper.new(:text))
-        end
+  defp shape(request, _dialect, :json_object) do
+    with {:ok, shape} <- Shape.new(request, :none, :object),
+         words =
+           if(shape.wrapper, do: in_words(shape.schema), else: Form.describe(request.schema)),
+         {:ok, fields, state, nil} <- told(request, words) do
+      fields = Map.put(fields, "response_format", %{"type" => "json_object"})
+      {:ok, fields, %{state | wrapper: shape.wrapper}, nil}
     end
   end
 
-  defp shape(%{schema: form} = request, _dialect, :prompt),
-    do: told(request, Form.describe(form), nil)
+  defp shape(request, dialect, :tool) do
+    with {:ok, shape} <- Shape.new(request, dialect.profile, :object) do
+      name = name_of(request)
+      function = %{"name" => name, "strict" => true, "parameters" => shape.schema}
 
-  defp shape(%{schema: form} = request, dialect, mode) do
-    with {:ok, schema} <- Form.to_json_schema(form) do
-      if object?(schema),
-        do: object(request, dialect, mode, schema, nil),
-        else: object(request, dialect, mode, Wrapper.schema(schema), Wrapper.new(:json))
+      fields = %{
+        "messages" => messages(request.prompt),
+        "tools" => [%{"type" => "function", "function" => function}],
+        "tool_choice" => tool_choice(dialect, name)
+      }
+
+      {:ok, fields, %Answer{wrapper: shape.wrapper}, shape.adapted}
     end
   end
 
-  defp object?(%Object{members: members}),
-    do:
-      List.keyfind(members, "type", 0) == {"type", "object"} and
-        not List.keymember?(members, "anyOf", 0)
-
-  defp object?(_schema), do: false
-
-  # This is the place where a schema is made one that the provider takes.
-  defp object(request, _dialect, :json_schema, schema, wrapper) do
-    format = %{
-      "type" => "json_schema",
-      "json_schema" => %{"name" => name_of(request), "strict" => true, "schema" => schema}
-    }
-
-    fields = %{"messages" => messages(request.prompt), "response_format" => format}
-    {:ok, fields, %Answer{wrapper: wrapper}}
+  defp shape(request, dialect, :json_schema) do
+    case Dialect.text_fields(dialect, request.schema) do
+      nil -> json_schema(request, dialect)
+      fields -> {:ok, Map.put(fields, "messages", messages(request.prompt)), %Answer{}, nil}
+    end
   end
 
-  defp object(request, dialect, :tool, schema, wrapper) do
-    name = name_of(request)
-    function = %{"name" => name, "strict" => true, "parameters" => schema}
+  defp json_schema(request, dialect) do
+    with {:ok, shape} <- Shape.new(request, dialect.profile),
+         {:ok, fields, state, nil} <- prompted(request, dialect) do
+      format = %{
+        "type" => "json_schema",
+        "json_schema" => %{
+          "name" => name_of(request),
+          "strict" => true,
+          "schema" => shape.schema
+        }
+      }
 
-    fields = %{
-      "messages" => messages(request.prompt),
-      "tools" => [%{"type" => "function", "function" => function}],
-      "tool_choice" => tool_choice(dialect, name)
-    }
-
-    {:ok, fields, %Answer{wrapper: wrapper}}
+      fields = Map.put(fields, "response_format", format)
+      {:ok, fields, %{state | wrapper: shape.wrapper}, shape.adapted}
+    end
   end
 
-  defp object(request, _dialect, :json_object, schema, wrapper) do
-    words = if wrapper, do: in_words(schema), else: Form.describe(request.schema)
-
-    with {:ok, fields, state} <- told(request, words, wrapper),
-         do: {:ok, Map.put(fields, "response_format", %{"type" => "json_object"}), state}
+  # Some servers hold the model to the schema and don't show it to the model.
+  defp prompted(request, dialect) do
+    if dialect.profile |> Profile.fetch!() |> Profile.rule(:prompt),
+      do: told(request, Form.describe(request.schema)),
+      else: {:ok, %{"messages" => messages(request.prompt)}, %Answer{}, nil}
   end
 
   defp tool_choice(%{tool_choice: :required}, _name), do: "required"
@@ -282,7 +283,7 @@ defmodule Espalier.Backends.OpenAI do
   end
 
   # The schema goes before all else.
-  defp told(request, {:ok, words}, wrapper) do
+  defp told(request, {:ok, words}) do
     instruction = "Answer with nothing but the following, without code fences.\n\n" <> words
 
     messages =
@@ -294,10 +295,10 @@ defmodule Espalier.Backends.OpenAI do
           [message("system", instruction) | messages]
       end
 
-    {:ok, %{"messages" => messages}, %Answer{wrapper: wrapper}}
+    {:ok, %{"messages" => messages}, %Answer{}, nil}
   end
 
-  defp told(_request, error, _wrapper), do: error
+  defp told(_request, error), do: error
 
   defp messages({:text, text}), do: [message("user", text)]
   defp messages({:messages, messages}), do: for({role, text} <- messages, do: message(role, text))

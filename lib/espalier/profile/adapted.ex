@@ -24,7 +24,6 @@ defmodule Espalier.Profile.Adapted do
   alias Espalier.JSONError
   alias Espalier.Profile
   alias Espalier.Profile.Restore
-  alias Espalier.Profile.Unwrap
 
   @typedoc """
   What became of a keyword: `pointer` is its place in the original, or for what was added, the place of the schema.
@@ -87,18 +86,4 @@ defmodule Espalier.Profile.Adapted do
 
   defp unwrap(%Object{members: [{wrapper, value}]}, wrapper), do: value
   defp unwrap(value, _wrapper), do: value
-
-  @doc """
-  Takes the wrapper off a text that comes in pieces, if there is one.
-
-  Nulls that stand for absent properties stay. The pieces need not end with a whole character.
-
-      iex> {:ok, schema} = Espalier.Schema.to_json_schema({:choice, [:yes, :no]})
-      iex> {:ok, adapted} = Espalier.Profile.adapt(:open_ai_strict, schema)
-      iex> adapted |> Espalier.Profile.Adapted.unwrap_stream(["{ \\"val", "ue\\": \\"y", "es\\" ", "}"]) |> Enum.join()
-      ~s("yes")
-  """
-  @spec unwrap_stream(t, Enumerable.t(binary)) :: Enumerable.t(binary)
-  def unwrap_stream(%__MODULE__{wrapper: nil}, pieces), do: pieces
-  def unwrap_stream(%__MODULE__{wrapper: wrapper}, pieces), do: Unwrap.stream(pieces, wrapper)
 end

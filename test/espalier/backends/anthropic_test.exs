@@ -802,4 +802,14 @@ defmodule Espalier.Backends.AnthropicTest do
       refute_receive _anything, 20
     end
   end
+
+  test "a schema that the mode would reject is an error before anything is asked" do
+    server = Loopback.start_link([[:close]])
+    schema = ~s({"type":"object","properties":{"next":{"type":"array","items":{"$ref":"#"}}}})
+
+    assert {:error, %Espalier.SchemaError{kind: :unsupported_by_provider, keyword: "$ref"}} =
+             generate(schema, server)
+
+    assert Loopback.requests(server) == []
+  end
 end

@@ -693,6 +693,71 @@ defmodule Espalier.Backends.OpenAITest do
     end
   end
 
+  describe "a schema" do
+    @optional [name: {:string, min_length: 2}, nick: {:string, required: false}]
+
+    test "is sent as strict mode takes it, and the value is that of the schema" do
+      answer = ~s({"name":"Ada","nick":null})
+      server = Loopback.start_link([reply(answer)])
+
+      assert {:ok, result} =
+               Espalier.generate_result(@optional, "?", options(server, strict: true))
+
+      assert result.value == %{name: "Ada", nick: nil}
+      assert result.text == answer
+
+      assert [%{json: %{"response_format" => %{"json_schema" => format}}}] =
+               Loopback.requests(server)
+
+      assert %{"strict" => true, "schema" => schema} = format
+      assert %{"required" => ["name", "nick"], "additionalProperties" => false} = schema
+      assert schema["properties"]["name"]["description"] =~ "2 characters"
+    end
+
+    test "within another value loses no more than its nulls" do
+      schema = [people: {:array, @optional}]
+      answer = ~s({"people":[{"name":"Ada","nick":null},{"name":"Bo","nick":"B"}]})
+
+      assert {:ok, %{people: [%{nick: nil}, %{nick: "B"}]}} =
+               generate(schema, reply(answer), strict: true)
+
+      list = ~s({"type":"array","items":{"type":"object","properties":{"a":{"type":"integer"}}}})
+      answer = ~s({"value":[{"a":null},{"a":1}]})
+      assert {:ok, [%{}, %{"a" => 1}]} = generate(list, reply(answer), strict: true)
+    end
+
+    test "has what the mode would reject in words" do
+      server = Loopback.start_link([reply("{}")])
+      schema = %{"type" => "object", "not" => %{"required" => ["a"]}}
+      assert {:ok, %{}} = generate(schema, server)
+
+      assert [%{json: %{"response_format" => %{"json_schema" => format}}}] =
+               Loopback.requests(server)
+
+      assert Map.keys(format["schema"]) -- ["description"] == [
+               "additionalProperties",
+               "properties",
+               "required",
+               "type"
+             ]
+
+      assert {:error, %Espalier.ValidationError{}} = generate(schema, reply(~s({"a":1})))
+    end
+
+    test "is explained as the dialect and the mode keep it" do
+      by = fn backend ->
+        for rule <- Espalier.explain(@optional, backend),
+            rule.path == ["name"],
+            into: %{},
+            do: {rule.keyword, rule.by}
+      end
+
+      assert by.(OpenAI) == %{"type" => :provider, "minLength" => :description}
+      assert by.({OpenAI, dialect: :vllm}) == %{"type" => :provider, "minLength" => :provider}
+      assert by.({OpenAI, mode: :prompt})["type"] != :provider
+    end
+  end
+
   test "a value that was refused is asked for again, within the messages" do
     server = Loopback.start_link([reply(~s({"name":"Ada"})), reply(@text)])
     assert {:ok, @value} = generate(@schema, server, max_attempts: 2)

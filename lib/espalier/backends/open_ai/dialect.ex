@@ -5,6 +5,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   #   * `url`, `key` - the default address, and the variable of the environment that has the key
   #   * `limit` - the field for the most tokens
   #   * `sampling` - the fields for options of `Espalier.Sampling`; others are refused
+  #   * `profile` - what it takes of a schema, see `Espalier.Profile`
   #   * `text` - the fields that enforce a regular expression or a choice, see `text_fields/2`
   #   * `tool_choice` - how the one tool is demanded: by its name, or with `required`
   #   * `stream_usage?` - whether usage has to be asked for when streaming; who needn't may refuse the question
@@ -23,6 +24,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       frequency_penalty: "frequency_penalty",
       seed: "seed"
     },
+    profile: :open_ai_strict,
     text: nil,
     tool_choice: :named,
     stream_usage?: true,
@@ -50,6 +52,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       @openai
       | url: "http://localhost:8000/v1",
         sampling: @served,
+        profile: :vllm,
         text: :structured_outputs
     },
     # Before 0.12, by the same page.
@@ -57,15 +60,23 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       @openai
       | url: "http://localhost:8000/v1",
         sampling: @served,
+        profile: :vllm,
         text: :guided
     },
     # https://docs.sglang.io/docs/advanced_features/structured_outputs.md
-    sglang: %{@openai | url: "http://localhost:30000/v1", sampling: @served, text: :regex},
+    sglang: %{
+      @openai
+      | url: "http://localhost:30000/v1",
+        sampling: @served,
+        profile: :sglang,
+        text: :regex
+    },
     # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md; it takes a tool by name for "auto".
     llama_cpp: %{
       @openai
       | url: "http://localhost:8080/v1",
         sampling: %{@served | repetition_penalty: "repeat_penalty"},
+        profile: :llama_cpp,
         text: :gbnf,
         tool_choice: :required
     },
@@ -75,6 +86,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       | url: "https://api.mistral.ai/v1",
         key: "MISTRAL_API_KEY",
         sampling: %{@openai.sampling | seed: "random_seed"},
+        profile: :mistral,
         stream_usage?: false
     },
     # https://console.groq.com/docs/api-reference#chat-create; no model takes the penalties.
@@ -83,7 +95,8 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       | url: "https://api.groq.com/openai/v1",
         key: "GROQ_API_KEY",
         limit: "max_completion_tokens",
-        sampling: Map.take(@openai.sampling, [:temperature, :top_p, :seed])
+        sampling: Map.take(@openai.sampling, [:temperature, :top_p, :seed]),
+        profile: :groq
     },
     # https://openrouter.ai/docs/structured-outputs; only providers that know all fields are asked.
     openrouter: %{
