@@ -27,7 +27,7 @@ defmodule Espalier.Hosted.Failure do
       status: answer.status,
       code: text(fault[:code]),
       detail: text(fault[:detail]),
-      retry_after: retry_after(answer.headers),
+      retry_after: retry_after(answer.headers) || fault[:retry_after],
       request_id: Enum.find_value(@request_ids, &text(header(answer.headers, &1)))
     }
   end

@@ -32,12 +32,13 @@ defmodule Espalier.Hosted.Provider do
 
   @typedoc """
   What an error in JSON says. A `kind` is told where the status alone tells a wrong one, or none; the last two
-  make it an `Espalier.RefusalError`.
+  make it an `Espalier.RefusalError`. `retry_after` is in milliseconds; a header goes before it.
   """
   @type fault :: %{
           optional(:kind) => Espalier.ProviderError.kind() | :refused | :filtered,
           optional(:code) => String.t() | nil,
-          optional(:detail) => String.t() | nil
+          optional(:detail) => String.t() | nil,
+          optional(:retry_after) => non_neg_integer | nil
         }
 
   @doc """

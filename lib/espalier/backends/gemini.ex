@@ -1,0 +1,181 @@
+defmodule Espalier.Backends.Gemini do
+  @moduledoc """
+  The backend for Google's Gemini API.
+
+  The model is the `:model` of `Espalier.generate/3`, a text:
+
+      iex> Espalier.generate([name: :string, age: :integer], "Ada is 36.",
+      ...>   backend: Espalier.Backends.Gemini,
+      ...>   model: "gemini-2.5-flash"
+      ...> )
+      {:ok, %{name: "Ada", age: 36}}
+
+  with a key from the environment variable `GEMINI_API_KEY`. Options are given beside the module,
+  `backend: {Espalier.Backends.Gemini, mode: :schema}`, or in the application environment:
+
+      config :espalier, gemini: [api_key: "...", receive_timeout: 30_000]
+
+  ## Modes
+
+    * `:json_schema` - Gemini keeps to the JSON Schema, as far as it knows its keywords
+    * `:schema` - for older models: Gemini keeps to a schema of OpenAPI, which can say less. What it can't say is left
+      to validation; an `Espalier.SchemaError` tells what can't be put into one at all
+    * `:json_object` - Gemini keeps to JSON; the schema is in the prompt, in words
+    * `:prompt` - the schema is in the prompt, and that is all
+
+  The value is validated in all of them. A choice and a regular expression are sent as a text within an object, which
+  is taken out again.
+
+  ## Thinking
+
+  What a model thinks counts among `:max_tokens`. One that thinks by default may spend them all before it writes:
+  allow more, or ask for less with `:thinking`.
+
+  ## Sampling
+
+  What was not given of `Espalier.Sampling` is not sent, so Gemini's defaults hold. `:min_p`, `:repetition_penalty` and a
+  `:seed` of more than 31 bits have no field there: they are an `Espalier.OptionsError`.
+
+  ## Options
+
+  """
+
+  @behaviour Espalier.Backend
+  @behaviour Espalier.Hosted.Provider
+
+  alias Espalier.Backends.Gemini.Answer
+  alias Espalier.Backends.Gemini.Contents
+  alias Espalier.Backends.Gemini.OpenAPI
+  alias Espalier.Hosted
+  alias Espalier.Hosted.Call
+  alias Espalier.Hosted.RequestFields
+
+  @options [
+    mode: [
+      type: {:in, [:json_schema, :schema, :json_object, :prompt]},
+      default: :json_schema,
+      doc: "What makes the model keep to the schema."
+    ],
+    thinking: [
+      type: {:or, [{:in, [:minimal, :low, :medium, :high]}, :non_neg_integer]},
+      doc: """
+      How much a model thinks: a level for Gemini 3 and later, the most tokens for earlier models. 0 turns it off \
+      where the model allows that. The model's own default if not given.\
+      """
+    ]
+  ]
+
+  # https://ai.google.dev/api/generate-content#generationconfig, November 2026
+  @sampling %{
+    temperature: "temperature",
+    top_p: "topP",
+    top_k: "topK",
+    presence_penalty: "presencePenalty",
+    frequency_penalty: "frequencyPenalty",
+    seed: "seed"
+  }
+
+  # The field is an int32.
+  @most_seed 0x7FFFFFFF
+
+  @impl Espalier.Backend
+  def stream(request), do: Hosted.stream(__MODULE__, request)
+
+  @impl Espalier.Backend
+  def secrets, do: Hosted.secrets()
+
+  @impl Espalier.Hosted.Provider
+  def name(_options), do: :gemini
+
+  @impl Espalier.Hosted.Provider
+  def options, do: @options
+
+  @impl Espalier.Hosted.Provider
+  def defaults(_name), do: [base_url: "https://generativelanguage.googleapis.com/v1beta"]
+
+  @impl Espalier.Hosted.Provider
+  def key_variable(_name), do: "GEMINI_API_KEY"
+
+  @impl Espalier.Hosted.Provider
+  def call(request, options) do
+    with {:ok, model} <- RequestFields.model(request),
+         {:ok, sampling} <- sampling(request),
+         {:ok, format, instruction, wrapper} <- shape(request.schema, options[:mode]) do
+      config =
+        %{"maxOutputTokens" => request.max_tokens}
+        |> Map.merge(sampling)
+        |> Map.merge(thinking(options[:thinking]))
+        |> Map.merge(format)
+
+      body = request.prompt |> Contents.new(instruction) |> Map.put("generationConfig", config)
+
+      {:ok,
+       %Call{
+         provider: :gemini,
+         url: url(options[:base_url], model, request.streamed),
+         # A key in the URL would be in logs.
+         headers: [{"x-goog-api-key", options[:api_key]}],
+         body: body,
+         framing: if(request.streamed, do: :sse, else: :json),
+         state: %Answer{wrapper: wrapper}
+       }}
+    end
+  end
+
+  @impl Espalier.Hosted.Provider
+  defdelegate read(part, state), to: Answer
+
+  @impl Espalier.Hosted.Provider
+  defdelegate fault(json), to: Answer
+
+  # A tuned model has a path of its own, `tunedModels/NAME`.
+  defp url(base_url, model, streamed?) do
+    path = if model =~ "/", do: model, else: "models/" <> model
+    path = URI.encode(path, &(&1 == ?/ or URI.char_unreserved?(&1)))
+    method = if streamed?, do: "streamGenerateContent?alt=sse", else: "generateContent"
+    "#{String.trim_trailing(base_url, "/")}/#{path}:#{method}"
+  end
+
+  defp sampling(request) do
+    case RequestFields.sampling(request, :gemini, @sampling) do
+      {:ok, %{"seed" => seed}} when seed > @most_seed ->
+        {:error, Hosted.unsupported(:gemini, :seed, seed)}
+
+      result ->
+        result
+    end
+  end
+
+  defp thinking(nil), do: %{}
+  defp thinking(tokens) when is_integer(tokens), do: thinking_config("thinkingBudget", tokens)
+  defp thinking(level), do: thinking_config("thinkingLevel", Atom.to_string(level))
+
+  defp thinking_config(field, value), do: %{"thinkingConfig" => %{field => value}}
+
+  # The fields that make the value's shape known, what the model is told of it, and the wrapper around its text.
+  defp shape(form, :prompt) do
+    with {:ok, instruction} <- RequestFields.instruction(form, nil, nil),
+         do: {:ok, %{}, instruction, nil}
+  end
+
+  # This is the place where a schema is made one that Gemini takes.
+  defp shape(form, mode) do
+    with {:ok, schema, wrapper} <- RequestFields.schema(form),
+         {:ok, fields, instruction} <- format(mode, form, schema, wrapper),
+         do: {:ok, Map.put(fields, "responseMimeType", "application/json"), instruction, wrapper}
+  end
+
+  defp format(:json_schema, _form, schema, _wrapper),
+    do: {:ok, %{"responseJsonSchema" => schema}, nil}
+
+  defp format(:schema, _form, schema, _wrapper) do
+    with {:ok, schema} <- OpenAPI.schema(schema), do: {:ok, %{"responseSchema" => schema}, nil}
+  end
+
+  defp format(:json_object, form, schema, wrapper) do
+    with {:ok, instruction} <- RequestFields.instruction(form, schema, wrapper),
+         do: {:ok, %{}, instruction}
+  end
+
+  @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
+end
