@@ -4,6 +4,7 @@ defmodule Espalier.Backend do
 
     * `Espalier.Backends.Local` - a model served by `Espalier.Model`, the default
     * `Espalier.Backends.OpenAI` - a hosted model, at OpenAI or at whoever speaks its protocol
+    * `Espalier.Backends.OpenAIResponses` - one of OpenAI's, by its newer API
     * `Espalier.Testing` - replies what a test says
 
   A backend turns a request into a lazy stream of events. Nothing is asked of a model before the

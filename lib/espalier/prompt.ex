@@ -32,6 +32,20 @@ defmodule Espalier.Prompt do
 
   defp blank?(text), do: String.trim(text) == ""
 
+  @doc "The prompt with an instruction before all else, if there is one."
+  @spec instructed(t, String.t() | nil) :: t
+  def instructed(prompt, nil), do: prompt
+
+  def instructed({:text, text}, instruction),
+    do: instructed({:messages, [{"user", text}]}, instruction)
+
+  def instructed({:messages, [{"system", content} | messages]}, instruction)
+      when is_binary(content),
+      do: {:messages, [{"system", content <> "\n\n" <> instruction} | messages]}
+
+  def instructed({:messages, messages}, instruction),
+    do: {:messages, [{"system", instruction} | messages]}
+
   @doc "The messages with texts as contents, for a backend whose models don't see."
   @spec texts([{String.t(), content}]) ::
           {:ok, [{String.t(), String.t()}]} | {:error, GenerationError.t()}

@@ -49,36 +49,24 @@ defmodule Espalier.Backends.OpenAI do
   @behaviour Espalier.Backend
   @behaviour Espalier.Hosted.Provider
 
+  alias Espalier.Backends.OpenAI.Access
   alias Espalier.Backends.OpenAI.Answer
   alias Espalier.Backends.OpenAI.Dialect
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
+  alias Espalier.Hosted.RequestFields
   alias Espalier.Hosted.Shape
   alias Espalier.Image
-  alias Espalier.JSON
-  alias Espalier.OptionsError
   alias Espalier.Profile
-  alias Espalier.Sampling
-  alias Espalier.Schema.Form
+  alias Espalier.Prompt
 
   @options [
-    dialect: [
-      type: {:in, Dialect.names()},
-      default: :openai,
-      doc: "Who answers."
-    ],
-    mode: [
-      type: {:in, [:json_schema, :tool, :json_object, :prompt]},
-      default: :json_schema,
-      doc: "What makes the model keep to the schema."
-    ],
-    organization: [type: :string, doc: "The organization that is charged."],
-    project: [type: :string, doc: "The project that is charged."],
-    api_version: [
-      type: :string,
-      doc: "The version of Azure's API, as `2024-10-21`, where it is that of deployments."
-    ]
-  ]
+             mode: [
+               type: {:in, [:json_schema, :tool, :json_object, :prompt]},
+               default: :json_schema,
+               doc: "What makes the model keep to the schema."
+             ]
+           ] ++ Access.options(Dialect.names())
 
   @impl Espalier.Backend
   def stream(request), do: Hosted.stream(__MODULE__, request)
@@ -97,52 +85,43 @@ defmodule Espalier.Backends.OpenAI do
   end
 
   @impl Espalier.Hosted.Provider
-  # What is no dialect is told when the options are checked.
-  def name(options) do
-    dialect = Keyword.get(options, :dialect, :openai)
-    if dialect in Dialect.names(), do: dialect, else: :openai
-  end
+  defdelegate name(options), to: Access
 
   @impl Espalier.Hosted.Provider
   def options, do: @options
 
   @impl Espalier.Hosted.Provider
-  def defaults(name) do
-    case Dialect.fetch!(name).url do
-      nil -> []
-      url -> [base_url: url]
-    end
-  end
+  defdelegate defaults(name), to: Access
 
   @impl Espalier.Hosted.Provider
-  def key_variable(name), do: Dialect.fetch!(name).key
+  defdelegate key_variable(name), to: Access
 
   @impl Espalier.Hosted.Provider
   def call(request, options) do
     dialect = Dialect.fetch!(options[:dialect])
 
-    with {:ok, model} <- model(request.model),
-         {:ok, url} <- url(options, model),
-         {:ok, sampling} <- sampling(request, dialect, options[:dialect]),
-         {:ok, shape, state, adapted} <- shape(request, dialect, options[:mode]) do
-      {messages, shape} = Map.pop!(shape, "messages")
-
+    with {:ok, model} <- RequestFields.model(request),
+         {:ok, url} <- Access.url(options, "/chat/completions", deployment_path(model)),
+         {:ok, sampling} <-
+           RequestFields.sampling(request, options[:dialect], dialect.sampling),
+         {:ok, fields, shape} <- shape(request, dialect, options[:mode]) do
       body =
-        %{"model" => model, "messages" => messages, dialect.limit => request.max_tokens}
+        %{"model" => model, dialect.limit => request.max_tokens}
         |> Map.merge(dialect.more)
         |> Map.merge(sampling)
-        |> Map.merge(shape)
+        |> Map.put("messages", request.prompt |> Prompt.instructed(shape.instruction) |> messages())
+        |> Map.merge(fields)
         |> Map.merge(streaming(request, dialect))
 
       {:ok,
        %Call{
          provider: options[:dialect],
          url: url,
-         headers: headers(options),
+         headers: Access.headers(options),
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
-         adapted: adapted,
-         state: %{state | provider: options[:dialect]}
+         adapted: shape.adapted,
+         state: %Answer{provider: options[:dialect], wrapper: shape.wrapper}
        }}
     end
   end
@@ -153,44 +132,10 @@ defmodule Espalier.Backends.OpenAI do
   @impl Espalier.Hosted.Provider
   defdelegate fault(json), to: Answer
 
-  defp model(model) when is_binary(model) and model != "", do: {:ok, model}
-
-  defp model(nil), do: {:error, %OptionsError{kind: :missing, option: :model, expected: "text"}}
-
-  defp model(model),
-    do: {:error, %OptionsError{kind: :invalid, option: :model, expected: "text", got: model}}
-
-  defp url(options, model) do
-    case {options[:base_url], options[:api_version]} do
-      {nil, _version} ->
-        {:error, %OptionsError{kind: :missing, option: :base_url, expected: "URL"}}
-
-      {url, nil} ->
-        {:ok, String.trim_trailing(url, "/") <> "/chat/completions"}
-
-      {url, version} ->
-        deployment_url(options[:dialect], String.trim_trailing(url, "/"), model, version)
-    end
-  end
-
-  defp deployment_url(:azure, url, model, version) do
+  defp deployment_path(model) do
     deployment = URI.encode(model, &URI.char_unreserved?/1)
-    query = URI.encode_query("api-version": version)
-    {:ok, "#{url}/openai/deployments/#{deployment}/chat/completions?#{query}"}
+    "/openai/deployments/#{deployment}/chat/completions"
   end
-
-  defp deployment_url(dialect, _url, _model, version),
-    do: {:error, Hosted.unsupported(dialect, :api_version, version)}
-
-  defp headers(options) do
-    names = [organization: "openai-organization", project: "openai-project"]
-    more = for {option, name} <- names, value = options[option], do: {name, value}
-    authorization(options[:api_key], options[:dialect]) ++ more
-  end
-
-  defp authorization(nil, _dialect), do: []
-  defp authorization(key, :azure), do: [{"api-key", key}]
-  defp authorization(key, _dialect), do: [{"authorization", fn -> "Bearer " <> key.() end}]
 
   defp streaming(%{streamed: false}, _dialect), do: %{}
   defp streaming(_request, %{stream_usage?: false}), do: %{"stream" => true}
@@ -198,107 +143,46 @@ defmodule Espalier.Backends.OpenAI do
   defp streaming(_request, _dialect),
     do: %{"stream" => true, "stream_options" => %{"include_usage" => true}}
 
-  defp sampling(request, dialect, name) do
-    fields =
-      for {option, value} <- request.sampling_options,
-          option == :temperature or value != neutral(option),
-          do: {option, dialect.sampling[option], value}
+  # The fields that make the value's shape known, and that.
+  defp shape(request, dialect, mode) do
+    case mode == :json_schema && Dialect.text_fields(dialect, request.schema) do
+      fields when is_map(fields) ->
+        {:ok, fields, %Shape{name: ""}}
 
-    case List.keyfind(fields, nil, 1) do
-      nil -> {:ok, Map.new(fields, fn {_option, field, value} -> {field, value} end)}
-      {option, nil, value} -> {:error, Hosted.unsupported(name, option, value)}
+      _none ->
+        with {:ok, shape} <- mode_shape(request, dialect, mode),
+             do: {:ok, fields(mode, shape, dialect), shape}
     end
   end
 
-  defp neutral(option), do: Sampling.options()[option][:default]
+  defp mode_shape(request, _dialect, :prompt), do: Shape.told(request)
+  defp mode_shape(request, _dialect, :json_object), do: Shape.new(request, :none, root: :object)
+  defp mode_shape(request, dialect, :json_schema), do: Shape.new(request, dialect.profile)
+  defp mode_shape(request, dialect, :tool), do: Shape.new(request, dialect.profile, root: :object)
 
-  # The fields that make the value's shape known, what to keep while the answer is read, and the schema that was
-  # sent, if it is another than the request's.
-  defp shape(request, _dialect, :prompt), do: told(request, Form.describe(request.schema))
-
-  defp shape(request, _dialect, :json_object) do
-    with {:ok, shape} <- Shape.new(request, :none, :object),
-         words =
-           if(shape.wrapper, do: in_words(shape.schema), else: Form.describe(request.schema)),
-         {:ok, fields, state, nil} <- told(request, words) do
-      fields = Map.put(fields, "response_format", %{"type" => "json_object"})
-      {:ok, fields, %{state | wrapper: shape.wrapper}, nil}
-    end
+  defp fields(:json_schema, shape, _dialect) do
+    format = %{"name" => shape.name, "strict" => true, "schema" => shape.schema}
+    %{"response_format" => %{"type" => "json_schema", "json_schema" => format}}
   end
 
-  defp shape(request, dialect, :tool) do
-    with {:ok, shape} <- Shape.new(request, dialect.profile, :object) do
-      name = name_of(request)
-      function = %{"name" => name, "strict" => true, "parameters" => shape.schema}
+  defp fields(:tool, shape, dialect) do
+    function = %{"name" => shape.name, "strict" => true, "parameters" => shape.schema}
 
-      fields = %{
-        "messages" => messages(request.prompt),
-        "tools" => [%{"type" => "function", "function" => function}],
-        "tool_choice" => tool_choice(dialect, name)
-      }
-
-      {:ok, fields, %Answer{wrapper: shape.wrapper}, shape.adapted}
-    end
+    %{
+      "tools" => [%{"type" => "function", "function" => function}],
+      "tool_choice" => tool_choice(dialect, shape.name)
+    }
   end
 
-  defp shape(request, dialect, :json_schema) do
-    case Dialect.text_fields(dialect, request.schema) do
-      nil -> json_schema(request, dialect)
-      fields -> {:ok, Map.put(fields, "messages", messages(request.prompt)), %Answer{}, nil}
-    end
-  end
+  defp fields(:json_object, _shape, _dialect),
+    do: %{"response_format" => %{"type" => "json_object"}}
 
-  defp json_schema(request, dialect) do
-    with {:ok, shape} <- Shape.new(request, dialect.profile),
-         {:ok, fields, state, nil} <- prompted(request, dialect) do
-      format = %{
-        "type" => "json_schema",
-        "json_schema" => %{
-          "name" => name_of(request),
-          "strict" => true,
-          "schema" => shape.schema
-        }
-      }
-
-      fields = Map.put(fields, "response_format", format)
-      {:ok, fields, %{state | wrapper: shape.wrapper}, shape.adapted}
-    end
-  end
-
-  # Some servers hold the model to the schema and don't show it to the model.
-  defp prompted(request, dialect) do
-    if dialect.profile |> Profile.fetch!() |> Profile.rule(:prompt),
-      do: told(request, Form.describe(request.schema)),
-      else: {:ok, %{"messages" => messages(request.prompt)}, %Answer{}, nil}
-  end
+  defp fields(:prompt, _shape, _dialect), do: %{}
 
   defp tool_choice(%{tool_choice: :required}, _name), do: "required"
 
   defp tool_choice(_dialect, name),
     do: %{"type" => "function", "function" => %{"name" => name}}
-
-  defp in_words(schema) do
-    with {:ok, text} <- JSON.encode(schema),
-         do: {:ok, "A JSON value that this JSON Schema admits: " <> text}
-  end
-
-  # The schema goes before all else.
-  defp told(request, {:ok, words}) do
-    instruction = "Answer with nothing but the following, without code fences.\n\n" <> words
-
-    messages =
-      case messages(request.prompt) do
-        [%{"role" => "system", "content" => content} | messages] when is_binary(content) ->
-          [message("system", content <> "\n\n" <> instruction) | messages]
-
-        messages ->
-          [message("system", instruction) | messages]
-      end
-
-    {:ok, %{"messages" => messages}, %Answer{}, nil}
-  end
-
-  defp told(_request, error), do: error
 
   defp messages({:text, text}), do: [message("user", text)]
   defp messages({:messages, messages}), do: for({role, text} <- messages, do: message(role, text))
@@ -312,16 +196,6 @@ defmodule Espalier.Backends.OpenAI do
     do: %{"type" => "image_url", "image_url" => %{"url" => Image.to_url(image)}}
 
   defp part(text), do: %{"type" => "text", "text" => text}
-
-  # At most 64 letters, digits, underscores and hyphens.
-  defp name_of(%{schema: form}) do
-    last = form |> Form.name() |> inspect() |> String.split(".") |> List.last()
-
-    case String.replace(last, ~r/[^A-Za-z0-9_-]/, "") do
-      "" -> "value"
-      name -> String.slice(name, 0, 64)
-    end
-  end
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
 end

@@ -1,15 +1,11 @@
 defmodule Espalier.Hosted.RequestFields do
   @moduledoc false
-  # What providers take in the same way: the name of the model, fields of the sampling, and a schema in words.
+  # What providers take in the same way: the name of the model, and fields of the sampling.
 
   alias Espalier.Hosted
-  alias Espalier.Hosted.Wrapper
-  alias Espalier.JSON
-  alias Espalier.JSON.Object
   alias Espalier.OptionsError
   alias Espalier.Request
   alias Espalier.Sampling
-  alias Espalier.Schema.Form
 
   @doc "The name of the model."
   @spec model(Request.t()) :: {:ok, String.t()} | {:error, OptionsError.t()}
@@ -39,36 +35,4 @@ defmodule Espalier.Hosted.RequestFields do
   end
 
   defp neutral(option), do: Sampling.options()[option][:default]
-
-  @doc """
-  The JSON Schema of what a mode for JSON writes, and how the value's text is found in it.
-
-  A text that is not JSON is put into an object, and taken out again.
-  """
-  @spec schema(Form.t()) :: {:ok, term, Wrapper.t() | nil} | {:error, Exception.t()}
-  def schema(%Form{kind: kind} = form) when kind in [:regex, :choice] do
-    with {:ok, schema} <- Form.to_json_schema(form) do
-      members = Enum.uniq_by([{"type", "string"} | schema.members], &elem(&1, 0))
-      {:ok, Wrapper.schema(%Object{members: members}), Wrapper.new(:text)}
-    end
-  end
-
-  def schema(form) do
-    with {:ok, schema} <- Form.to_json_schema(form), do: {:ok, schema, nil}
-  end
-
-  @doc "What tells a model to write a value of the form, or of the schema that wraps it."
-  @spec instruction(Form.t(), schema :: term, Wrapper.t() | nil) ::
-          {:ok, String.t()} | {:error, Exception.t()}
-  def instruction(form, _schema, nil) do
-    with {:ok, words} <- Form.describe(form), do: {:ok, only(words)}
-  end
-
-  def instruction(_form, schema, _wrapper) do
-    with {:ok, text} <- JSON.encode(schema),
-         do: {:ok, only("A JSON value that this JSON Schema admits: " <> text)}
-  end
-
-  defp only(words),
-    do: "Answer with nothing but the following, without code fences.\n\n" <> words
 end

@@ -1,12 +1,15 @@
 defmodule Espalier.Hosted.Shape do
   @moduledoc false
-  # The schema of a request as a provider's mode takes it, and how the value's text is found in what is written.
+  # What makes the value's shape known to a model, and how the value's text is found in what it writes.
   #
-  #   * `schema` - what to send
+  #   * `name` - for the schema: at most 64 letters, digits, underscores and hyphens
+  #   * `instruction` - the schema in words, where nothing else tells enough
+  #   * `schema` - as the mode takes it; none where the model is only told
   #   * `wrapper` - the start of a wrapper, where the value is within an object
   #   * `adapted` - what the schema was made from, if something has to be taken back
 
   alias Espalier.Hosted.Wrapper
+  alias Espalier.JSON
   alias Espalier.JSON.Object
   alias Espalier.Profile
   alias Espalier.Profile.Adapted
@@ -14,30 +17,40 @@ defmodule Espalier.Hosted.Shape do
   alias Espalier.Request
   alias Espalier.Schema.Form
 
-  @enforce_keys [:schema, :wrapper]
-  defstruct @enforce_keys ++ [:adapted]
+  @enforce_keys [:name]
+  defstruct @enforce_keys ++ [:instruction, :schema, :wrapper, :adapted]
 
   @type t :: %__MODULE__{
-          schema: Object.t() | boolean,
+          name: String.t(),
+          instruction: String.t() | nil,
+          schema: Object.t() | boolean | nil,
           wrapper: Wrapper.t() | nil,
           adapted: Adapted.t() | nil
         }
 
-  @doc """
-  The shape for the profile of that name. What a root of `:object` demands is an object, whatever the mode takes: a
-  tool's arguments, and what a choice or a regular expression writes, which is no JSON.
-  """
-  @spec new(Request.t(), atom, :any | :object) :: {:ok, t} | {:error, Exception.t()}
-  def new(%Request{schema: form} = request, name, root \\ :any) do
-    kind = if form.kind in [:regex, :choice], do: :text, else: :json
-    root = if kind == :text, do: :object, else: root
-    profile = Profile.fetch!(name)
+  @doc "The shape where the schema is told in words, and that is all."
+  @spec told(Request.t()) :: {:ok, t} | {:error, Exception.t()}
+  def told(%Request{schema: form}) do
+    with {:ok, words} <- Form.describe(form),
+         do: {:ok, %__MODULE__{name: name(form), instruction: instruction(words)}}
+  end
 
-    with {:ok, schema} <- schema(form) do
-      if Profile.rule(profile, :unchanged),
-        do: {:ok, unchanged(schema, kind, root)},
-        else: adapted(request, profile, schema, kind, root)
-    end
+  @doc """
+  The shape for the profile of that name.
+
+  `root: :object` demands an object whatever the mode takes: a tool's arguments, for example. What a choice or a
+  regular expression writes is no JSON, and always within one. `told: true` tells the schema in words as well.
+  """
+  @spec new(Request.t(), atom, keyword) :: {:ok, t} | {:error, Exception.t()}
+  def new(%Request{schema: form} = request, profile, options \\ []) do
+    profile = Profile.fetch!(profile)
+    kind = if form.kind in [:regex, :choice], do: :text, else: :json
+    root = if kind == :text, do: :object, else: Keyword.get(options, :root, :any)
+    told? = Keyword.get(options, :told, false) or Profile.rule(profile, :prompt)
+
+    with {:ok, schema} <- schema(form),
+         {:ok, shape} <- fit(request, profile, schema, kind, root),
+         do: if(told?, do: put_instruction(shape, form), else: {:ok, shape})
   end
 
   defp schema(%{kind: kind} = form) when kind in [:regex, :choice] do
@@ -47,10 +60,19 @@ defmodule Espalier.Hosted.Shape do
 
   defp schema(form), do: Form.to_json_schema(form)
 
-  defp unchanged(schema, kind, root) do
-    if root == :any or object?(schema),
-      do: %__MODULE__{schema: schema, wrapper: nil},
-      else: %__MODULE__{schema: Wrapper.schema(schema), wrapper: Wrapper.new(kind)}
+  defp fit(request, profile, schema, kind, root) do
+    if Profile.rule(profile, :unchanged),
+      do: {:ok, unchanged(request, schema, kind, root)},
+      else: adapted(request, profile, schema, kind, root)
+  end
+
+  defp unchanged(%{schema: form}, schema, kind, root) do
+    if root == :any or object?(schema) do
+      %__MODULE__{name: name(form), schema: schema}
+    else
+      wrapped = Wrapper.schema(schema)
+      %__MODULE__{name: name(form), schema: wrapped, wrapper: Wrapper.new(kind)}
+    end
   end
 
   defp object?(%Object{members: members}) do
@@ -64,8 +86,8 @@ defmodule Espalier.Hosted.Shape do
     options = Keyword.take(request.text_options, [:format, :documents])
 
     with {:ok, adapted} <- profile |> with_root(root) |> Profile.adapt(schema, options) do
-      wrapper = if adapted.wrapper, do: Wrapper.new(kind)
-      {:ok, %__MODULE__{schema: adapted.schema, wrapper: wrapper, adapted: adapted}}
+      shape = %__MODULE__{name: name(request.schema), schema: adapted.schema, adapted: adapted}
+      {:ok, %{shape | wrapper: if(adapted.wrapper, do: Wrapper.new(kind))}}
     end
   end
 
@@ -75,6 +97,30 @@ defmodule Espalier.Hosted.Shape do
   defp with_root(%{statements: [first | _] = statements} = profile, :object) do
     root = %Statement{rule: :root, value: :object, source: first.source, date: first.date}
     %{profile | statements: [root | statements]}
+  end
+
+  defp put_instruction(%{wrapper: nil} = shape, form) do
+    with {:ok, words} <- Form.describe(form),
+         do: {:ok, %{shape | instruction: instruction(words)}}
+  end
+
+  defp put_instruction(shape, _form) do
+    with {:ok, text} <- JSON.encode(shape.schema) do
+      words = "A JSON value that this JSON Schema admits: " <> text
+      {:ok, %{shape | instruction: instruction(words)}}
+    end
+  end
+
+  defp instruction(words),
+    do: "Answer with nothing but the following, without code fences.\n\n" <> words
+
+  defp name(form) do
+    last = form |> Form.name() |> inspect() |> String.split(".") |> List.last()
+
+    case String.replace(last, ~r/[^A-Za-z0-9_-]/, "") do
+      "" -> "value"
+      name -> String.slice(name, 0, 64)
+    end
   end
 
   @doc """

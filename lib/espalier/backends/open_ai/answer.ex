@@ -49,10 +49,13 @@ defmodule Espalier.Backends.OpenAI.Answer do
 
   defp arguments(_none), do: ""
 
-  defp tokens("", answer), do: {[], answer}
-  defp tokens(text, %{wrapper: nil} = answer), do: {[{:tokens, [], text, false}], answer}
+  @doc "The events of the next text, for whatever keeps a `wrapper`."
+  @spec tokens(String.t(), answer) :: {[Espalier.Backend.event()], answer}
+        when answer: %{:wrapper => Wrapper.t() | nil, optional(atom) => term}
+  def tokens("", answer), do: {[], answer}
+  def tokens(text, %{wrapper: nil} = answer), do: {[{:tokens, [], text, false}], answer}
 
-  defp tokens(text, answer) do
+  def tokens(text, answer) do
     {text, wrapper} = Wrapper.read(answer.wrapper, text)
     tokens(text, %{answer | wrapper: nil}) |> put_elem(1, %{answer | wrapper: wrapper})
   end
@@ -71,12 +74,16 @@ defmodule Espalier.Backends.OpenAI.Answer do
   defp ending(answer) do
     reason = if answer.reason in ["length", "model_length"], do: :max_tokens, else: :stop
     usage = Map.merge(%{prompt_tokens: 0, completion_tokens: 0}, answer.usage)
-    rest(answer.wrapper) ++ [{:done, %{finish_reason: reason, usage: usage}}]
+    rest(answer) ++ [{:done, %{finish_reason: reason, usage: usage}}]
   end
 
-  defp rest(nil), do: []
+  @doc "The events of the text that is left when no more comes."
+  @spec rest(%{:wrapper => Wrapper.t() | nil, optional(atom) => term}) :: [
+          Espalier.Backend.event()
+        ]
+  def rest(%{wrapper: nil}), do: []
 
-  defp rest(wrapper) do
+  def rest(%{wrapper: wrapper}) do
     case Wrapper.finish(wrapper) do
       "" -> []
       text -> [{:tokens, [], text, false}]
