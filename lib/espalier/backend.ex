@@ -5,6 +5,9 @@ defmodule Espalier.Backend do
     * `Espalier.Backends.Local` - a model served by `Espalier.Model`, the default
     * `Espalier.Backends.OpenAI` - a hosted model, at OpenAI or at whoever speaks its protocol
     * `Espalier.Backends.OpenAIResponses` - one of OpenAI's, by its newer API
+    * `Espalier.Backends.Anthropic` - one of Anthropic's
+    * `Espalier.Backends.Gemini` - one of Google's
+    * `Espalier.Backends.Ollama` - a model that Ollama serves
     * `Espalier.Testing` - replies what a test says
 
   A backend turns a request into a lazy stream of events. Nothing is asked of a model before the

@@ -6,7 +6,7 @@ defmodule Espalier.Backends.Gemini do
 
       iex> Espalier.generate([name: :string, age: :integer], "Ada is 36.",
       ...>   backend: Espalier.Backends.Gemini,
-      ...>   model: "gemini-2.5-flash"
+      ...>   model: "gemini-3.5-flash"
       ...> )
       {:ok, %{name: "Ada", age: 36}}
 
@@ -33,8 +33,8 @@ defmodule Espalier.Backends.Gemini do
 
   ## Sampling
 
-  What was not given of `Espalier.Sampling` is not sent, so Gemini's defaults hold. `:min_p`, `:repetition_penalty` and a
-  `:seed` of more than 31 bits have no field there: they are an `Espalier.OptionsError`.
+  What was not given of `Espalier.Sampling` is not sent, so Gemini's defaults hold. `:min_p`, `:repetition_penalty` and
+  a `:seed` of more than 31 bits have no field there: they are an `Espalier.OptionsError`.
 
   ## Options
 
@@ -65,7 +65,7 @@ defmodule Espalier.Backends.Gemini do
     ]
   ]
 
-  # https://ai.google.dev/api/generate-content#generationconfig, November 2026
+  # https://github.com/googleapis/python-genai, google/genai/models.py, August 2026
   @sampling %{
     temperature: "temperature",
     top_p: "topP",
@@ -99,7 +99,7 @@ defmodule Espalier.Backends.Gemini do
   @impl Espalier.Hosted.Provider
   def call(request, options) do
     with {:ok, model} <- RequestFields.model(request),
-         {:ok, sampling} <- sampling(request),
+         {:ok, sampling} <- RequestFields.sampling(request, :gemini, @sampling, @most_seed),
          {:ok, format, instruction, wrapper} <- shape(request.schema, options[:mode]) do
       config =
         %{"maxOutputTokens" => request.max_tokens}
@@ -136,19 +136,11 @@ defmodule Espalier.Backends.Gemini do
     "#{String.trim_trailing(base_url, "/")}/#{path}:#{method}"
   end
 
-  defp sampling(request) do
-    case RequestFields.sampling(request, :gemini, @sampling) do
-      {:ok, %{"seed" => seed}} when seed > @most_seed ->
-        {:error, Hosted.unsupported(:gemini, :seed, seed)}
-
-      result ->
-        result
-    end
-  end
-
   defp thinking(nil), do: %{}
   defp thinking(tokens) when is_integer(tokens), do: thinking_config("thinkingBudget", tokens)
-  defp thinking(level), do: thinking_config("thinkingLevel", Atom.to_string(level))
+
+  defp thinking(level),
+    do: thinking_config("thinkingLevel", level |> Atom.to_string() |> String.upcase())
 
   defp thinking_config(field, value), do: %{"thinkingConfig" => %{field => value}}
 

@@ -35,7 +35,8 @@ defmodule Espalier.Backends.Ollama do
 
   ## Sampling
 
-  What was not given of `Espalier.Sampling` is not sent, so the defaults of the model hold.
+  What was not given of `Espalier.Sampling` is not sent, so the defaults of the model hold. A `:seed` of more than 32
+  bits is an `Espalier.OptionsError`.
 
   ## Options
 
@@ -81,7 +82,7 @@ defmodule Espalier.Backends.Ollama do
     ]
   ]
 
-  # https://github.com/ollama/ollama/blob/main/api/types.go, November 2026
+  # https://github.com/ollama/ollama/blob/main/api/types.go, August 2026
   @sampling %{
     temperature: "temperature",
     top_k: "top_k",
@@ -92,6 +93,9 @@ defmodule Espalier.Backends.Ollama do
     frequency_penalty: "frequency_penalty",
     seed: "seed"
   }
+
+  # llama.cpp has 32 bits for it, and the greatest number means a random one.
+  @most_seed 0xFFFFFFFE
 
   @impl Espalier.Backend
   def stream(request), do: Hosted.stream(__MODULE__, request)
@@ -114,7 +118,7 @@ defmodule Espalier.Backends.Ollama do
   @impl Espalier.Hosted.Provider
   def call(request, options) do
     with {:ok, model} <- RequestFields.model(request),
-         {:ok, sampling} <- RequestFields.sampling(request, :ollama, @sampling),
+         {:ok, sampling} <- RequestFields.sampling(request, :ollama, @sampling, @most_seed),
          {:ok, format, instruction, wrapper} <- shape(request.schema, options[:mode]),
          instruction = if(options[:schema_in_prompt], do: instruction),
          {:ok, messages} <- Messages.new(request.prompt, instruction) do

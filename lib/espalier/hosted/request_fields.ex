@@ -18,19 +18,20 @@ defmodule Espalier.Hosted.RequestFields do
     do: {:error, %OptionsError{kind: :invalid, option: :model, expected: "text", got: model}}
 
   @doc """
-  The sampling that was asked for, by the provider's `names` of the options.
+  The sampling that was asked for, by the provider's `names` of the options; it takes seeds up to `most_seed`.
 
   What was given is sent though it be our default: the provider's may be another. Where there is no field, only
   what changes nothing is left out.
   """
-  @spec sampling(Request.t(), provider :: atom, %{atom => String.t()}) ::
+  @spec sampling(Request.t(), provider :: atom, %{atom => String.t()}, most_seed :: pos_integer) ::
           {:ok, %{String.t() => number}} | {:error, OptionsError.t()}
-  def sampling(%Request{sampling_options: options}, provider, names) do
+  def sampling(%Request{sampling_options: options}, provider, names, most_seed) do
     {known, others} = Keyword.split(options, Map.keys(names))
+    others = Enum.reject(others, fn {option, value} -> value == neutral(option) end)
 
-    case Enum.find(others, fn {option, value} -> value != neutral(option) end) do
-      nil -> {:ok, Map.new(known, fn {option, value} -> {names[option], value} end)}
-      {option, value} -> {:error, Hosted.unsupported(provider, option, value)}
+    case others ++ Enum.filter(known, &match?({:seed, seed} when seed > most_seed, &1)) do
+      [] -> {:ok, Map.new(known, fn {option, value} -> {names[option], value} end)}
+      [{option, value} | _] -> {:error, Hosted.unsupported(provider, option, value)}
     end
   end
 

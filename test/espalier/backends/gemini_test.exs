@@ -179,7 +179,7 @@ defmodule Espalier.Backends.GeminiTest do
              }
 
       assert config(@schema, gemini: [thinking: :low])["thinkingConfig"] ==
-               %{"thinkingLevel" => "low"}
+               %{"thinkingLevel" => "LOW"}
     end
 
     test "is not sent with what Gemini has nothing for, or options that are wrong" do

@@ -200,6 +200,7 @@ defmodule Espalier.Backends.OllamaTest do
             {[model: :served], :model},
             {[whitespace: :compact], :whitespace},
             {[template: false], :template},
+            {[seed: 0xFFFFFFFF], :seed},
             {[ollama: [mode: :tool]], :mode},
             {[ollama: [think: "a lot"]], :think},
             {[ollama: [num_ctx: 0]], :num_ctx},

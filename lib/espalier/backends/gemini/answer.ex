@@ -15,7 +15,8 @@ defmodule Espalier.Backends.Gemini.Answer do
   """
   @type t :: %__MODULE__{}
 
-  # https://ai.google.dev/api/generate-content#FinishReason, November 2026. Asking again helps with none of these.
+  # https://github.com/googleapis/python-genai, `FinishReason` in google/genai/types.py, August 2026. Asking again
+  # helps with none of these.
   @filtered ~w(SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT
                IMAGE_RECITATION)
 

@@ -5,7 +5,6 @@ defmodule Espalier.Backends.Gemini.Contents do
   alias Espalier.Image
   alias Espalier.Prompt
 
-  # https://ai.google.dev/gemini-api/docs/image-understanding, November 2026
   @media_types %{
     ".png" => "image/png",
     ".jpg" => "image/jpeg",
@@ -56,7 +55,7 @@ defmodule Espalier.Backends.Gemini.Contents do
 
   defp part(text), do: %{"text" => text}
 
-  # Gemini does not guess it for all addresses.
+  # Google's own clients send one with each address.
   defp media_type(url) do
     extension = Path.extname(URI.parse(url).path || "")
     @media_types[String.downcase(extension)]

@@ -6,7 +6,7 @@ defmodule Espalier.Backends.Gemini.OpenAPI do
   # What it has no word for is left out, so it admits at least the values of the JSON Schema, of which the text is
   # checked afterwards. What leaves nothing to say is an error: recursion, objects with any keys, values of any type.
   #
-  # https://ai.google.dev/api/caching#Schema, November 2026
+  # https://github.com/googleapis/python-genai, `Schema` in google/genai/types.py, August 2026
 
   alias Espalier.JSON.Object
   alias Espalier.SchemaError
