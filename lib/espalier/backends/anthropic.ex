@@ -19,6 +19,7 @@ defmodule Espalier.Backends.Anthropic do
 
     * `:json_schema` - the provider keeps to the schema (structured outputs)
     * `:tool` - a call of a tool, whose input is the value, is demanded: for models without structured outputs
+    * `:strict_tool` - that, and the provider keeps to the schema
     * `:prompt` - the schema is in the prompt, in words, and that is all
 
   The value is validated in all of them. What is no object, a choice or a regular expression is asked for within an
@@ -34,6 +35,9 @@ defmodule Espalier.Backends.Anthropic do
   What was not given of `Espalier.Sampling` is not sent, so the provider's defaults hold. It has fields for
   `:temperature` (up to 1), `:top_p` and `:top_k`, which its newer models refuse. Anything else that was given is an
   `Espalier.OptionsError`, unless it is the value that changes nothing.
+
+  The version of the API is 2023-06-01. Another one is a header,
+  `headers: [{"anthropic-version", "2026-10-21"}]`.
 
   ## Thinking
 
@@ -52,13 +56,14 @@ defmodule Espalier.Backends.Anthropic do
   alias Espalier.Backends.Anthropic.Messages
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
+  alias Espalier.Hosted.RequestFields
   alias Espalier.Hosted.Shape
   alias Espalier.OptionsError
   alias Espalier.Profile
   alias Espalier.Sampling
-  alias Espalier.Schema.Form
 
-  # https://platform.claude.com/docs/en/api/versioning: the only one since then, as of November 2026.
+  # 2026-10-21 is there too, and refuses all sampling, which older models still take.
+  # (https://platform.claude.com/docs/en/api/versioning, as of November 2026)
   @version "2023-06-01"
 
   @tool "answer"
@@ -66,17 +71,9 @@ defmodule Espalier.Backends.Anthropic do
 
   @options [
     mode: [
-      type: {:in, [:json_schema, :tool, :prompt]},
+      type: {:in, [:json_schema, :tool, :strict_tool, :prompt]},
       default: :json_schema,
       doc: "What makes the model keep to the schema."
-    ],
-    strict_tool: [
-      type: :boolean,
-      default: false,
-      doc: """
-      Whether the provider is to keep to the schema in the mode `:tool`, too. Models without structured outputs \
-      refuse that.\
-      """
     ],
     thinking: [
       type: {:or, [{:in, [:adaptive, :disabled]}, {:tuple, [{:in, [:budget]}, :pos_integer]}]},
@@ -105,13 +102,13 @@ defmodule Espalier.Backends.Anthropic do
 
   @impl Espalier.Backend
   def profile(options) do
-    option = &Hosted.option(:anthropic, options, &1, @options[&1][:default])
-    Profile.fetch!(profile_name(option.(:mode), option.(:strict_tool)))
+    mode = Hosted.option(:anthropic, options, :mode, @options[:mode][:default])
+    Profile.fetch!(profile_name(mode))
   end
 
-  defp profile_name(:json_schema, _strict?), do: :anthropic
-  defp profile_name(:tool, true), do: :anthropic_strict_tool
-  defp profile_name(_mode, _strict?), do: :none
+  defp profile_name(:json_schema), do: :anthropic
+  defp profile_name(:strict_tool), do: :anthropic_strict_tool
+  defp profile_name(_mode), do: :none
 
   @impl Espalier.Hosted.Provider
   def name(_options), do: :anthropic
@@ -127,17 +124,17 @@ defmodule Espalier.Backends.Anthropic do
 
   @impl Espalier.Hosted.Provider
   def call(request, options) do
-    with {:ok, model} <- model(request.model),
+    with {:ok, model} <- RequestFields.model(request),
          {:ok, sampling} <- sampling(request.sampling_options),
-         {:ok, shape, told, answer, adapted} <- shape(request, options[:mode], options),
-         {:ok, messages} <- Messages.fields(request.prompt, told) do
+         {:ok, shape} <- shape(request, options[:mode]),
+         {:ok, messages} <- Messages.fields(request.prompt, shape.instruction) do
       streamed? = streamed?(request, options[:mode])
 
       body =
         %{"model" => model, "max_tokens" => request.max_tokens}
         |> Map.merge(messages)
         |> Map.merge(sampling)
-        |> Map.merge(shape)
+        |> Map.merge(fields(options[:mode], shape.schema))
         |> Map.merge(thinking(options[:thinking]))
         |> put_effort(options[:effort])
         |> Map.merge(if streamed?, do: %{"stream" => true}, else: %{})
@@ -149,8 +146,8 @@ defmodule Espalier.Backends.Anthropic do
          headers: headers(options),
          body: body,
          framing: if(streamed?, do: :sse, else: :json),
-         adapted: adapted,
-         state: answer
+         adapted: shape.adapted,
+         state: Answer.new(options[:mode], shape.wrapper)
        }}
     end
   end
@@ -162,14 +159,7 @@ defmodule Espalier.Backends.Anthropic do
   defdelegate fault(json), to: Fault
 
   # A whole answer has a tool's input as JSON and not as a text: decimals would lose digits.
-  defp streamed?(request, mode), do: request.streamed or mode == :tool
-
-  defp model(model) when is_binary(model) and model != "", do: {:ok, model}
-
-  defp model(nil), do: {:error, %OptionsError{kind: :missing, option: :model, expected: "text"}}
-
-  defp model(model),
-    do: {:error, %OptionsError{kind: :invalid, option: :model, expected: "text", got: model}}
+  defp streamed?(request, mode), do: request.streamed or mode in [:tool, :strict_tool]
 
   defp headers(options) do
     betas =
@@ -214,39 +204,28 @@ defmodule Espalier.Backends.Anthropic do
     Map.put(body, "output_config", Map.put(output, "effort", effort))
   end
 
-  # The fields that make the value's shape known, what is told of it in words, and what to keep while the answer
-  # is read.
-  defp shape(request, :prompt, _options) do
-    with {:ok, words} <- Form.describe(request.schema) do
-      told = "Answer with nothing but the following, without code fences.\n\n" <> words
-      {:ok, %{}, told, %Answer{}, nil}
-    end
-  end
+  defp shape(request, :prompt), do: Shape.told(request)
 
-  defp shape(request, mode, options) do
-    # That another root is taken is stated nowhere.
-    with {:ok, shape} <- Shape.new(request, profile_name(mode, options[:strict_tool]), :object) do
-      answer = Answer.new(mode, shape.wrapper)
-      {:ok, fields(mode, shape.schema, options), nil, answer, shape.adapted}
-    end
-  end
+  # That a root other than an object is taken is stated nowhere.
+  defp shape(request, mode), do: Shape.new(request, profile_name(mode), root: :object)
 
-  defp fields(:json_schema, schema, _options),
+  defp fields(:prompt, nil), do: %{}
+
+  defp fields(:json_schema, schema),
     do: %{"output_config" => %{"format" => %{"type" => "json_schema", "schema" => schema}}}
 
-  defp fields(:tool, schema, options) do
-    strict = if options[:strict_tool], do: %{"strict" => true}, else: %{}
-
-    tool = %{
-      "name" => @tool,
-      "description" => "Takes the answer as its input.",
-      "input_schema" => schema
-    }
+  defp fields(:tool, schema) do
+    description = "Takes the answer as its input."
 
     %{
-      "tools" => [Map.merge(tool, strict)],
+      "tools" => [%{"name" => @tool, "description" => description, "input_schema" => schema}],
       "tool_choice" => %{"type" => "tool", "name" => @tool, "disable_parallel_tool_use" => true}
     }
+  end
+
+  defp fields(:strict_tool, schema) do
+    %{"tools" => [tool]} = fields = fields(:tool, schema)
+    %{fields | "tools" => [Map.put(tool, "strict", true)]}
   end
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))

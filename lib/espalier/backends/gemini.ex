@@ -49,6 +49,8 @@ defmodule Espalier.Backends.Gemini do
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
   alias Espalier.Hosted.RequestFields
+  alias Espalier.Hosted.Shape
+  alias Espalier.Profile
 
   @options [
     mode: [
@@ -84,6 +86,17 @@ defmodule Espalier.Backends.Gemini do
   @impl Espalier.Backend
   def secrets, do: Hosted.secrets()
 
+  @impl Espalier.Backend
+  def profile(options) do
+    Profile.fetch!(
+      case Hosted.option(:gemini, options, :mode, @options[:mode][:default]) do
+        :json_schema -> :gemini_json_schema
+        :schema -> :gemini_schema
+        _other -> :none
+      end
+    )
+  end
+
   @impl Espalier.Hosted.Provider
   def name(_options), do: :gemini
 
@@ -100,14 +113,16 @@ defmodule Espalier.Backends.Gemini do
   def call(request, options) do
     with {:ok, model} <- RequestFields.model(request),
          {:ok, sampling} <- RequestFields.sampling(request, :gemini, @sampling, @most_seed),
-         {:ok, format, instruction, wrapper} <- shape(request.schema, options[:mode]) do
+         {:ok, shape} <- shape(request, options[:mode]),
+         {:ok, format} <- format(options[:mode], shape.schema) do
       config =
         %{"maxOutputTokens" => request.max_tokens}
         |> Map.merge(sampling)
         |> Map.merge(thinking(options[:thinking]))
         |> Map.merge(format)
 
-      body = request.prompt |> Contents.new(instruction) |> Map.put("generationConfig", config)
+      body =
+        request.prompt |> Contents.new(shape.instruction) |> Map.put("generationConfig", config)
 
       {:ok,
        %Call{
@@ -117,7 +132,8 @@ defmodule Espalier.Backends.Gemini do
          headers: [{"x-goog-api-key", options[:api_key]}],
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
-         state: %Answer{wrapper: wrapper}
+         adapted: shape.adapted,
+         state: %Answer{wrapper: shape.wrapper}
        }}
     end
   end
@@ -144,30 +160,20 @@ defmodule Espalier.Backends.Gemini do
 
   defp thinking_config(field, value), do: %{"thinkingConfig" => %{field => value}}
 
-  # The fields that make the value's shape known, what the model is told of it, and the wrapper around its text.
-  defp shape(form, :prompt) do
-    with {:ok, instruction} <- RequestFields.instruction(form, nil, nil),
-         do: {:ok, %{}, instruction, nil}
+  defp shape(request, :prompt), do: Shape.told(request)
+  defp shape(request, :json_object), do: Shape.new(request, :none, told: true)
+  defp shape(request, :json_schema), do: Shape.new(request, :gemini_json_schema)
+  defp shape(request, :schema), do: Shape.new(request, :gemini_schema)
+
+  defp format(:prompt, _schema), do: {:ok, %{}}
+  defp format(:json_object, _schema), do: json(%{})
+  defp format(:json_schema, schema), do: json(%{"responseJsonSchema" => schema})
+
+  defp format(:schema, schema) do
+    with {:ok, schema} <- OpenAPI.schema(schema), do: json(%{"responseSchema" => schema})
   end
 
-  # This is the place where a schema is made one that Gemini takes.
-  defp shape(form, mode) do
-    with {:ok, schema, wrapper} <- RequestFields.schema(form),
-         {:ok, fields, instruction} <- format(mode, form, schema, wrapper),
-         do: {:ok, Map.put(fields, "responseMimeType", "application/json"), instruction, wrapper}
-  end
-
-  defp format(:json_schema, _form, schema, _wrapper),
-    do: {:ok, %{"responseJsonSchema" => schema}, nil}
-
-  defp format(:schema, _form, schema, _wrapper) do
-    with {:ok, schema} <- OpenAPI.schema(schema), do: {:ok, %{"responseSchema" => schema}, nil}
-  end
-
-  defp format(:json_object, form, schema, wrapper) do
-    with {:ok, instruction} <- RequestFields.instruction(form, schema, wrapper),
-         do: {:ok, %{}, instruction}
-  end
+  defp json(fields), do: {:ok, Map.put(fields, "responseMimeType", "application/json")}
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
 end

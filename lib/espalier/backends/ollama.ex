@@ -50,6 +50,8 @@ defmodule Espalier.Backends.Ollama do
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
   alias Espalier.Hosted.RequestFields
+  alias Espalier.Hosted.Shape
+  alias Espalier.Profile
 
   @options [
     mode: [
@@ -103,6 +105,12 @@ defmodule Espalier.Backends.Ollama do
   @impl Espalier.Backend
   def secrets, do: Hosted.secrets()
 
+  @impl Espalier.Backend
+  def profile(options) do
+    mode = Hosted.option(:ollama, options, :mode, @options[:mode][:default])
+    Profile.fetch!(if mode == :json_schema, do: :ollama, else: :none)
+  end
+
   @impl Espalier.Hosted.Provider
   def name(_options), do: :ollama
 
@@ -119,8 +127,8 @@ defmodule Espalier.Backends.Ollama do
   def call(request, options) do
     with {:ok, model} <- RequestFields.model(request),
          {:ok, sampling} <- RequestFields.sampling(request, :ollama, @sampling, @most_seed),
-         {:ok, format, instruction, wrapper} <- shape(request.schema, options[:mode]),
-         instruction = if(options[:schema_in_prompt], do: instruction),
+         {:ok, shape} <- shape(request, options[:mode]),
+         instruction = if(options[:schema_in_prompt], do: shape.instruction),
          {:ok, messages} <- Messages.new(request.prompt, instruction) do
       body = %{
         "model" => model,
@@ -136,9 +144,13 @@ defmodule Espalier.Backends.Ollama do
          provider: :ollama,
          url: String.trim_trailing(options[:base_url], "/") <> "/api/chat",
          headers: authorization(options[:api_key]),
-         body: body |> Map.merge(format) |> Map.merge(given(options, [:think, :keep_alive])),
+         body:
+           body
+           |> Map.merge(format(options[:mode], shape.schema))
+           |> Map.merge(given(options, [:think, :keep_alive])),
          framing: if(request.streamed, do: :ndjson, else: :json),
-         state: %Answer{wrapper: wrapper}
+         adapted: shape.adapted,
+         state: %Answer{wrapper: shape.wrapper}
        }}
     end
   end
@@ -159,20 +171,13 @@ defmodule Espalier.Backends.Ollama do
     for {name, value} <- Keyword.take(options, names), into: %{}, do: {to_string(name), value}
   end
 
-  # The field that makes the value's shape known, what the model is told of it, and the wrapper around its text.
-  defp shape(form, :prompt) do
-    with {:ok, instruction} <- RequestFields.instruction(form, nil, nil),
-         do: {:ok, %{}, instruction, nil}
-  end
+  defp shape(request, :prompt), do: Shape.told(request)
+  defp shape(request, :json_object), do: Shape.new(request, :none, told: true)
+  defp shape(request, :json_schema), do: Shape.new(request, :ollama, told: true)
 
-  # This is the place where a schema is made one that Ollama takes.
-  defp shape(form, mode) do
-    with {:ok, schema, wrapper} <- RequestFields.schema(form),
-         {:ok, instruction} <- RequestFields.instruction(form, schema, wrapper) do
-      format = if mode == :json_schema, do: schema, else: "json"
-      {:ok, %{"format" => format}, instruction, wrapper}
-    end
-  end
+  defp format(:prompt, _schema), do: %{}
+  defp format(:json_object, _schema), do: %{"format" => "json"}
+  defp format(:json_schema, schema), do: %{"format" => schema}
 
   @moduledoc @moduledoc <> Espalier.Options.docs(Espalier.Hosted.options(@options))
 end

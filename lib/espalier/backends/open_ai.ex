@@ -109,7 +109,10 @@ defmodule Espalier.Backends.OpenAI do
         %{"model" => model, dialect.limit => request.max_tokens}
         |> Map.merge(dialect.more)
         |> Map.merge(sampling)
-        |> Map.put("messages", request.prompt |> Prompt.instructed(shape.instruction) |> messages())
+        |> Map.put(
+          "messages",
+          request.prompt |> Prompt.instructed(shape.instruction) |> messages()
+        )
         |> Map.merge(fields)
         |> Map.merge(streaming(request, dialect))
 

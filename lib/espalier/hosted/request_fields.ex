@@ -25,6 +25,8 @@ defmodule Espalier.Hosted.RequestFields do
   """
   @spec sampling(Request.t(), provider :: atom, %{atom => String.t()}, most_seed :: pos_integer) ::
           {:ok, %{String.t() => number}} | {:error, OptionsError.t()}
+  def sampling(request, provider, names, most_seed \\ 0xFFFFFFFFFFFFFFFF)
+
   def sampling(%Request{sampling_options: options}, provider, names, most_seed) do
     {known, others} = Keyword.split(options, Map.keys(names))
     others = Enum.reject(others, fn {option, value} -> value == neutral(option) end)

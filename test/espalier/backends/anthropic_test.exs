@@ -504,8 +504,9 @@ defmodule Espalier.Backends.AnthropicTest do
       refute Map.has_key?(tool, "strict")
       refute Map.has_key?(request.json, "output_config")
 
-      strict = sent(@schema, anthropic: [mode: :tool, strict_tool: true])
-      assert [%{"strict" => true}] = strict.json["tools"]
+      strict = sent(@schema, anthropic: [mode: :strict_tool]).json
+      assert strict["tools"] == [Map.put(tool, "strict", true)]
+      assert strict["tool_choice"] == choice
     end
 
     test "reads the input, whole or in pieces" do
@@ -520,6 +521,9 @@ defmodule Espalier.Backends.AnthropicTest do
       events = thoughts() ++ calls(["", first, second])
       assert {:ok, %{value: @value, text: @text}} = last(streamed(events, "tool_use"), @tool)
       assert {:ok, @value} = generate(@schema, streamed(events, "tool_use"), @tool)
+
+      strict = [anthropic: [mode: :strict_tool]]
+      assert {:ok, @value} = generate(@schema, streamed(events, "tool_use"), strict)
     end
 
     test "keeps numbers as they are written" do
@@ -587,12 +591,16 @@ defmodule Espalier.Backends.AnthropicTest do
         {any_of, ~s({"value":{"a":"}"}}), %{"a" => "}"}}
       ]
 
-      for {schema, text, value} <- values, mode <- [:json_schema, :tool] do
+      for {schema, text, value} <- values, mode <- [:json_schema, :tool, :strict_tool] do
         more = [anthropic: [mode: mode]]
         input = JSON.decode!(text)
-        whole = if mode == :tool, do: reply([call(input)], "tool_use"), else: reply(text)
         pieces = String.graphemes(text)
-        pieces = if mode == :tool, do: calls(pieces), else: texts(pieces)
+
+        {whole, pieces} =
+          if mode == :json_schema,
+            do: {reply(text), texts(pieces)},
+            else: {reply([call(input)], "tool_use"), calls(pieces)}
+
         assert {:ok, ^value} = generate(schema, whole, more)
         assert {:ok, %{value: ^value}} = last(streamed(pieces), more, schema)
 
@@ -614,7 +622,7 @@ defmodule Espalier.Backends.AnthropicTest do
       constraint = Espalier.Constraint.regex!("a", vocabulary: Espalier.Vocabulary.bytes())
       server = Loopback.start_link([reply("a")])
 
-      for mode <- [:json_schema, :tool, :prompt] do
+      for mode <- [:json_schema, :tool, :strict_tool, :prompt] do
         assert {:error, %Espalier.SchemaError{}} =
                  generate(constraint, server, anthropic: [mode: mode])
       end

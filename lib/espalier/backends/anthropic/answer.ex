@@ -1,8 +1,8 @@
 defmodule Espalier.Backends.Anthropic.Answer do
   @moduledoc false
   # Answers of the Messages API, whole or as events, as those of a backend.
-  # (https://platform.claude.com/docs/en/build-with-claude/streaming and
-  # https://github.com/anthropics/anthropic-sdk-python, src/anthropic/types, as of November 2026)
+  # (https://platform.claude.com/docs/en/build-with-claude/streaming, as of November 2026, and
+  # https://github.com/anthropics/anthropic-sdk-python, src/anthropic/types, as of August 2026)
   #
   # A message has blocks, one after the other: of text, of calls of tools, of what the model thought. A whole block is
   # read as one that begins and ends.
@@ -30,9 +30,9 @@ defmodule Espalier.Backends.Anthropic.Answer do
         }
 
   @doc "Before the answer to a request of a mode."
-  @spec new(:json_schema | :tool, Wrapper.t() | nil) :: t
+  @spec new(:json_schema | :tool | :strict_tool, Wrapper.t() | nil) :: t
   def new(:json_schema, wrapper), do: %__MODULE__{wrapper: wrapper}
-  def new(:tool, wrapper), do: %__MODULE__{wrapper: wrapper, call: :awaited}
+  def new(_tool, wrapper), do: %__MODULE__{wrapper: wrapper, call: :awaited}
 
   @spec read(Espalier.Hosted.Provider.part(), t) :: {[Espalier.Backend.event()], t}
   def read({:response, %{"content" => blocks} = message}, answer) when is_list(blocks) do
