@@ -111,12 +111,13 @@ defmodule Espalier.Loopback do
   defp next([answer | answers]), do: {answer, answers}
 
   defp accept(listener, server, owner) do
-    {:ok, socket} = accepted(listener)
-    pid = spawn_link(fn -> receive(do: (:go -> connected(socket, server, owner))) end)
-    {transport, plain} = socket
-    transport.controlling_process(plain, pid)
-    send(pid, :go)
-    accept(listener, server, owner)
+    # The listener is closed when the server ends.
+    with {:ok, {transport, plain} = socket} <- accepted(listener) do
+      pid = spawn_link(fn -> receive(do: (:go -> connected(socket, server, owner))) end)
+      transport.controlling_process(plain, pid)
+      send(pid, :go)
+      accept(listener, server, owner)
+    end
   end
 
   defp accepted({:gen_tcp, listener}) do
@@ -124,11 +125,11 @@ defmodule Espalier.Loopback do
   end
 
   defp accepted({:ssl, listener}) do
-    {:ok, socket} = :ssl.transport_accept(listener)
-
-    case :ssl.handshake(socket) do
-      {:ok, socket} -> {:ok, {:ssl, socket}}
-      {:error, _reason} -> accepted({:ssl, listener})
+    with {:ok, socket} <- :ssl.transport_accept(listener) do
+      case :ssl.handshake(socket) do
+        {:ok, socket} -> {:ok, {:ssl, socket}}
+        {:error, _reason} -> accepted({:ssl, listener})
+      end
     end
   end
 
