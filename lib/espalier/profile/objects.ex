@@ -37,12 +37,12 @@ defmodule Espalier.Profile.Objects do
     {node, account} = unevaluated(node, account)
     object = parts(node)
 
-    with {:ok, properties, object, account} <- properties(object, node, context, account),
+    with {:ok, properties, object, account} <- properties(object, account),
          {:ok, written, node, account} <- written(properties, object, node, context, account) do
       check_count!(node, written, object, context)
-      {required, account} = required(written, object, node, context, account)
+      {required, account} = required(written, node, context, account)
       account = Account.tell(account, origins(node, "properties"), :kept, :same, "as properties")
-      {additional, node, account} = additional(object, written, node, context, account)
+      {additional, node, account} = additional(object, node, context, account)
 
       {counts, node, account} =
         Keywords.plain(Node.drop(node, @keywords), @counts, types, context, account)
@@ -108,7 +108,7 @@ defmodule Espalier.Profile.Objects do
   end
 
   # The properties by name, with those that are only required, and with what patterns say of them.
-  defp properties(object, _node, _context, account) do
+  defp properties(object, account) do
     missing =
       for name <- object.required,
           not List.keymember?(object.properties, name, 0),
@@ -218,7 +218,7 @@ defmodule Espalier.Profile.Objects do
       else: {name, %Object{members: schema.members ++ [absent: true]}}
   end
 
-  defp required(written, object, node, context, account) do
+  defp required(written, node, context, account) do
     names =
       for {name, _, _, required?} <- written, required? or context.rules.all_required, do: name
 
@@ -229,7 +229,6 @@ defmodule Espalier.Profile.Objects do
       told_required(account, names, origins, optional? and context.rules.all_required, node)
 
     members = if names != [] or context.rules.all_required, do: [{"required", names}], else: []
-    _object = object
     {members, account}
   end
 
@@ -262,14 +261,14 @@ defmodule Espalier.Profile.Objects do
 
   # Additional properties, and those with patterns
 
-  defp additional(object, written, node, context, account) do
+  defp additional(object, node, context, account) do
     case context.rules.closed do
-      true -> close(object, node, context, account)
-      closed -> open(object, written, closed, node, context, account)
+      true -> close(object, node, account)
+      closed -> open(object, closed, node, context, account)
     end
   end
 
-  defp close(object, node, _context, account) do
+  defp close(object, node, account) do
     origins = origins(node, "additionalProperties")
     patterns = for {"patternProperties", _, _} = member <- node.members, do: member
     additional = for {"additionalProperties", _, _} = member <- node.members, do: member
@@ -297,7 +296,7 @@ defmodule Espalier.Profile.Objects do
     {[{"additionalProperties", false}], node, account}
   end
 
-  defp open(object, _written, closed, node, context, account) do
+  defp open(object, closed, node, context, account) do
     {node, account} = forbidden(object, node, account)
     {schemas, account} = write_patterns(object, context, account)
     {node, account} = describe_patterns(node, account)
