@@ -69,6 +69,36 @@ defmodule Espalier.ProfileTest do
     end
   end
 
+  # What becomes of one keyword.
+  @decisions [
+    {:vllm, ~s({"oneOf":[{"type":"integer"},{"type":"number"}]}), "/oneOf", :rewritten, :wider},
+    {:vllm, ~s({"oneOf":[{"type":"integer"},{"type":"string"}]}), "/oneOf", :rewritten, :same},
+    {:vllm, ~s({"type":"string","pattern":"^a","maxLength":3}), "/pattern", :kept, :same},
+    {:vllm, ~s({"type":"string","pattern":"^a","maxLength":3}), "/maxLength", :described, :wider},
+    {:groq, ~s({"type":"object","additionalProperties":{"type":"null"}}), "/additionalProperties",
+     :rewritten, :narrower},
+    {:groq, ~s({"type":"object","patternProperties":{"a":{"type":"null"}}}),
+     "/patternProperties/a/type", :removed, :narrower},
+    {:groq, ~s({"type":"string","not":{"enum":["a"]}}), "/not/enum", :described, :wider},
+    {:groq, ~s({"type":"string","minItems":2}), "/minItems", :removed, :same},
+    {:groq, ~s({"type":"string","maxlength":2}), "/maxlength", :removed, :same},
+    {:groq, ~s({"type":"string","$defs":{"a":{"type":"null"}}}), "/$defs/a/type", :removed,
+     :same},
+    {:none, ~s({"type":"string","title":"A"}), "/type", :described, :wider},
+    {:none, ~s({"type":"string","title":"A"}), "/title", :kept, :same}
+  ]
+
+  test "each keyword has its decision" do
+    for {profile, original, pointer, decision, effect} <- @decisions do
+      decisions =
+        for told <- adapt(profile, original).decisions,
+            told.pointer == pointer,
+            do: {told.decision, told.effect}
+
+      assert decisions == [{decision, effect}], "#{profile}: #{original}"
+    end
+  end
+
   @refusals [
     {:anthropic,
      ~s({"$ref":"#/$defs/n","$defs":{"n":{"type":"array","items":{"$ref":"#/$defs/n"}}}}), "$ref",
