@@ -161,7 +161,7 @@ defmodule Espalier.Backends.Gemini do
   defp thinking_config(field, value), do: %{"thinkingConfig" => %{field => value}}
 
   defp shape(request, :prompt), do: Shape.told(request)
-  defp shape(request, :json_object), do: Shape.new(request, :none, told: true)
+  defp shape(request, :json_object), do: Shape.new(request, :none)
   defp shape(request, :json_schema), do: Shape.new(request, :gemini_json_schema)
   defp shape(request, :schema), do: Shape.new(request, :gemini_schema)
 

@@ -172,7 +172,7 @@ defmodule Espalier.Backends.Ollama do
   end
 
   defp shape(request, :prompt), do: Shape.told(request)
-  defp shape(request, :json_object), do: Shape.new(request, :none, told: true)
+  defp shape(request, :json_object), do: Shape.new(request, :none)
   defp shape(request, :json_schema), do: Shape.new(request, :ollama, told: true)
 
   defp format(:prompt, _schema), do: %{}

@@ -33,9 +33,13 @@ defmodule Espalier.Backends.OpenAI do
     * `:tool` - a call of a function, whose arguments are the value, is demanded
     * `:json_object` - the provider keeps to JSON; the schema is in the prompt, in words
     * `:prompt` - the schema is in the prompt, and that is all
+    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression: for
+      `{:regex, source}` and `{:choice, list}` at OpenAI and Azure, with models from GPT-5 on. What such an expression
+      can't have is in `Espalier.Backends.OpenAIResponses`
 
-  The value is validated in all of them. A choice and a regular expression are sent to vLLM, SGLang and llama.cpp
-  as such, if the server has a field for it; to others as a text within an object, which is taken out again.
+  The value is validated in all of them. But for the last two, a choice and a regular expression are sent to vLLM,
+  SGLang and llama.cpp as such, if the server has a field for it; to others as a text within an object, which is
+  taken out again.
 
   ## Sampling
 
@@ -52,6 +56,7 @@ defmodule Espalier.Backends.OpenAI do
   alias Espalier.Backends.OpenAI.Access
   alias Espalier.Backends.OpenAI.Answer
   alias Espalier.Backends.OpenAI.Dialect
+  alias Espalier.Backends.OpenAI.Grammar
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
   alias Espalier.Hosted.RequestFields
@@ -62,7 +67,7 @@ defmodule Espalier.Backends.OpenAI do
 
   @options [
              mode: [
-               type: {:in, [:json_schema, :tool, :json_object, :prompt]},
+               type: {:in, [:json_schema, :tool, :json_object, :prompt, :grammar]},
                default: :json_schema,
                doc: "What makes the model keep to the schema."
              ]
@@ -104,7 +109,7 @@ defmodule Espalier.Backends.OpenAI do
          {:ok, url} <- Access.url(options, "/chat/completions", deployment_path(model)),
          {:ok, sampling} <-
            RequestFields.sampling(request, options[:dialect], dialect.sampling),
-         {:ok, fields, shape} <- shape(request, dialect, options[:mode]) do
+         {:ok, fields, shape} <- shape(request, dialect, options) do
       body =
         %{"model" => model, dialect.limit => request.max_tokens}
         |> Map.merge(dialect.more)
@@ -124,7 +129,11 @@ defmodule Espalier.Backends.OpenAI do
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
          adapted: shape.adapted,
-         state: %Answer{provider: options[:dialect], wrapper: shape.wrapper}
+         state: %Answer{
+           provider: options[:dialect],
+           wrapper: shape.wrapper,
+           call?: options[:mode] == :grammar
+         }
        }}
     end
   end
@@ -147,21 +156,55 @@ defmodule Espalier.Backends.OpenAI do
     do: %{"stream" => true, "stream_options" => %{"include_usage" => true}}
 
   # The fields that make the value's shape known, and that.
-  defp shape(request, dialect, mode) do
-    case mode == :json_schema && Dialect.text_fields(dialect, request.schema) do
-      fields when is_map(fields) ->
-        {:ok, fields, %Shape{name: ""}}
-
-      _none ->
-        with {:ok, shape} <- mode_shape(request, dialect, mode),
-             do: {:ok, fields(mode, shape, dialect), shape}
+  defp shape(request, dialect, options) do
+    case {options[:mode], dialect} do
+      {:grammar, %{custom_tools?: true}} -> grammar(request, options[:dialect])
+      {:grammar, _dialect} -> {:error, Hosted.unsupported(options[:dialect], :mode, :grammar)}
+      {:json_schema, dialect} -> json_schema(request, dialect)
+      {mode, dialect} -> mode_shape(request, dialect, mode)
     end
   end
 
-  defp mode_shape(request, _dialect, :prompt), do: Shape.told(request)
-  defp mode_shape(request, _dialect, :json_object), do: Shape.new(request, :none, root: :object)
-  defp mode_shape(request, dialect, :json_schema), do: Shape.new(request, dialect.profile)
-  defp mode_shape(request, dialect, :tool), do: Shape.new(request, dialect.profile, root: :object)
+  defp json_schema(request, dialect) do
+    case Dialect.text_fields(dialect, request.schema) do
+      nil -> mode_shape(request, dialect, :json_schema)
+      fields -> {:ok, fields, Shape.named(request)}
+    end
+  end
+
+  defp grammar(request, provider) do
+    with {:ok, grammar} <- Grammar.tool(request.schema, provider) do
+      shape = Shape.named(request)
+      {:ok, grammar_fields(shape.name, grammar), shape}
+    end
+  end
+
+  # https://github.com/openai/openai-python, `types/chat/chat_completion_custom_tool_param.py`, as of August 2026:
+  # there is one level more than in the Responses API.
+  defp grammar_fields(name, grammar) do
+    definition = %{"syntax" => "regex", "definition" => grammar.definition}
+    tool = %{"name" => name, "description" => grammar.description}
+    tool = Map.put(tool, "format", %{"type" => "grammar", "grammar" => definition})
+
+    %{
+      "tools" => [%{"type" => "custom", "custom" => tool}],
+      "tool_choice" => %{"type" => "custom", "custom" => %{"name" => name}},
+      "parallel_tool_calls" => false
+    }
+  end
+
+  defp mode_shape(request, dialect, mode) do
+    with {:ok, shape} <- new_shape(request, dialect, mode),
+         do: {:ok, fields(mode, shape, dialect), shape}
+  end
+
+  defp new_shape(request, _dialect, :prompt), do: Shape.told(request)
+
+  defp new_shape(request, _dialect, :json_object),
+    do: Shape.new(request, :none, root: :object)
+
+  defp new_shape(request, dialect, :json_schema), do: Shape.new(request, dialect.profile)
+  defp new_shape(request, dialect, :tool), do: Shape.new(request, dialect.profile, root: :object)
 
   defp fields(:json_schema, shape, _dialect) do
     format = %{"name" => shape.name, "strict" => true, "schema" => shape.schema}

@@ -32,9 +32,30 @@ defmodule Espalier.Backends.OpenAIResponses do
     * `:tool` - a call of a function, whose arguments are the value, is demanded
     * `:json_object` - the provider keeps to JSON; the schema is in the prompt, in words
     * `:prompt` - the schema is in the prompt, and that is all
+    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression
 
-  The value is validated in all of them. A choice and a regular expression are asked for as a text within an object,
-  which is taken out again.
+  The value is validated in all of them. But for the last two, a choice and a regular expression are asked for as a text
+  within an object, which is taken out again.
+
+  ## Grammars
+
+  With `mode: :grammar` the text of `{:regex, source}` and `{:choice, list}` is what the model writes, without an object
+  around it:
+
+      Espalier.generate({:regex, "[A-Z]{3}-[0-9]{4}"}, "Make up a ticket number.",
+        backend: {Espalier.Backends.OpenAIResponses, mode: :grammar},
+        model: "gpt-5-mini"
+      )
+
+  Models from GPT-5 on have such tools. Their expressions are in the syntax of Espalier's own, but for
+
+    * lazy quantifiers (`a*?`, and the flag `U`): the greedy ones match the same, as the whole text has to match
+    * word boundaries (`\\b`), and anchors anywhere but at the ends of the whole expression or of its alternatives
+    * verbose mode, the flag `x`
+
+  An expression with one of these is an `Espalier.SchemaError` of the kind `:unsupported_regex`, and is not sent; the
+  mode `:json_schema` may take it. One that is too complex for OpenAI is an `Espalier.ProviderError` of the kind
+  `:invalid_request`. Schemas of JSON are an `Espalier.OptionsError` in this mode.
 
   ## Sampling
 
@@ -50,6 +71,7 @@ defmodule Espalier.Backends.OpenAIResponses do
 
   alias Espalier.Backends.OpenAI.Access
   alias Espalier.Backends.OpenAI.Dialect
+  alias Espalier.Backends.OpenAI.Grammar
   alias Espalier.Backends.OpenAIResponses.Answer
   alias Espalier.Hosted
   alias Espalier.Hosted.Call
@@ -65,7 +87,7 @@ defmodule Espalier.Backends.OpenAIResponses do
 
   @options [
              mode: [
-               type: {:in, [:json_schema, :tool, :json_object, :prompt]},
+               type: {:in, [:json_schema, :tool, :json_object, :prompt, :grammar]},
                default: :json_schema,
                doc: "What makes the model keep to the schema."
              ],
@@ -114,7 +136,7 @@ defmodule Espalier.Backends.OpenAIResponses do
     with {:ok, model} <- RequestFields.model(request),
          {:ok, url} <- Access.url(options, "/responses", "/openai/responses"),
          {:ok, sampling} <- RequestFields.sampling(request, options[:dialect], sampling_fields),
-         {:ok, shape} <- shape(request, options[:mode]) do
+         {:ok, fields, shape} <- shape(request, options[:mode], options[:dialect]) do
       prompt = Prompt.instructed(request.prompt, shape.instruction)
 
       body =
@@ -122,7 +144,7 @@ defmodule Espalier.Backends.OpenAIResponses do
         |> Map.merge(%{"max_output_tokens" => request.max_tokens, "store" => options[:store]})
         |> Map.merge(sampling)
         |> Map.merge(reasoning(options[:reasoning_effort]))
-        |> Map.merge(fields(options[:mode], shape))
+        |> Map.merge(fields)
         |> Map.merge(if request.streamed, do: %{"stream" => true}, else: %{})
 
       {:ok,
@@ -147,9 +169,24 @@ defmodule Espalier.Backends.OpenAIResponses do
   defp reasoning(nil), do: %{}
   defp reasoning(effort), do: %{"reasoning" => %{"effort" => effort}}
 
-  defp shape(request, :prompt), do: Shape.told(request)
-  defp shape(request, :json_object), do: Shape.new(request, :none, root: :object)
-  defp shape(request, _mode), do: Shape.new(request, :open_ai_strict, root: :object)
+  # The fields that make the value's shape known, and that.
+  defp shape(request, :grammar, provider) do
+    with {:ok, grammar} <- Grammar.tool(request.schema, provider) do
+      shape = Shape.named(request)
+      {:ok, grammar_fields(shape.name, grammar), shape}
+    end
+  end
+
+  defp shape(request, mode, _provider) do
+    with {:ok, shape} <- new_shape(request, mode), do: {:ok, fields(mode, shape), shape}
+  end
+
+  defp new_shape(request, :prompt), do: Shape.told(request)
+
+  defp new_shape(request, :json_object),
+    do: Shape.new(request, :none, root: :object)
+
+  defp new_shape(request, _mode), do: Shape.new(request, :open_ai_strict, root: :object)
 
   defp fields(:json_schema, shape) do
     format = %{"type" => "json_schema", "name" => shape.name, "strict" => true}
@@ -162,6 +199,16 @@ defmodule Espalier.Backends.OpenAIResponses do
   defp fields(:tool, shape) do
     choice = %{"type" => "function", "name" => shape.name}
     called(Map.merge(choice, %{"strict" => true, "parameters" => shape.schema}), choice)
+  end
+
+  defp grammar_fields(name, grammar) do
+    choice = %{"type" => "custom", "name" => name}
+    format = %{"type" => "grammar", "syntax" => "regex", "definition" => grammar.definition}
+
+    called(
+      Map.merge(choice, %{"description" => grammar.description, "format" => format}),
+      choice
+    )
   end
 
   defp called(tool, choice),

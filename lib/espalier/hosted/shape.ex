@@ -28,6 +28,10 @@ defmodule Espalier.Hosted.Shape do
           adapted: Adapted.t() | nil
         }
 
+  @doc "The shape where something else than a schema makes it known."
+  @spec named(Request.t()) :: t
+  def named(%Request{schema: form}), do: %__MODULE__{name: name(form)}
+
   @doc "The shape where the schema is told in words, and that is all."
   @spec told(Request.t()) :: {:ok, t} | {:error, Exception.t()}
   def told(%Request{schema: form}) do

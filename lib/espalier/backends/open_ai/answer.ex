@@ -7,11 +7,11 @@ defmodule Espalier.Backends.OpenAI.Answer do
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  defstruct [:provider, :wrapper, :reason, usage: %{}, refusal: ""]
+  defstruct [:provider, :wrapper, :reason, call?: false, usage: %{}, refusal: ""]
 
   @typedoc """
-  `wrapper` is there where the value is inside of an object, `reason` as soon as the model ended, and `refusal` is
-  what it said against the request.
+  `wrapper` is there where the value is inside of an object, `call?` where only the call of a tool counts, `reason` as
+  soon as the model ended, and `refusal` is what it said against the request.
   """
   @type t :: %__MODULE__{}
 
@@ -36,15 +36,21 @@ defmodule Espalier.Backends.OpenAI.Answer do
     message = if is_map(message), do: message, else: %{}
     refusal = answer.refusal <> text(message["refusal"])
     answer = %{answer | refusal: refusal, reason: choice["finish_reason"] || answer.reason}
-    tokens(text(message["content"]) <> arguments(message["tool_calls"]), answer)
+    content = if answer.call?, do: "", else: text(message["content"])
+    tokens(content <> arguments(message["tool_calls"]), answer)
   end
 
   defp text(text) when is_binary(text), do: text
   defp text(_none), do: ""
 
-  # Only one function can be called, and once.
-  defp arguments([%{"function" => %{"arguments" => arguments}} = call | _]) do
-    if call["index"] in [nil, 0], do: text(arguments), else: ""
+  # Only one tool can be called, and once. Fields of the other kind may be there, with null.
+  defp arguments([%{} = call | _]) do
+    case call do
+      %{"index" => index} when index not in [nil, 0] -> ""
+      %{"function" => %{"arguments" => arguments}} -> text(arguments)
+      %{"custom" => %{"input" => input}} -> text(input)
+      _none -> ""
+    end
   end
 
   defp arguments(_none), do: ""

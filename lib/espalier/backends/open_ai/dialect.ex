@@ -7,10 +7,12 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   #   * `sampling` - the fields for options of `Espalier.Sampling`; others are refused
   #   * `profile` - what it takes of a schema, see `Espalier.Profile`
   #   * `text` - the fields that enforce a regular expression or a choice, see `text_fields/2`
+  #   * `custom_tools?` - whether there are tools with a grammar
   #   * `tool_choice` - how the one tool is demanded: by its name, or with `required`
   #   * `stream_usage?` - whether usage has to be asked for when streaming; who needn't may refuse the question
   #   * `more` - fields of every request
 
+  alias Espalier.Backends.OpenAI.Grammar
   alias Espalier.Schema.Form
 
   @openai %{
@@ -26,6 +28,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
     },
     profile: :open_ai_strict,
     text: nil,
+    custom_tools?: false,
     tool_choice: :named,
     stream_usage?: true,
     more: %{}
@@ -43,10 +46,16 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       @openai
       | url: "https://api.openai.com/v1",
         key: "OPENAI_API_KEY",
-        limit: "max_completion_tokens"
+        limit: "max_completion_tokens",
+        custom_tools?: true
     },
     # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-    azure: %{@openai | key: "AZURE_OPENAI_API_KEY", limit: "max_completion_tokens"},
+    azure: %{
+      @openai
+      | key: "AZURE_OPENAI_API_KEY",
+        limit: "max_completion_tokens",
+        custom_tools?: true
+    },
     # https://docs.vllm.ai/en/latest/features/structured_outputs/
     vllm: %{
       @openai
@@ -135,7 +144,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   def text_fields(%{text: :regex}, %{kind: :regex, content: source}), do: %{"regex" => source}
 
   def text_fields(%{text: :regex}, %{kind: :choice} = form),
-    do: %{"regex" => "(" <> Enum.map_join(texts(form), "|", &escape/1) <> ")"}
+    do: %{"regex" => "(" <> Grammar.choice(texts(form)) <> ")"}
 
   def text_fields(%{text: :gbnf}, %{kind: :choice} = form),
     do: %{"grammar" => "root ::= " <> Enum.map_join(texts(form), " | ", &literal/1)}
@@ -143,8 +152,6 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   def text_fields(_dialect, _form), do: nil
 
   defp texts(%{content: pairs}), do: Enum.map(pairs, &elem(&1, 0))
-
-  defp escape(text), do: String.replace(text, ~r/[\\.^$|?*+()\[\]{}]/, "\\\\\\0")
 
   defp literal(text) do
     escaped = Regex.replace(~r/[\\"\x00-\x1F]/, text, &escaped/1)

@@ -29,16 +29,20 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
 
   @deltas %{
     "message" => "response.output_text.delta",
-    "function_call" => "response.function_call_arguments.delta"
+    "function_call" => "response.function_call_arguments.delta",
+    "custom_tool_call" => "response.custom_tool_call_input.delta"
   }
 
   @last ["response.completed", "response.incomplete", "response.failed"]
 
   @spec new(atom, mode :: atom, Wrapper.t() | nil) :: t
   def new(provider, mode, wrapper) do
-    from = if mode == :tool, do: "function_call", else: "message"
-    %__MODULE__{provider: provider, from: from, wrapper: wrapper}
+    %__MODULE__{provider: provider, from: from(mode), wrapper: wrapper}
   end
+
+  defp from(:tool), do: "function_call"
+  defp from(:grammar), do: "custom_tool_call"
+  defp from(_mode), do: "message"
 
   @spec read(Espalier.Hosted.Provider.part(), t) :: {[Espalier.Backend.event()], t}
   def read({:response, %{"output" => items} = response}, answer) when is_list(items) do
@@ -94,12 +98,16 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
         do: text
   end
 
-  defp text(items, "function_call") do
+  defp text(items, type) do
     Enum.find_value(items, "", fn
-      %{"type" => "function_call", "arguments" => text} when is_binary(text) -> text
+      %{"type" => ^type} = call -> argument(call)
       _item -> nil
     end)
   end
+
+  defp argument(%{"arguments" => text}) when is_binary(text), do: text
+  defp argument(%{"input" => text}) when is_binary(text), do: text
+  defp argument(_call), do: nil
 
   defp refusal(items) do
     for %{"type" => "message", "content" => [_ | _] = parts} <- items,
