@@ -8,6 +8,7 @@ defmodule Espalier.Hosted do
   alias Espalier.Hosted.Failure
   alias Espalier.Hosted.Settings
   alias Espalier.Hosted.Shape
+  alias Espalier.Hosted.Wrapper
   alias Espalier.HTTP
   alias Espalier.HTTP.Head
   alias Espalier.HTTP.NDJSON
@@ -26,7 +27,17 @@ defmodule Espalier.Hosted do
 
   @enforce_keys [:provider, :call, :http, :timeout, :secrets]
   defstruct @enforce_keys ++
-              [:state, :status, :decoder, headers: [], body: [], size: 0, text: [], ended?: false]
+              [
+                :state,
+                :status,
+                :decoder,
+                :wrapper,
+                headers: [],
+                body: [],
+                size: 0,
+                text: [],
+                ended?: false
+              ]
 
   @doc "The options of all providers that are shown nowhere."
   @spec secrets() :: [atom]
@@ -54,6 +65,7 @@ defmodule Espalier.Hosted do
         provider: provider,
         call: call,
         state: call.state,
+        wrapper: call.shape.wrapper,
         http: HTTP.new(http_request, http_options),
         timeout: request.timeout,
         secrets: secrets(options)
@@ -257,21 +269,34 @@ defmodule Espalier.Hosted do
 
   defp read(part, answer) do
     {events, state} = answer.provider.read(part, answer.state)
-    Enum.map_reduce(events, %{answer | state: state}, &restore/2)
+    Enum.flat_map_reduce(events, %{answer | state: state}, &pass/2)
   end
+
+  # Where the value is within an object, its text is passed on.
+  defp pass({:tokens, _ids, text, _forced?}, answer) do
+    {text, wrapper} = Wrapper.read(answer.wrapper, text)
+    tokens(text, %{answer | wrapper: wrapper})
+  end
+
+  defp pass({:done, info}, answer) do
+    {events, answer} = answer.wrapper |> Wrapper.finish() |> tokens(answer)
+    {events ++ [{:done, restored(info, answer)}], answer}
+  end
+
+  defp pass(error, answer), do: {[error], answer}
+
+  defp tokens("", answer), do: {[], answer}
+
+  defp tokens(text, answer),
+    do: {[{:tokens, [], text, false}], %{answer | text: [answer.text | text]}}
 
   # What the schema was made from tells what of the text is the value.
-  defp restore({:tokens, _ids, text, _forced?} = tokens, answer),
-    do: {tokens, %{answer | text: [answer.text | text]}}
-
-  defp restore({:done, info}, answer) do
-    case Shape.restore(answer.call.adapted, IO.iodata_to_binary(answer.text)) do
-      nil -> {{:done, info}, answer}
-      text -> {{:done, Map.put(info, :text, text)}, answer}
+  defp restored(info, answer) do
+    case Shape.restore(answer.call.shape, IO.iodata_to_binary(answer.text)) do
+      nil -> info
+      text -> Map.put(info, :text, text)
     end
   end
-
-  defp restore(error, answer), do: {error, answer}
 
   defp invalid(answer, detail), do: failure(%{kind: :invalid_response, detail: detail}, answer)
 

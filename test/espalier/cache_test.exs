@@ -41,7 +41,7 @@ defmodule Espalier.CacheTest do
              first
              | cached?: true,
                attempts: [],
-               usage: Map.new(first.usage, fn {name, _count} -> {name, 0} end)
+               usage: %{prompt_tokens: 0, completion_tokens: 0}
            }
 
     assert length(asked()) == 1

@@ -146,8 +146,8 @@ defmodule Espalier.Backends.Anthropic do
          headers: headers(options),
          body: body,
          framing: if(streamed?, do: :sse, else: :json),
-         adapted: shape.adapted,
-         state: Answer.new(options[:mode], shape.wrapper)
+         shape: shape,
+         state: Answer.new(options[:mode])
        }}
     end
   end

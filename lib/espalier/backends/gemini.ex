@@ -132,8 +132,8 @@ defmodule Espalier.Backends.Gemini do
          headers: [{"x-goog-api-key", options[:api_key]}],
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
-         adapted: shape.adapted,
-         state: %Answer{wrapper: shape.wrapper}
+         shape: shape,
+         state: %Answer{}
        }}
     end
   end

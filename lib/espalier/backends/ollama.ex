@@ -149,8 +149,7 @@ defmodule Espalier.Backends.Ollama do
            |> Map.merge(format(options[:mode], shape.schema))
            |> Map.merge(given(options, [:think, :keep_alive])),
          framing: if(request.streamed, do: :ndjson, else: :json),
-         adapted: shape.adapted,
-         state: %Answer{wrapper: shape.wrapper}
+         shape: shape
        }}
     end
   end

@@ -128,10 +128,9 @@ defmodule Espalier.Backends.OpenAI do
          headers: Access.headers(options),
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
-         adapted: shape.adapted,
+         shape: shape,
          state: %Answer{
            provider: options[:dialect],
-           wrapper: shape.wrapper,
            call?: options[:mode] == :grammar
          }
        }}

@@ -154,8 +154,8 @@ defmodule Espalier.Backends.OpenAIResponses do
          headers: Access.headers(options),
          body: body,
          framing: if(request.streamed, do: :sse, else: :json),
-         adapted: shape.adapted,
-         state: Answer.new(options[:dialect], options[:mode], shape.wrapper)
+         shape: shape,
+         state: Answer.new(options[:dialect], options[:mode])
        }}
     end
   end

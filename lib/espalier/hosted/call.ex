@@ -6,13 +6,13 @@ defmodule Espalier.Hosted.Call do
   #   * `body` - a term for `Espalier.JSON.encode/1`
   #   * `framing` - how the answer comes: one JSON text (`:json`), server-sent events (`:sse`), or a JSON text a
   #     line (`:ndjson`)
-  #   * `adapted` - the schema that was sent, if that is another than the request's
+  #   * `shape` - how the value's text is found in what is written
   #   * `state` - what the provider keeps while it reads the answer
 
   # Headers may have secrets, and the body has the prompt.
   @derive {Inspect, except: [:headers, :body]}
-  @enforce_keys [:provider, :url, :body, :framing]
-  defstruct @enforce_keys ++ [headers: [], adapted: nil, state: nil]
+  @enforce_keys [:provider, :url, :body, :framing, :shape]
+  defstruct @enforce_keys ++ [headers: [], state: nil]
 
   @type t :: %__MODULE__{
           provider: atom,
@@ -20,7 +20,7 @@ defmodule Espalier.Hosted.Call do
           headers: [Espalier.HTTP.header()],
           body: term,
           framing: :json | :sse | :ndjson,
-          adapted: Espalier.Profile.Adapted.t() | nil,
+          shape: Espalier.Hosted.Shape.t(),
           state: term
         }
 end

@@ -131,10 +131,10 @@ defmodule Espalier.Hosted.Shape do
   The text of the value as the request's schema has it, from that of the mode's schema without its wrapper; `nil`
   where they are the same.
   """
-  @spec restore(Adapted.t() | nil, String.t()) :: String.t() | nil
-  def restore(nil, _text), do: nil
+  @spec restore(t, String.t()) :: String.t() | nil
+  def restore(%__MODULE__{adapted: nil}, _text), do: nil
 
-  def restore(%Adapted{nulls: nulls, wrapper: wrapper} = adapted, text) do
+  def restore(%__MODULE__{adapted: %{nulls: nulls, wrapper: wrapper} = adapted}, text) do
     if MapSet.size(nulls) > 0 do
       wrapped = if wrapper, do: ~s({"#{wrapper}":#{text}}), else: text
       with {:ok, text} <- Adapted.restore(adapted, wrapped), do: text, else: (_no_json -> nil)

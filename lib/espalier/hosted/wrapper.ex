@@ -52,8 +52,10 @@ defmodule Espalier.Hosted.Wrapper do
   @spec new(:json | :text) :: t
   def new(kind), do: {:head, kind, ""}
 
-  @doc "The text of the value in the next bytes of a wrapper."
-  @spec read(t, binary) :: {binary, t}
+  @doc "The text of the value in the next bytes of a wrapper; without one it is all of them."
+  @spec read(t | nil, binary) :: {binary, t | nil}
+  def read(nil, bytes), do: {bytes, nil}
+
   def read({:head, kind, before}, bytes) do
     text = before <> bytes
     bare = String.replace(text, ~r/\s/, "")
@@ -100,7 +102,7 @@ defmodule Espalier.Hosted.Wrapper do
   defp json_byte(_byte, depth, place), do: {depth, place}
 
   @doc "The text that is left when no more comes."
-  @spec finish(t) :: binary
+  @spec finish(t | nil) :: binary
   def finish({:text, text}) do
     case JSON.decode(text) do
       {:ok, %{@key => value}} when is_binary(value) -> value

@@ -7,21 +7,19 @@ defmodule Espalier.Backends.Anthropic.Answer do
   # A message has blocks, one after the other: of text, of calls of tools, of what the model thought. A whole block is
   # read as one that begins and ends.
 
-  alias Espalier.Hosted.Wrapper
   alias Espalier.JSON
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  defstruct [:wrapper, :call, :reason, :details, usage: %{}, aside: ""]
+  defstruct [:call, :reason, :details, usage: %{}, aside: ""]
 
   @typedoc """
-  `wrapper` is there where the value is inside of an object, `reason` as soon as the model ended, with `details`.
+  `reason` is there as soon as the model ended, with `details`.
 
   `call` is how far the call of the tool is: awaited, begun with an input, written, or ended; `nil` where the value is
   the text. Where it isn't, the text is kept `aside`.
   """
   @type t :: %__MODULE__{
-          wrapper: Wrapper.t() | nil,
           call: nil | :awaited | {:begun, input :: term} | :written | :ended,
           reason: String.t() | nil,
           details: term,
@@ -30,9 +28,9 @@ defmodule Espalier.Backends.Anthropic.Answer do
         }
 
   @doc "Before the answer to a request of a mode."
-  @spec new(:json_schema | :tool | :strict_tool, Wrapper.t() | nil) :: t
-  def new(:json_schema, wrapper), do: %__MODULE__{wrapper: wrapper}
-  def new(_tool, wrapper), do: %__MODULE__{wrapper: wrapper, call: :awaited}
+  @spec new(mode :: atom) :: t
+  def new(mode) when mode in [:tool, :strict_tool], do: %__MODULE__{call: :awaited}
+  def new(_mode), do: %__MODULE__{}
 
   @spec read(Espalier.Hosted.Provider.part(), t) :: {[Espalier.Backend.event()], t}
   def read({:response, %{"content" => blocks} = message}, answer) when is_list(blocks) do
@@ -98,14 +96,7 @@ defmodule Espalier.Backends.Anthropic.Answer do
   defp text(text, %{call: nil} = answer), do: tokens(text, answer)
   defp text(text, answer), do: {[], %{answer | aside: answer.aside <> text}}
 
-  defp tokens("", answer), do: {[], answer}
-  defp tokens(text, %{wrapper: nil} = answer), do: {[{:tokens, [], text, false}], answer}
-
-  defp tokens(text, answer) do
-    {text, wrapper} = Wrapper.read(answer.wrapper, text)
-    events = if text == "", do: [], else: [{:tokens, [], text, false}]
-    {events, %{answer | wrapper: wrapper}}
-  end
+  defp tokens(text, answer), do: {[{:tokens, [], text, false}], answer}
 
   defp put_usage(answer, %{"usage" => %{} = usage}) do
     told = for {name, count} <- usage, count != nil, into: %{}, do: {name, count}
@@ -136,21 +127,12 @@ defmodule Espalier.Backends.Anthropic.Answer do
   defp ending(answer) do
     cut_off? = answer.reason in ["max_tokens", "model_context_window_exceeded"]
     reason = if cut_off?, do: :max_tokens, else: :stop
-    rest(answer.wrapper) ++ [{:done, %{finish_reason: reason, usage: usage(answer.usage)}}]
+    [{:done, %{finish_reason: reason, usage: usage(answer.usage)}}]
   end
 
   defp why(%{"explanation" => explanation}) when is_binary(explanation), do: explanation
   defp why(%{"category" => category}) when is_binary(category), do: category
   defp why(_none), do: nil
-
-  defp rest(nil), do: []
-
-  defp rest(wrapper) do
-    case Wrapper.finish(wrapper) do
-      "" -> []
-      text -> [{:tokens, [], text, false}]
-    end
-  end
 
   # What was read from a cache or written into one is not among the input.
   defp usage(usage) do

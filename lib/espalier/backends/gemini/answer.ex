@@ -3,15 +3,13 @@ defmodule Espalier.Backends.Gemini.Answer do
   # Answers of `generateContent`, whole or in chunks, as events. A chunk looks like a whole answer.
 
   alias Espalier.Hosted.Failure
-  alias Espalier.Hosted.Wrapper
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  defstruct [:wrapper, :reason, :blocked, usage: %{}]
+  defstruct [:reason, :blocked, usage: %{}]
 
   @typedoc """
-  `wrapper` is there where the value is inside of an object, `reason` as soon as the model ended, and `blocked` is
-  why the prompt was not taken.
+  `reason` is there as soon as the model ended, and `blocked` is why the prompt was not taken.
   """
   @type t :: %__MODULE__{}
 
@@ -73,14 +71,7 @@ defmodule Espalier.Backends.Gemini.Answer do
   defp text(text) when is_binary(text), do: text
   defp text(_other), do: ""
 
-  defp tokens("", answer), do: {[], answer}
-  defp tokens(text, %{wrapper: nil} = answer), do: {[{:tokens, [], text, false}], answer}
-
-  defp tokens(text, answer) do
-    {text, wrapper} = Wrapper.read(answer.wrapper, text)
-    events = if text == "", do: [], else: [{:tokens, [], text, false}]
-    {events, %{answer | wrapper: wrapper}}
-  end
+  defp tokens(text, answer), do: {[{:tokens, [], text, false}], answer}
 
   defp ending(%{blocked: blocked}) when blocked != nil, do: [filtered(blocked)]
   defp ending(%{reason: reason}) when reason in @filtered, do: [filtered(reason)]
@@ -88,20 +79,11 @@ defmodule Espalier.Backends.Gemini.Answer do
   defp ending(%{reason: reason} = answer) when reason in ["STOP", "MAX_TOKENS"] do
     reason = if reason == "STOP", do: :stop, else: :max_tokens
     usage = Map.merge(%{prompt_tokens: 0, completion_tokens: 0}, answer.usage)
-    rest(answer.wrapper) ++ [{:done, %{finish_reason: reason, usage: usage}}]
+    [{:done, %{finish_reason: reason, usage: usage}}]
   end
 
   # A call of a function that nobody offered, and whatever else is no one's fault.
   defp ending(%{reason: reason}), do: [failed(:unavailable, "the model broke off: #{reason}")]
-
-  defp rest(nil), do: []
-
-  defp rest(wrapper) do
-    case Wrapper.finish(wrapper) do
-      "" -> []
-      text -> [{:tokens, [], text, false}]
-    end
-  end
 
   defp filtered(reason),
     do: {:error, %RefusalError{kind: :filtered, provider: :gemini, detail: reason}}

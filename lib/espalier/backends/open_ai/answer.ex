@@ -3,11 +3,10 @@ defmodule Espalier.Backends.OpenAI.Answer do
   # Answers of Chat Completions, whole or in chunks, as events.
 
   alias Espalier.Hosted.Failure
-  alias Espalier.Hosted.Wrapper
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  defstruct [:provider, :wrapper, :reason, call?: false, usage: %{}, refusal: ""]
+  defstruct [:provider, :reason, call?: false, usage: %{}, refusal: ""]
 
   @typedoc """
   `wrapper` is there where the value is inside of an object, `call?` where only the call of a tool counts, `reason` as
@@ -37,7 +36,7 @@ defmodule Espalier.Backends.OpenAI.Answer do
     refusal = answer.refusal <> text(message["refusal"])
     answer = %{answer | refusal: refusal, reason: choice["finish_reason"] || answer.reason}
     content = if answer.call?, do: "", else: text(message["content"])
-    tokens(content <> arguments(message["tool_calls"]), answer)
+    {[{:tokens, [], content <> arguments(message["tool_calls"]), false}], answer}
   end
 
   defp text(text) when is_binary(text), do: text
@@ -55,17 +54,6 @@ defmodule Espalier.Backends.OpenAI.Answer do
 
   defp arguments(_none), do: ""
 
-  @doc "The events of the next text, for whatever keeps a `wrapper`."
-  @spec tokens(String.t(), answer) :: {[Espalier.Backend.event()], answer}
-        when answer: %{:wrapper => Wrapper.t() | nil, optional(atom) => term}
-  def tokens("", answer), do: {[], answer}
-  def tokens(text, %{wrapper: nil} = answer), do: {[{:tokens, [], text, false}], answer}
-
-  def tokens(text, answer) do
-    {text, wrapper} = Wrapper.read(answer.wrapper, text)
-    tokens(text, %{answer | wrapper: nil}) |> put_elem(1, %{answer | wrapper: wrapper})
-  end
-
   defp ending(%{refusal: refusal} = answer) when refusal != "",
     do: [{:error, %RefusalError{kind: :refused, provider: answer.provider, detail: refusal}}]
 
@@ -80,20 +68,7 @@ defmodule Espalier.Backends.OpenAI.Answer do
   defp ending(answer) do
     reason = if answer.reason in ["length", "model_length"], do: :max_tokens, else: :stop
     usage = Map.merge(%{prompt_tokens: 0, completion_tokens: 0}, answer.usage)
-    rest(answer) ++ [{:done, %{finish_reason: reason, usage: usage}}]
-  end
-
-  @doc "The events of the text that is left when no more comes."
-  @spec rest(%{:wrapper => Wrapper.t() | nil, optional(atom) => term}) :: [
-          Espalier.Backend.event()
-        ]
-  def rest(%{wrapper: nil}), do: []
-
-  def rest(%{wrapper: wrapper}) do
-    case Wrapper.finish(wrapper) do
-      "" -> []
-      text -> [{:tokens, [], text, false}]
-    end
+    [{:done, %{finish_reason: reason, usage: usage}}]
   end
 
   # Groq has it elsewhere in streams.

@@ -7,11 +7,10 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   # what a model says on its way, are left out.
 
   alias Espalier.Backends.OpenAI
-  alias Espalier.Hosted.Wrapper
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  @enforce_keys [:provider, :from, :wrapper]
+  @enforce_keys [:provider, :from]
   defstruct @enforce_keys ++ [skipped: [], called?: false, refusal: ""]
 
   @typedoc """
@@ -21,7 +20,6 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   @type t :: %__MODULE__{
           provider: atom,
           from: String.t(),
-          wrapper: Wrapper.t() | nil,
           skipped: [term],
           called?: boolean,
           refusal: String.t()
@@ -35,10 +33,8 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
 
   @last ["response.completed", "response.incomplete", "response.failed"]
 
-  @spec new(atom, mode :: atom, Wrapper.t() | nil) :: t
-  def new(provider, mode, wrapper) do
-    %__MODULE__{provider: provider, from: from(mode), wrapper: wrapper}
-  end
+  @spec new(atom, mode :: atom) :: t
+  def new(provider, mode), do: %__MODULE__{provider: provider, from: from(mode)}
 
   defp from(:tool), do: "function_call"
   defp from(:grammar), do: "custom_tool_call"
@@ -47,8 +43,7 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   @spec read(Espalier.Hosted.Provider.part(), t) :: {[Espalier.Backend.event()], t}
   def read({:response, %{"output" => items} = response}, answer) when is_list(items) do
     answer = %{answer | refusal: refusal(items)}
-    {events, answer} = items |> text(answer.from) |> OpenAI.Answer.tokens(answer)
-    {events ++ ending(response, answer), answer}
+    {[tokens(text(items, answer.from)) | ending(response, answer)], answer}
   end
 
   def read({:response, _json}, answer),
@@ -71,7 +66,7 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   def read({:event, _type, %{"type" => type, "delta" => delta} = json}, answer)
       when is_binary(delta) do
     if type == @deltas[answer.from] and json["output_index"] not in answer.skipped,
-      do: OpenAI.Answer.tokens(delta, answer),
+      do: {[tokens(delta)], answer},
       else: {[], answer}
   end
 
@@ -116,19 +111,21 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
         do: text
   end
 
+  defp tokens(text), do: {:tokens, [], text, false}
+
   defp ending(_response, %{refusal: refusal} = answer) when refusal != "",
     do: [{:error, %RefusalError{kind: :refused, provider: answer.provider, detail: refusal}}]
 
   defp ending(response, answer) do
     case {response["status"], response["incomplete_details"]} do
       {"incomplete", %{"reason" => "max_output_tokens"}} ->
-        done(:max_tokens, response, answer)
+        done(:max_tokens, response)
 
       {"incomplete", %{"reason" => "content_filter"}} ->
         [{:error, %RefusalError{kind: :filtered, provider: answer.provider}}]
 
       {"completed", _none} ->
-        done(:stop, response, answer)
+        done(:stop, response)
 
       {status, _details} ->
         detail = "the status of the response is #{inspect(status)}"
@@ -136,9 +133,9 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
     end
   end
 
-  defp done(reason, response, answer) do
+  defp done(reason, response) do
     usage = Map.merge(%{prompt_tokens: 0, completion_tokens: 0}, usage(response["usage"]))
-    OpenAI.Answer.rest(answer) ++ [{:done, %{finish_reason: reason, usage: usage}}]
+    [{:done, %{finish_reason: reason, usage: usage}}]
   end
 
   defp usage(%{} = usage) do
