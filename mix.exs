@@ -171,12 +171,14 @@ defmodule Espalier.MixProject do
       source_ref: "v#{@version}",
       extras: [
         "README.md",
+        "guides/hosted.md",
         "guides/json_schema.md",
         "guides/benchmarks.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md"
       ],
       groups_for_modules: [
+        Backends: [~r/^Espalier\.Backends/],
         Middleware: [~r/^Espalier\.Middleware/],
         Constraints: [Espalier.Vocabulary, Espalier.Constraint, Espalier.Matcher, Espalier.JSON],
         Profiles: [~r/^Espalier\.Profile/],

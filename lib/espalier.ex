@@ -28,7 +28,8 @@ defmodule Espalier do
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Image` - an image in a message
     * `Espalier.Model` - serves a local model; it goes into your supervision tree
-    * `Espalier.Backends.OpenAI` - hosted models, and servers that speak OpenAI's protocol
+    * `Espalier.Backends.OpenAI`, `Espalier.Backends.OpenAIResponses`, `Espalier.Backends.Anthropic`,
+      `Espalier.Backends.Gemini`, `Espalier.Backends.Ollama` - hosted models
     * `Espalier.Reply` - reads what a model wrote without a constraint
     * `Espalier.Explanation` - who keeps a rule of a schema
     * `Espalier.Profile` - what the modes of hosted providers support, and schemas fitted to them
