@@ -36,7 +36,7 @@ defmodule Espalier.Hosted do
                 body: [],
                 size: 0,
                 text: [],
-                ended?: false
+                ended_by: nil
               ]
 
   @doc "The options of all providers that are shown nowhere."
@@ -71,7 +71,7 @@ defmodule Espalier.Hosted do
         secrets: secrets(options)
       }
 
-      {:ok, Stream.resource(fn -> answer end, &next/1, &HTTP.close(&1.http))}
+      {:ok, Stream.resource(fn -> answer end, &next/1, &close/1)}
     end
   end
 
@@ -135,14 +135,20 @@ defmodule Espalier.Hosted do
     if options[:api_key], do: [options[:api_key] | headers], else: headers
   end
 
-  defp next(%{ended?: true} = answer), do: {:halt, answer}
+  # A server that broke off in its answer closes the connection, but maybe a moment later. An answer that is an
+  # error from its head on was not broken off.
+  defp close(%{ended_by: :done, http: http}), do: HTTP.close(http)
+  defp close(%{status: status, http: http}) when status in 300..499, do: HTTP.close(http)
+  defp close(%{http: http}), do: HTTP.abandon(http)
 
-  defp next(answer) do
+  defp next(%{ended_by: nil} = answer) do
     {event, http} = HTTP.next(answer.http)
     {events, answer} = step(event, %{answer | http: http})
-    answer = %{answer | ended?: answer.ended? or Enum.any?(events, &last?/1)}
-    {events, answer}
+    ended_by = with {kind, _content} <- Enum.find(events, &last?/1), do: kind
+    {events, %{answer | ended_by: ended_by}}
   end
+
+  defp next(answer), do: {:halt, answer}
 
   defp last?({kind, _content}), do: kind in [:done, :error]
   defp last?(_tokens), do: false

@@ -99,6 +99,11 @@ defmodule Espalier.HTTP do
       else: Connection.close(connection)
   end
 
+  @doc "Lets go of the connection, which no other request may use."
+  @spec abandon(t) :: :ok
+  def abandon(%__MODULE__{connection: nil}), do: :ok
+  def abandon(%__MODULE__{connection: connection}), do: Connection.close(connection)
+
   # The connection is closed already.
   defp failed(:deadline, http), do: {{:error, :deadline}, %{http | connection: nil}}
 

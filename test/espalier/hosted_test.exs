@@ -140,4 +140,31 @@ defmodule Espalier.HostedTest do
     assert {:error, %OptionsError{kind: :not_keyword} = error} = generate([])
     refute inspect(error) =~ @key
   end
+
+  test "a connection is used again after an answer that ended as it should, an error too" do
+    done = %{"choices" => [%{"delta" => %{"content" => "{}"}, "finish_reason" => "stop"}]}
+    part = %{"choices" => [%{"delta" => %{"content" => "{"}}]}
+    fault = %{"error" => %{"message" => "no memory is left"}}
+
+    for {answer, connections} <- [
+          {Loopback.sse([done, "[DONE]"]), 1},
+          {Loopback.json(400, fault), 1},
+          {Loopback.json(503, fault), 3},
+          {Loopback.sse([]), 3},
+          {Loopback.sse([part]), 3},
+          {Loopback.sse([part, "[DONE]"]), 3},
+          {Loopback.sse([part, fault]), 3},
+          {Loopback.json(200, fault), 3}
+        ] do
+      server = Loopback.start_link([answer])
+      request = %{request(base_url: server.url, api_key: "k") | streamed: true}
+
+      for _request <- 1..3 do
+        {:ok, events} = OpenAI.stream(request)
+        Enum.to_list(events)
+      end
+
+      assert {answer, Loopback.connections(server)} == {answer, connections}
+    end
+  end
 end

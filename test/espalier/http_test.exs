@@ -142,7 +142,7 @@ defmodule Espalier.HTTPTest do
         Loopback.start_link([
           Loopback.answer(200, [], "a"),
           Loopback.chunked(["b"]),
-          Loopback.answer(500, [], "c")
+          Loopback.answer(429, [], "c")
         ])
 
       for _request <- 1..5, do: answer(server)
@@ -161,6 +161,12 @@ defmodule Espalier.HTTPTest do
         assert length(Loopback.requests(server)) == 3
         assert Loopback.connections(server) == 3
       end
+    end
+
+    test "are not used again when the server failed" do
+      server = Loopback.start_link([Loopback.answer(503, [], "a")])
+      for _request <- 1..3, do: assert({503, "a"} = answer(server))
+      assert Loopback.connections(server) == 3
     end
 
     test "that the server closed while they waited cost no request" do

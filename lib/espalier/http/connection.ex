@@ -58,15 +58,18 @@ defmodule Espalier.HTTP.Connection do
 
   @spec read_head(t) :: {:ok, Head.t(), t} | error
   def read_head(connection) do
-    with {:ok, {_status, headers} = head, rest} <- Head.read(connection.buffer),
+    with {:ok, head, rest} <- Head.read(connection.buffer),
          {:ok, body} <- Body.new(head) do
-      reusable? = body != :until_closed and "close" not in connection_options(headers)
+      reusable? = body != :until_closed and kept?(head)
       {:ok, head, %{connection | buffer: rest, body: body, reusable?: reusable?}}
     else
       :more -> with {:ok, connection} <- receive_more(connection), do: read_head(connection)
       error -> failed(error, connection)
     end
   end
+
+  # A server that failed often closes the connection a moment later, without having said so.
+  defp kept?({status, headers}), do: status < 500 and "close" not in connection_options(headers)
 
   defp connection_options(headers),
     do: headers |> Head.values("connection") |> Enum.map(&String.downcase/1)
