@@ -144,6 +144,27 @@ defmodule Espalier.Backends.OpenAITest do
              |> Enum.all?(&(&1 in sent(@schema, given).json))
     end
 
+    test "has the sampling that changes nothing, too, where there is a field" do
+      options = Espalier.Sampling.options()
+      neutral = for {option, entry} <- options, entry[:default], do: {option, entry[:default]}
+
+      fields = %{
+        "temperature" => 0.0,
+        "top_p" => 1.0,
+        "presence_penalty" => 0.0,
+        "frequency_penalty" => 0.0
+      }
+
+      served = Map.merge(fields, %{"min_p" => 0.0, "repetition_penalty" => 1.0})
+      groq = Map.take(fields, ["temperature", "top_p"])
+
+      for {dialect, fields} <- [openai: fields, vllm: served, groq: groq] do
+        json = sent(@schema, neutral ++ [openai: [dialect: dialect]]).json
+        bare = sent(@schema, openai: [dialect: dialect]).json
+        assert Map.drop(json, Map.keys(bare)) == fields
+      end
+    end
+
     test "with what the provider has nothing for is an error, and is not sent" do
       server = Loopback.start_link([reply(@text)])
 
