@@ -13,6 +13,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Type
   alias Espalier.Schema.Validation
+  alias Espalier.Schema.Whole
   alias Espalier.SchemaError
 
   @enforce_keys [:kind, :content]
@@ -153,7 +154,7 @@ defmodule Espalier.Schema.Form do
   end
 
   def to_json_schema(%__MODULE__{kind: :regex, content: source}) do
-    {:ok, %Object{members: [{"type", "string"}, {"pattern", "^(?:#{source})$"}]}}
+    {:ok, %Object{members: [{"type", "string"}, {"pattern", Whole.pattern(source)}]}}
   end
 
   def to_json_schema(%__MODULE__{kind: :choice, content: pairs}) do

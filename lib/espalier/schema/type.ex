@@ -14,6 +14,7 @@ defmodule Espalier.Schema.Type do
   alias Espalier.Schema.Field
   alias Espalier.Schema.Membership
   alias Espalier.Schema.Text
+  alias Espalier.Schema.Whole
   alias Espalier.SchemaError
 
   @enforce_keys [:kind]
@@ -279,7 +280,7 @@ defmodule Espalier.Schema.Type do
       error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
     end
 
-    "^(?:#{source(regex)})$"
+    regex |> source() |> Whole.pattern()
   end
 
   defp available!(:decimal) do
