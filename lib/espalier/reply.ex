@@ -50,6 +50,7 @@ defmodule Espalier.Reply do
   | `:missing_bracket` | an array or object not closed before its parent is | closed |
   | `:truncated` | the end is missing | texts, arrays and objects are closed; a key without a value, and a number or word that the end cuts off, are left out |
   | `:double_encoded` | `{\\"a\\": 1}`, or a text in place of an object or array that it holds as JSON | unescaped, decoded |
+  | `:completed` | the end is missing, and only one value of the schema begins so | its end, such as the rest of a word or of a choice |
 
   ## The value
 
@@ -87,6 +88,7 @@ defmodule Espalier.Reply do
   alias Espalier.Options
   alias Espalier.Reply.Candidate
   alias Espalier.Reply.Coercion
+  alias Espalier.Reply.Completion
   alias Espalier.Reply.Fixes
   alias Espalier.Reply.Plain
   alias Espalier.Reply.Reasoning
@@ -162,13 +164,39 @@ defmodule Espalier.Reply do
   end
 
   defp read(%Form{kind: kind} = form, text, false, options) when kind in [:typed, :json_schema] do
-    case candidates(text) do
-      [] -> {:error, _error} = JSON.decode(text)
-      candidates -> best(form, candidates, options)
-    end
+    result =
+      case candidates(text) do
+        [] -> {:error, _error} = JSON.decode(text)
+        candidates -> best(form, candidates, options)
+      end
+
+    with {:error, _error} <- result, do: completed(form, text, options) || result
   end
 
   defp read(form, text, false, options), do: Plain.read(form, text, options)
+
+  # Of what is before the value only sentences and the like are left out here.
+  defp completed(form, text, options) do
+    {start, fixes} =
+      case :binary.match(text, ["{", "["]) do
+        {at, _length} when at > 0 ->
+          {binary_part(text, at, byte_size(text) - at), before(text, at)}
+
+        _none ->
+          {trim(text), []}
+      end
+
+    with true <- start != "",
+         {:ok, text} <- Completion.complete(form, start, options),
+         :ok <- Form.validate(form, text, options) do
+      {:ok, text, fixes ++ [:completed]}
+    else
+      _several_ways -> nil
+    end
+  end
+
+  defp before(text, at),
+    do: if(trim(binary_part(text, 0, at)) == "", do: [], else: [:surrounding_text])
 
   defp best(form, candidates, options) do
     checked = Enum.map(candidates, &{&1, Form.validate(form, &1.text, options)})

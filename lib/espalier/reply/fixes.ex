@@ -34,6 +34,7 @@ defmodule Espalier.Reply.Fixes do
     :missing_bracket,
     :truncated,
     :double_encoded,
+    :completed,
     :wrapped_value,
     :string_to_number,
     :string_to_boolean,

@@ -2,6 +2,7 @@ defmodule Espalier.Reply.Plain do
   @moduledoc false
   # Replies that are a text of a regular expression, a choice or a constraint, rather than JSON.
 
+  alias Espalier.Reply.Completion
   alias Espalier.Reply.Reasoning
   alias Espalier.Schema.Form
 
@@ -16,8 +17,17 @@ defmodule Espalier.Reply.Plain do
 
       Enum.find_value(variants, fn {text, fixes} ->
         if check(form, text, options) == :ok, do: {:ok, text, fixes}
-      end) || Enum.find_value(variants, &other_case(form, &1)) || {:error, error}
+      end) || Enum.find_value(variants, &other_case(form, &1)) ||
+        Enum.find_value(variants, &completed(form, &1, options)) || {:error, error}
     end
+  end
+
+  defp completed(_form, {"", _fixes}, _options), do: nil
+
+  defp completed(form, {text, fixes}, options) do
+    with {:ok, text} <- Completion.complete(form, text, options),
+         do: {:ok, text, fixes ++ [:completed]},
+         else: (:error -> nil)
   end
 
   defp check_as_is(form, text, options) do
