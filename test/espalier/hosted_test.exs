@@ -66,7 +66,7 @@ defmodule Espalier.HostedTest do
     assert {:error, %OptionsError{kind: :missing, option: :api_key}} =
              generate(base_url: server.url)
 
-    for key <- ["", 'sk-charlist', @key <> "\r\nx: y", fn -> nil end, {@key, 1}, nil] do
+    for key <- ["", ~c"sk-charlist", @key <> "\r\nx: y", fn -> nil end, {@key, 1}, nil] do
       assert {:error, %OptionsError{kind: kind, option: :api_key} = error} =
                generate(base_url: server.url, api_key: key)
 

@@ -338,7 +338,7 @@ defmodule Espalier.HTTPTest do
 
     test "knows certificates for all names of a domain" do
       match = :public_key.pkix_verify_hostname_match_fun(:https)
-      assert match.({:dns_id, 'api.example.com'}, {:dNSName, '*.example.com'})
+      assert match.({:dns_id, ~c"api.example.com"}, {:dNSName, ~c"*.example.com"})
     end
 
     test "is not spoken with who does not speak it" do

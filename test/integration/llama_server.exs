@@ -36,7 +36,7 @@ defmodule Espalier.LlamaServer do
   @doc "Sends a JSON object to a path of the server and returns the status and the decoded answer."
   def post(server, path, body) do
     url = String.to_charlist(url(server) <> path)
-    request = {url, [], 'application/json', Espalier.JSON.encode!(body)}
+    request = {url, [], ~c"application/json", Espalier.JSON.encode!(body)}
     {:ok, {{_, status, _}, _, answer}} = :httpc.request(:post, request, [], body_format: :binary)
     {status, Espalier.JSON.decode!(answer)}
   end
