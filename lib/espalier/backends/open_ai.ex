@@ -131,6 +131,7 @@ defmodule Espalier.Backends.OpenAI do
          shape: shape,
          state: %Answer{
            provider: options[:dialect],
+           max_tokens: request.max_tokens,
            call?: options[:mode] == :grammar
          }
        }}

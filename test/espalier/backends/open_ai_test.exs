@@ -297,6 +297,32 @@ defmodule Espalier.Backends.OpenAITest do
                generate(@schema, reply("{\"na", "length"))
     end
 
+    test "that was cut off by the limit within a call says so, whatever reason the server gives" do
+      more = [openai: [mode: :tool], max_tokens: 5, max_attempts: 2]
+
+      for cut <- ["", "{\"na"], reason <- ["tool_calls", "stop"] do
+        message = Map.merge(%{"content" => nil}, call(cut))
+        server = Loopback.start_link([reply(message, reason)])
+        result = generate(@schema, server, more)
+        truncated? = match?({:error, %GenerationError{kind: :truncated}}, result)
+        assert {cut, truncated?} == {cut, cut != ""}
+        assert length(Loopback.requests(server)) == if(truncated?, do: 1, else: 2)
+
+        refute match?(
+                 {:error, %GenerationError{}},
+                 generate(@schema, server, openai: [mode: :tool])
+               )
+      end
+
+      whole = reply(Map.merge(%{"content" => nil}, call(@text)), "tool_calls")
+
+      assert {:ok, %{finish_reason: :stop, value: @value}} =
+               Espalier.generate_result(@schema, "?", options(Loopback.start_link([whole]), more))
+
+      assert {:error, %GenerationError{kind: :truncated}} =
+               last_error(streamed([call(""), call("{\"na")], "tool_calls"), more)
+    end
+
     test "that is a refusal is an error" do
       refusal = %{"content" => nil, "refusal" => "I can't help."}
       pieces = [%{"refusal" => "I can't"}, %{"refusal" => " help."}]

@@ -3,14 +3,15 @@ defmodule Espalier.Backends.OpenAI.Answer do
   # Answers of Chat Completions, whole or in chunks, as events.
 
   alias Espalier.Hosted.Failure
+  alias Espalier.JSON
   alias Espalier.ProviderError
   alias Espalier.RefusalError
 
-  defstruct [:provider, :reason, call?: false, usage: %{}, refusal: ""]
+  defstruct [:provider, :max_tokens, :reason, call?: false, usage: %{}, refusal: "", called: []]
 
   @typedoc """
-  `wrapper` is there where the value is inside of an object, `call?` where only the call of a tool counts, `reason` as
-  soon as the model ended, and `refusal` is what it said against the request.
+  `call?` is there where only the call of a tool counts, `reason` as soon as the model ended, `refusal` is what it said
+  against the request, and `called` what a tool was called with.
   """
   @type t :: %__MODULE__{}
 
@@ -36,7 +37,9 @@ defmodule Espalier.Backends.OpenAI.Answer do
     refusal = answer.refusal <> text(message["refusal"])
     answer = %{answer | refusal: refusal, reason: choice["finish_reason"] || answer.reason}
     content = if answer.call?, do: "", else: text(message["content"])
-    {[{:tokens, [], content <> arguments(message["tool_calls"]), false}], answer}
+    arguments = arguments(message["tool_calls"])
+    answer = %{answer | called: [answer.called | arguments]}
+    {[{:tokens, [], content <> arguments, false}], answer}
   end
 
   defp text(text) when is_binary(text), do: text
@@ -66,10 +69,21 @@ defmodule Espalier.Backends.OpenAI.Answer do
   end
 
   defp ending(answer) do
-    reason = if answer.reason in ["length", "model_length"], do: :max_tokens, else: :stop
+    reason = if cut_off?(answer), do: :max_tokens, else: :stop
     usage = Map.merge(%{prompt_tokens: 0, completion_tokens: 0}, answer.usage)
     [{:done, %{finish_reason: reason, usage: usage}}]
   end
+
+  defp cut_off?(%{reason: reason}) when reason in ["length", "model_length"], do: true
+
+  # Some servers say of each call that it ended well.
+  defp cut_off?(%{call?: false, usage: %{completion_tokens: count}} = answer)
+       when count >= answer.max_tokens do
+    called = IO.iodata_to_binary(answer.called)
+    called != "" and match?({:error, _error}, JSON.decode(called))
+  end
+
+  defp cut_off?(_answer), do: false
 
   # Groq has it elsewhere in streams.
   defp put_usage(answer, %{"usage" => %{} = usage}), do: %{answer | usage: usage(usage)}
