@@ -48,7 +48,7 @@ defmodule Espalier.Profile do
   | `:annotations` | keywords that are taken as hints for the model | none |
   | `:values` | a keyword, and the values that it may have | any |
   | `:enum_values` | `:any`, `:scalars` or `:strings` | `:any` |
-  | `:patterns` | `:any`, `:anchored` by `^` and `$`, or `:simple` without lookaround, back references and `\\b` | `:any` |
+  | `:patterns` | `:any`, `:anchored` by `^` and `$`, `:plain` ones of these, with neither escapes of letters nor dots, or `:simple` without lookaround, back references and `\\b` | `:any` |
   | `:apart` | groups of keywords of which only one is enforced in a schema, the first one first | none |
   | `:integer_bounds` | whether bounds are enforced of integers only | `false` |
   | `:root` | `:any`, or `:object` for a root that is an object and no choice | `:any` |

@@ -54,6 +54,9 @@ defmodule Espalier.ProfileTest do
     {"bounds of numbers are for integers", :llama_cpp,
      ~s({"anyOf":[{"type":"integer","minimum":3},{"type":"number","minimum":3},{"type":"string","pattern":"^a|b$"}]}),
      ~s({"anyOf":[{"type":"integer","minimum":3},{"type":"number","description":"At least 3."},{"type":"string","description":"The regular expression ^a|b$ matches."}]})},
+    {"only plain patterns are sent", :llama_cpp_python,
+     ~S'{"anyOf":[{"type":"string","pattern":"^[A-F]{2}-(a|b)+$"},{"type":"string","pattern":"^\\d$"},{"type":"string","pattern":"^(?:a)$"},{"type":"integer","minimum":3}]}',
+     ~S'{"anyOf":[{"type":"string","pattern":"^[A-F]{2}-(a|b)+$"},{"type":"string","description":"The regular expression ^\\d$ matches."},{"type":"string","description":"The regular expression ^(?:a)$ matches."},{"type":"integer","description":"At least 3."}]}'},
     {"identifiers are not sent", :vllm,
      ~s({"$schema":"http://json-schema.org/draft-07/schema#","$id":"http://a.b/c","type":"string","definitions":{}}),
      ~s({"type":"string"})},
@@ -113,6 +116,23 @@ defmodule Espalier.ProfileTest do
     {:open_ai_strict, ~s({"enum":[#{Enum.map_join(1..1001, ",", &to_string/1)}]}), nil,
      "enum_values"}
   ]
+
+  test "plain patterns are those that a grammar can have as they are, within the quotes of a text" do
+    plain =
+      ~W/^$ ^abc$ ^[0-9]{3}$ ^[A-F]{2}-[0-9]{4}$ ^(a|b)+$ ^((a|b)c)?$ ^a{2,}$ ^[a-z_-]+$ ^[-+]?[0-9]*$
+               ^\(a\)$ ^[(|)]$ ^é+$/
+
+    other =
+      ~W/a ^a a$ ^a|b$ ^\d$ ^[\d]$ ^\w+$ ^a\.b$ ^a.b$ ^.*$ ^(?:a)$ ^(?=a)a$ ^[^a]$ ^[!-~]$ ^[A-z]$ ^a"b$ ^["]$
+               ^\\$ ^[\]]$ ^a+?$ ^\(?a$ ^\+{2}$ ^(^a$)$ ^a\$ ^\u0041$/
+
+    for {sources, decision} <- [{plain, :kept}, {other, :described}], source <- sources do
+      schema = json(JSON.encode!(%{"type" => "string", "pattern" => source}))
+      assert {:ok, adapted} = Profile.adapt(:llama_cpp_python, schema)
+      decisions = for %{pointer: "/pattern", decision: one} <- adapted.decisions, do: one
+      assert {source, decisions} == {source, [decision]}
+    end
+  end
 
   test "what can't be said is refused, with its place" do
     for {profile, original, keyword, limit} <- @refusals do

@@ -4,19 +4,23 @@ defmodule Espalier.Integration.OpenAIServerTest do
   @moduledoc """
   The backend for OpenAI's protocol and a server of others that speaks it.
 
-  The server keeps to most of a schema in tool mode, to JSON in the mode for objects, and to the choices of a
-  grammar. It doesn't know `json_schema`, doesn't count tokens of streams, and takes any name for its model.
+  The server keeps to most of a schema in its `response_format` and in tool mode, to JSON in the mode for objects, and
+  to the choices of a grammar. It doesn't know `json_schema`, doesn't count tokens of streams, and takes any name for
+  its model.
   """
   use ExUnit.Case, async: true
 
   alias Espalier.Backends.OpenAI
+  alias Espalier.Hosted.Shape
 
   alias Espalier.{
     CastError,
+    GenerationError,
     JSON,
     LlamaServer,
     Model,
     ProviderError,
+    Request,
     Result,
     TransportError,
     ValidationError
@@ -102,6 +106,118 @@ defmodule Espalier.Integration.OpenAIServerTest do
     test "is plain text without a mode", context do
       assert {:ok, result} = generate(context, @any_text, @text, mode: :prompt)
       assert result.value == result.text and result.text != ""
+    end
+  end
+
+  describe "a structured output" do
+    @describetag own: [dialect: :llama_cpp_python]
+
+    test "is a value of each schema", context do
+      for line <- @heldout |> File.stream!() |> Enum.take(12) do
+        %{"text" => text, "schema" => schema} = JSON.decode!(line)
+        assert {:ok, result} = generate(context, schema, text, context.own)
+        assert {:ok, []} = JSON.validate(JSON.encode!(schema), result.text)
+        assert {result.finish_reason, length(result.attempts)} == {:stop, 1}
+      end
+    end
+
+    # Of objects the server lets the model choose the tokens of names, too, and white space. Where two tokens are
+    # alike to a thousandth, as after " and a space by "^[a-z ]{5,20}$", rounding decides.
+    test "is the value of the same model in this process where both let it write the same",
+         context do
+      string = %{"type" => "string"}
+
+      schemas = [
+        string,
+        %{"type" => "boolean"},
+        %{"enum" => ["oak desk", "pine desk", "book", "laptop"]},
+        Map.put(string, "pattern", "^[A-Za-z]+( [A-Za-z]+)*$"),
+        Map.put(string, "pattern", "^[0-9]{1,5}$")
+      ]
+
+      texts =
+        for line <- @heldout |> File.stream!() |> Enum.take(8), do: JSON.decode!(line)["text"]
+
+      for schema <- schemas, text <- texts do
+        here = Espalier.generate!(schema, told(schema, text), model: MyApp.Model, temperature: 0)
+        more = [repetition_penalty: 1, max_attempts: 1]
+        assert {:ok, %{value: there}} = generate(context, schema, text, context.own, more)
+        assert {schema, text, there} == {schema, text, here}
+      end
+    end
+
+    # What the model is sent, as the server is told the schema in words as well.
+    defp told(schema, text) do
+      {:ok, options} = Request.validate(backend: {OpenAI, []}, model: "espalier-tiny")
+      {:ok, request} = Request.new(schema, text, options)
+      {:ok, %{instruction: instruction}} = Shape.new(request, :llama_cpp_python)
+      [%{role: :system, content: instruction}, %{role: :user, content: text}]
+    end
+
+    test "keeps to patterns, and is validated where the server can't read them", context do
+      schema = [
+        code: {:regex, "[A-F]{2}-[0-9]{4}"},
+        kind: {:regex, "oak|pine"},
+        number: {:string, format: ~r/^[0-9]{4}$/}
+      ]
+
+      assert {:ok, result} = generate(context, schema, @text, context.own)
+      assert length(result.attempts) == 1
+
+      assert {:ok, result} = generate(context, {:regex, "[a-f]{3}|[0-9]"}, @text, context.own)
+      assert result.value =~ ~r/\A([a-f]{3}|[0-9])\z/
+      assert length(result.attempts) == 1
+
+      for source <- ~W/\d{3} "[^a]\\b (?:a|b)+\.com \w+@\w+\.com/ do
+        case generate(context, [code: {:regex, source}], @text, context.own) do
+          {:ok, result} -> assert result.value.code =~ Regex.compile!("\\A(?:#{source})\\z")
+          {:error, error} -> assert %ValidationError{violations: [%{keyword: "pattern"}]} = error
+        end
+      end
+    end
+
+    test "is one of the choices, an array, or nothing but a number", context do
+      for choices <- [[:oak, :beech], [~S(a "b" \c), "ü\nx"], [1, 22]] do
+        assert {:ok, result} = generate(context, {:choice, choices}, @text, context.own)
+        assert result.value in choices
+      end
+
+      array = %{
+        "type" => "array",
+        "items" => %{"enum" => [1, 2]},
+        "minItems" => 2,
+        "maxItems" => 2
+      }
+
+      assert {:ok, %{value: [_, _]}} = generate(context, array, @text, context.own)
+      integer = %{"type" => "integer"}
+      assert {:ok, %{value: value}} = generate(context, integer, @text, context.own)
+      assert is_integer(value)
+    end
+
+    test "is asked for again with what was wrong", context do
+      schema = [customer: :string, quantity: {:integer, validate: &__MODULE__.second_time/1}]
+      assert {:ok, result} = generate(context, schema, @text, context.own)
+      assert [%{error: %CastError{kind: :rejected}}, %{error: nil}] = result.attempts
+    end
+
+    test "is streamed", context do
+      for schema <- [@order, {:choice, ["oak desks", "pine desks"]}, {:regex, "[a-f]{3}|[0-9]"}] do
+        assert {:ok, whole} = generate(context, schema, @text, context.own)
+        events = stream(context, schema, @text, context.own)
+        assert {:done, %Result{} = result} = List.last(events)
+        assert {result.text, result.value} == {whole.text, whole.value}
+        assert texts(events) == whole.text
+      end
+    end
+
+    test "that was cut off is no value", context do
+      for mode <- [:json_schema, :tool] do
+        own = [mode: mode] ++ context.own
+
+        assert {:error, %GenerationError{kind: :truncated}} =
+                 generate(context, @order, @text, own, max_tokens: 3)
+      end
     end
   end
 
@@ -212,8 +328,10 @@ defmodule Espalier.Integration.OpenAIServerTest do
       assert error.detail =~ "maximum context length is 1024"
 
       # The server ends such a stream before it has begun, and the connection a moment later.
-      options = [mode: :tool, headers: [{"connection", "close"}]]
-      assert_raise TransportError, fn -> stream(context, @order, long, options) end
+      for _ <- 1..5 do
+        assert_raise TransportError, fn -> stream(context, @order, long, mode: :tool) end
+        assert {:ok, _result} = generate(context, @order, @text, mode: :tool)
+      end
     end
 
     test "is told for a key that it doesn't take" do

@@ -108,8 +108,11 @@ defmodule Espalier.ProfileRules do
       pattern:
         map["pattern"] != nil and rules.(:patterns) != :any and map["pattern"] =~ ~r/\(\?<?[=!]/,
       anchors:
-        map["pattern"] != nil and rules.(:patterns) == :anchored and
-          not (map["pattern"] =~ ~r/^\^.*\$$/s)
+        map["pattern"] != nil and rules.(:patterns) in [:anchored, :plain] and
+          not (map["pattern"] =~ ~r/^\^.*\$$/s),
+      plain:
+        map["pattern"] != nil and rules.(:patterns) == :plain and
+          map["pattern"] =~ ~r/\(\?|\\[^()\[\]{}|*+?]|\.|"/
     ]
     |> Enum.filter(&elem(&1, 1))
     |> Enum.map(fn {rule, true} -> {rule, map} end)

@@ -24,6 +24,7 @@ defmodule Espalier.Backends.OpenAI do
   | `:azure` | Azure, at the `:base_url` of a resource, `https://NAME.openai.azure.com/openai/v1`; with an `:api_version` it is `https://NAME.openai.azure.com`, and the model the name of a deployment | `AZURE_OPENAI_API_KEY` |
   | `:groq`, `:mistral`, `:openrouter` | these providers | `GROQ_API_KEY`, `MISTRAL_API_KEY`, `OPENROUTER_API_KEY` |
   | `:vllm`, `:sglang`, `:llama_cpp` | servers of one's own, on this machine if there is no `:base_url` | none needed |
+  | `:llama_cpp_python` | the server of llama-cpp-python, which is another than llama.cpp's own | none needed |
   | `:vllm_guided` | vLLM before 0.12 | none needed |
   | `:compatible` | any other, at a `:base_url` | none needed |
 
@@ -206,10 +207,8 @@ defmodule Espalier.Backends.OpenAI do
   defp new_shape(request, dialect, :json_schema), do: Shape.new(request, dialect.profile)
   defp new_shape(request, dialect, :tool), do: Shape.new(request, dialect.profile, root: :object)
 
-  defp fields(:json_schema, shape, _dialect) do
-    format = %{"name" => shape.name, "strict" => true, "schema" => shape.schema}
-    %{"response_format" => %{"type" => "json_schema", "json_schema" => format}}
-  end
+  defp fields(:json_schema, shape, dialect),
+    do: %{"response_format" => Dialect.response_format(dialect, shape.name, shape.schema)}
 
   defp fields(:tool, shape, dialect) do
     function = %{"name" => shape.name, "strict" => true, "parameters" => shape.schema}

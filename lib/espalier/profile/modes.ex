@@ -14,6 +14,7 @@ defmodule Espalier.Profile.Modes do
     groq: Modes.Groq,
     ollama: Modes.Ollama,
     llama_cpp: Modes.LlamaCpp,
+    llama_cpp_python: Modes.LlamaCppPython,
     vllm: Modes.VLLM,
     sglang: Modes.SGLang,
     none: Modes.None

@@ -7,7 +7,15 @@ defmodule Espalier.Profile.Patterns do
   # Lookaround, word boundaries and back references.
   @hard ~r/\(\?<?[=!]|\\[bB1-9k]/
 
-  @spec taken?(String.t(), :any | :anchored | :simple) :: boolean
+  # Characters, plain groups, classes of characters and short ranges, and how often. What may stand for a quote or a
+  # backslash is not among them, nor a quantifier behind an escape.
+  @plain ~r/\A\^(?:
+    [^\\"\[\](){}|*+?.^$\x00-\x1F] | \\[()\[\]{}|*+?](?![*+?{]) |
+    \[-?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[^\[\]\\"^\x00-\x1F-])+-?\] |
+    \((?!\?) | [)|] | (?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})(?!\?)
+  )*+\$\z/xu
+
+  @spec taken?(String.t(), :any | :anchored | :plain | :simple) :: boolean
   def taken?(_source, :any), do: true
   def taken?(source, :simple), do: not (source =~ @hard)
 
@@ -15,6 +23,8 @@ defmodule Espalier.Profile.Patterns do
     taken?(source, :simple) and source =~ ~r/\A\^.*[^\\]?\$\z/s and not (source =~ ~r/\\\$\z/) and
       not branches?(source, 0)
   end
+
+  def taken?(source, :plain), do: taken?(source, :anchored) and source =~ @plain
 
   # Whether there are alternatives that no group encloses: the anchors would be a part of the outer ones only.
   defp branches?("", _depth), do: false

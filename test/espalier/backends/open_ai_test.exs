@@ -482,7 +482,8 @@ defmodule Espalier.Backends.OpenAITest do
             {:vllm_guided, choice, %{"guided_choice" => ["a.b", "c\"d"]}},
             {:sglang, regex, %{"regex" => "[0-9]{4}"}},
             {:sglang, choice, %{"regex" => ~S/(a\.b|c"d)/}},
-            {:llama_cpp, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}}
+            {:llama_cpp, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}},
+            {:llama_cpp_python, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}}
           ] do
         json = dialect(schema, dialect).json
         assert Map.take(json, Map.keys(fields)) == fields
@@ -506,6 +507,15 @@ defmodule Espalier.Backends.OpenAITest do
       assert %{"provider" => %{"require_parameters" => true}} = given.(:openrouter, [])
       assert given.(:llama_cpp, openai: [mode: :json_schema])["tool_choice"] == nil
       assert dialect(@schema, :llama_cpp, mode: :tool).json["tool_choice"] == "required"
+
+      json = given.(:llama_cpp_python, more)
+      assert %{"repeat_penalty" => 1.5, "top_k" => 5, "max_tokens" => 512} = json
+      assert %{"type" => "json_object", "schema" => schema} = json["response_format"]
+      assert map_size(json["response_format"]) == 2
+      assert {:ok, []} = JSON.validate(JSON.encode!(schema), @text)
+
+      assert %{"function" => %{"name" => _}} =
+               dialect(@schema, :llama_cpp_python, mode: :tool).json["tool_choice"]
 
       assert {:error, %OptionsError{provider: :groq, option: :presence_penalty}} =
                generate(@schema, reply("?"), presence_penalty: 1, openai: [dialect: :groq])

@@ -6,6 +6,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   #   * `limit` - the field for the most tokens
   #   * `sampling` - the fields for options of `Espalier.Sampling`; others are refused
   #   * `profile` - what it takes of a schema, see `Espalier.Profile`
+  #   * `format` - how a schema is the `response_format`, see `response_format/3`
   #   * `text` - the fields that enforce a regular expression or a choice, see `text_fields/2`
   #   * `custom_tools?` - whether there are tools with a grammar
   #   * `tool_choice` - how the one tool is demanded: by its name, or with `required`
@@ -27,6 +28,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       seed: "seed"
     },
     profile: :open_ai_strict,
+    format: :json_schema,
     text: nil,
     custom_tools?: false,
     tool_choice: :named,
@@ -89,6 +91,16 @@ defmodule Espalier.Backends.OpenAI.Dialect do
         text: :gbnf,
         tool_choice: :required
     },
+    # https://llama-cpp-python.readthedocs.io/en/latest/server/, and the server of version 0.3.36 itself, which
+    # ignores unknown fields, among them `max_completion_tokens`, and "required".
+    llama_cpp_python: %{
+      @openai
+      | url: "http://localhost:8000/v1",
+        sampling: %{@served | repetition_penalty: "repeat_penalty"},
+        profile: :llama_cpp_python,
+        format: :json_object,
+        text: :gbnf
+    },
     # https://docs.mistral.ai/api/endpoint/chat; unknown fields are refused.
     mistral: %{
       @openai
@@ -126,6 +138,16 @@ defmodule Espalier.Backends.OpenAI.Dialect do
 
   @spec fetch!(atom) :: t
   def fetch!(name), do: Keyword.fetch!(@dialects, name)
+
+  @doc "The `response_format` that makes a server keep to a schema."
+  @spec response_format(t, name :: String.t(), schema :: term) :: map
+  def response_format(%{format: :json_schema}, name, schema) do
+    format = %{"name" => name, "strict" => true, "schema" => schema}
+    %{"type" => "json_schema", "json_schema" => format}
+  end
+
+  def response_format(%{format: :json_object}, _name, schema),
+    do: %{"type" => "json_object", "schema" => schema}
 
   @doc "The fields that make a server write a text of the form as it is, `nil` if it has none for that."
   @spec text_fields(t, Form.t()) :: map | nil
