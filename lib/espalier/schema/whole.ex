@@ -25,7 +25,7 @@ defmodule Espalier.Schema.Whole do
 
   # Without anything before it, it would repeat the anchor.
   defp kind([token | _]) when token in @quantifiers, do: :other
-  defp kind(tokens), do: kind(tokens, 0, :branches)
+  defp kind(tokens), do: kind(tokens, 0, :sequence)
 
   # Whatever the groups hold, it is between the anchors.
   defp kind([], 0, kind), do: kind
