@@ -112,7 +112,8 @@ defmodule Espalier.HTTPTest do
             [chunked, "x\r\n"],
             [chunked, "1\r\nab\r\n"],
             [chunked, String.duplicate("1", 20_000)],
-            [String.duplicate("x-long: 1\r\n", 10_000) |> then(&("HTTP/1.1 200 OK\r\n" <> &1))]
+            [String.duplicate("x-long: 1\r\n", 10_000) |> then(&("HTTP/1.1 200 OK\r\n" <> &1))],
+            [String.duplicate(Loopback.head(100, []), 4000)]
           ] do
         server = Loopback.start_link([steps ++ [:close]])
         assert {:error, %TransportError{kind: :protocol, detail: detail}} = answer(server)
@@ -133,6 +134,17 @@ defmodule Espalier.HTTPTest do
         assert error.url == "http://127.0.0.1:#{server.port}/path"
         assert length(Loopback.requests(server)) == 1
       end
+    end
+  end
+
+  test "a timeout may be longer than the runtime can wait" do
+    server = Loopback.start_link([[{:pause, 20} | Loopback.answer(200, [], "ok")]])
+    weeks = 0x100000000
+    deadline = System.monotonic_time(:millisecond) + weeks
+
+    for deadline <- [deadline, :infinity] do
+      options = [connect_timeout: weeks, receive_timeout: weeks, deadline: deadline]
+      assert answer(server, options) == {200, "ok"}
     end
   end
 
@@ -339,6 +351,22 @@ defmodule Espalier.HTTPTest do
     test "knows certificates for all names of a domain" do
       match = :public_key.pkix_verify_hostname_match_fun(:https)
       assert match.({:dns_id, ~c"api.example.com"}, {:dNSName, ~c"*.example.com"})
+    end
+
+    test "says that it was closed" do
+      {:ok, listener} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+      {:ok, port} = :inet.port(listener)
+
+      start_supervised!(
+        {Task,
+         fn ->
+           {:ok, socket} = :gen_tcp.accept(listener)
+           :gen_tcp.close(socket)
+         end}
+      )
+
+      assert {:error, %TransportError{} = error} = answer("https://127.0.0.1:#{port}")
+      refute Exception.message(error) =~ "unknown"
     end
 
     test "is not spoken with who does not speak it" do

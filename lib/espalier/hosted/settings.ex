@@ -125,8 +125,8 @@ defmodule Espalier.Hosted.Settings do
   def base_url?(url) do
     with true <- is_binary(url) and Head.header?({"x", url}),
          {:ok, uri} <- URI.new(url) do
-      uri.scheme in ["http", "https"] and uri.host not in [nil, ""] and uri.userinfo == nil and
-        uri.query == nil and uri.fragment == nil
+      uri.scheme in ["http", "https"] and uri.host not in [nil, ""] and uri.port in 1..0xFFFF and
+        uri.userinfo == nil and uri.query == nil and uri.fragment == nil
     else
       _invalid -> false
     end

@@ -129,9 +129,13 @@ defmodule Espalier.HTTP.Connection do
   defp timeout(options, name) do
     case {left(Keyword.fetch!(options, :deadline)), Keyword.fetch!(options, name)} do
       {0, _most} -> {:error, :deadline}
-      {left, most} -> {:ok, min(left, most)}
+      {left, most} -> {:ok, left |> min(most) |> waitable()}
     end
   end
+
+  # The runtime waits for weeks at most, or forever.
+  defp waitable(timeout) when timeout > 0x7FFFFFFF, do: :infinity
+  defp waitable(timeout), do: timeout
 
   # An atom is more than any number.
   defp left(:infinity), do: :infinity

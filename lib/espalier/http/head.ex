@@ -42,13 +42,16 @@ defmodule Espalier.HTTP.Head do
 
   @doc "The head of an answer and the bytes after it, `:more` where it is not whole yet."
   @spec read(binary) :: {:ok, t, rest :: binary} | :more | {:error, {:protocol, String.t()}}
-  def read(bytes) do
+  def read(bytes), do: read(bytes, byte_size(bytes))
+
+  # All that came counts, so that answers that announce another one come to an end.
+  defp read(bytes, size) do
     with {:ok, {:http_response, _version, status, _phrase}, rest} <- packet(:http_bin, bytes),
          {:ok, headers, rest} <- headers(rest, []) do
       # Others than 1xx answer the request.
-      if status in 100..199, do: read(rest), else: {:ok, {status, headers}, rest}
+      if status in 100..199, do: read(rest, size), else: {:ok, {status, headers}, rest}
     else
-      {:more, _length} when byte_size(bytes) < @most_bytes -> :more
+      {:more, _length} when size < @most_bytes -> :more
       {:more, _length} -> {:error, {:protocol, "headers of more than #{@most_bytes} bytes"}}
       _other -> {:error, {:protocol, "the answer is not HTTP"}}
     end

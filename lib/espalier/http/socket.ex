@@ -103,6 +103,7 @@ defmodule Espalier.HTTP.Socket do
     :ok
   end
 
+  defp text(:closed), do: "closed by the other side"
   defp text(reason), do: reason |> :inet.format_error() |> to_string()
   defp tls_text(reason), do: reason |> :ssl.format_error() |> to_string()
 end
