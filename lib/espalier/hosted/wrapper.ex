@@ -10,13 +10,14 @@ defmodule Espalier.Hosted.Wrapper do
   @head ~s({"#{@key}":)
   @head_text ~r/\A\s*\{\s*"#{@key}"\s*:\s*/
   @data ~w(const enum default examples)
+  @named ~w(properties patternProperties dependentSchemas dependencies $defs definitions)
 
   @typedoc """
   How far the text of a wrapper was read: before the value, in a value of JSON at a depth and in a string or not,
   in one that stands for a text, behind it, or in a text that is no wrapper.
   """
   @type t ::
-          {:head, :json | :text, binary}
+          {:head, :json | :text, text :: iodata, bare :: binary}
           | {:json, depth :: non_neg_integer, :outside | :string | :escape}
           | {:text, binary}
           | :behind
@@ -46,25 +47,36 @@ defmodule Espalier.Hosted.Wrapper do
        do: {reference, "#/properties/#{@key}" <> pointer}
 
   defp moved_member({keyword, data}) when keyword in @data, do: {keyword, data}
+
+  # The names there are no keywords.
+  defp moved_member({keyword, %Object{members: members}}) when keyword in @named do
+    {keyword, %Object{members: for({name, schema} <- members, do: {name, moved(schema)})}}
+  end
+
   defp moved_member({keyword, schema}), do: {keyword, moved(schema)}
 
   @doc "Before the text of a wrapper. Of a `:text` what the JSON string stands for is passed on."
   @spec new(:json | :text) :: t
-  def new(kind), do: {:head, kind, ""}
+  def new(kind), do: {:head, kind, "", ""}
 
   @doc "The text of the value in the next bytes of a wrapper; without one it is all of them."
   @spec read(t | nil, binary) :: {binary, t | nil}
   def read(nil, bytes), do: {bytes, nil}
 
-  def read({:head, kind, before}, bytes) do
-    text = before <> bytes
-    bare = String.replace(text, ~r/\s/, "")
+  def read({:head, kind, before, bare}, bytes) do
+    text = [before | bytes]
+    bare = bare <> String.replace(bytes, ~r/\s/, "")
 
     cond do
       # One more character shows that the head has no more white space.
-      bare != @head and String.starts_with?(bare, @head) -> read_value(kind, text)
-      String.starts_with?(@head, bare) -> {"", {:head, kind, text}}
-      true -> {text, :none}
+      bare != @head and String.starts_with?(bare, @head) ->
+        read_value(kind, IO.iodata_to_binary(text))
+
+      String.starts_with?(@head, bare) ->
+        {"", {:head, kind, text, bare}}
+
+      true ->
+        {IO.iodata_to_binary(text), :none}
     end
   end
 
@@ -110,6 +122,6 @@ defmodule Espalier.Hosted.Wrapper do
     end
   end
 
-  def finish({:head, _kind, text}), do: text
+  def finish({:head, _kind, text, _bare}), do: IO.iodata_to_binary(text)
   def finish(_value), do: ""
 end

@@ -50,6 +50,12 @@ defmodule Espalier.Hosted.WrapperTest do
     assert unwrap(:text, [~s({"value":1})]) == ~s({"value":1})
   end
 
+  test "white space without an end is read in one go" do
+    spaces = List.duplicate("\n", 100_000)
+    assert unwrap(:json, ["{" | spaces] ++ [~s("value":1})]) == "1"
+    assert unwrap(:json, ["{" | spaces]) == "{" <> String.duplicate("\n", 100_000)
+  end
+
   test "what is cut off comes out as far as it goes" do
     assert unwrap(:json, [~s({"value":[1,{"a")]) == ~s([1,{"a")
     assert unwrap(:text, [~s({"value":"ab)]) == ~s({"value":"ab)
@@ -61,6 +67,8 @@ defmodule Espalier.Hosted.WrapperTest do
           {~s({"$ref":"#/$defs/a","$defs":{"a":{"enum":[1]}}}), "1", "2"},
           {~s({"anyOf":[{"type":"null"},{"type":"array","items":{"$ref":"#"}}]}), "[[null]]",
            "[1]"},
+          {~s({"properties":{"default":{"$ref":"#/$defs/enum"}},"$defs":{"enum":{"type":"null"}}}),
+           ~s({"default":null}), ~s({"default":1})},
           {~s({"const":{"$ref":"#/a"}}), ~s({"$ref":"#/a"}), ~s({"$ref":"#/properties/value/a"})},
           {"false", nil, "1"}
         ] do
