@@ -18,8 +18,9 @@ defmodule Espalier.Hosted do
   alias Espalier.Request
   alias Espalier.TransportError
 
-  # Of an answer that comes in one piece, and of one that is an error.
+  # Of an answer that comes in one piece, of one in parts, and of one that is an error.
   @most_bytes 0x4000000
+  @most_streamed_bytes 0x10000000
   @most_error_bytes 0x10000
 
   # Shorter values of headers tell nothing.
@@ -159,7 +160,14 @@ defmodule Espalier.Hosted do
 
   defp step({:data, data}, %{decoder: nil} = answer), do: collect(data, answer)
 
+  # What never ends would fill the memory.
+  defp step({:data, data}, %{size: size} = answer)
+       when size + byte_size(data) > @most_streamed_bytes,
+       do: {[invalid(answer, "more than 256 MiB")], answer}
+
   defp step({:data, data}, answer) do
+    answer = %{answer | size: answer.size + byte_size(data)}
+
     case decode(answer.decoder, data) do
       {:ok, events, decoder} -> read_events(events, %{answer | decoder: decoder})
       {:error, :too_long} -> {[invalid(answer, "a part of more than 16 MiB")], answer}

@@ -98,6 +98,31 @@ defmodule Espalier.HostedTest do
     assert Loopback.requests(server) == []
   end
 
+  test "an address without such a port is an option that is wrong" do
+    for url <- ["http://127.0.0.1:0", "http://127.0.0.1:65536", "https://127.0.0.1:99999/v1"] do
+      assert {:error, %OptionsError{kind: :invalid, option: :base_url}} =
+               generate(base_url: url, api_key: "k")
+    end
+  end
+
+  test "a stream that never ends is given up" do
+    comment = ":" <> String.duplicate("x", 0x400000) <> "\n"
+    chunks = List.duplicate(comment, 65)
+
+    server =
+      Loopback.start_link([Loopback.chunked(chunks, [{"content-type", "text/event-stream"}])])
+
+    options = [api_key: "k", base_url: server.url]
+
+    error =
+      assert_raise Espalier.ProviderError, fn ->
+        %{} |> Espalier.stream("?", backend: {OpenAI, options}, model: "m") |> Stream.run()
+      end
+
+    assert error.kind == :invalid_response
+    assert error.detail =~ "256 MiB"
+  end
+
   test "no request, error or log shows a key" do
     options = [api_key: @key, headers: [{"x-key", @key}]]
 
