@@ -470,6 +470,7 @@ defmodule Espalier.Backends.GeminiTest do
         %{"candidates" => 1},
         %{"candidates" => [%{"content" => 1, "finishReason" => 1}]},
         %{"usageMetadata" => [], "promptFeedback" => 1},
+        %{"usageMetadata" => %{"candidatesTokenCount" => "5", "thoughtsTokenCount" => 3}},
         chunk([1, %{"text" => 1}])
       ]
 

@@ -108,9 +108,10 @@ defmodule Espalier.Backends.Gemini.Answer do
 
   defp put_usage(answer, _none), do: answer
 
-  defp sum(nil, thoughts), do: thoughts
-  defp sum(written, nil), do: written
-  defp sum(written, thoughts), do: written + thoughts
+  defp sum(written, thoughts) when is_integer(written) and is_integer(thoughts),
+    do: written + thoughts
+
+  defp sum(written, thoughts), do: if(is_integer(written), do: written, else: thoughts)
 
   @doc "What is wrong. Some errors of streams come in a list."
   @spec fault(term) :: Espalier.Hosted.Provider.fault() | nil
