@@ -168,6 +168,78 @@ defmodule Espalier.ProfileTest do
     assert_raise ArgumentError, ~r/no profile :gpt/, fn -> Profile.adapt(:gpt, true) end
   end
 
+  describe "schemas that would grow without an end" do
+    defp levels(count, schema) do
+      definitions =
+        for n <- 1..count,
+            into: %{"d#{count + 1}" => %{"type" => "string"}},
+            do: {"d#{n}", schema.(%{"$ref" => "#/$defs/d#{n + 1}"})}
+
+      root = %{"type" => "object", "properties" => %{"x" => %{"$ref" => "#/$defs/d1"}}}
+      root |> Map.put("$defs", definitions) |> JSON.encode!() |> json()
+    end
+
+    test "whether null is a value is looked up once in each place" do
+      schema = levels(60, &%{"anyOf" => [&1, &1]})
+      assert {:ok, adapted} = Profile.adapt(:open_ai_strict, schema)
+      assert Adapted.restore(adapted, ~s({"x":null})) == {:ok, "{}"}
+    end
+
+    test "what is said twice is merged once" do
+      schema = levels(60, &%{"properties" => %{"a" => %{"allOf" => [&1, &1]}}})
+
+      assert {:ok, _adapted} = Profile.adapt(:vllm, schema)
+
+      for profile <- Profile.names() do
+        case Profile.adapt(profile, levels(60, &%{"allOf" => [&1, &1]})) do
+          {:ok, _adapted} -> :ok
+          {:error, %SchemaError{kind: kind}} -> assert kind == :unsupported_by_provider
+        end
+      end
+    end
+
+    test "those of which each level is another are refused" do
+      both = ~s({"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}]})
+
+      schema =
+        json(
+          ~s({"$ref":"#/$defs/a","$defs":{"a":{"type":"object","properties":{"l":#{both},"r":#{both}}},) <>
+            ~s("b":{"type":"object","properties":{"l":{"$ref":"#/$defs/b"},"r":{"$ref":"#/$defs/a"}}}}})
+        )
+
+      assert {:error, %SchemaError{kind: :unsupported_by_provider, limit: "schemas"}} =
+               Profile.adapt(:vllm, schema)
+    end
+
+    test "values and patterns are tried in bulk" do
+      names = for n <- 1..250, do: "p#{n}"
+      enum = json(~s({"enum":#{JSON.encode!(names)},"pattern":"[05]$"}))
+      assert {:ok, adapted} = Profile.adapt(:anthropic, enum)
+      {"enum", kept} = List.keyfind(adapted.schema.members, "enum", 0)
+      assert kept == Enum.filter(names, &String.ends_with?(&1, ["0", "5"]))
+    end
+  end
+
+  test "branches with other constants are apart, however many there are" do
+    for {count, branch} <- [
+          {3, &%{"const" => &1}},
+          {300, &%{"const" => "v#{&1}"}},
+          {300,
+           &%{
+             "type" => "object",
+             "properties" => %{"k" => %{"const" => &1}},
+             "required" => ["k"]
+           }}
+        ] do
+      schema = %{"oneOf" => Enum.map(1..count, branch)} |> JSON.encode!() |> json()
+      assert {:ok, adapted} = Profile.adapt(:vllm, schema)
+      assert %{effect: :same} = Enum.find(adapted.decisions, &(&1.pointer == "/oneOf"))
+      again = %{"oneOf" => Enum.map([1 | Enum.to_list(1..count)], branch)}
+      assert {:ok, adapted} = Profile.adapt(:vllm, again |> JSON.encode!() |> json())
+      assert %{effect: :wider} = Enum.find(adapted.decisions, &(&1.pointer == "/oneOf"))
+    end
+  end
+
   test "other documents are read" do
     documents = %{"http://a.b/name" => %{"type" => "string", "maxLength" => 3}}
 

@@ -9,12 +9,14 @@ defmodule Espalier.Profile.Account do
   # So many schemas are written at most, however often one stands in place of references.
   @most_schemas 20_000
 
-  defstruct decisions: [], names: %{}, definitions: [], order: [], spent: 0
+  defstruct decisions: [], names: %{}, definitions: [], order: [], merged: MapSet.new(), spent: 0
 
   def new, do: %__MODULE__{}
 
-  @doc "Counts a schema."
-  def spend!(%{spent: @most_schemas}) do
+  @doc "Counts some schemas."
+  def spend!(account, count \\ 1)
+
+  def spend!(%{spent: spent}, count) when spent + count > @most_schemas do
     throw(
       {:refused,
        %SchemaError{
@@ -27,7 +29,7 @@ defmodule Espalier.Profile.Account do
     )
   end
 
-  def spend!(account), do: %{account | spent: account.spent + 1}
+  def spend!(account, count), do: %{account | spent: account.spent + count}
 
   @doc "Tells what became of some keywords."
   def tell(account, origins, decision, effect, detail) do
@@ -39,7 +41,11 @@ defmodule Espalier.Profile.Account do
   end
 
   @doc "The decisions in the order in which they were made, each once."
-  def decisions(account), do: account.decisions |> Enum.reverse() |> Enum.uniq()
+  def decisions(account), do: account.decisions |> Enum.reverse() |> Enum.uniq_by(&identity/1)
+
+  # The value of a keyword of the original is as large as what is below it, and always the same.
+  defp identity(%{decision: :added} = decision), do: decision
+  defp identity(decision), do: Map.delete(decision, :value)
 
   @doc "The name of a definition."
   def name(account, key) do

@@ -306,9 +306,13 @@ defmodule Espalier.Profile.Adapter do
   # Merging
 
   # The node without `$ref` and `allOf`: what they say is said by the node itself.
-  defp flatten(false, _context, account), do: {false, account}
+  defp flatten(node, context, account),
+    do: flatten_more(node, context, %{account | merged: MapSet.new()})
 
-  defp flatten(node, context, account) do
+  # `account.merged` are the references that are a part of it already: said twice is said once.
+  defp flatten_more(false, _context, account), do: {false, account}
+
+  defp flatten_more(node, context, account) do
     {parts, rest} = Enum.split_with(node.members, &(elem(&1, 0) in ["$ref", "allOf"]))
     Enum.reduce(parts, {%{node | members: rest}, account}, &part(&1, &2, context))
   end
@@ -319,30 +323,39 @@ defmodule Espalier.Profile.Adapter do
     {json, place} = resolve!(uri, base, origin, context)
     key = place.document <> place.pointer
 
-    if MapSet.member?(context.merging, key) do
-      describe(node, {"$ref", nil, origins}, account)
-    else
-      context = %{context | merging: MapSet.put(context.merging, key)}
-      {target, account} = flatten(Node.read(json, place), context, Account.spend!(account))
+    in_place = "what it leads to is in its place"
 
-      case Merge.merge(node, target) do
-        {:ok, both} ->
-          {both,
-           Account.tell(account, origins, :rewritten, :same, "what it leads to is in its place")}
+    cond do
+      MapSet.member?(context.merging, key) ->
+        describe(node, {"$ref", nil, origins}, account)
 
-        false ->
-          {false,
-           Account.tell(
-             account,
-             origins,
-             :rewritten,
-             :same,
-             "nothing satisfies it and what is beside it"
-           )}
+      MapSet.member?(account.merged, key) ->
+        {node, Account.tell(account, origins, :rewritten, :same, in_place)}
 
-        :error ->
-          describe(node, {"$ref", nil, origins}, account)
-      end
+      true ->
+        context = %{context | merging: MapSet.put(context.merging, key)}
+        read = Node.read(json, place)
+        merged = account.merged
+        {target, account} = flatten_more(read, context, Account.spend!(account, Node.count(read)))
+
+        case Merge.merge(node, target) do
+          {:ok, both} ->
+            account = %{account | merged: MapSet.put(account.merged, key)}
+            {both, Account.tell(account, origins, :rewritten, :same, in_place)}
+
+          false ->
+            {false,
+             Account.tell(
+               account,
+               origins,
+               :rewritten,
+               :same,
+               "nothing satisfies it and what is beside it"
+             )}
+
+          :error ->
+            describe(node, {"$ref", nil, origins}, %{account | merged: merged})
+        end
     end
   end
 
@@ -359,7 +372,8 @@ defmodule Espalier.Profile.Adapter do
   defp conjunct(_branch, false, account, _context), do: {false, account}
 
   defp conjunct(branch, node, account, context) do
-    {flat, account} = flatten(branch, context, Account.spend!(account))
+    merged = account.merged
+    {flat, account} = flatten_more(branch, context, Account.spend!(account))
 
     case Merge.merge(node, flat) do
       {:ok, both} ->
@@ -376,7 +390,7 @@ defmodule Espalier.Profile.Adapter do
          )}
 
       :error ->
-        describe_members(node, flat.members, account)
+        describe_members(node, flat.members, %{account | merged: merged})
     end
   end
 
@@ -510,12 +524,7 @@ defmodule Espalier.Profile.Adapter do
   defp exclusive("anyOf", _branches), do: {:same, "as anyOf"}
 
   defp exclusive("oneOf", branches) do
-    apart? =
-      for {left, index} <- Enum.with_index(branches),
-          right <- Enum.drop(branches, index + 1),
-          do: Merge.disjoint?(left, right)
-
-    if Enum.all?(apart?),
+    if Merge.apart?(branches),
       do: {:same, "as anyOf, since no value satisfies two of its schemas"},
       else: {:wider, "as anyOf: a value may satisfy two of its schemas"}
   end

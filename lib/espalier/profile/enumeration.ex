@@ -9,6 +9,7 @@ defmodule Espalier.Profile.Enumeration do
   alias Espalier.Profile.Keywords
   alias Espalier.Profile.Merge
   alias Espalier.Profile.Node
+  alias Espalier.Profile.Patterns
 
   @plain ~w(type minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf)
 
@@ -46,7 +47,7 @@ defmodule Espalier.Profile.Enumeration do
     values =
       if Enum.all?(beside, &match?({"type", _}, &1)),
         do: Enum.filter(values, &of_types?(&1, types)),
-        else: Enum.filter(values, &valid?(&1, beside, context))
+        else: valid(values, beside, context)
 
     origins =
       for {keyword, _, origins} <- node.members, keyword in @plain, origin <- origins, do: origin
@@ -64,10 +65,9 @@ defmodule Espalier.Profile.Enumeration do
       (is_struct(value, JSON.Number) and "integer" in types)
   end
 
-  defp valid?(value, beside, context) do
+  defp valid(values, beside, context) do
     schema = %Object{members: [{"allOf", Enum.map(beside, &%Object{members: [&1]})}]}
-    options = Keyword.take(context.options, [:format])
-    match?({:ok, []}, JSON.validate(JSON.encode!(schema), JSON.encode!(value), options))
+    Patterns.valid(values, schema, Keyword.take(context.options, [:format]))
   end
 
   defp allowed?(_value, %{rules: %{enum_values: :any}}), do: true

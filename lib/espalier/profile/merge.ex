@@ -210,6 +210,51 @@ defmodule Espalier.Profile.Merge do
   defp origins(node, keyword),
     do: for({_value, origins} <- Node.get(node, keyword), origin <- origins, do: origin)
 
+  # More pairs are not looked at.
+  @most_branches 200
+
+  @doc "Whether it is certain that no value satisfies two of the schemas."
+  @spec apart?([Node.t() | false]) :: boolean
+  def apart?(nodes) do
+    nodes = Enum.reject(nodes, &(&1 == false))
+    distinct?(Enum.map(nodes, &enum/1)) or told_apart?(nodes) or pairs_apart?(nodes)
+  end
+
+  # By the values of a property that all of them require.
+  defp told_apart?([first | _] = nodes) do
+    Enum.all?(nodes, &(types(&1) == ["object"] and not has?(&1, ["patternProperties"]))) and
+      Enum.any?(required(first), fn name ->
+        nodes |> Enum.map(&values(&1, name)) |> distinct?()
+      end)
+  end
+
+  defp told_apart?([]), do: true
+
+  defp values(node, name) do
+    {properties, additional} = object(node)
+
+    with true <- name in required(node),
+         %Node{} = property <- find(properties, name, additional) do
+      enum(property)
+    else
+      _any -> nil
+    end
+  end
+
+  # Numbers may be written in several ways, and lists and objects may have them.
+  defp distinct?(lists) do
+    values = if Enum.all?(lists), do: Enum.concat(lists)
+
+    values != nil and Enum.all?(values, &(is_binary(&1) or is_integer(&1))) and
+      MapSet.size(MapSet.new(values)) == length(values)
+  end
+
+  defp pairs_apart?(nodes) when length(nodes) > @most_branches, do: false
+  defp pairs_apart?([]), do: true
+
+  defp pairs_apart?([node | nodes]),
+    do: Enum.all?(nodes, &disjoint?(node, &1)) and pairs_apart?(nodes)
+
   @doc "Whether it is certain that no value satisfies both."
   @spec disjoint?(Node.t() | false, Node.t() | false) :: boolean
   def disjoint?(false, _node), do: true

@@ -107,6 +107,18 @@ defmodule Espalier.Profile.Node do
   defp below({:silent, _detail, origins}), do: origins
   defp below(_value), do: []
 
+  @doc "How many schemas there are in one, with itself."
+  @spec count(t | false) :: pos_integer
+  def count(false), do: 1
+
+  def count(%Node{members: members}),
+    do: Enum.reduce(members, 1, fn {_, value, _}, count -> count + count_below(value) end)
+
+  defp count_below({:schema, node}), do: count(node)
+  defp count_below({:schemas, nodes}), do: nodes |> Enum.map(&count/1) |> Enum.sum()
+  defp count_below({:map, nodes}), do: nodes |> Enum.map(&count(elem(&1, 1))) |> Enum.sum()
+  defp count_below(_value), do: 0
+
   @doc "Reads a schema."
   @spec read(term, place) :: t | false
   def read(false, _place), do: false

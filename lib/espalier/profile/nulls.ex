@@ -8,34 +8,50 @@ defmodule Espalier.Profile.Nulls do
 
   @doc "Whether the original takes null, as far as that can be told without `not` and `if`."
   @spec null?(Node.t() | false, map) :: boolean
-  def null?(node, context), do: null?(node, context, [])
+  def null?(node, context), do: node |> look(context, %{}) |> elem(0)
 
-  defp null?(false, _context, _seen), do: false
+  # `seen` are the places of references that were looked up, which a schema can lead to in very many ways.
+  defp look(false, _context, seen), do: {false, seen}
 
-  defp null?(%Node{members: members}, context, seen),
-    do: Enum.all?(members, &member?(&1, context, seen))
+  defp look(%Node{members: members}, context, seen),
+    do: all(members, seen, &member(&1, context, &2))
 
-  defp member?({"type", {:json, types}, _}, _context, _seen), do: "null" in types
-  defp member?({"enum", {:json, values}, _}, _context, _seen), do: nil in values
+  defp all(list, seen, look) do
+    Enum.reduce_while(list, {true, seen}, fn element, {true, seen} ->
+      {null?, seen} = look.(element, seen)
+      {if(null?, do: :cont, else: :halt), {null?, seen}}
+    end)
+  end
 
-  defp member?({"allOf", {:schemas, nodes}, _}, context, seen),
-    do: Enum.all?(nodes, &null?(&1, context, seen))
+  defp any(list, seen, look) do
+    Enum.reduce_while(list, {false, seen}, fn element, {false, seen} ->
+      {null?, seen} = look.(element, seen)
+      {if(null?, do: :halt, else: :cont), {null?, seen}}
+    end)
+  end
 
-  defp member?({keyword, {:schemas, nodes}, _}, context, seen) when keyword in ["anyOf", "oneOf"],
-    do: Enum.any?(nodes, &null?(&1, context, seen))
+  defp member({"type", {:json, types}, _}, _context, seen), do: {"null" in types, seen}
+  defp member({"enum", {:json, values}, _}, _context, seen), do: {nil in values, seen}
 
-  defp member?({"$ref", {:ref, uri, base}, _}, context, seen) do
-    case References.resolve(context.index, uri, base) do
-      {json, place} ->
-        key = place.document <> place.pointer
-        key not in seen and null?(Node.read(json, place), context, [key | seen])
+  defp member({"allOf", {:schemas, nodes}, _}, context, seen),
+    do: all(nodes, seen, &look(&1, context, &2))
 
-      nil ->
-        false
+  defp member({keyword, {:schemas, nodes}, _}, context, seen) when keyword in ["anyOf", "oneOf"],
+    do: any(nodes, seen, &look(&1, context, &2))
+
+  defp member({"$ref", {:ref, uri, base}, _}, context, seen) do
+    with {json, place} <- References.resolve(context.index, uri, base),
+         key = place.document <> place.pointer,
+         :error <- Map.fetch(seen, key) do
+      {null?, seen} = json |> Node.read(place) |> look(context, Map.put(seen, key, false))
+      {null?, Map.put(seen, key, null?)}
+    else
+      nil -> {false, seen}
+      {:ok, null?} -> {null?, seen}
     end
   end
 
-  defp member?(_member, _context, _seen), do: true
+  defp member(_member, _context, seen), do: {true, seen}
 
   @doc "A written schema that takes null, too."
   @spec add(Object.t()) :: Object.t()

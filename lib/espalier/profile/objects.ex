@@ -109,9 +109,12 @@ defmodule Espalier.Profile.Objects do
 
   # The properties by name, with those that are only required, and with what patterns say of them.
   defp properties(object, account) do
+    object = match(object)
+    named = MapSet.new(object.properties, &elem(&1, 0))
+
     missing =
       for name <- object.required,
-          not List.keymember?(object.properties, name, 0),
+          not MapSet.member?(named, name),
           do: {name, unnamed(name, object)}
 
     properties =
@@ -137,8 +140,19 @@ defmodule Espalier.Profile.Objects do
     end
   end
 
+  # The names that each pattern matches.
+  defp match(object) do
+    names = Enum.map(object.properties, &elem(&1, 0)) ++ object.required
+
+    matches =
+      for {pattern, node} <- object.patterns,
+          do: {pattern |> Patterns.matching(names) |> MapSet.new(), node}
+
+    Map.put(object, :matches, matches)
+  end
+
   defp matching(name, object),
-    do: for({pattern, node} <- object.patterns, Patterns.matches?(pattern, name), do: node)
+    do: for({names, node} <- object.matches, MapSet.member?(names, name), do: node)
 
   # What can't be said as one is said one after the other, as in `allOf`.
   defp both(left, right) do
@@ -150,22 +164,23 @@ defmodule Espalier.Profile.Objects do
   end
 
   defp written(properties, object, node, context, account) do
-    Enum.reduce_while(properties, {:ok, [], node, account}, fn {name, property},
-                                                               {:ok, written, node, account} ->
-      required? = name in object.required
+    required = MapSet.new(object.required)
+
+    properties
+    |> Enum.reduce_while({[], account}, fn {name, property}, {written, account} ->
+      required? = MapSet.member?(required, name)
       below = if required?, do: context, else: optional(context)
 
       case Adapter.write(at(property, node, name), below, account) do
-        {false, account} when required? ->
-          {:halt, {false, account}}
-
-        {false, account} ->
-          {:cont, {:ok, written, node, account}}
-
-        {schema, account} ->
-          {:cont, {:ok, written ++ [{name, property, schema, required?}], node, account}}
+        {false, account} when required? -> {:halt, {false, account}}
+        {false, account} -> {:cont, {written, account}}
+        {schema, account} -> {:cont, {[{name, property, schema, required?} | written], account}}
       end
     end)
+    |> case do
+      {false, account} -> {false, account}
+      {written, account} -> {:ok, Enum.reverse(written), node, account}
+    end
   end
 
   defp at(%Node{at: "", members: []} = property, node, name),

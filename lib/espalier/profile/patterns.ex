@@ -40,10 +40,35 @@ defmodule Espalier.Profile.Patterns do
   defp after_class(<<_, rest::binary>>), do: after_class(rest)
   defp after_class(""), do: ""
 
-  @doc "Whether a pattern of JSON Schema matches a text."
-  @spec matches?(String.t(), String.t()) :: boolean
-  def matches?(source, text) do
-    schema = JSON.encode!(%{"pattern" => source})
-    match?({:ok, []}, JSON.validate(schema, JSON.encode!(text)))
+  @doc "The texts that a pattern of JSON Schema matches."
+  @spec matching(String.t(), [String.t()]) :: [String.t()]
+  def matching(source, texts), do: valid(texts, %{"pattern" => source}, [])
+
+  # As many as there are violations at most.
+  @at_once 100
+
+  @doc "The values that satisfy a schema, with options of `Espalier.JSON.validate/3`."
+  @spec valid([term], term, keyword) :: [term]
+  def valid(values, schema, options) do
+    # Whatever is wrong with a value is one violation.
+    schema = JSON.encode!(%{"items" => %{"not" => %{"not" => schema}}})
+
+    values
+    |> Enum.chunk_every(@at_once)
+    |> Enum.flat_map(&valid_chunk(&1, schema, options))
+  end
+
+  defp valid_chunk(values, schema, options) do
+    case JSON.validate(schema, JSON.encode!(values), options) do
+      {:ok, violations} ->
+        wrong = MapSet.new(violations, & &1.instance_pointer)
+
+        for {value, index} <- Enum.with_index(values),
+            not MapSet.member?(wrong, "/#{index}"),
+            do: value
+
+      {:error, _error} ->
+        []
+    end
   end
 end
