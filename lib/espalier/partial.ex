@@ -4,13 +4,14 @@ defmodule Espalier.Partial do
   #
   # Every part of it is the start of a value of the schema: tokens that are constrained can't write anything else,
   # and other texts are read by a matcher along the way. Where that refuses a text, the last part was
-  # the last.
+  # the last. Members that are null where the schema does not take it are absent, as they are in the end.
 
   alias Espalier.Backend
   alias Espalier.JSON
   alias Espalier.Matcher
   alias Espalier.MatcherError
   alias Espalier.Partial.Cast
+  alias Espalier.Partial.Nulls
   alias Espalier.Partial.Prefix
   alias Espalier.Request
   alias Espalier.Schema
@@ -22,7 +23,8 @@ defmodule Espalier.Partial do
 
   # `matcher` is nil where the text is right by the way it is written.
   @enforce_keys [:form, :matcher, :started?]
-  defstruct @enforce_keys ++ [prefix: %Prefix{}, decoded: 0, last: :none, ended?: false]
+  defstruct @enforce_keys ++
+              [prefix: %Prefix{}, nulls: %Nulls{}, decoded: 0, last: :none, ended?: false]
 
   @type t :: %__MODULE__{} | :off
 
@@ -73,10 +75,45 @@ defmodule Espalier.Partial do
   defp accept({text, %{matcher: nil} = partial}), do: {text, partial}
   defp accept({"", partial}), do: {"", partial}
 
-  defp accept({text, partial}) do
+  defp accept({text, partial}), do: accept(text, partial, "")
+
+  defp accept(text, partial, done) do
+    case Nulls.next(partial.nulls, text) do
+      {:text, text, nulls} ->
+        {text, partial} = accept_text(text, %{partial | nulls: nulls})
+        {done <> text, partial}
+
+      {:null, text, member, rest, nulls} ->
+        {text, partial} = accept_text(text, %{partial | nulls: nulls})
+        {member, partial} = accept_null(member, partial)
+        accept(rest, partial, <<done::binary, text::binary, member::binary>>)
+    end
+  end
+
+  defp accept_text(_text, %{ended?: true} = partial), do: {"", partial}
+  defp accept_text("", partial), do: {"", partial}
+
+  defp accept_text(text, partial) do
     case Matcher.accept_text(partial.matcher, text) do
       :ok -> {text, partial}
       {:error, error} -> {accepted(text, error), %{partial | ended?: true}}
+    end
+  end
+
+  defp accept_null(_member, %{ended?: true} = partial), do: {"", partial}
+
+  defp accept_null(member, partial) do
+    null_at = byte_size(member) - byte_size("null")
+
+    case Matcher.accept_text(partial.matcher, member) do
+      :ok ->
+        {member, partial}
+
+      {:error, %MatcherError{offset: offset}} when is_integer(offset) and offset >= null_at ->
+        {"", %{partial | nulls: Nulls.left_out(partial.nulls, member)}}
+
+      {:error, error} ->
+        {accepted(member, error), %{partial | ended?: true}}
     end
   end
 

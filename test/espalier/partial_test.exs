@@ -156,6 +156,31 @@ defmodule Espalier.PartialTest do
     refute_received {:partial, %{name: "Ada"}}
   end
 
+  test "null for what is absent is no end" do
+    schema = [
+      name: {:string, required: false},
+      age: {:integer, required: false},
+      more: {[a: {:string, required: false}, n: {:boolean, nullable: true}], required: false},
+      tags: {:array, :string}
+    ]
+
+    for {text, value} <- [
+          {~s({"name":null,"age":null,"tags":["x","y"]}), %{tags: ["x", "y"]}},
+          {~s({ "name" : null , "tags" : ["null", ",null"] , "age" : null }),
+           %{tags: ["null", ",null"]}},
+          {~s({"name":"a\\",\\"b\\":null","age":null,"more":{"a":null,"n":null},"tags":[]}),
+           %{name: ~s(a","b":null), more: %{a: nil, n: nil}, tags: []}},
+          {~s({"more":{"n":null,"a":null},"name":null,"tags":["z"]}),
+           %{more: %{a: nil, n: nil}, tags: ["z"]}},
+          {~s({"more":{"a":"nu","n":true},"age":1,"tags":[]}),
+           %{more: %{a: "nu", n: true}, age: 1, tags: []}}
+        ],
+        pieces <- [[text], characters(text)] do
+      assert List.last(partials(schema, pieces)) ==
+               Map.merge(%{name: nil, age: nil, more: nil}, value)
+    end
+  end
+
   test "a local model's value grows, and JSON Schemas have parts, too" do
     schema =
       ~s({"type":"object","properties":{"a":{"type":"string","maxLength":9}},"required":["a"]})
