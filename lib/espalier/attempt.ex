@@ -93,16 +93,22 @@ defmodule Espalier.Attempt do
     if Backend.exact?(request.backend), do: {:ok, text, []}, else: reply(text, request)
   end
 
-  defp reply(text, %{written: written} = request) do
-    options = Keyword.take(request.text_options, [:format, :documents])
+  defp reply(text, %{written: ""} = request), do: reply(text, request, request.strict)
 
-    read =
-      &Reply.read(request.schema, &1, [strict: request.strict, lossy: request.lossy] ++ options)
+  # A model may begin anew rather than go on: what can be read as it is tells.
+  defp reply(text, request) do
+    anew = String.replace_prefix(text, request.written, "")
 
-    # A model may begin anew rather than go on.
-    with {:error, error} when written != "" <- read.(text),
-         {:error, _error} <- text |> String.replace_prefix(written, "") |> read.(),
+    with {:error, _error} <- reply(text, request, true),
+         {:error, _error} <- reply(anew, request, true),
+         {:error, error} <- reply(text, request, request.strict),
+         {:error, _error} <- reply(anew, request, request.strict),
          do: {:error, error}
+  end
+
+  defp reply(text, request, strict?) do
+    options = Keyword.take(request.text_options, [:format, :documents])
+    Reply.read(request.schema, text, [strict: strict?, lossy: request.lossy] ++ options)
   end
 
   # What was cut off is not closed in silence: there may be more to it.

@@ -10,6 +10,7 @@ defmodule Espalier.Fallback do
   alias Espalier.SchemaError
   alias Espalier.ThrottleError
   alias Espalier.TransportError
+  alias Espalier.Truncation
 
   @doc """
   Whether another backend may not have the error.
@@ -35,6 +36,7 @@ defmodule Espalier.Fallback do
   @spec request(Request.t()) :: {:ok, Request.t()} | :none
   def request(%Request{fallbacks: []}), do: :none
 
+  # What this one began is not for another one to go on with.
   def request(%Request{fallbacks: [backend | others]} = request),
-    do: {:ok, struct!(%{request | fallbacks: others}, backend)}
+    do: {:ok, struct!(%{Truncation.anew(request) | fallbacks: others}, backend)}
 end

@@ -8,6 +8,7 @@ defmodule Espalier.Repair do
   alias Espalier.JSONError
   alias Espalier.Prompt
   alias Espalier.Request
+  alias Espalier.Truncation
   alias Espalier.ValidationError
 
   @most_told 20
@@ -18,8 +19,10 @@ defmodule Espalier.Repair do
 
   @doc "The request for the value once more: after the prompt come the text and what is wrong with it."
   @spec request(Request.t(), String.t(), Exception.t()) :: Request.t()
-  def request(%Request{} = request, text, error),
-    do: %{request | prompt: Prompt.reply(request.prompt, text, message(error)), written: ""}
+  def request(%Request{} = request, text, error) do
+    request = Truncation.anew(request)
+    %{request | prompt: Prompt.reply(request.prompt, text, message(error))}
+  end
 
   @doc "What the model is told."
   @spec message(Exception.t()) :: String.t()

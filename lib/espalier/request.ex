@@ -216,6 +216,7 @@ defmodule Espalier.Request do
                 :model,
                 :max_total_tokens,
                 :cache,
+                :asked,
                 cache_random: false,
                 backend_options: [],
                 sampling_options: [],
@@ -257,6 +258,7 @@ defmodule Espalier.Request do
           cache_random: boolean,
           text_options: keyword,
           written: String.t(),
+          asked: Prompt.t() | nil,
           streamed: boolean
         }
 

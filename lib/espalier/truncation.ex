@@ -21,7 +21,13 @@ defmodule Espalier.Truncation do
       :none
     else
       prompt = Prompt.reply(request.prompt, text, @message)
-      {:ok, %{request | on_truncation: :error, prompt: prompt, written: text}}
+      asked = request.prompt
+      {:ok, %{request | on_truncation: :error, prompt: prompt, asked: asked, written: text}}
     end
   end
+
+  @doc "The request before its text was gone on with, for all of the text."
+  @spec anew(Request.t()) :: Request.t()
+  def anew(%Request{asked: nil} = request), do: request
+  def anew(request), do: %{request | prompt: request.asked, asked: nil, written: ""}
 end

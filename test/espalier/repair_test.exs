@@ -203,6 +203,46 @@ defmodule Espalier.RepairTest do
       end
     end
 
+    test "and begun anew is not read as the rest" do
+      schema = %{"type" => "array", "items" => %{"type" => "string"}}
+      whole = ~s(["a","b","c"])
+      options = [on_truncation: :continue]
+
+      for {rest, fixes} <- [{whole, []}, {~s("," c"]), []}, {~s(",'c']), [:single_quotes]}] do
+        replies = cut_replies([{~s(["a","b), :max_tokens}, {rest, :stop}])
+        assert {:ok, result} = Espalier.generate_result(schema, "?", options ++ replies)
+        assert length(result.value) == 3 and Enum.take(result.value, 2) == ["a", "b"]
+        assert result.fixes == fixes
+      end
+    end
+
+    test "and is then wrong is told as one text" do
+      replies = cut_replies([{@cut, :max_tokens}, {~s(ge": -1}), :stop}, {@right, :stop}])
+      messages = [%{role: :user, content: "Ada is 36."}]
+
+      assert {:ok, _value} =
+               Espalier.generate(@schema, messages, [on_truncation: :continue] ++ replies)
+
+      text = @cut <> ~s(ge": -1})
+
+      assert [_first, _second, %{prompt: {:messages, [_user, {"assistant", ^text}, {"user", _}]}}] =
+               requests()
+    end
+
+    test "is written anew by another backend" do
+      down = %Espalier.ProviderError{kind: :unauthorized, provider: :test}
+      cut = [{:tokens, [], ~s({"name":"Ad), false}, StubBackend.done(:max_tokens)]
+      Testing.stub([cut, down])
+      backends = [Testing, {Espalier.Backends.Local, model: MyApp.Model}]
+      options = [backend: backends, on_truncation: :continue]
+      schema = [name: {:string, max_length: 4}]
+
+      assert {:ok, %{attempts: [_cut, _down, last], value: %{name: name}}} =
+               Espalier.generate_result(schema, "Ada", options)
+
+      assert last.text == Espalier.JSON.encode!(%{name: name})
+    end
+
     test "is gone on with once" do
       options = [on_truncation: :continue] ++ cut_replies(List.duplicate({@cut, :max_tokens}, 3))
       assert {:error, %GenerationError{text: text}} = Espalier.generate(@schema, "?", options)
