@@ -22,7 +22,7 @@ defmodule Espalier.Cache do
 
   Whatever shapes the text: the schema, the prompt, the backends with their options and models, the middleware,
   `:max_tokens`, `:template`, and the options of sampling and of the text. An `:api_key` in a backend's options
-  makes no difference, and is not kept.
+  makes no difference, and is not kept; `:headers` make one, and only a hash of them is kept.
 
   Only texts of values are remembered, so neither errors nor what was refused. A text is read again each time:
   if the schema has come to refuse it, the model is asked.
@@ -62,8 +62,20 @@ defmodule Espalier.Cache do
   # Options of backends that say who asks, and not what.
   @secrets [:api_key]
 
-  @typedoc "What was written: the text, how it ended, and the seed of its random choices."
-  @type written :: %{text: String.t(), finish_reason: atom, seed: non_neg_integer}
+  # What is shown nowhere and may shape the text.
+  @shaping [:headers]
+
+  @typedoc """
+  What was written: the text, of which the first `n_begun` bytes were gone on with, the backend that wrote it, what it
+  told at the end, and the seed of its random choices.
+  """
+  @type written :: %{
+          text: String.t(),
+          n_begun: non_neg_integer,
+          backend: module,
+          info: %{required(:finish_reason) => atom, optional(:text) => String.t()},
+          seed: non_neg_integer
+        }
 
   @doc """
   Starts an empty cache.
@@ -114,13 +126,26 @@ defmodule Espalier.Cache do
       Map.take(request, [:prompt, :middleware, :max_tokens, :template, :text_options])
     ]
 
-    :crypto.hash(:sha256, :erlang.term_to_binary(meaning, [:deterministic]))
+    :crypto.hash(:sha256, meaning |> plain() |> :erlang.term_to_binary([:deterministic]))
   end
+
+  # A function of the same code and values is another term in each process.
+  defp plain(function) when is_function(function),
+    do: {:function, function |> :erlang.fun_info() |> Keyword.delete(:pid) |> plain()}
+
+  defp plain([first | rest]), do: [plain(first) | plain(rest)]
+  defp plain(map) when is_map(map), do: :maps.map(fn _key, value -> plain(value) end, map)
+
+  defp plain(tuple) when is_tuple(tuple),
+    do: tuple |> Tuple.to_list() |> plain() |> List.to_tuple()
+
+  defp plain(other), do: other
 
   defp seed_given?(request), do: Keyword.has_key?(request.sampling_options, :seed)
 
   defp backend(%{backend: backend} = target) do
-    options = Keyword.drop(target.backend_options, @secrets ++ Backend.secrets(backend))
+    secrets = @secrets ++ (Backend.secrets(backend) -- @shaping)
+    options = Keyword.drop(target.backend_options, secrets)
     {backend, target.model, options}
   end
 
@@ -128,18 +153,28 @@ defmodule Espalier.Cache do
   @spec fetch(GenServer.server(), binary) :: {:ok, written} | :none | {:error, OptionsError.t()}
   def fetch(cache, key) do
     GenServer.call(cache, {:fetch, key})
+  rescue
+    _no_name in [ArgumentError, FunctionClauseError] -> not_running(cache)
   catch
-    :exit, _not_running ->
-      expected = "a running Espalier.Cache"
-      {:error, %OptionsError{kind: :invalid, option: :cache, expected: expected, got: cache}}
+    :exit, _not_running -> not_running(cache)
+  end
+
+  defp not_running(cache) do
+    expected = "a running Espalier.Cache"
+    {:error, %OptionsError{kind: :invalid, option: :cache, expected: expected, got: cache}}
   end
 
   @doc false
   @spec put(GenServer.server(), binary, written) :: :ok
   def put(cache, key, written) do
     # A part of a larger binary would keep all of it.
-    GenServer.cast(cache, {:put, key, %{written | text: :binary.copy(written.text)}})
+    info = Map.new(written.info, &copied/1)
+    text = :binary.copy(written.text)
+    GenServer.cast(cache, {:put, key, %{written | text: text, info: info}})
   end
+
+  defp copied({:text, text}), do: {:text, :binary.copy(text)}
+  defp copied(other), do: other
 
   # `entries` has what was written by its key, with a number that grows; `ages` has the keys by those numbers.
   @impl true
@@ -162,7 +197,7 @@ defmodule Espalier.Cache do
 
   @impl true
   def handle_cast({:put, key, written}, state) do
-    if byte_size(written.text) > state.options.max_bytes,
+    if size(written) > state.options.max_bytes,
       do: {:noreply, state},
       else: {:noreply, state |> delete(key) |> insert(key, written) |> shrink()}
   end
@@ -178,7 +213,7 @@ defmodule Espalier.Cache do
       state
       | entries: Map.put(state.entries, key, entry),
         ages: :gb_trees.insert(age, key, state.ages),
-        bytes: state.bytes + byte_size(written.text)
+        bytes: state.bytes + size(written)
     }
   end
 
@@ -188,10 +223,12 @@ defmodule Espalier.Cache do
         state
 
       {entry, entries} ->
-        bytes = state.bytes - byte_size(entry.written.text)
+        bytes = state.bytes - size(entry.written)
         %{state | entries: entries, ages: :gb_trees.delete(entry.age, state.ages), bytes: bytes}
     end
   end
+
+  defp size(%{text: text, info: info}), do: byte_size(text) + byte_size(info[:text] || "")
 
   # All are kept for the same time, so the oldest is the first that expires.
   defp shrink(%{entries: entries} = state) when entries == %{}, do: state

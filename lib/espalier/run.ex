@@ -68,11 +68,13 @@ defmodule Espalier.Run do
 
   defp recall(%{key: nil}), do: :none
 
-  # A remembered text is read as any other, before anything of it is shown.
+  # A remembered text is read as any other of its backend, before anything of it is shown.
   defp recall(%{request: request, key: key}) do
     with {:ok, written} <- Cache.fetch(request.cache, key) do
-      last = {:done, %{finish_reason: written.finish_reason, usage: @unused}}
-      ask = fn _request -> [{:tokens, [], written.text, false}, last] end
+      <<begun::binary-size(written.n_begun), rest::binary>> = written.text
+      request = %{request | backend: written.backend, written: begun}
+      last = {:done, Map.put(written.info, :usage, @unused)}
+      ask = fn _request -> [{:tokens, [], rest, false}, last] end
       events = request |> Attempt.events(ask) |> Enum.to_list()
       if elem(List.last(events), 0) == :value, do: {:ok, written, events}, else: :refused
     end
@@ -107,7 +109,7 @@ defmodule Espalier.Run do
   defp conclude({:value, value, text, info}, run) do
     run = tried(run, text, nil, info)
     result = result(run, value, text, info)
-    remember(run, result)
+    remember(run, result, info)
     finish(run, {:done, result})
   end
 
@@ -164,11 +166,18 @@ defmodule Espalier.Run do
     end
   end
 
-  defp remember(%{key: nil}, _result), do: :ok
+  defp remember(%{key: nil}, _result, _info), do: :ok
 
-  defp remember(run, result) do
-    written = Map.take(result, [:text, :finish_reason, :seed])
-    Cache.put(run.request.cache, run.key, written)
+  defp remember(%{request: request} = run, result, info) do
+    written = %{
+      text: result.text,
+      n_begun: byte_size(request.written),
+      info: Map.take(info, [:finish_reason, :text]),
+      backend: request.backend,
+      seed: result.seed
+    }
+
+    Cache.put(request.cache, run.key, written)
   end
 
   defp again(run, request, error) do

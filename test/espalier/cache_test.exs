@@ -143,6 +143,80 @@ defmodule Espalier.CacheTest do
     assert [{:text, ~s({"name":"number 2"})}] = stream |> Stream.drop(1) |> Enum.take(1)
   end
 
+  @usage %{prompt_tokens: 1, completion_tokens: 1}
+
+  defp told(text, info),
+    do: [
+      {:tokens, [], text, false},
+      {:done, Map.merge(%{finish_reason: :stop, usage: @usage}, info)}
+    ]
+
+  # What it is at first and from the cache.
+  defp twice(cache, replies, schema, options) do
+    stub(replies)
+    first = result(cache, schema, "Who?", options)
+    again = result(cache, schema, "Who?", options)
+    assert {first.cached?, again.cached?} == {false, true}
+    assert {again.value, again.text, again.fixes} == {first.value, first.text, first.fixes}
+    again
+  end
+
+  test "a text is read as it was at first", %{cache: cache} do
+    # Where the provider's mode has another schema the backend tells what the value is.
+    schema = [name: :string, age: {:integer, required: false}]
+    reply = told(~s({"name":"Ada","age":null}), %{text: ~s({"name":"Ada"})})
+
+    for {strict, seed} <- [{true, 1}, {false, 2}],
+        do: twice(cache, [reply], schema, strict: strict, seed: seed)
+
+    # The first backend of a list is exact, and another one wrote it.
+    backends = [{Espalier.Backends.Local, model: :no_such_model}, Espalier.Testing]
+    fenced = "Sure:\n```json\n{'name': 'Adaaaa'}\n```"
+    options = [backend: backends, lossy: true, partial: true]
+    twice(cache, [fenced], [name: {:string, max_length: 3}], options)
+  end
+
+  test "a text that was gone on with, or begun anew, is what it was", %{cache: cache} do
+    options = [on_truncation: :continue]
+    list = %{"type" => "array", "items" => %{"type" => "string"}}
+    cut = told(~s(["a","b), %{finish_reason: :max_tokens})
+
+    for {rest, seed} <- [{~s(",'c']), 1}, {~s(["a","b","c"]), 2}, {~s(```\n["a",'d']\n```), 3}] do
+      twice(cache, [cut, told(rest, %{})], list, [seed: seed] ++ options)
+    end
+
+    stub([cut, told(~s(","c"]), %{})])
+    stream = Espalier.stream(list, "What?", [backend: Espalier.Testing, cache: cache] ++ options)
+    {:done, result} = Enum.at(stream, -1)
+
+    assert Enum.map_join(stream, fn event ->
+             if elem(event, 0) == :text, do: elem(event, 1), else: ""
+           end) == result.text
+  end
+
+  test "functions and headers are those of any process", %{cache: cache} do
+    tagged = fn tag -> fn request, next -> next.(Map.put(request, :model, tag)) end end
+
+    ask = fn tag, headers ->
+      task = fn ->
+        backend =
+          {Espalier.Backends.OpenAI, headers: headers, base_url: "http://127.0.0.1", api_key: "k"}
+
+        answer = fn _request, _next -> {:ok, events(~s({"name":"Ada"}))} end
+        result(cache, backend: backend, model: "m", middleware: [tagged.(tag), answer]).cached?
+      end
+
+      task |> Task.async() |> Task.await()
+    end
+
+    assert ask.("a", []) == false
+    assert ask.("a", []) == true
+    assert ask.("b", []) == false
+    assert ask.("a", [{"x-mode", "1"}]) == false
+    assert ask.("a", [{"x-mode", "1"}]) == true
+    assert ask.("a", [{"x-mode", "2"}]) == false
+  end
+
   test "a text is kept for its time" do
     {:ok, cache} = Cache.start_link(ttl: 20)
     assert result(cache).value == %{name: "number 1"}
@@ -164,13 +238,19 @@ defmodule Espalier.CacheTest do
           {"key #{Enum.random(1..12)}", String.duplicate("a", Enum.random(0..60))}
         end
 
-      for {key, text} <- puts,
-          do: Cache.put(cache, key, %{text: text, finish_reason: :stop, seed: 1})
+      for {key, text} <- puts do
+        # A part of the bytes may be those of the text as the schema has it.
+        {text, own} = String.split_at(text, Enum.random(0..60))
+        info = if own == "", do: %{}, else: %{text: own}
+        Cache.put(cache, key, %{text: text, info: info})
+      end
 
       expected = kept(puts, limits)
 
       fetched =
-        for n <- 1..12, {:ok, written} <- [Cache.fetch(cache, "key #{n}")], do: written.text
+        for n <- 1..12,
+            {:ok, written} <- [Cache.fetch(cache, "key #{n}")],
+            do: written.text <> (written.info[:text] || "")
 
       assert Enum.sort(fetched) == expected |> Enum.map(&elem(&1, 1)) |> Enum.sort()
 
@@ -201,6 +281,11 @@ defmodule Espalier.CacheTest do
   test "a cache that is not there is an error" do
     assert {:error, %OptionsError{kind: :invalid, option: :cache, got: :no_such_cache}} =
              Espalier.generate(@schema, "Who?", backend: Espalier.Testing, cache: :no_such_cache)
+
+    for cache <- ["cache", 5, %{}, {:global, :no_such_cache}, self()] do
+      assert {:error, %OptionsError{kind: :invalid, option: :cache, got: ^cache}} =
+               Espalier.generate(@schema, "Who?", backend: Espalier.Testing, cache: cache)
+    end
 
     assert asked() == []
     assert {:error, %OptionsError{option: :ttl}} = Cache.start_link(ttl: -1)
