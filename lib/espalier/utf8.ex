@@ -16,16 +16,18 @@ defmodule Espalier.UTF8 do
   """
   @spec split(binary) :: {String.t(), binary}
   def split(bytes) do
-    case :unicode.characters_to_binary(bytes) do
-      text when is_binary(text) ->
-        {text, ""}
+    if String.valid?(bytes), do: {bytes, ""}, else: split(bytes, "")
+  end
 
-      {:incomplete, text, rest} ->
-        {text, rest}
+  defp split("", text), do: {text, ""}
 
-      {:error, text, <<_byte, rest::binary>>} ->
-        {more, rest} = split(rest)
-        {text <> "\uFFFD" <> more, rest}
-    end
+  defp split(<<character::utf8, rest::binary>>, text),
+    do: split(rest, <<text::binary, character::utf8>>)
+
+  defp split(<<_byte, rest::binary>> = bytes, text) do
+    if byte_size(bytes) < 4 and
+         match?({:incomplete, "", _}, :unicode.characters_to_binary(bytes)),
+       do: {text, bytes},
+       else: split(rest, <<text::binary, 0xFFFD::utf8>>)
   end
 end

@@ -17,7 +17,11 @@ defmodule Espalier.UTF8Test do
     end
   end
 
-  test "bytes that are no text are replaced one by one" do
+  test "bytes that are no text, however many, are replaced one by one" do
+    n = 1_000_000
+    {text, ""} = UTF8.split(:binary.copy(<<0xFF>>, n))
+    assert text == String.duplicate("\uFFFD", n)
+    assert UTF8.split(<<0xE2, "a", 0xF0, 0x9F, 0x98>>) == {"\uFFFDa", <<0xF0, 0x9F, 0x98>>}
     assert UTF8.split(<<0xFF, 0xFE, "a", 0xC3>>) == {"\uFFFD\uFFFDa", <<0xC3>>}
   end
 end
