@@ -162,7 +162,10 @@ defmodule Espalier.Testing do
   end
 
   defp texts({:text, text}), do: [text]
-  defp texts({:messages, messages}), do: Enum.map(messages, &elem(&1, 1))
+
+  defp texts({:messages, messages}) do
+    for {_role, content} <- messages, text <- List.wrap(content), is_binary(text), do: text
+  end
 
   defp same?(text, %Regex{} = expected), do: Regex.match?(expected, text)
   defp same?(text, expected), do: text == expected
@@ -193,5 +196,13 @@ defmodule Espalier.Testing do
   defp reply(map, _request) when is_map(map) and not is_struct(map),
     do: {:ok, map |> JSON.encode!() |> events()}
 
-  defp reply(events, _request), do: {:ok, events}
+  defp reply(events, _request) do
+    if Enumerable.impl_for(events) do
+      {:ok, events}
+    else
+      raise ArgumentError,
+            "expected a reply of Espalier.Testing to be a text, a map, an exception, events or a function, " <>
+              "got: #{inspect(events)}"
+    end
+  end
 end

@@ -120,6 +120,22 @@ defmodule Espalier.TestingTest do
     end
   end
 
+  test "the text beside an image is found" do
+    stub([%{name: "Ada"}])
+    image = Espalier.Image.new!("BM", "image/bmp")
+    messages = [%{role: :user, content: ["Who is it?", image]}]
+    Espalier.generate(@schema, messages, backend: Espalier.Testing)
+    assert_asked(prompt: ~r/is it/)
+  end
+
+  test "what is no reply is said so" do
+    for reply <- [5, nil, {:ok, "Ada"}, ~D[2026-01-02]] do
+      stub([reply])
+      error = assert_raise ArgumentError, &generate/0
+      assert error.message =~ "a text, a map, an exception, events or a function, got: "
+    end
+  end
+
   test "a request can be looked at as a backend does" do
     stub([%{name: "Ada"}])
     generate()
