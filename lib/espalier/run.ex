@@ -257,8 +257,14 @@ defmodule Espalier.Run do
 
   defp close(run) do
     if run.cursor, do: Cursor.close(run.cursor)
-    tell_end(run.ending, run)
+    tell_end(run.ending || raised(run.raised), run)
   end
+
+  # A raise of what is around a backend, or of one, is no halt of the reader.
+  defp raised({:error, reason, stacktrace}),
+    do: {:error, Exception.normalize(:error, reason, stacktrace)}
+
+  defp raised(_none_or_thrown), do: nil
 
   defp tell_end({:done, result}, run) do
     measurements = Map.merge(result.usage, counts(run))

@@ -54,6 +54,15 @@ defmodule Espalier.TelemetryTest do
     refute inspect({started, stopped, metadata}) =~ @secret
   end
 
+  test "what raises is no reader that stopped" do
+    raising = fn _request, _next -> raise ArgumentError, @secret end
+    options = [middleware: [raising]] ++ stub([])
+    assert_raise ArgumentError, fn -> Espalier.generate([name: :string], "?", options) end
+    assert_received {[:espalier, :generate, :exception], %{duration: _}, metadata}
+    assert %{kind: :error, reason: ArgumentError, error_kind: nil, stacktrace: []} = metadata
+    refute_received {[:espalier, :generate, :stop], _measurements, _metadata}
+  end
+
   test "a generation that fails ends with an exception, without its text" do
     error = %GenerationError{kind: :timeout, text: @secret, message: @secret}
 
