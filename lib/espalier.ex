@@ -106,8 +106,6 @@ defmodule Espalier do
     * `Espalier.ValidationError`, `Espalier.JSONError` - a text that is no value of the schema; a local model
       can't write one, other backends may
     * `Espalier.CastError` - a value that a function given as `:validate` refused, or that Elixir can't hold
-    * `Espalier.ProviderError`, `Espalier.RefusalError`, `Espalier.TransportError` - what came of a request to a
-      hosted model
     * `Espalier.CircuitOpenError`, `Espalier.ThrottleError` - a backend that middleware did not ask
 
   ## Options
