@@ -21,7 +21,7 @@ defmodule Espalier do
 
   ## The parts
 
-    * `Espalier` - you're here: generate a value, stream it, or see who keeps which rule
+    * `Espalier` - you're here: generate a value or many, stream them, or see who keeps which rule
     * `Espalier.Schema` - which values, and what they become in Elixir
     * `Espalier.Ecto` - Ecto schemas as schemas
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
@@ -59,7 +59,8 @@ defmodule Espalier do
       Espalier.generate({:choice, [:question, :complaint]}, "Where is my parcel?", model: MyApp.Model)
       #=> {:ok, :question}
 
-  Any number of processes may ask at once: a model advances all of them together.
+  Any number of processes may ask at once: a model advances all of them together. `generate_batch/3` and
+  `stream_batch/3` do that for many prompts.
 
   ## Prompts
 
@@ -110,7 +111,7 @@ defmodule Espalier do
 
   ## Options
 
-  These are the options of `generate/3`, `generate_result/3` and `stream/3`. Defaults for all of them
+  These are the options of `generate/3`, `generate_result/3` and `stream/3`, and of batches, too. Defaults for all of them
   can be set in the application environment, and nowhere else:
 
       config :espalier, model: MyApp.Model, timeout: 10_000
@@ -119,6 +120,7 @@ defmodule Espalier do
   """
 
   alias Espalier.Backend
+  alias Espalier.Batch
   alias Espalier.Error
   alias Espalier.Explanation
   alias Espalier.Request
@@ -224,6 +226,79 @@ defmodule Espalier do
       {:error, error} -> raise error
     end
   end
+
+  @doc """
+  Generates a value of the schema for each of many prompts: a list of results in the order of the items.
+
+      iex> texts = ["Hello, Ada Novak here from Ghent.", "", "Please add Omar Reed of Lisbon."]
+      iex> results = Espalier.generate_batch(texts, [name: {:string, max_length: 40}], model: MyApp.Model)
+      iex> for result <- results, do: elem(result, 0)
+      [:ok, :error, :ok]
+
+  An item that fails is an error in its place, and costs no other: each has a process of its own. If that one raises
+  or is killed, the error is an `Espalier.GenerationError` of kind `:crashed`.
+
+  Where items differ in more than their prompts, give a function in place of the schema. It makes of an item a
+  tuple of what `generate/3` takes, `{schema, prompt}` or `{schema, prompt, options}`; its options go before those
+  of the batch. It is called in the item's process.
+
+      iex> emails = [%{id: 1, text: "Where is my parcel?"}, %{id: 2, text: "Bad!"}]
+      iex> ask = fn email -> {{:choice, [:question, :complaint]}, email.text, seed: email.id} end
+      iex> [{:ok, _first}, {:ok, second}] = Espalier.generate_batch(emails, ask, model: MyApp.Model)
+      iex> second in [:question, :complaint]
+      true
+
+  Wrong options, and a schema that is none, raise at once.
+
+  ## Options
+
+  Those of `generate/3`, and
+
+  #{Espalier.Options.docs(Keyword.delete(Batch.options(), :ordered))}
+  """
+  @spec generate_batch(Enumerable.t(), Schema.t() | (term -> tuple), keyword) :: [
+          {:ok, term} | {:error, Exception.t()}
+        ]
+  def generate_batch(items, schema, options \\ []),
+    do: items |> generate_batch_results(schema, options) |> Enum.map(&value/1)
+
+  @doc "Like `generate_batch/3`, but with an `Espalier.Result` for each value."
+  @spec generate_batch_results(Enumerable.t(), Schema.t() | (term -> tuple), keyword) :: [
+          {:ok, Result.t()} | {:error, Exception.t()}
+        ]
+  def generate_batch_results(items, schema, options \\ []),
+    do: Batch.list(items, schema, options)
+
+  @doc """
+  Like `generate_batch/3`, but a lazy stream of results, for as many items as there may be.
+
+      iex> texts = Stream.map(Stream.iterate(1, & &1 + 1), &"Call me back in \#{&1} days.")
+      iex> stream = Espalier.stream_batch(texts, {:choice, [:urgent, :later]}, model: MyApp.Model)
+      iex> for {:ok, value} <- Enum.take(stream, 3), do: value in [:urgent, :later]
+      [true, true, true]
+
+  Items are taken as results are read, at most `:max_concurrency` ahead. When the reader stops or dies, whatever runs is
+  cancelled. If the items themselves raise, so does the stream, after the results of those before.
+
+  ## Options
+
+  Those of `generate/3`, and
+
+  #{Espalier.Options.docs(Batch.options())}
+  """
+  @spec stream_batch(Enumerable.t(), Schema.t() | (term -> tuple), keyword) ::
+          Enumerable.t({:ok, term} | {:error, Exception.t()})
+  def stream_batch(items, schema, options \\ []),
+    do: items |> stream_batch_results(schema, options) |> Stream.map(&value/1)
+
+  @doc "Like `stream_batch/3`, but with an `Espalier.Result` for each value."
+  @spec stream_batch_results(Enumerable.t(), Schema.t() | (term -> tuple), keyword) ::
+          Enumerable.t({:ok, Result.t()} | {:error, Exception.t()})
+  def stream_batch_results(items, schema, options \\ []),
+    do: Batch.stream(items, schema, options)
+
+  defp value({:ok, result}), do: {:ok, result.value}
+  defp value({:error, error}), do: {:error, error}
 
   @doc """
   Tells who keeps each rule of a schema, if this backend generates: a list of `Espalier.Explanation`.

@@ -7,6 +7,7 @@ defmodule Espalier.Application do
     children = [
       {Registry, keys: :unique, name: Espalier.Model.Registry},
       Espalier.HTTP.Pool,
+      {Task.Supervisor, name: Espalier.Batch.Supervisor},
       Espalier.Middleware.CircuitBreaker.Circuits,
       Espalier.Middleware.Throttle.Gates
     ]

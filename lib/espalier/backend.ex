@@ -75,7 +75,15 @@ defmodule Espalier.Backend do
   """
   @callback profile(options :: keyword) :: Profile.t() | nil
 
-  @optional_callbacks exact?: 0, profile: 1, secrets: 0
+  @doc """
+  How many requests to a model are best made at once, given the options of the backend: what a batch does by
+  default. `nil`, where that can't be told, stands for 8.
+  """
+  @callback max_concurrency(model :: term, options :: keyword) :: pos_integer | nil
+
+  @optional_callbacks exact?: 0, max_concurrency: 2, profile: 1, secrets: 0
+
+  @max_concurrency 8
 
   @doc false
   # `backend` is what the option `:backend` takes; of a list any one may write the text.
@@ -89,6 +97,14 @@ defmodule Espalier.Backend do
   @doc false
   @spec secrets(module) :: [atom]
   def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
+
+  @doc false
+  @spec max_concurrency(Request.target()) :: pos_integer
+  def max_concurrency(%{backend: backend} = target) do
+    known? = exports?(backend, :max_concurrency, 2)
+    told = if known?, do: backend.max_concurrency(target.model, target.backend_options)
+    told || @max_concurrency
+  end
 
   @doc false
   # Of a list any one may write the text, so no mode is sure.

@@ -225,6 +225,8 @@ defmodule Espalier.GenerationError do
   | `:invalid_chat_template` | the template can't be rendered: `detail` |
   | `:invalid_request` | a sampling parameter or limit that can't be: `detail` |
   | `:computation_failed` | a step of the model failed: `detail`; the model goes on with other requests |
+  | `:crashed` | the process of an item of a batch raised or was ended: `detail` |
+  | `:invalid_item` | the function of a batch made no request of an item: `detail` |
 
       iex> {:error, error} = Espalier.generate([name: :string], "Ada is here.", model: MyApp.Model, max_tokens: 3)
       iex> error.kind
@@ -241,6 +243,16 @@ defmodule Espalier.GenerationError do
         }
 
   defexception [:kind, :message, :text, :length, :max_length, :detail]
+
+  @most_detail 500
+
+  @doc false
+  # Of a process that ended before it gave a result.
+  @spec crashed(Exception.kind(), term) :: t
+  def crashed(kind, reason) do
+    detail = kind |> Exception.format_banner(reason) |> String.slice(0, @most_detail)
+    %__MODULE__{kind: :crashed, message: "no result of the item: " <> detail, detail: detail}
+  end
 end
 
 defmodule Espalier.JSONError do

@@ -30,8 +30,17 @@ defmodule Espalier.Model do
 
   alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Vocabulary}
 
-  @typedoc "A running model. `vocabulary` is what constraints for it are compiled for."
-  @type t :: %__MODULE__{pid: pid, ref: reference, vocabulary: Vocabulary.t(), info: info}
+  @typedoc """
+  A running model. `vocabulary` is what constraints for it are compiled for, `max_batch_size` as given to
+  `start_link/1`.
+  """
+  @type t :: %__MODULE__{
+          pid: pid,
+          ref: reference,
+          vocabulary: Vocabulary.t(),
+          info: info,
+          max_batch_size: pos_integer
+        }
 
   @typedoc """
   What a model is: `parameters` is the number of its weights, `size` the number of ids that it knows,
@@ -51,8 +60,8 @@ defmodule Espalier.Model do
   @type server :: t | GenServer.server()
 
   @derive {Inspect, except: [:ref]}
-  @enforce_keys [:pid, :ref, :vocabulary, :info]
-  defstruct [:pid, :ref, :vocabulary, :info]
+  @enforce_keys [:pid, :ref, :vocabulary, :info, :max_batch_size]
+  defstruct @enforce_keys
 
   @registry Espalier.Model.Registry
 
@@ -174,7 +183,7 @@ defmodule Espalier.Model do
     }
 
     with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap() do
-      model = new(ref)
+      model = new(ref, options[:max_batch_size])
       {:ok, _registry} = Registry.register(@registry, self(), model)
       {:ok, model}
     else
@@ -182,12 +191,13 @@ defmodule Espalier.Model do
     end
   end
 
-  defp new(ref) do
+  defp new(ref, max_batch_size) do
     %__MODULE__{
       pid: self(),
       ref: ref,
       vocabulary: ref |> Native.model_vocabulary() |> Vocabulary.new(),
-      info: Native.model_info(ref)
+      info: Native.model_info(ref),
+      max_batch_size: max_batch_size
     }
   end
 

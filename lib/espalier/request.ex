@@ -291,8 +291,7 @@ defmodule Espalier.Request do
          {:ok, middleware} <- Middleware.new(options[:middleware]) do
       {text_options, options} = Keyword.split(options, Keyword.keys(@text_options))
       {sampling, options} = Keyword.split(options, Keyword.keys(Sampling.options()))
-      {backends, options} = Keyword.pop!(options, :backend)
-      [target | fallbacks] = backends |> List.wrap() |> Enum.map(&target(&1, options[:model]))
+      [target | fallbacks] = targets(options)
 
       made = [
         schema: form,
@@ -307,6 +306,12 @@ defmodule Espalier.Request do
       {:ok, struct!(__MODULE__, options |> Keyword.merge(made) |> Enum.concat(target))}
     end
   end
+
+  @doc false
+  # The backends that checked options name, the first one to ask first.
+  @spec targets(keyword) :: [target]
+  def targets(options),
+    do: options[:backend] |> List.wrap() |> Enum.map(&target(&1, options[:model]))
 
   defp target({backend, options}, model) do
     {model, options} = Keyword.pop(options, :model, model)

@@ -35,6 +35,19 @@ defmodule Espalier.Telemetry do
   often a request was repeated that had failed. Where there are several backends, `backend` and `model` are those
   of the first.
 
+  ## `[:espalier, :batch, _]`
+
+  A batch of many generations, each of which has its own span. It lasts from the first result asked for to the last
+  one, or to where the caller stopped reading.
+
+  | event | measurements | metadata |
+  | --- | --- | --- |
+  | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`: `nil` if a function makes the requests, `max_concurrency`, `ordered`, `total`: `nil` if it can't be told |
+  | `:stop` | `duration`, `monotonic_time`, `done`, `failed` | as at the start, `finish_reason`: `:stop`, or `:halted` when the caller stopped reading |
+  | `:exception` | `duration`, `monotonic_time`, `done`, `failed` | as at the start, and as above, for what the items or the function for the progress raised |
+
+  `done` is how many items have a result, `failed` how many of these are errors.
+
   ## `[:espalier, :retry]`
 
   A request is about to be repeated, after a failure that passes.

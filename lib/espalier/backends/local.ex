@@ -28,6 +28,16 @@ defmodule Espalier.Backends.Local do
   @impl true
   def exact?, do: true
 
+  # As many as the model advances together.
+  @impl true
+  def max_concurrency(model, _options) do
+    with {:ok, model} <- model(model) do
+      model.max_batch_size
+    else
+      {:error, _not_running} -> nil
+    end
+  end
+
   @impl true
   def stream(%Request{} = request) do
     deadline = Deadline.new(request.timeout)
