@@ -24,6 +24,7 @@ defmodule Espalier do
     * `Espalier` - you're here: generate a value or many, stream them, or see who keeps which rule
     * `Espalier.Schema` - which values, and what they become in Elixir
     * `Espalier.Ecto` - Ecto schemas as schemas
+    * `Espalier.Generator` - a schema with a model and options, for many prompts
     * `Espalier.Signature` - a task with typed inputs and outputs, which writes its prompt
     * `Espalier.Template` - prompts with places to fill in
     * `Espalier.Image` - an image in a message

@@ -31,9 +31,11 @@ defmodule Espalier.Backend do
   keeps to the request's `timeout`.
   """
 
+  alias Espalier.OptionsError
   alias Espalier.Profile
   alias Espalier.Request
   alias Espalier.Result
+  alias Espalier.Schema.Form
 
   @typedoc """
   What happens during a generation, in this order: any number of `:tokens`, then one of the others.
@@ -81,7 +83,11 @@ defmodule Espalier.Backend do
   """
   @callback max_concurrency(model :: term, options :: keyword) :: pos_integer | nil
 
-  @optional_callbacks exact?: 0, max_concurrency: 2, profile: 1, secrets: 0
+  # The schema of a request with what all requests share that have its model and options for texts.
+  @doc false
+  @callback compile(Request.t()) :: {:ok, Form.t()} | {:error, Exception.t()}
+
+  @optional_callbacks compile: 1, exact?: 0, max_concurrency: 2, profile: 1, secrets: 0
 
   @max_concurrency 8
 
@@ -97,6 +103,17 @@ defmodule Espalier.Backend do
   @doc false
   @spec secrets(module) :: [atom]
   def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
+
+  @doc false
+  @spec compile(Request.t()) :: {:ok, Form.t()} | {:error, Exception.t()}
+  def compile(%{backend: backend} = request) do
+    if exports?(backend, :compile, 1) do
+      backend.compile(request)
+    else
+      expected = "false, as #{inspect(backend)} compiles nothing"
+      {:error, %OptionsError{kind: :invalid, option: :compile, expected: expected, got: true}}
+    end
+  end
 
   @doc false
   @spec max_concurrency(Request.target()) :: pos_integer

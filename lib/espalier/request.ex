@@ -313,13 +313,20 @@ defmodule Espalier.Request do
   def targets(options),
     do: options[:backend] |> List.wrap() |> Enum.map(&target(&1, options[:model]))
 
-  defp target({backend, options}, model) do
+  defp target(backend, model) do
+    {backend, options} = hide(backend)
     {model, options} = Keyword.pop(options, :model, model)
-    options = Secret.hide(options, Backend.secrets(backend))
     %{backend: backend, backend_options: options, model: model}
   end
 
-  defp target(backend, model), do: target({backend, []}, model)
+  @doc false
+  # What the option `:backend` takes, with functions in the place of secrets.
+  @spec hide(module | {module, keyword}) :: {module, keyword}
+  @spec hide([module | {module, keyword}]) :: [{module, keyword}]
+  def hide(backends) when is_list(backends), do: Enum.map(backends, &hide/1)
+
+  def hide({backend, options}), do: {backend, Secret.hide(options, Backend.secrets(backend))}
+  def hide(backend), do: {backend, []}
 
   @doc false
   # Whom a request asks: what is counted for each backend and model is counted for those that are equal in this.

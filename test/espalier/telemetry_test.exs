@@ -142,6 +142,36 @@ defmodule Espalier.TelemetryTest do
                      %{cached?: true}}
   end
 
+  test "a batch is a span around those of its items" do
+    Espalier.Testing.stub(fn _request -> @secret end)
+    options = [backend: Espalier.Testing, model: :a_model, max_concurrency: 2]
+    items = [@secret, "", @secret]
+    Espalier.generate_batch(items, {:regex, ".*"}, options)
+    assert_received {[:espalier, :batch, :start], %{system_time: _}, metadata}
+
+    assert %{backend: Espalier.Testing, model: :a_model, schema: :regex, total: 3} = metadata
+    assert %{max_concurrency: 2, ordered: false, telemetry_span_context: context} = metadata
+
+    assert_received {[:espalier, :batch, :stop],
+                     %{done: 3, failed: 1, duration: _} = measurements,
+                     %{finish_reason: :stop, telemetry_span_context: ^context} = metadata}
+
+    refute inspect({measurements, metadata}) =~ @secret
+
+    stream = Espalier.stream_batch(items, fn text -> {{:regex, ".*"}, text} end, options)
+    refute_received {[:espalier | _], _measurements, _metadata}
+    Enum.take(stream, 1)
+    assert_received {[:espalier, :batch, :start], _measurements, %{schema: nil, ordered: true}}
+    assert_received {[:espalier, :batch, :stop], _measurements, %{finish_reason: :halted}}
+
+    items = Stream.map([1], fn 1 -> raise ArgumentError, @secret end)
+    catch_error(Espalier.generate_batch(items, {:regex, ".*"}, options))
+
+    assert_received {[:espalier, :batch, :exception], %{done: 0, failed: 0}, metadata}
+    assert %{kind: :error, reason: ArgumentError, error_kind: nil, total: nil} = metadata
+    refute inspect(metadata) =~ @secret
+  end
+
   test "a stream that the reader leaves is halted" do
     stream = Espalier.stream([name: :string], "?", stub([]))
     refute_received {[:espalier | _], _measurements, _metadata}

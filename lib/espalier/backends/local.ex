@@ -28,6 +28,14 @@ defmodule Espalier.Backends.Local do
   @impl true
   def exact?, do: true
 
+  @impl true
+  def compile(%Request{schema: form} = request) do
+    with {:ok, model} <- model(request.model) do
+      options = constraint_options(request, model)
+      compiling(request, fn -> Form.compile(form, options) end)
+    end
+  end
+
   # As many as the model advances together.
   @impl true
   def max_concurrency(model, _options) do
@@ -43,7 +51,7 @@ defmodule Espalier.Backends.Local do
     deadline = Deadline.new(request.timeout)
 
     with {:ok, model} <- model(request.model),
-         {:ok, constraint} <- compile(request, model),
+         {:ok, constraint} <- constraint(request, model),
          {:ok, prompt} <- encode(request, model) do
       native = native_request(request, constraint, prompt)
       start = fn -> Generation.start(model, native, request.timeout, deadline) end
@@ -57,13 +65,19 @@ defmodule Espalier.Backends.Local do
 
   defp model(model), do: Model.fetch(model)
 
-  defp compile(request, model) do
-    options = [vocabulary: model.vocabulary] ++ request.text_options
+  defp constraint(request, model) do
+    options = constraint_options(request, model)
 
-    Telemetry.span(:compile, %{schema: Form.name(request.schema)}, fn ->
-      Form.to_constraint(request.schema, options)
-    end)
+    with :none <- Form.compiled(request.schema, options) do
+      compiling(request, fn -> Form.to_constraint(request.schema, options) end)
+    end
   end
+
+  defp constraint_options(request, model),
+    do: [vocabulary: model.vocabulary] ++ request.text_options
+
+  defp compiling(request, function),
+    do: Telemetry.span(:compile, %{schema: Form.name(request.schema)}, function)
 
   defp encode(%{prompt: {:text, text}} = request, model) do
     if request.template and model.info.has_chat_template do

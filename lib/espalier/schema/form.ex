@@ -17,15 +17,17 @@ defmodule Espalier.Schema.Form do
   alias Espalier.SchemaError
 
   @enforce_keys [:kind, :content]
-  defstruct [:kind, :content]
+  defstruct [:kind, :content, :compiled]
 
   @typedoc """
   `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
-  the texts and terms of a `:choice`, and a constraint.
+  the texts and terms of a `:choice`, and a constraint. `compiled` is the constraint for some options, if it was
+  kept.
   """
   @type t :: %__MODULE__{
           kind: :typed | :json_schema | :regex | :choice | :constraint,
-          content: term
+          content: term,
+          compiled: {keyword, Constraint.t()} | nil
         }
 
   @doc "The form of a caller's schema."
@@ -140,6 +142,22 @@ defmodule Espalier.Schema.Form do
   def to_constraint(%__MODULE__{kind: :typed} = form, options) do
     with {:ok, schema} <- to_json_schema(form), do: Constraint.json_schema(schema, options)
   end
+
+  @doc "A form that keeps its constraint for these options."
+  @spec compile(t, keyword) :: {:ok, t} | {:error, Exception.t()}
+  def compile(form, options) do
+    with {:ok, constraint} <- to_constraint(form, options),
+         do: {:ok, %{form | compiled: {options, constraint}}}
+  end
+
+  @doc "The constraint that a form kept for these options."
+  @spec compiled(t, keyword) :: {:ok, Constraint.t()} | :none
+  def compiled(%__MODULE__{compiled: {options, constraint}}, options), do: {:ok, constraint}
+  def compiled(%__MODULE__{}, _options), do: :none
+
+  @doc "A form as it was before it was compiled."
+  @spec plain(t) :: t
+  def plain(form), do: %{form | compiled: nil}
 
   @doc "The JSON Schema of a form; a choice or regex describes the text as a JSON string."
   @spec to_json_schema(t) :: {:ok, Object.t() | term} | {:error, Exception.t()}
