@@ -5,7 +5,8 @@ defmodule Espalier.Batch do
   #
   # `Task.Supervisor.async_stream_nolink/4` does most of this and is not enough: in order, it goes on taking items while
   # a slow one holds up the results, without an end where the items have none; and its tasks outlive a reader that is
-  # killed. Here no more items are taken than the reader is behind, and a `Guard` ends what a dead reader left.
+  # killed. Here the items are never further ahead of the reader than `:max_concurrency`, and a `Guard` ends what a
+  # dead reader left.
 
   alias Espalier.Backend
   alias Espalier.Batch.Guard
@@ -130,7 +131,7 @@ defmodule Espalier.Batch do
   defp total(%struct{} = items) when struct in [Range, MapSet], do: Enum.count(items)
   defp total(_items), do: nil
 
-  # What was raised is so when all results were yielded, and nothing is left that could be let go of twice.
+  # Raised only when all results were yielded, and in a step of its own: nothing is left that could be let go of twice.
   defp next(%{raised: {kind, reason, stacktrace}, running: running, finished: finished})
        when running == %{} and finished == %{},
        do: :erlang.raise(kind, reason, stacktrace)
@@ -172,13 +173,9 @@ defmodule Espalier.Batch do
         Item.run(ask, item)
       end)
 
-    running = %{
-      task: task,
-      place: run.taken,
-      deadline: Deadline.new(run.settings.item_timeout)
-    }
-
-    %{run | running: Map.put(run.running, task.ref, running), taken: run.taken + 1}
+    deadline = Deadline.new(run.settings.item_timeout)
+    running = Map.put(run.running, task.ref, %{task: task, place: run.taken, deadline: deadline})
+    %{run | running: running, taken: run.taken + 1}
   end
 
   # Where the next result to yield is, if it is there.

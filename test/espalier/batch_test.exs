@@ -145,7 +145,6 @@ defmodule Espalier.BatchTest do
 
   describe "items" do
     test "are prompts of one schema" do
-      upcase()
       messages = [%{role: :user, content: "c"}]
       Testing.stub(fn %{prompt: prompt} -> if prompt == {:text, "a"}, do: "A", else: "M" end)
 
