@@ -6,6 +6,7 @@ defmodule Espalier.Application do
   def start(_type, _arguments) do
     children = [
       {Registry, keys: :unique, name: Espalier.Model.Registry},
+      {Espalier.ConstraintCache, Application.get_env(:espalier, :constraint_cache, [])},
       Espalier.HTTP.Pool,
       {Task.Supervisor, name: Espalier.Batch.Supervisor},
       Espalier.Middleware.CircuitBreaker.Circuits,

@@ -35,7 +35,6 @@ defmodule Espalier.Backend do
   alias Espalier.Profile
   alias Espalier.Request
   alias Espalier.Result
-  alias Espalier.Schema.Form
 
   @typedoc """
   What happens during a generation, in this order: any number of `:tokens`, then one of the others.
@@ -83,9 +82,9 @@ defmodule Espalier.Backend do
   """
   @callback max_concurrency(model :: term, options :: keyword) :: pos_integer | nil
 
-  # The schema of a request with what all requests share that have its model and options for texts.
+  # Does ahead of time what all requests share that have this schema, model and options for texts.
   @doc false
-  @callback compile(Request.t()) :: {:ok, Form.t()} | {:error, Exception.t()}
+  @callback compile(Request.t()) :: :ok | {:error, Exception.t()}
 
   @optional_callbacks compile: 1, exact?: 0, max_concurrency: 2, profile: 1, secrets: 0
 
@@ -105,7 +104,7 @@ defmodule Espalier.Backend do
   def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
 
   @doc false
-  @spec compile(Request.t()) :: {:ok, Form.t()} | {:error, Exception.t()}
+  @spec compile(Request.t()) :: :ok | {:error, Exception.t()}
   def compile(%{backend: backend} = request) do
     if exports?(backend, :compile, 1) do
       backend.compile(request)

@@ -119,7 +119,7 @@ defmodule Espalier.Cache do
 
     # A schema module is known by its name, and by what it says at the moment.
     meaning = [
-      Form.plain(request.schema),
+      request.schema,
       Form.to_json_schema(request.schema),
       %{sampling | seed: seed},
       Enum.map([request | request.fallbacks], &backend/1),

@@ -32,6 +32,7 @@ defmodule Espalier.Constraint do
     Vocabulary
   }
 
+  alias Espalier.Constraint.Source
   alias Espalier.JSON.Documents
 
   @typedoc "`kind` says what it was compiled from."
@@ -155,15 +156,7 @@ defmodule Espalier.Constraint do
   @spec json_schema(json_schema, keyword) ::
           {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def json_schema(schema, options) do
-    with {:ok, options} <- Options.validate(options, @json_schema_options),
-         {:ok, text} <- Documents.text(schema),
-         {:ok, documents} <- Documents.texts(options[:documents]) do
-      compile(
-        :json_schema,
-        options,
-        &Native.constraint_json_schema(&1, &2, text, documents, text_style(options))
-      )
-    end
+    with {:ok, source} <- source(:json_schema, schema, options), do: compile(source)
   end
 
   @doc "Like `json_schema/2`, but returns the constraint and raises the error."
@@ -203,9 +196,7 @@ defmodule Espalier.Constraint do
   """
   @spec regex(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def regex(pattern, options) when is_binary(pattern) do
-    with {:ok, options} <- Options.validate(options, @common) do
-      compile(:regex, options, &Native.constraint_regex(&1, &2, pattern))
-    end
+    with {:ok, source} <- source(:regex, pattern, options), do: compile(source)
   end
 
   @doc "Like `regex/2`, but returns the constraint and raises the error."
@@ -221,10 +212,7 @@ defmodule Espalier.Constraint do
   """
   @spec choice([binary], keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
   def choice(texts, options) when is_list(texts) do
-    with {:ok, options} <- Options.validate(options, @common) do
-      check_texts(texts)
-      compile(:choice, options, &Native.constraint_choice(&1, &2, texts))
-    end
+    with {:ok, source} <- source(:choice, texts, options), do: compile(source)
   end
 
   @doc "Like `choice/2`, but returns the constraint and raises the error."
@@ -280,11 +268,52 @@ defmodule Espalier.Constraint do
   @spec deserialize!(binary, keyword) :: t
   def deserialize!(bytes, options), do: bytes |> deserialize(options) |> Error.bang!()
 
-  defp compile(kind, options, function) do
-    vocabulary = Keyword.fetch!(options, :vocabulary)
+  @doc false
+  # Checks the options, and brings together all that the constraint depends on.
+  @spec source(:json_schema | :regex | :choice, term, keyword) ::
+          {:ok, Source.t()} | {:error, Exception.t()}
+  def source(:json_schema, schema, options) do
+    with {:ok, options} <- Options.validate(options, @json_schema_options),
+         {:ok, text} <- Documents.text(schema),
+         {:ok, documents} <- Documents.texts(options[:documents]) do
+      {:ok, source_of(:json_schema, {text, documents, text_style(options)}, options)}
+    end
+  end
 
-    with {:ok, ref} <- vocabulary.ref |> function.(options[:limits]) |> Error.wrap() do
-      {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
+  def source(:regex, pattern, options) do
+    with {:ok, options} <- Options.validate(options, @common),
+         do: {:ok, source_of(:regex, pattern, options)}
+  end
+
+  def source(:choice, texts, options) do
+    with {:ok, options} <- Options.validate(options, @common) do
+      check_texts(texts)
+      {:ok, source_of(:choice, texts, options)}
+    end
+  end
+
+  defp source_of(kind, content, options) do
+    vocabulary = Keyword.fetch!(options, :vocabulary)
+    %Source{kind: kind, content: content, limits: options[:limits], vocabulary: vocabulary}
+  end
+
+  @doc false
+  @spec compile(Source.t()) :: {:ok, t} | {:error, Exception.t()}
+  def compile(%Source{kind: kind, vocabulary: vocabulary} = source) do
+    with {:ok, ref} <- source |> native() |> Error.wrap(),
+         do: {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
+  end
+
+  defp native(%{vocabulary: %{ref: ref}, limits: limits, content: content} = source) do
+    case {source.kind, content} do
+      {:json_schema, {text, documents, style}} ->
+        Native.constraint_json_schema(ref, limits, text, documents, style)
+
+      {:regex, pattern} ->
+        Native.constraint_regex(ref, limits, pattern)
+
+      {:choice, texts} ->
+        Native.constraint_choice(ref, limits, texts)
     end
   end
 

@@ -22,8 +22,7 @@ defmodule Espalier.Generator do
   Those of `Espalier.generate/3`, and
 
     * `:compile` (boolean) - Whether the schema is compiled when the generator is made, for the served model, which
-      has to run by then. Otherwise each generation compiles it, as it does when the model was started again since. The
-      default is `false`.
+      has to run by then. Otherwise the first generation compiles it. The default is `false`.
   """
 
   alias Espalier.Backend
@@ -50,9 +49,8 @@ defmodule Espalier.Generator do
          options = Keyword.delete(options, :compile),
          {:ok, request_options} <- Request.validate(options),
          {:ok, request} <- Request.new(schema, "any prompt", request_options),
-         {:ok, form} <-
-           if(checked[:compile], do: Backend.compile(request), else: {:ok, request.schema}) do
-      {:ok, %__MODULE__{schema: form, options: hide(options)}}
+         :ok <- if(checked[:compile], do: Backend.compile(request), else: :ok) do
+      {:ok, %__MODULE__{schema: request.schema, options: hide(options)}}
     end
   end
 

@@ -7,6 +7,7 @@ defmodule Espalier.Partial do
   # the last. Members that are null where the schema does not take it are absent, as they are in the end.
 
   alias Espalier.Backend
+  alias Espalier.ConstraintCache
   alias Espalier.JSON
   alias Espalier.Matcher
   alias Espalier.MatcherError
@@ -14,7 +15,6 @@ defmodule Espalier.Partial do
   alias Espalier.Partial.Nulls
   alias Espalier.Partial.Prefix
   alias Espalier.Request
-  alias Espalier.Schema
   alias Espalier.Schema.Form
   alias Espalier.Vocabulary
 
@@ -48,7 +48,7 @@ defmodule Espalier.Partial do
     options = Keyword.take(request.text_options, [:format, :documents])
     options = [vocabulary: Vocabulary.bytes(), style: :matching] ++ options
 
-    with {:ok, constraint} <- Schema.to_constraint(request.schema, options),
+    with {:ok, constraint} <- ConstraintCache.fetch(request.schema, options),
          do: {:ok, Matcher.new(constraint)}
   end
 

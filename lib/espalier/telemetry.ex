@@ -66,13 +66,25 @@ defmodule Espalier.Telemetry do
 
   ## `[:espalier, :compile, _]`
 
-  The compilation of a schema for a local model's vocabulary.
+  The compilation of a constraint that was not in the `Espalier.ConstraintCache`, in the process that compiles.
 
   | event | measurements | metadata |
   | --- | --- | --- |
   | `:start` | `system_time`, `monotonic_time` | `schema` |
   | `:stop` | `duration`, `monotonic_time` | `schema` |
   | `:exception` | `duration`, `monotonic_time` | `schema`, `kind`, `reason`, `error_kind`, `stacktrace` as above |
+
+  ## `[:espalier, :constraint_cache, _]`
+
+  What an `Espalier.ConstraintCache` does.
+
+  | event | measurements | metadata |
+  | --- | --- | --- |
+  | `:hit` | `system_time` | `schema` |
+  | `:miss` | `system_time` | `schema` |
+  | `:eviction` | `bytes`: those of the constraint that was dropped | `reason`: `:full`, or `:unused` when its vocabulary is gone |
+
+  Hits and misses are told in the process of the caller. Many misses of one schema at a time are one compilation.
 
   ## Fields
 
@@ -132,9 +144,9 @@ defmodule Espalier.Telemetry do
 
   @doc false
   # What has no duration.
-  @spec event(atom, map, map) :: :ok
+  @spec event(atom | [atom], map, map) :: :ok
   def event(event, measurements, metadata),
-    do: execute([:espalier, event], measurements, metadata)
+    do: execute([:espalier | List.wrap(event)], measurements, metadata)
 
   defp elapsed(started) do
     now = System.monotonic_time()

@@ -150,7 +150,7 @@ defmodule Espalier.Testing do
 
   defp assert_field({:schema, expected}, request) do
     form = expected |> Form.new() |> Error.bang!()
-    if form != Form.plain(request.schema), do: differs(:schema, expected, request.schema)
+    if form != request.schema, do: differs(:schema, expected, request.schema)
   end
 
   defp assert_field({name, expected}, request) do

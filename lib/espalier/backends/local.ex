@@ -2,8 +2,8 @@ defmodule Espalier.Backends.Local do
   @moduledoc """
   The backend for models served by `Espalier.Model` in this VM.
 
-  Values are valid by construction: the schema is compiled for the model's vocabulary, and only tokens
-  that keep the text completable are ever allowed.
+  Values are valid by construction: the schema is compiled for the model's vocabulary (once, see
+  `Espalier.ConstraintCache`), and only tokens that keep the text completable are ever allowed.
 
   It takes no options of its own. The model is that of the `:model` option: a name, a process, or an
   `Espalier.Model`.
@@ -15,6 +15,7 @@ defmodule Espalier.Backends.Local do
 
   @behaviour Espalier.Backend
 
+  alias Espalier.ConstraintCache
   alias Espalier.Deadline
   alias Espalier.Generation
   alias Espalier.Model
@@ -22,18 +23,15 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Packed
   alias Espalier.Prompt
   alias Espalier.Request
-  alias Espalier.Schema.Form
-  alias Espalier.Telemetry
 
   @impl true
   def exact?, do: true
 
   @impl true
-  def compile(%Request{schema: form} = request) do
-    with {:ok, model} <- model(request.model) do
-      options = constraint_options(request, model)
-      compiling(request, fn -> Form.compile(form, options) end)
-    end
+  def compile(%Request{} = request) do
+    with {:ok, model} <- model(request.model),
+         {:ok, _constraint} <- constraint(request, model),
+         do: :ok
   end
 
   # As many as the model advances together.
@@ -66,18 +64,9 @@ defmodule Espalier.Backends.Local do
   defp model(model), do: Model.fetch(model)
 
   defp constraint(request, model) do
-    options = constraint_options(request, model)
-
-    with :none <- Form.compiled(request.schema, options) do
-      compiling(request, fn -> Form.to_constraint(request.schema, options) end)
-    end
+    options = [vocabulary: model.vocabulary] ++ request.text_options
+    ConstraintCache.fetch(request.schema, options)
   end
-
-  defp constraint_options(request, model),
-    do: [vocabulary: model.vocabulary] ++ request.text_options
-
-  defp compiling(request, function),
-    do: Telemetry.span(:compile, %{schema: Form.name(request.schema)}, function)
 
   defp encode(%{prompt: {:text, text}} = request, model) do
     if request.template and model.info.has_chat_template do

@@ -2,6 +2,7 @@ defmodule Espalier.Reply.Completion do
   @moduledoc false
   # The end of a text that is the start of one value only: what is missing is what the schema leaves no choice of.
 
+  alias Espalier.ConstraintCache
   alias Espalier.Matcher
   alias Espalier.Schema.Form
   alias Espalier.Vocabulary
@@ -31,7 +32,7 @@ defmodule Espalier.Reply.Completion do
 
   defp constraint(form, options) do
     options = Keyword.take(options, [:format, :documents])
-    Form.to_constraint(form, [vocabulary: Vocabulary.bytes()] ++ @style ++ options)
+    ConstraintCache.fetch(form, [vocabulary: Vocabulary.bytes()] ++ @style ++ options)
   end
 
   defp complete(_matcher, _written, _space, 0), do: :error

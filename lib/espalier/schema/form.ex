@@ -17,17 +17,15 @@ defmodule Espalier.Schema.Form do
   alias Espalier.SchemaError
 
   @enforce_keys [:kind, :content]
-  defstruct [:kind, :content, :compiled]
+  defstruct [:kind, :content]
 
   @typedoc """
   `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
-  the texts and terms of a `:choice`, and a constraint. `compiled` is the constraint for some options, if it was
-  kept.
+  the texts and terms of a `:choice`, and a constraint.
   """
   @type t :: %__MODULE__{
           kind: :typed | :json_schema | :regex | :choice | :constraint,
-          content: term,
-          compiled: {keyword, Constraint.t()} | nil
+          content: term
         }
 
   @doc "The form of a caller's schema."
@@ -127,37 +125,29 @@ defmodule Espalier.Schema.Form do
     {:ok, constraint}
   end
 
-  def to_constraint(%__MODULE__{kind: :regex, content: source}, options) do
-    Constraint.regex(source, Keyword.take(options, [:vocabulary]))
+  def to_constraint(form, options) do
+    with {:ok, source} <- to_source(form, options), do: Constraint.compile(source)
   end
 
-  def to_constraint(%__MODULE__{kind: :choice, content: pairs}, options) do
-    Constraint.choice(Enum.map(pairs, &elem(&1, 0)), Keyword.take(options, [:vocabulary]))
+  @doc "All that the constraint of a form depends on, for a form that is no constraint; with the same options."
+  @spec to_source(t, keyword) :: {:ok, Constraint.Source.t()} | {:error, Exception.t()}
+  def to_source(%__MODULE__{kind: :regex, content: source}, options) do
+    Constraint.source(:regex, source, Keyword.take(options, [:vocabulary]))
   end
 
-  def to_constraint(%__MODULE__{kind: :json_schema, content: text}, options) do
-    Constraint.json_schema(text, options)
+  def to_source(%__MODULE__{kind: :choice, content: pairs}, options) do
+    texts = Enum.map(pairs, &elem(&1, 0))
+    Constraint.source(:choice, texts, Keyword.take(options, [:vocabulary]))
   end
 
-  def to_constraint(%__MODULE__{kind: :typed} = form, options) do
-    with {:ok, schema} <- to_json_schema(form), do: Constraint.json_schema(schema, options)
+  def to_source(%__MODULE__{kind: :json_schema, content: text}, options) do
+    Constraint.source(:json_schema, text, options)
   end
 
-  @doc "A form that keeps its constraint for these options."
-  @spec compile(t, keyword) :: {:ok, t} | {:error, Exception.t()}
-  def compile(form, options) do
-    with {:ok, constraint} <- to_constraint(form, options),
-         do: {:ok, %{form | compiled: {options, constraint}}}
+  def to_source(%__MODULE__{kind: :typed} = form, options) do
+    with {:ok, schema} <- to_json_schema(form),
+         do: Constraint.source(:json_schema, schema, options)
   end
-
-  @doc "The constraint that a form kept for these options."
-  @spec compiled(t, keyword) :: {:ok, Constraint.t()} | :none
-  def compiled(%__MODULE__{compiled: {options, constraint}}, options), do: {:ok, constraint}
-  def compiled(%__MODULE__{}, _options), do: :none
-
-  @doc "A form as it was before it was compiled."
-  @spec plain(t) :: t
-  def plain(form), do: %{form | compiled: nil}
 
   @doc "The JSON Schema of a form; a choice or regex describes the text as a JSON string."
   @spec to_json_schema(t) :: {:ok, Object.t() | term} | {:error, Exception.t()}
