@@ -25,21 +25,23 @@ defmodule Espalier.Middleware do
 
       Espalier.generate(Ticket, text, model: MyApp.Model, middleware: [log])
 
-  One that adds an option of the backend, as a module with an option of its own:
+  One that adds an option of the backend, as a module with an option of its own. Options that are shown nowhere, as
+  these, are functions if they were given:
 
       defmodule Tagged do
         @behaviour Espalier.Middleware
 
         @impl true
         def call(request, next, options) do
-          headers = [{"x-team", options[:team]} | request.backend_options[:headers] || []]
+          given = request.backend_options[:headers] || fn -> [] end
+          headers = fn -> [{"x-team", options[:team]} | given.()] end
           next.(%{request | backend_options: Keyword.put(request.backend_options, :headers, headers)})
         end
       end
 
-      iex> show = fn request, _next -> {:ok, Espalier.Testing.events(inspect(request.backend_options))} end
+      iex> show = fn request, _next -> {:ok, Espalier.Testing.events(inspect(request.backend_options[:headers].()))} end
       iex> Espalier.generate({:regex, ".*"}, "?", backend: Espalier.Testing, middleware: [{Tagged, team: "search"}, show])
-      {:ok, ~S([headers: [{"x-team", "search"}]])}
+      {:ok, ~S([{"x-team", "search"}])}
 
   ## The order
 

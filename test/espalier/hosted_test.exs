@@ -105,6 +105,26 @@ defmodule Espalier.HostedTest do
     end
   end
 
+  test "a middleware adds headers to those that were given" do
+    server = Loopback.start_link([@reply])
+
+    add = fn request, next ->
+      given = request.backend_options[:headers] || fn -> [] end
+      headers = fn -> [{"x-team", "search"} | given.()] end
+      next.(%{request | backend_options: Keyword.put(request.backend_options, :headers, headers)})
+    end
+
+    options = [api_key: "k", base_url: server.url, headers: [{"x-given", "1"}]]
+    backend = {OpenAI, options}
+
+    assert {:ok, %{}} =
+             Espalier.generate(%{}, "?", backend: backend, model: "m", middleware: [add])
+
+    assert [%{headers: headers}] = Loopback.requests(server)
+    assert {"x-team", "search"} in headers
+    assert {"x-given", "1"} in headers
+  end
+
   test "a stream that never ends is given up" do
     comment = ":" <> String.duplicate("x", 0x400000) <> "\n"
     chunks = List.duplicate(comment, 65)

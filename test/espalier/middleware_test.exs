@@ -4,7 +4,8 @@ defmodule Tagged do
 
   @impl true
   def call(request, next, options) do
-    headers = [{"x-team", options[:team]} | request.backend_options[:headers] || []]
+    given = request.backend_options[:headers] || fn -> [] end
+    headers = fn -> [{"x-team", options[:team]} | given.()] end
     next.(%{request | backend_options: Keyword.put(request.backend_options, :headers, headers)})
   end
 end

@@ -30,9 +30,12 @@ defmodule Espalier.HTTP.Body do
       {[], []} -> {:ok, :until_closed}
       {[], [length]} -> sized(length)
       {[], _lengths} -> error("two lengths")
-      {codings, _lengths} -> error("the transfer encoding #{Enum.join(codings, ", ")}")
+      {codings, _lengths} -> error("the transfer encoding #{shown(codings)}")
     end
   end
+
+  # It may be anything, of any length.
+  defp shown(codings), do: codings |> Enum.join(", ") |> inspect(printable_limit: 100, limit: 100)
 
   defp sized(text) do
     case if(text =~ ~r/\A[0-9]{1,18}\z/, do: String.to_integer(text)) do
