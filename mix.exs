@@ -180,7 +180,13 @@ defmodule Espalier.MixProject do
       groups_for_modules: [
         Backends: [~r/^Espalier\.Backends/],
         Middleware: [~r/^Espalier\.Middleware/],
-        Constraints: [Espalier.Vocabulary, Espalier.Constraint, Espalier.Matcher, Espalier.JSON],
+        Constraints: [
+          Espalier.Vocabulary,
+          Espalier.Constraint,
+          Espalier.ConstraintCache,
+          Espalier.Matcher,
+          Espalier.JSON
+        ],
         Profiles: [~r/^Espalier\.Profile/],
         Exceptions: [~r/Error$/]
       ]

@@ -17,7 +17,8 @@ defmodule Espalier.Constraint do
       {:ok, [0, 1]}
 
   A constraint is immutable: compile it once and use it for any number of texts, in any number of
-  processes. What its matchers find out is remembered in it and shared.
+  processes. What its matchers find out is remembered in it and shared. `Espalier.ConstraintCache` keeps
+  those of schemas.
 
   Input from anywhere may be compiled: what it can ask for is bounded, see `Espalier.Limits`.
   """

@@ -33,10 +33,10 @@ defmodule Espalier.ConstraintCache do
   Those that were used least recently make room for new ones. Constraints of a vocabulary that nobody else refers
   to any more, as that of a model that was stopped, are dropped within two minutes.
 
-  The bytes are an estimate: 64 KiB for what a small constraint takes once it is in use, and eight times the size of
-  `Espalier.Constraint.serialize/1`. What matchers find out beyond that is not counted; it has a bound for each
-  constraint, `:table_bytes` of `Espalier.Limits`. So where schemas come from anywhere, `:max_entries` is what bounds
-  the memory. `max_entries: 0` keeps nothing.
+  The bytes are an estimate: 64 KiB and sixteen times the size of `Espalier.Constraint.serialize/1`, about what
+  constraints took after some texts when that was measured with a small vocabulary. What matchers find out later is not
+  counted. It has a bound for each constraint, `:table_bytes` of `Espalier.Limits`, which is 64 MiB: where schemas come
+  from anywhere, count with that, and choose `:max_entries` by it. `max_entries: 0` keeps nothing.
 
   ## The directory
 

@@ -8,9 +8,9 @@ defmodule Espalier.ConstraintCache.Compilation do
   alias Espalier.ConstraintCache.Table
   alias Espalier.Telemetry
 
-  # What a small constraint takes once it is in use, as measured; the tables of automata are stored as runs.
+  # By the memory that a hundred constraints of each of several kinds took once they were in use.
   @least_bytes 65_536
-  @bytes_for_stored 8
+  @bytes_for_stored 16
 
   @doc "Sends `{:compiled, pid, result}` to the server, and then stores the constraint where that is asked for."
   @spec run(pid, Source.t(), atom, map) :: :ok
