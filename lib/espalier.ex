@@ -12,7 +12,7 @@ defmodule Espalier do
         end
       end
 
-      {:ok, %Ticket{priority: :high}} =
+      {:ok, %Ticket{} = ticket} =
         Espalier.generate(Ticket, "Checkout has been down since 9:00, help!", model: MyApp.Model)
 
   The schema is compiled to an automaton over the model's tokens. At each step only tokens that keep

@@ -23,4 +23,8 @@ end
 {:ok, _model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path(), name: MyApp.Model)
 
 # A slow machine is no failure.
-ExUnit.start(exclude: if(real_server?, do: [], else: [:llama]), timeout: 300_000)
+ExUnit.start(
+  exclude: if(real_server?, do: [], else: [:llama]),
+  timeout: 300_000,
+  assert_receive_timeout: 10_000
+)

@@ -138,9 +138,14 @@ defmodule Espalier.Middleware do
   # What was around may have taken its time.
   defp ask(request) do
     case Deadline.left(request.deadline) do
-      0 -> {:error, %GenerationError{kind: :timeout, message: "no time was left to ask"}}
+      0 -> {:error, not_asked()}
       left -> request.backend.stream(%{request | timeout: left})
     end
+  end
+
+  defp not_asked do
+    detail = "no time was left to ask"
+    %GenerationError{kind: :timeout, message: detail, detail: detail}
   end
 
   @doc false

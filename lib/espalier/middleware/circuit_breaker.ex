@@ -34,8 +34,8 @@ defmodule Espalier.Middleware.CircuitBreaker do
   If that one is answered the circuit is closed, and if not it is open again. The end of a process that probes, or a
   reader that stops early, says nothing: the next request is the probe.
 
-  Only failures that pass count, those that are tried again by themselves. An answer is an answer, even if it is a
-  refusal. Changes are told by `Espalier.Telemetry`.
+  Only failures that pass count, those that are tried again by themselves, and answers that were not there within the
+  request's `:timeout`. An answer is an answer, even if it is a refusal. Changes are told by `Espalier.Telemetry`.
 
       iex> down = %Espalier.TransportError{kind: :connect, url: "http://127.0.0.1:9"}
       iex> Espalier.Testing.stub(fn _request -> down end)
@@ -52,6 +52,7 @@ defmodule Espalier.Middleware.CircuitBreaker do
   @behaviour Espalier.Middleware
 
   alias Espalier.CircuitOpenError
+  alias Espalier.GenerationError
   alias Espalier.Middleware
   alias Espalier.Middleware.CircuitBreaker.Circuits
   alias Espalier.ProviderError
@@ -86,6 +87,7 @@ defmodule Espalier.Middleware.CircuitBreaker do
   defp watch({:error, error}, pass, request), do: report(pass, outcome(error), request)
 
   defp outcome(%RefusalError{}), do: :answered
+  defp outcome(%GenerationError{kind: :timeout, detail: nil}), do: :failed
 
   defp outcome(error) do
     case {Retry.transient?(error), error} do

@@ -69,6 +69,13 @@ defmodule Espalier.Middleware.CircuitBreakerTest do
     assert {:error, %CircuitOpenError{}} = generate(backend, breaker)
   end
 
+  test "an answer that does not come in time is a failure", %{backend: backend} do
+    late = %Espalier.GenerationError{kind: :timeout, message: "no value in time"}
+    stub([late, @ada])
+    assert {:error, %{kind: :timeout}} = generate(backend, failures: 1)
+    assert {:error, %CircuitOpenError{}} = generate(backend, failures: 1)
+  end
+
   test "a probe that is answered closes it", %{backend: backend} do
     breaker = [failures: 2, open: 20]
     open(backend, breaker)
