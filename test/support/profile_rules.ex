@@ -112,11 +112,14 @@ defmodule Espalier.ProfileRules do
           not (map["pattern"] =~ ~r/^\^.*\$$/s),
       plain:
         map["pattern"] != nil and rules.(:patterns) == :plain and
-          map["pattern"] =~ ~r/\(\?|\\[^()\[\]{}|*+?]|\.|"/
+          (map["pattern"] =~ ~r/\(\?|\\[^()\[\]{}|*+?]|"/ or dot?(map["pattern"]))
     ]
     |> Enum.filter(&elem(&1, 1))
     |> Enum.map(fn {rule, true} -> {rule, map} end)
   end
+
+  # In a class of characters a dot is one.
+  defp dot?(pattern), do: String.replace(pattern, ~r/\[[^\]]*\]/, "") =~ "."
 
   defp kind(value) when is_binary(value), do: "string"
   defp kind(value) when is_number(value), do: "number"
