@@ -48,6 +48,10 @@ defmodule Espalier.Hosted do
   @spec options(Espalier.Options.schema()) :: Espalier.Options.schema()
   defdelegate options(own), to: Settings
 
+  @doc "An option of a provider as it was given or set in the application environment, without a check."
+  @spec option(atom, keyword, atom, term) :: term
+  defdelegate option(provider, given, name, default), to: Settings
+
   @doc "The events of a request that a provider's module translates."
   @spec stream(module, Request.t()) ::
           {:ok, Enumerable.t(Espalier.Backend.event())} | {:error, Exception.t()}
@@ -74,13 +78,6 @@ defmodule Espalier.Hosted do
 
       {:ok, Stream.resource(fn -> answer end, &next/1, &close/1)}
     end
-  end
-
-  @doc "An option of a provider as it was given or set in the application environment, without a check."
-  @spec option(atom, keyword, atom, term) :: term
-  def option(provider, given, name, default) do
-    set = Application.get_env(:espalier, provider, [])
-    Keyword.get(given, name, Keyword.get(set, name, default))
   end
 
   # How a text looks, and what its prompt looks like to the model, is not the caller's choice there.

@@ -111,6 +111,12 @@ defmodule Espalier.Profile do
       default: :assert,
       doc: "Whether strings have the format that the schema names."
     ],
+    root: [
+      type: {:in, [:any, :object]},
+      default: :any,
+      doc:
+        "`:object` demands an object at the root, whatever the mode takes: for arguments of a tool."
+    ],
     documents: [
       type: {:custom, "a map of JSON Schemas by URI", &Documents.documents?/1},
       default: %{},

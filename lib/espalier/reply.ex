@@ -199,20 +199,28 @@ defmodule Espalier.Reply do
     do: if(trim(binary_part(text, 0, at)) == "", do: [], else: [:surrounding_text])
 
   defp best(form, candidates, options) do
-    checked = Enum.map(candidates, &{&1, Form.validate(form, &1.text, options)})
+    case check(candidates, form, options, []) do
+      {:ok, candidate} ->
+        {:ok, candidate.text, candidate.fixes}
 
-    accepted(checked) || coerced(form, checked, options) ||
-      checked |> Enum.map(&elem(&1, 1)) |> Enum.min_by(&n_violations/1)
+      refused ->
+        coerced(form, refused, options) ||
+          refused |> Enum.map(&elem(&1, 1)) |> Enum.min_by(&n_violations/1)
+    end
   end
 
-  defp accepted(checked) do
-    Enum.find_value(checked, fn {candidate, result} ->
-      if result == :ok, do: {:ok, candidate.text, candidate.fixes}
-    end)
+  # The first that is a value, or what is wrong with each.
+  defp check([], _form, _options, refused), do: Enum.reverse(refused)
+
+  defp check([candidate | others], form, options, refused) do
+    case Form.validate(form, candidate.text, options) do
+      :ok -> {:ok, candidate}
+      error -> check(others, form, options, [{candidate, error} | refused])
+    end
   end
 
-  defp coerced(form, checked, options) do
-    Enum.find_value(checked, fn {candidate, {:error, error}} ->
+  defp coerced(form, refused, options) do
+    Enum.find_value(refused, fn {candidate, {:error, error}} ->
       with true <- value_error?(error),
            {:ok, text, fixes} <- Coercion.coerce(form, candidate.text, options),
            :ok <- Form.validate(form, text, options) do

@@ -306,6 +306,16 @@ defmodule Espalier.ProfileTest do
     end
   end
 
+  test "a root that is an object may be demanded of any mode" do
+    schema = JSON.decode!(~s({"type":"array","items":{"type":"integer"}}), objects: :ordered)
+    assert {:ok, %Adapted{wrapper: nil}} = Profile.adapt(:vllm, schema)
+
+    assert {:ok, %Adapted{wrapper: "value"} = adapted} =
+             Profile.adapt(:vllm, schema, root: :object)
+
+    assert Adapted.restore(adapted, ~s({"value":[1]})) == {:ok, "[1]"}
+  end
+
   test "a wrapper is taken off wherever the text is cut" do
     adapted = adapt(:groq, ~s({"type":"array"}))
 

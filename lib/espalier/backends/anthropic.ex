@@ -142,7 +142,7 @@ defmodule Espalier.Backends.Anthropic do
       {:ok,
        %Call{
          provider: :anthropic,
-         url: String.trim_trailing(options[:base_url], "/") <> "/v1/messages",
+         url: options[:base_url] <> "/v1/messages",
          headers: headers(options),
          body: body,
          framing: if(streamed?, do: :sse, else: :json),

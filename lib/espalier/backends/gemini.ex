@@ -149,7 +149,7 @@ defmodule Espalier.Backends.Gemini do
     path = if model =~ "/", do: model, else: "models/" <> model
     path = URI.encode(path, &(&1 == ?/ or URI.char_unreserved?(&1)))
     method = if streamed?, do: "streamGenerateContent?alt=sse", else: "generateContent"
-    "#{String.trim_trailing(base_url, "/")}/#{path}:#{method}"
+    "#{base_url}/#{path}:#{method}"
   end
 
   defp thinking(nil), do: %{}

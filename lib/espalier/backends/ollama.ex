@@ -142,8 +142,8 @@ defmodule Espalier.Backends.Ollama do
       {:ok,
        %Call{
          provider: :ollama,
-         url: String.trim_trailing(options[:base_url], "/") <> "/api/chat",
-         headers: authorization(options[:api_key]),
+         url: options[:base_url] <> "/api/chat",
+         headers: RequestFields.bearer(options[:api_key]),
          body:
            body
            |> Map.merge(format(options[:mode], shape.schema))
@@ -159,9 +159,6 @@ defmodule Espalier.Backends.Ollama do
 
   @impl Espalier.Hosted.Provider
   defdelegate fault(json), to: Answer
-
-  defp authorization(nil), do: []
-  defp authorization(key), do: [{"authorization", fn -> "Bearer " <> key.() end}]
 
   defp limits(request, options),
     do: options |> given([:num_ctx]) |> Map.put("num_predict", request.max_tokens)

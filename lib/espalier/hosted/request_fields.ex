@@ -1,6 +1,6 @@
 defmodule Espalier.Hosted.RequestFields do
   @moduledoc false
-  # What providers take in the same way: the name of the model, and fields of the sampling.
+  # What providers take in the same way: the name of the model, a key, and fields of the sampling.
 
   alias Espalier.Hosted
   alias Espalier.OptionsError
@@ -16,6 +16,11 @@ defmodule Espalier.Hosted.RequestFields do
 
   def model(%Request{model: model}),
     do: {:error, %OptionsError{kind: :invalid, option: :model, expected: "text", got: model}}
+
+  @doc "The header that has a key, if there is one."
+  @spec bearer((() -> String.t()) | nil) :: [Espalier.HTTP.header()]
+  def bearer(nil), do: []
+  def bearer(key), do: [{"authorization", fn -> "Bearer " <> key.() end}]
 
   @doc """
   The sampling that was asked for, by the provider's `names` of the options; it takes seeds up to `most_seed`.

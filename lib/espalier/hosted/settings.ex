@@ -52,7 +52,24 @@ defmodule Espalier.Hosted.Settings do
          {:ok, options} <- Options.validate(options, options(provider.options())),
          {:ok, options} <- put_key(options, provider.key_variable(name)),
          {:ok, options} <- put_headers(options) do
-      {:ok, name, options}
+      {:ok, name, trim(options)}
+    end
+  end
+
+  # Paths begin with a slash.
+  defp trim(options) do
+    if url = options[:base_url],
+      do: Keyword.put(options, :base_url, String.trim_trailing(url, "/")),
+      else: options
+  end
+
+  @doc "An option as it was given or set in the application environment, without a check."
+  @spec option(atom, keyword, atom, term) :: term
+  def option(name, given, option, default) do
+    with {:ok, configured} <- configured(name) do
+      Keyword.get(given, option, Keyword.get(configured, option, default))
+    else
+      {:error, _error} -> Keyword.get(given, option, default)
     end
   end
 

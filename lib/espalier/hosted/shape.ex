@@ -13,7 +13,6 @@ defmodule Espalier.Hosted.Shape do
   alias Espalier.JSON.Object
   alias Espalier.Profile
   alias Espalier.Profile.Adapted
-  alias Espalier.Profile.Statement
   alias Espalier.Request
   alias Espalier.Schema.Form
 
@@ -89,18 +88,10 @@ defmodule Espalier.Hosted.Shape do
   defp adapted(request, profile, schema, kind, root) do
     options = Keyword.take(request.text_options, [:format, :documents])
 
-    with {:ok, adapted} <- profile |> with_root(root) |> Profile.adapt(schema, options) do
+    with {:ok, adapted} <- Profile.adapt(profile, schema, [root: root] ++ options) do
       shape = %__MODULE__{name: name(request.schema), schema: adapted.schema, adapted: adapted}
       {:ok, %{shape | wrapper: if(adapted.wrapper, do: Wrapper.new(kind))}}
     end
-  end
-
-  defp with_root(profile, :any), do: profile
-
-  # What is stated first counts.
-  defp with_root(%{statements: [first | _] = statements} = profile, :object) do
-    root = %Statement{rule: :root, value: :object, source: first.source, date: first.date}
-    %{profile | statements: [root | statements]}
   end
 
   defp put_instruction(%{wrapper: nil} = shape, form) do

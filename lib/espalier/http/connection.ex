@@ -2,6 +2,7 @@ defmodule Espalier.HTTP.Connection do
   @moduledoc false
   # A connection to a server, and how far its answer was read.
 
+  alias Espalier.Deadline
   alias Espalier.HTTP.Body
   alias Espalier.HTTP.Head
   alias Espalier.HTTP.Socket
@@ -127,8 +128,9 @@ defmodule Espalier.HTTP.Connection do
 
   # The milliseconds for a step: those of the option, or what is left of all.
   defp timeout(options, name) do
-    case {left(Keyword.fetch!(options, :deadline)), Keyword.fetch!(options, name)} do
+    case {Deadline.left(Keyword.fetch!(options, :deadline)), Keyword.fetch!(options, name)} do
       {0, _most} -> {:error, :deadline}
+      # An atom is more than any number.
       {left, most} -> {:ok, left |> min(most) |> waitable()}
     end
   end
@@ -137,12 +139,10 @@ defmodule Espalier.HTTP.Connection do
   defp waitable(timeout) when timeout > 0x7FFFFFFF, do: :infinity
   defp waitable(timeout), do: timeout
 
-  # An atom is more than any number.
-  defp left(:infinity), do: :infinity
-  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
-
   defp expired({:error, {_kind, "timed out"}} = error, options) do
-    if left(Keyword.fetch!(options, :deadline)) == 0, do: {:error, :deadline}, else: error
+    if Deadline.left(Keyword.fetch!(options, :deadline)) == 0,
+      do: {:error, :deadline},
+      else: error
   end
 
   defp expired(result, _options), do: result

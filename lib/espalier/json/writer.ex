@@ -3,6 +3,7 @@ defmodule Espalier.JSON.Writer do
   # Terms as JSON. `path` holds the keys and indices from the term up to the root, for the error,
   # which is thrown.
 
+  alias Espalier.JSON.Pointer
   alias Espalier.JSON.{Number, Object}
   alias Espalier.JSONError
 
@@ -108,13 +109,5 @@ defmodule Espalier.JSON.Writer do
     )
   end
 
-  defp pointer(path) do
-    path
-    |> Enum.reverse()
-    |> Enum.map_join(&"/#{&1 |> to_string() |> escape_pointer()}")
-  end
-
-  defp escape_pointer(name) do
-    name |> String.replace("~", "~0") |> String.replace("/", "~1")
-  end
+  defp pointer(path), do: path |> Enum.reverse() |> Enum.map_join(&("/" <> Pointer.escape(&1)))
 end

@@ -6,7 +6,10 @@ defmodule Espalier.Profile.Adapter do
   # `context` is what is known on the way down, `account` what was found so far.
 
   alias Espalier.Constraint
+  alias Espalier.ConstraintCache
+  alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Profile
   alias Espalier.Profile.Account
   alias Espalier.Profile.Adapted
@@ -28,10 +31,12 @@ defmodule Espalier.Profile.Adapter do
 
   @spec adapt(Profile.t(), term, keyword) :: {:ok, Adapted.t()} | {:error, Exception.t()}
   def adapt(profile, json, options) do
+    {root, options} = Keyword.pop!(options, :root)
+
     with {:ok, unknown} <- unknown(json, options),
          {:ok, index} <- References.index(json, options[:documents], unknown) do
       place = References.root("", nil, unknown)
-      context = context(profile, index, options)
+      context = profile |> context(index, options) |> root_rule(root)
 
       if context.rules.unchanged,
         do: {:ok, unchanged(profile, json, place)},
@@ -42,7 +47,7 @@ defmodule Espalier.Profile.Adapter do
   end
 
   defp unknown(json, options) do
-    case Constraint.json_schema(json, [vocabulary: Vocabulary.bytes()] ++ options) do
+    case ConstraintCache.fetch(JSON.encode!(json), [vocabulary: Vocabulary.bytes()] ++ options) do
       {:ok, constraint} -> {:ok, constraint |> Constraint.unknown_keywords() |> MapSet.new()}
       {:error, %SchemaError{kind: kind}} when kind in @beyond_the_engine -> {:ok, MapSet.new()}
       {:error, _error} = error -> error
@@ -66,6 +71,9 @@ defmodule Espalier.Profile.Adapter do
       branches: 1
     }
   end
+
+  defp root_rule(context, :any), do: context
+  defp root_rule(context, :object), do: put_in(context.rules.root, :object)
 
   defp unchanged(profile, json, place) do
     {hints, conditions} = json |> Node.read(place) |> hints_and_conditions()
@@ -115,7 +123,7 @@ defmodule Espalier.Profile.Adapter do
     schema =
       if types == :one, do: %Object{members: [{"$schema", @openapi} | members]}, else: schema
 
-    case Constraint.json_schema(schema, vocabulary: Vocabulary.bytes()) do
+    case ConstraintCache.fetch(schema, vocabulary: Vocabulary.bytes()) do
       {:error, %SchemaError{kind: :unsatisfiable}} ->
         refuse(%{pointer: "", keyword: nil}, "what it takes of the schema has no values")
 
@@ -160,7 +168,7 @@ defmodule Espalier.Profile.Adapter do
 
     {members, nulls} =
       Enum.map_reduce(members, [], fn {key, value}, nulls ->
-        {value, more} = unmark(value, pointer <> "/" <> Node.escape(key))
+        {value, more} = unmark(value, Pointer.child(pointer, key))
         {{key, value}, nulls ++ MapSet.to_list(more)}
       end)
 
@@ -266,7 +274,7 @@ defmodule Espalier.Profile.Adapter do
           {name, Account.defined(account, name, schema)}
       end
 
-    target = "#/$defs/" <> URI.encode(Node.escape(name), &URI.char_unreserved?/1)
+    target = "#/$defs/" <> URI.encode(Pointer.escape(name), &URI.char_unreserved?/1)
     kept? = match?([%{value: ^target}], origins)
 
     account =

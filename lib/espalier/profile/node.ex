@@ -7,6 +7,7 @@ defmodule Espalier.Profile.Node do
   # the keywords of 2020-12, `enum` for `const`, and no definitions.
 
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Profile.Node
 
   @enforce_keys [:at, :members]
@@ -196,12 +197,7 @@ defmodule Espalier.Profile.Node do
 
   @doc "A place one step below."
   @spec child(place, term) :: place
-  def child(place, token), do: %{place | pointer: place.pointer <> "/" <> escape(token)}
-
-  @doc "A step of a JSON Pointer."
-  @spec escape(term) :: String.t()
-  def escape(token),
-    do: token |> to_string() |> String.replace("~", "~0") |> String.replace("/", "~1")
+  def child(place, token), do: %{place | pointer: Pointer.child(place.pointer, token)}
 
   defp member({keyword, value}, place) do
     place = child(place, keyword)

@@ -6,6 +6,7 @@ defmodule Espalier.Profile.Objects do
   # It has a mark then, `:absent`, that the adapter takes out again.
 
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Profile.Account
   alias Espalier.Profile.Adapter
   alias Espalier.Profile.Keywords
@@ -184,7 +185,7 @@ defmodule Espalier.Profile.Objects do
   end
 
   defp at(%Node{at: "", members: []} = property, node, name),
-    do: %{property | at: node.at <> "/properties/" <> Node.escape(name)}
+    do: %{property | at: Pointer.child(node.at <> "/properties", name)}
 
   defp at(property, _node, _name), do: property
 

@@ -4,6 +4,7 @@ defmodule Espalier.Profile.References do
 
   alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Profile.Node
 
   @root "http://root.invalid/schema"
@@ -85,9 +86,7 @@ defmodule Espalier.Profile.References do
 
   defp below({json, place}, pointer) do
     pointer
-    |> String.split("/")
-    |> tl()
-    |> Enum.map(&(&1 |> String.replace("~1", "/") |> String.replace("~0", "~")))
+    |> Pointer.tokens()
     |> Enum.reduce_while({json, place}, fn token, {json, place} ->
       place = if is_struct(json, Object), do: Node.enter(json.members, place), else: place
 

@@ -7,6 +7,7 @@ defmodule Espalier.Profile.Restore do
 
   alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
 
   @spec absent(term, Object.t(), MapSet.t(String.t())) :: term
   def absent(value, schema, nulls), do: walk(value, {schema, ""}, %{root: schema, nulls: nulls})
@@ -52,7 +53,7 @@ defmodule Espalier.Profile.Restore do
 
   defp property(%{"properties" => %Object{members: properties}} = schema, key, pointer) do
     case List.keyfind(properties, key, 0) do
-      {^key, property} -> {property, pointer <> "/properties/" <> escape(key)}
+      {^key, property} -> {property, Pointer.child(pointer <> "/properties", key)}
       nil -> {schema["additionalProperties"], pointer <> "/additionalProperties"}
     end
   end
@@ -63,10 +64,10 @@ defmodule Espalier.Profile.Restore do
   defp absent?({_schema, pointer}, context), do: MapSet.member?(context.nulls, pointer)
 
   defp target("#/$defs/" <> name, context) do
-    name = name |> URI.decode() |> String.replace("~1", "/") |> String.replace("~0", "~")
+    name = name |> URI.decode() |> Pointer.unescape()
     %Object{members: definitions} = Map.new(context.root.members)["$defs"]
     {_name, schema} = List.keyfind(definitions, name, 0)
-    {schema, "/$defs/" <> escape(name)}
+    {schema, Pointer.child("/$defs", name)}
   end
 
   defp branch(value, branches, pointer, context) do
@@ -115,6 +116,4 @@ defmodule Espalier.Profile.Restore do
     schema = JSON.encode!(%Object{members: members ++ definitions})
     match?({:ok, []}, JSON.validate(schema, JSON.encode!(value)))
   end
-
-  defp escape(token), do: token |> String.replace("~", "~0") |> String.replace("/", "~1")
 end

@@ -6,6 +6,7 @@ defmodule Espalier.Reply.Coercion do
 
   alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Reply.Fixes
   alias Espalier.Reply.Proposals
   alias Espalier.Schema.Form
@@ -65,7 +66,7 @@ defmodule Espalier.Reply.Coercion do
   defp changes(violations, value, {schema, lossy?}, choice) do
     changes =
       for %{instance_pointer: pointer} = violation <- violations,
-          tokens = tokens(pointer),
+          tokens = Pointer.tokens(pointer),
           [_ | _] = proposals <-
             [Proposals.of(violation, at(value, tokens), tokens, schema, lossy?)],
           do: {tokens, choose(proposals, choice)}
@@ -81,13 +82,6 @@ defmodule Espalier.Reply.Coercion do
     Enum.reduce(changes, {value, fixes}, fn {tokens, {fix, change}}, {value, fixes} ->
       {put(value, tokens, change), Fixes.put(fixes, fix)}
     end)
-  end
-
-  @doc "The tokens of a JSON Pointer."
-  @spec tokens(String.t()) :: [String.t()]
-  def tokens(pointer) do
-    for token <- pointer |> String.split("/") |> tl(),
-        do: token |> String.replace("~1", "/") |> String.replace("~0", "~")
   end
 
   defp at(value, []), do: value

@@ -5,8 +5,8 @@ defmodule Espalier.Reply.Proposals do
   alias Espalier.JSON
   alias Espalier.JSON.Number
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Reply
-  alias Espalier.Reply.Coercion
 
   @type change :: {:value, term} | :drop
 
@@ -28,7 +28,7 @@ defmodule Espalier.Reply.Proposals do
     whole(violation, got, tokens, schema) ++ cut
   end
 
-  defp rule(violation, schema), do: lookup(schema, Coercion.tokens(violation.schema_pointer))
+  defp rule(violation, schema), do: lookup(schema, Pointer.tokens(violation.schema_pointer))
 
   defp whole(%{keyword: keyword}, %Object{members: [{_name, value}]}, [], _schema)
        when keyword in @shape,
@@ -58,7 +58,7 @@ defmodule Espalier.Reply.Proposals do
     do: [{:repeated_item, {:value, Enum.uniq(got)}}]
 
   defp cut(%{keyword: "additionalProperties"} = violation, %Object{} = got, false, schema) do
-    tokens = violation.schema_pointer |> Coercion.tokens() |> Enum.drop(-1)
+    tokens = violation.schema_pointer |> Pointer.tokens() |> Enum.drop(-1)
 
     case lookup(schema, tokens) do
       %{"patternProperties" => _patterns} -> []
@@ -98,7 +98,7 @@ defmodule Espalier.Reply.Proposals do
   defp branch(_branch, _schema, 0), do: :any
 
   defp branch(%{"$ref" => "#" <> pointer}, schema, left),
-    do: schema |> lookup(Coercion.tokens(pointer)) |> branch(schema, left - 1)
+    do: schema |> lookup(Pointer.tokens(pointer)) |> branch(schema, left - 1)
 
   defp branch(%{} = branch, schema, left) do
     case Enum.find(~w(enum const type anyOf oneOf), &is_map_key(branch, &1)) do

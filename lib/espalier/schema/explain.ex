@@ -8,6 +8,7 @@ defmodule Espalier.Schema.Explain do
   alias Espalier.Constraint
   alias Espalier.Explanation
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Profile
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Form
@@ -84,7 +85,7 @@ defmodule Espalier.Schema.Explain do
   # A place is where the values are and where their schema is.
   defp walk(%Object{members: members}, {path, pointer}, context, seen) do
     Enum.flat_map_reduce(members, seen, fn {keyword, value}, seen ->
-      pointer = child(pointer, keyword)
+      pointer = Pointer.child(pointer, keyword)
 
       cond do
         pointer in context.unknown -> {[rule(path, keyword, value, :nothing)], seen}
@@ -139,33 +140,20 @@ defmodule Espalier.Schema.Explain do
 
   defp each(members, step, {path, pointer}, context, seen) do
     Enum.flat_map_reduce(members, seen, fn {key, schema}, seen ->
-      walk(schema, {path ++ [step.(key)], child(pointer, key)}, context, seen)
+      walk(schema, {path ++ [step.(key)], Pointer.child(pointer, key)}, context, seen)
     end)
   end
 
   defp branches(schemas, {path, pointer}, context, seen) do
     Enum.flat_map_reduce(indexed(schemas), seen, fn {index, schema}, seen ->
-      walk(schema, {path, child(pointer, index)}, context, seen)
+      walk(schema, {path, Pointer.child(pointer, index)}, context, seen)
     end)
   end
 
   defp indexed(list), do: Enum.with_index(list, &{&2, &1})
 
-  defp child(pointer, token) do
-    token = token |> to_string() |> String.replace("~", "~0") |> String.replace("/", "~1")
-    pointer <> "/" <> token
-  end
-
   # What a JSON Pointer leads to.
-  defp at(root, pointer) do
-    pointer
-    |> String.split("/")
-    |> tl()
-    |> Enum.reduce(root, fn token, value ->
-      key = token |> String.replace("~1", "/") |> String.replace("~0", "~")
-      member(value, key)
-    end)
-  end
+  defp at(root, pointer), do: pointer |> Pointer.tokens() |> Enum.reduce(root, &member(&2, &1))
 
   defp member(%Object{members: members}, key),
     do: members |> List.keyfind(key, 0, {key, nil}) |> elem(1)

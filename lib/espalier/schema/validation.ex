@@ -6,8 +6,10 @@ defmodule Espalier.Schema.Validation do
   # byte by byte.
 
   alias Espalier.Constraint
+  alias Espalier.ConstraintCache
   alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.Matcher
   alias Espalier.ValidationError
   alias Espalier.Vocabulary
@@ -43,7 +45,7 @@ defmodule Espalier.Schema.Validation do
   end
 
   defp path(pointer, value) do
-    {path, _value} = pointer |> String.split("/") |> tl() |> Enum.map_reduce(value, &step/2)
+    {path, _value} = pointer |> Pointer.tokens() |> Enum.map_reduce(value, &step/2)
     path
   end
 
@@ -52,10 +54,7 @@ defmodule Espalier.Schema.Validation do
     {index, Enum.at(items, index)}
   end
 
-  defp step(token, members) do
-    key = token |> String.replace("~1", "/") |> String.replace("~0", "~")
-    {key, members[key]}
-  end
+  defp step(key, members), do: {key, members[key]}
 
   @doc "Whether a constraint admits the whole text."
   @spec check_text(Constraint.t(), String.t()) :: :ok | {:error, Exception.t()}
@@ -84,7 +83,8 @@ defmodule Espalier.Schema.Validation do
   @doc "Whether the expression matches the whole text."
   @spec check_regex(String.t(), String.t()) :: :ok | {:error, Exception.t()}
   def check_regex(source, text) do
-    with {:ok, constraint} <- Constraint.regex(source, vocabulary: Vocabulary.bytes()),
+    with {:ok, constraint} <-
+           ConstraintCache.fetch({:regex, source}, vocabulary: Vocabulary.bytes()),
          {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
       message = "#{inspect(violation.got)} does not match #{source}"
       violation = %{violation | keyword: "pattern", expected: source, message: message}

@@ -1,6 +1,10 @@
 defmodule Espalier.Backends.AnthropicTest do
-  # The doctest's key and address are in the application environment.
-  use ExUnit.Case, async: false
+  use Espalier.HostedCase,
+    backend: Espalier.Backends.Anthropic,
+    name: :anthropic,
+    path: "",
+    key: "sk-ant-test-0123456789",
+    model: "claude-test"
 
   import ExUnit.CaptureLog
 
@@ -8,7 +12,6 @@ defmodule Espalier.Backends.AnthropicTest do
   alias Espalier.GenerationError
   alias Espalier.Image
   alias Espalier.JSON
-  alias Espalier.Loopback
   alias Espalier.OptionsError
   alias Espalier.ProviderError
   alias Espalier.RefusalError
@@ -29,16 +32,6 @@ defmodule Espalier.Backends.AnthropicTest do
     "output_tokens_details" => %{"thinking_tokens" => 2},
     "service_tier" => "standard"
   }
-
-  setup context do
-    if context[:test_type] == :doctest do
-      server = Loopback.start_link([reply(@text)])
-      Application.put_env(:espalier, :anthropic, base_url: server.url, api_key: @key)
-      on_exit(fn -> Application.delete_env(:espalier, :anthropic) end)
-    end
-
-    :ok
-  end
 
   doctest Anthropic
 
@@ -101,45 +94,12 @@ defmodule Espalier.Backends.AnthropicTest do
     block(%{"type" => "thinking", "thinking" => "", "signature" => ""}, deltas)
   end
 
-  # Options of the backend are those of `:anthropic`.
-  defp options(server, more \\ []) do
-    {backend, more} = Keyword.pop(more, :anthropic, [])
-    backend = Keyword.merge([base_url: server.url, api_key: @key], backend)
-
-    Keyword.merge(
-      [backend: {Anthropic, backend}, model: "claude-test", max_attempts: 1, max_retries: 0],
-      more
-    )
-  end
-
-  defp generate(schema, answer, more \\ []) do
-    server = if is_list(answer), do: Loopback.start_link([answer]), else: answer
-    Espalier.generate(schema, "Ada is 36.", options(server, more))
-  end
-
-  defp stream(schema, answer, more \\ []) do
-    server = if is_list(answer), do: Loopback.start_link([answer]), else: answer
-    Espalier.stream(schema, "Ada is 36.", options(server, more))
-  end
-
   # The result of a stream, or the error that it ends with.
   defp last(answer, more \\ [], schema \\ @schema) do
     {:done, result} = schema |> stream(answer, more) |> Enum.at(-1)
     {:ok, result}
   rescue
     error -> {:error, error}
-  end
-
-  # What was sent for a schema and options.
-  defp sent(schema, more, prompt \\ "Ada is 36.") do
-    server = Loopback.start_link([reply("?")])
-    Espalier.generate(schema, prompt, options(server, more))
-    assert [request] = Loopback.requests(server)
-    request
-  end
-
-  defp header(request, name) do
-    with {_name, value} <- List.keyfind(request.headers, name, 0), do: value
   end
 
   describe "a request" do

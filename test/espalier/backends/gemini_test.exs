@@ -1,6 +1,10 @@
 defmodule Espalier.Backends.GeminiTest do
-  # The doctest's key and address are in the application environment.
-  use ExUnit.Case, async: false
+  use Espalier.HostedCase,
+    backend: Espalier.Backends.Gemini,
+    name: :gemini,
+    path: "/v1beta",
+    key: "AIza-test-key",
+    model: "gemini-test"
 
   import ExUnit.CaptureLog
 
@@ -8,7 +12,6 @@ defmodule Espalier.Backends.GeminiTest do
   alias Espalier.GenerationError
   alias Espalier.Image
   alias Espalier.JSON
-  alias Espalier.Loopback
   alias Espalier.OptionsError
   alias Espalier.ProviderError
   alias Espalier.RefusalError
@@ -25,16 +28,6 @@ defmodule Espalier.Backends.GeminiTest do
     "cachedContentTokenCount" => 4,
     "totalTokenCount" => 17
   }
-
-  setup context do
-    if context[:test_type] == :doctest do
-      server = Loopback.start_link([reply(@text)])
-      Application.put_env(:espalier, :gemini, base_url: server.url, api_key: @key)
-      on_exit(fn -> Application.delete_env(:espalier, :gemini) end)
-    end
-
-    :ok
-  end
 
   doctest Gemini
 
@@ -55,20 +48,6 @@ defmodule Espalier.Backends.GeminiTest do
     Loopback.sse(first ++ [last |> chunk(reason) |> Map.put("usageMetadata", @usage)])
   end
 
-  # What is for the backend alone is under `:gemini`.
-  defp options(server, more \\ []) do
-    {backend, more} = Keyword.pop(more, :gemini, [])
-    backend = Keyword.merge([base_url: server.url <> "/v1beta", api_key: @key], backend)
-    defaults = [backend: {Gemini, backend}, model: "gemini-test", max_attempts: 1, max_retries: 0]
-    Keyword.merge(defaults, more)
-  end
-
-  defp generate(schema, answer, more \\ [], prompt \\ "Ada is 36."),
-    do: Espalier.generate(schema, prompt, options(server(answer), more))
-
-  defp server(%Loopback{} = server), do: server
-  defp server(answer), do: Loopback.start_link([answer])
-
   defp events(schema, answer, more \\ []),
     do: schema |> Espalier.stream("Ada is 36.", options(server(answer), more)) |> Enum.to_list()
 
@@ -77,14 +56,6 @@ defmodule Espalier.Backends.GeminiTest do
     flunk("no error, but #{inspect(events)}")
   rescue
     error in [ProviderError, RefusalError, TransportError, GenerationError] -> error
-  end
-
-  # What was sent.
-  defp sent(schema, more, prompt \\ "Ada is 36.") do
-    server = Loopback.start_link([reply("?")])
-    {:error, _error} = generate(schema, server, more, prompt)
-    assert [request] = Loopback.requests(server)
-    request
   end
 
   defp config(schema, more), do: sent(schema, more).json["generationConfig"]

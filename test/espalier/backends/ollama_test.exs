@@ -1,6 +1,9 @@
 defmodule Espalier.Backends.OllamaTest do
-  # The doctest's address is in the application environment.
-  use ExUnit.Case, async: false
+  use Espalier.HostedCase,
+    backend: Espalier.Backends.Ollama,
+    name: :ollama,
+    path: "",
+    model: "llama3.2"
 
   import ExUnit.CaptureLog
 
@@ -8,7 +11,6 @@ defmodule Espalier.Backends.OllamaTest do
   alias Espalier.GenerationError
   alias Espalier.Image
   alias Espalier.JSON
-  alias Espalier.Loopback
   alias Espalier.OptionsError
   alias Espalier.ProviderError
   alias Espalier.TransportError
@@ -18,16 +20,6 @@ defmodule Espalier.Backends.OllamaTest do
   @text ~s({"name":"Ada","age":36})
   @value %{name: "Ada", age: 36}
   @counts %{"prompt_eval_count" => 9, "eval_count" => 5, "total_duration" => 10_706_818_083}
-
-  setup context do
-    if context[:test_type] == :doctest do
-      server = Loopback.start_link([reply(@text)])
-      Application.put_env(:espalier, :ollama, base_url: server.url)
-      on_exit(fn -> Application.delete_env(:espalier, :ollama) end)
-    end
-
-    :ok
-  end
 
   doctest Ollama
 
@@ -51,19 +43,6 @@ defmodule Espalier.Backends.OllamaTest do
   defp streamed(messages, reason \\ "stop"),
     do: ndjson(Enum.map(messages, &line/1) ++ [line("", last(reason))])
 
-  # What is for the backend alone is under `:ollama`.
-  defp options(server, more \\ []) do
-    {backend, more} = Keyword.pop(more, :ollama, [])
-    backend = {Ollama, Keyword.merge([base_url: server.url], backend)}
-    Keyword.merge([backend: backend, model: "llama3.2", max_attempts: 1, max_retries: 0], more)
-  end
-
-  defp server(%Loopback{} = server), do: server
-  defp server(answer), do: Loopback.start_link([answer])
-
-  defp generate(schema, answer, more \\ [], prompt \\ "Ada is 36."),
-    do: Espalier.generate(schema, prompt, options(server(answer), more))
-
   defp events(schema, answer, more \\ []),
     do: schema |> Espalier.stream("Ada is 36.", options(server(answer), more)) |> Enum.to_list()
 
@@ -72,14 +51,6 @@ defmodule Espalier.Backends.OllamaTest do
     flunk("no error, but #{inspect(events)}")
   rescue
     error in [ProviderError, TransportError, GenerationError] -> error
-  end
-
-  # What was sent.
-  defp sent(schema, more, prompt \\ "Ada is 36.") do
-    server = Loopback.start_link([reply("?")])
-    {:error, _error} = generate(schema, server, more, prompt)
-    assert [request] = Loopback.requests(server)
-    request
   end
 
   describe "a request" do

@@ -1,6 +1,10 @@
 defmodule Espalier.Backends.OpenAIResponsesTest do
-  # The doctest's key and address are in the application environment.
-  use ExUnit.Case, async: false
+  use Espalier.HostedCase,
+    backend: Espalier.Backends.OpenAIResponses,
+    name: :openai,
+    path: "/v1",
+    key: "sk-responses-key",
+    model: "gpt-test"
 
   import ExUnit.CaptureLog
 
@@ -9,7 +13,6 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
   alias Espalier.GenerationError
   alias Espalier.Image
   alias Espalier.JSON
-  alias Espalier.Loopback
   alias Espalier.OptionsError
   alias Espalier.ProviderError
   alias Espalier.RefusalError
@@ -28,16 +31,6 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
     "total_tokens" => 24
   }
   @reasoning %{"id" => "rs_1", "type" => "reasoning", "summary" => []}
-
-  setup context do
-    if context[:test_type] == :doctest do
-      server = Loopback.start_link([reply(@text)])
-      Application.put_env(:espalier, :openai, base_url: server.url, api_key: "sk-doc")
-      on_exit(fn -> Application.delete_env(:espalier, :openai) end)
-    end
-
-    :ok
-  end
 
   doctest OpenAIResponses
 
@@ -116,41 +109,12 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
   defp in_pieces(pieces),
     do: [{@reasoning, ["Hm", "…"]}, {message(Enum.join(pieces)), pieces}]
 
-  defp options(server, more) do
-    {backend, more} = Keyword.pop(more, :openai, [])
-    backend = Keyword.merge([base_url: server.url <> "/v1", api_key: @key], backend)
-
-    [backend: {OpenAIResponses, backend}, model: "gpt-test", max_attempts: 1, max_retries: 0]
-    |> Keyword.merge(more)
-  end
-
-  defp server(%Loopback{} = server), do: server
-  defp server(answer), do: Loopback.start_link([answer])
-
-  defp generate(schema, answer, more \\ []),
-    do: Espalier.generate(schema, "Ada is 36.", options(server(answer), more))
-
-  defp stream(schema, answer, more \\ []),
-    do: Espalier.stream(schema, "Ada is 36.", options(server(answer), more))
-
   # The result or error that a stream ends with.
   defp last(schema, answer, more \\ []) do
     {:done, result} = schema |> stream(answer, more) |> Enum.at(-1)
     {:ok, result}
   rescue
     error -> {:error, error}
-  end
-
-  # What was sent for a schema and options.
-  defp sent(schema, more, prompt \\ "Ada is 36.") do
-    server = Loopback.start_link([reply("?")])
-    Espalier.generate(schema, prompt, options(server, more))
-    assert [request] = Loopback.requests(server)
-    request
-  end
-
-  defp header(request, name) do
-    with {_name, value} <- List.keyfind(request.headers, name, 0), do: value
   end
 
   describe "a request" do

@@ -1,12 +1,15 @@
 defmodule Espalier.Backends.OpenAITest do
-  # The doctest's key and address are in the application environment.
-  use ExUnit.Case, async: false
+  use Espalier.HostedCase,
+    backend: Espalier.Backends.OpenAI,
+    name: :openai,
+    path: "/v1",
+    key: "sk-test-key",
+    model: "gpt-test"
 
   alias Espalier.Backends.OpenAI
   alias Espalier.Chunks
   alias Espalier.GenerationError
   alias Espalier.JSON
-  alias Espalier.Loopback
   alias Espalier.OptionsError
   alias Espalier.ProviderError
   alias Espalier.RefusalError
@@ -22,16 +25,6 @@ defmodule Espalier.Backends.OpenAITest do
     "prompt_tokens_details" => %{"cached_tokens" => 4},
     "completion_tokens_details" => %{"reasoning_tokens" => 2}
   }
-
-  setup context do
-    if context[:test_type] == :doctest do
-      server = Loopback.start_link([reply(@text)])
-      Application.put_env(:espalier, :openai, base_url: server.url, api_key: "sk-doc")
-      on_exit(fn -> Application.delete_env(:espalier, :openai) end)
-    end
-
-    :ok
-  end
 
   doctest OpenAI
 
@@ -56,39 +49,6 @@ defmodule Espalier.Backends.OpenAITest do
   end
 
   defp texts(pieces), do: for(piece <- pieces, do: %{"content" => piece})
-
-  # Calls that take an option of the backend give it to the backend, the others to `generate`.
-  defp options(server, more \\ []) do
-    {backend, more} = Keyword.pop(more, :openai, [])
-    backend = Keyword.merge([base_url: server.url <> "/v1", api_key: "sk-test-key"], backend)
-
-    Keyword.merge(
-      [backend: {OpenAI, backend}, model: "gpt-test", max_attempts: 1, max_retries: 0],
-      more
-    )
-  end
-
-  defp generate(schema, answer, more \\ []) do
-    server = if is_list(answer), do: Loopback.start_link([answer]), else: answer
-    Espalier.generate(schema, "Ada is 36.", options(server, more))
-  end
-
-  defp stream(schema, answer, more \\ []) do
-    server = if is_list(answer), do: Loopback.start_link([answer]), else: answer
-    Espalier.stream(schema, "Ada is 36.", options(server, more))
-  end
-
-  # What was sent for a schema and options.
-  defp sent(schema, more, prompt \\ "Ada is 36.") do
-    server = Loopback.start_link([reply("?")])
-    Espalier.generate(schema, prompt, options(server, more))
-    assert [request] = Loopback.requests(server)
-    request
-  end
-
-  defp header(request, name) do
-    with {_name, value} <- List.keyfind(request.headers, name, 0), do: value
-  end
 
   describe "a request" do
     test "has the model, the messages, the limit and the strict schema, and no sampling" do

@@ -8,6 +8,7 @@ defmodule Espalier.Backends.Gemini.OpenAPI do
   # https://ai.google.dev/api/caching#Schema, November 2026
 
   alias Espalier.JSON.Object
+  alias Espalier.JSON.Pointer
   alias Espalier.SchemaError
 
   @doc "The schema, or an error with the place that can't be said."
@@ -41,7 +42,7 @@ defmodule Espalier.Backends.Gemini.OpenAPI do
   defp member({"properties", %Object{members: members}}, pointer) do
     properties =
       for {key, schema} <- members,
-          do: {key, translate(schema, "#{pointer}/properties/#{escape(key)}")}
+          do: {key, translate(schema, Pointer.child(pointer <> "/properties", key))}
 
     [{"properties", %Object{members: properties}}]
   end
@@ -57,8 +58,6 @@ defmodule Espalier.Backends.Gemini.OpenAPI do
   end
 
   defp member(other, _pointer), do: [other]
-
-  defp escape(key), do: key |> String.replace("~", "~0") |> String.replace("/", "~1")
 
   @spec fail(String.t(), String.t(), String.t()) :: no_return
   defp fail(pointer, keyword, what) do

@@ -4,6 +4,7 @@ defmodule Espalier.Backends.OpenAI.Access do
 
   alias Espalier.Backends.OpenAI.Dialect
   alias Espalier.Hosted
+  alias Espalier.Hosted.RequestFields
   alias Espalier.OptionsError
 
   @doc "The options, for an API that these dialects have."
@@ -46,11 +47,11 @@ defmodule Espalier.Backends.OpenAI.Access do
         {:error, %OptionsError{kind: :missing, option: :base_url, expected: "URL"}}
 
       {url, nil, _dialect} ->
-        {:ok, String.trim_trailing(url, "/") <> path}
+        {:ok, url <> path}
 
       {url, version, :azure} ->
         query = URI.encode_query("api-version": version)
-        {:ok, "#{String.trim_trailing(url, "/")}#{versioned_path}?#{query}"}
+        {:ok, "#{url}#{versioned_path}?#{query}"}
 
       {_url, version, dialect} ->
         {:error, Hosted.unsupported(dialect, :api_version, version)}
@@ -64,7 +65,6 @@ defmodule Espalier.Backends.OpenAI.Access do
     authorization(options[:api_key], options[:dialect]) ++ more
   end
 
-  defp authorization(nil, _dialect), do: []
-  defp authorization(key, :azure), do: [{"api-key", key}]
-  defp authorization(key, _dialect), do: [{"authorization", fn -> "Bearer " <> key.() end}]
+  defp authorization(key, :azure) when key != nil, do: [{"api-key", key}]
+  defp authorization(key, _dialect), do: RequestFields.bearer(key)
 end

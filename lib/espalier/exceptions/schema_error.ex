@@ -1,0 +1,63 @@
+defmodule Espalier.SchemaError do
+  @moduledoc """
+  A schema, regular expression or list of choices that can't be turned into a constraint.
+
+  `:kind` says what is the matter; the other fields are set where they mean something:
+
+  | kind | meaning | fields |
+  | --- | --- | --- |
+  | `:invalid_json` | the schema's text is not JSON | `line`, `column` (from 1), `detail` |
+  | `:invalid_schema` | a keyword has a value that it can't have | `pointer`, `expected`, `got` |
+  | `:unsupported_keyword` | a keyword that changes what is valid and is not enforced | `keyword`, `pointer`, `detail` |
+  | `:unsupported_by_provider` | a provider's mode would reject the schema, and it can't be said in another way, see `Espalier.Profile` | `keyword`, `pointer`, `detail`; or `limit` (its name), `value` |
+  | `:unsatisfiable` | no value satisfies the schema | `pointer` |
+  | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
+  | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
+  | `:empty_choice` | there is nothing to choose from | |
+  | `:limit_exceeded` | one of the `Espalier.Limits` was reached, which the option `:limits` raises | `limit` (its name), `value`, `pointer` |
+  | `:cancelled` | compiling was given up | |
+
+  `pointer` is a JSON Pointer into the schema, `""` for its root.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["{", "}", ""], eos_ids: [2])
+      iex> schema = %{"properties" => %{"age" => %{"type" => "integr"}}}
+      iex> {:error, error} = Espalier.Constraint.json_schema(schema, vocabulary: vocabulary)
+      iex> {error.kind, error.pointer}
+      {:invalid_schema, "/properties/age/type"}
+  """
+
+  @type t :: %__MODULE__{
+          kind: atom,
+          message: String.t(),
+          pointer: String.t() | nil,
+          keyword: String.t() | nil,
+          expected: String.t() | nil,
+          got: String.t() | nil,
+          pattern: String.t() | nil,
+          detail: String.t() | nil,
+          line: pos_integer | nil,
+          column: pos_integer | nil,
+          limit: String.t() | nil,
+          value: non_neg_integer | nil
+        }
+
+  defexception [
+    :kind,
+    :message,
+    :pointer,
+    :keyword,
+    :expected,
+    :got,
+    :pattern,
+    :detail,
+    :line,
+    :column,
+    :limit,
+    :value
+  ]
+
+  @doc false
+  # What Elixir sees of a schema that is none, before the engine does.
+  @spec invalid(String.t()) :: t
+  def invalid(detail), do: %__MODULE__{kind: :invalid_schema, detail: detail, message: detail}
+end
