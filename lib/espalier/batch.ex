@@ -111,7 +111,7 @@ defmodule Espalier.Batch do
     %__MODULE__{
       ask: ask,
       settings: settings,
-      span: Telemetry.start(:batch, metadata(ask, settings, target, total)),
+      span: Telemetry.start(:batch, fn -> metadata(ask, settings, target, total) end),
       guard: guard,
       items: Cursor.open(items),
       progress: progress

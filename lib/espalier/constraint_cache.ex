@@ -101,8 +101,10 @@ defmodule Espalier.ConstraintCache do
 
   defp tell(cache, event, name) do
     Table.count(cache, event)
-    measurements = %{system_time: System.system_time()}
-    Telemetry.event([:constraint_cache, event], measurements, %{schema: name})
+
+    Telemetry.event([:constraint_cache, event], fn ->
+      {%{system_time: System.system_time()}, %{schema: name}}
+    end)
   end
 
   @doc "Like `fetch/3`, but returns the constraint and raises the error."

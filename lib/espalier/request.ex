@@ -224,6 +224,7 @@ defmodule Espalier.Request do
                 middleware: [],
                 text_options: [],
                 written: "",
+                attempt: 1,
                 streamed: false,
                 deadline: :infinity
               ]
@@ -258,6 +259,7 @@ defmodule Espalier.Request do
           cache_random: boolean,
           text_options: keyword,
           written: String.t(),
+          attempt: pos_integer,
           asked: Prompt.t() | nil,
           streamed: boolean
         }

@@ -55,7 +55,7 @@ defmodule Espalier.Run do
     do: Stream.resource(fn -> start(request) end, &next/1, &close/1)
 
   defp start(request) do
-    span = Telemetry.start(:generate, metadata(request))
+    span = Telemetry.start(:generate, fn -> metadata(request) end)
     request = %{request | deadline: Deadline.new(request.timeout)}
     run = %__MODULE__{request: request, span: span, key: Cache.key(request)}
 
@@ -186,7 +186,8 @@ defmodule Espalier.Run do
   end
 
   defp attempt(run, request) do
-    request = %{request | timeout: Deadline.left(request.deadline)}
+    number = length(run.past) + 1
+    request = %{request | timeout: Deadline.left(request.deadline), attempt: number}
     %{run | request: request, cursor: open(request), begun?: false}
   end
 
@@ -231,6 +232,15 @@ defmodule Espalier.Run do
   defp usage(attempts), do: attempts |> Enum.map(& &1.usage) |> Enum.reduce(@unused, &sum/2)
   defp sum(usage, other), do: Map.merge(usage, other, fn _name, count, more -> count + more end)
 
+  defp about(request) do
+    %{
+      backend: request.backend,
+      model: request.model,
+      schema: Form.name(request.schema),
+      attempt: request.attempt
+    }
+  end
+
   defp metadata(request) do
     %{
       backend: request.backend,
@@ -242,17 +252,11 @@ defmodule Espalier.Run do
     }
   end
 
-  defp tell_retry(%{request: request} = run, %module{} = error, delay) do
-    metadata = %{
-      backend: request.backend,
-      model: request.model,
-      schema: Form.name(request.schema),
-      attempt: length(run.past) + 1,
-      reason: module,
-      error_kind: error.kind
-    }
-
-    Telemetry.event(:retry, %{delay: delay, retries: run.retries + 1}, metadata)
+  defp tell_retry(run, error, delay) do
+    Telemetry.event([:retry], fn ->
+      told = error |> Telemetry.error() |> Map.take([:reason, :error_kind])
+      {%{delay: delay, retries: run.retries + 1}, Map.merge(about(run.request), told)}
+    end)
   end
 
   defp close(run) do

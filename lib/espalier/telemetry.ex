@@ -2,9 +2,6 @@ defmodule Espalier.Telemetry do
   @moduledoc """
   The events that Espalier emits through [`:telemetry`](https://hexdocs.pm/telemetry).
 
-  Most are spans: one event when the work starts, and one of two when it ends. Where the
-  `:telemetry` application is absent nothing is emitted, and nothing else changes.
-
       :telemetry.attach("log", [:espalier, :generate, :stop], fn _event, measurements, metadata, _config ->
         milliseconds = System.convert_time_unit(measurements.duration, :native, :millisecond)
         IO.puts("\#{inspect(metadata.schema)} in \#{milliseconds} ms")
@@ -18,97 +15,96 @@ defmodule Espalier.Telemetry do
       iex> receive do schema -> schema end
       :choice
 
-  No metadata holds what was asked or written: neither prompts nor texts nor values.
+  Most are spans: one event when the work starts, `:start`, and one of two when it ends, `:stop` or `:exception`. A
+  span whose process is killed does not end. Where the `:telemetry` application is absent, and nothing of the
+  below was started, nothing is emitted.
 
-  ## `[:espalier, :generate, _]`
+  ## What was asked and written
 
-  One generation. For `Espalier.stream/3` it lasts from the first event asked for to the last one,
-  or to where the caller stopped reading.
+  No metadata holds prompts, texts or values, unless `telemetry_content: true` is among the options of a generation, or
+  set for all of them: `config :espalier, telemetry_content: true`. Then `content` is a map of `:prompt`, as in
+  `Espalier.Request`, and, in events that end a span, `:text`.
 
-  | event | measurements | metadata |
-  | --- | --- | --- |
-  | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`, `max_tokens`, `temperature`, `seed` |
-  | `:stop` | `duration`, `monotonic_time`, `attempts`, `retries`, and those of `t:Espalier.Result.usage/0` if it was finished | as at the start, `finish_reason`: `:stop`, `:max_tokens`, or `:halted` when the caller stopped reading, `cached?`: whether the text came from an `Espalier.Cache` |
-  | `:exception` | `duration`, `monotonic_time`, `attempts`, `retries` | as at the start, `kind`: `:error`, `reason`: the exception's module, `error_kind`: its kind, `stacktrace`: `[]` |
+  ## OpenTelemetry
 
-  `attempts` is how many ended, each for a value that was refused or with another backend; `retries` is how
-  often a request was repeated that had failed. Where there are several backends, `backend` and `model` are those
-  of the first.
+  `gen_ai` is a map of attributes as the [semantic conventions for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/)
+  name them, by the strings that they are: `"gen_ai.operation.name"`, `"gen_ai.provider.name"`,
+  `"gen_ai.request.model"`, `"gen_ai.request.max_tokens"`, and, where they were given, `"gen_ai.request.temperature"`,
+  `"gen_ai.request.top_p"`, `"gen_ai.request.top_k"`, `"gen_ai.request.seed"`; when the span ends also
+  `"gen_ai.usage.input_tokens"`, `"gen_ai.usage.output_tokens"` and `"gen_ai.response.finish_reasons"`, or `"error.type"`.
+  They can be given to a span as they are.
 
-  ## `[:espalier, :batch, _]`
+  ## Units and common fields
 
-  A batch of many generations, each of which has its own span. It lasts from the first result asked for to the last
-  one, or to where the caller stopped reading.
-
-  | event | measurements | metadata |
-  | --- | --- | --- |
-  | `:start` | `system_time`, `monotonic_time` | `backend`, `model`, `schema`: `nil` if a function makes the requests, `max_concurrency`, `ordered`, `total`: `nil` if it can't be told |
-  | `:stop` | `duration`, `monotonic_time`, `done`, `failed` | as at the start, `finish_reason`: `:stop`, or `:halted` when the caller stopped reading |
-  | `:exception` | `duration`, `monotonic_time`, `done`, `failed` | as at the start, and as above, for what the items or the function for the progress raised |
-
-  `done` is how many items have a result, `failed` how many of these are errors.
-
-  ## `[:espalier, :retry]`
-
-  A request is about to be repeated, after a failure that passes.
-
-  | measurements | metadata |
-  | --- | --- |
-  | `delay`: the wait in milliseconds, `retries`: with this one | `backend`, `model`, `schema`, `attempt`: its number, `reason`: the exception's module, `error_kind`: its kind |
-
-  ## `[:espalier, :circuit]`
-
-  A circuit of `Espalier.Middleware.CircuitBreaker` changed.
-
-  | measurements | metadata |
-  | --- | --- |
-  | `system_time` | `backend`, `model`, `from` and `to`: each `:closed`, `:open` or `:half_open` |
-
-  ## `[:espalier, :compile, _]`
-
-  The compilation of a constraint that was not in the `Espalier.ConstraintCache`, in the process that compiles.
-
-  | event | measurements | metadata |
-  | --- | --- | --- |
-  | `:start` | `system_time`, `monotonic_time` | `schema` |
-  | `:stop` | `duration`, `monotonic_time` | `schema` |
-  | `:exception` | `duration`, `monotonic_time` | `schema`, `kind`, `reason`, `error_kind`, `stacktrace` as above |
-
-  ## `[:espalier, :constraint_cache, _]`
-
-  What an `Espalier.ConstraintCache` does.
-
-  | event | measurements | metadata |
-  | --- | --- | --- |
-  | `:hit` | `system_time` | `schema` |
-  | `:miss` | `system_time` | `schema` |
-  | `:eviction` | `bytes`: those of the constraint that was dropped | `reason`: `:full`, or `:unused` when its vocabulary is gone |
-
-  Hits and misses are told in the process of the caller. Many misses of one schema at a time are one compilation.
-
-  ## Fields
-
-    * `duration`, `monotonic_time` and `system_time` are in native time units
+    * `duration`, `monotonic_time`, `system_time` and what else is a time are in native units, see
+      `System.convert_time_unit/3`, but for `delay`
     * `schema` is the schema module, or the kind of schema: `:fields`, `:json_schema`, `:choice`,
       `:regex` or `:constraint`
-    * `model` is what was given as `:model`
-    * `telemetry_span_context` is in every event: the same reference in those of one span
+    * `reason` and `error_kind` say what an error was. Its message is not there: it may tell what was written
+
+  ## Events
+
+  #{Espalier.Telemetry.Events.docs()}
   """
+
+  require Logger
 
   @compile {:no_warn_undefined, :telemetry}
 
   @typedoc false
-  @type span :: {event :: atom, started :: integer, metadata :: map}
+  @type span :: {event :: atom, started :: integer, metadata :: map} | :off
+
+  @typedoc false
+  @type sink :: ([atom], map, map -> term)
 
   @doc false
-  # The function takes nothing and gives what `span/3` gives.
-  @spec span(atom, map, fun) :: {:ok, term} | {:error, Exception.t()}
-  def span(event, metadata, fun) do
+  # `metadata` is a function, so that it costs nothing where nobody is told.
+  @spec start(atom, (() -> map)) :: span
+  def start(event, metadata) do
+    case sinks() do
+      [] ->
+        :off
+
+      sinks ->
+        started = System.monotonic_time()
+        metadata = Map.put(metadata.(), :telemetry_span_context, make_ref())
+        measurements = %{monotonic_time: started, system_time: System.system_time()}
+        tell(sinks, [:espalier, event, :start], measurements, metadata)
+        {event, started, metadata}
+    end
+  end
+
+  @doc false
+  @spec stop(span, map, map) :: :ok
+  def stop(span, measurements \\ %{}, more \\ %{})
+  def stop(:off, _measurements, _more), do: :ok
+
+  def stop({event, started, metadata}, measurements, more) do
+    measurements = Map.merge(measurements, elapsed(started))
+    tell(sinks(), [:espalier, event, :stop], measurements, Map.merge(metadata, more))
+  end
+
+  @doc false
+  @spec exception(span, Exception.t(), map, map) :: :ok
+  def exception(span, error, measurements \\ %{}, more \\ %{})
+  def exception(:off, _error, _measurements, _more), do: :ok
+
+  def exception({event, started, metadata}, error, measurements, more) do
+    measurements = Map.merge(measurements, elapsed(started))
+    metadata = metadata |> Map.merge(more) |> Map.merge(error(error))
+    tell(sinks(), [:espalier, event, :exception], measurements, metadata)
+  end
+
+  @doc false
+  # The function takes nothing and gives a result, of which `measurements` are told if it is no error.
+  @spec span(atom, (() -> map), (() -> {:ok, term} | {:error, Exception.t()}), (term -> map)) ::
+          {:ok, term} | {:error, Exception.t()}
+  def span(event, metadata, fun, measurements \\ fn _value -> %{} end) do
     span = start(event, metadata)
 
     case fun.() do
-      {:ok, _value} = result ->
-        stop(span, %{}, %{})
+      {:ok, value} = result ->
+        stop(span, measurements.(value))
         result
 
       {:error, error} = result ->
@@ -118,60 +114,74 @@ defmodule Espalier.Telemetry do
   end
 
   @doc false
-  @spec start(atom, map) :: span
-  def start(event, metadata) do
-    started = System.monotonic_time()
-    metadata = Map.put(metadata, :telemetry_span_context, make_ref())
-    measurements = %{monotonic_time: started, system_time: System.system_time()}
-    execute([:espalier, event, :start], measurements, metadata)
-    {event, started, metadata}
-  end
-
-  @doc false
-  @spec stop(span, map, map) :: :ok
-  def stop({event, started, metadata}, measurements, more) do
-    measurements = Map.merge(measurements, elapsed(started))
-    execute([:espalier, event, :stop], measurements, Map.merge(metadata, more))
-  end
-
-  @doc false
-  @spec exception(span, Exception.t(), map) :: :ok
-  def exception({event, started, metadata}, %module{} = error, measurements \\ %{}) do
-    measurements = Map.merge(measurements, elapsed(started))
-    more = %{kind: :error, reason: module, error_kind: Map.get(error, :kind), stacktrace: []}
-    execute([:espalier, event, :exception], measurements, Map.merge(metadata, more))
-  end
-
-  @doc false
   # What has no duration.
-  @spec event(atom | [atom], map, map) :: :ok
-  def event(event, measurements, metadata),
-    do: execute([:espalier | List.wrap(event)], measurements, metadata)
+  @spec event([atom], (() -> {map, map})) :: :ok
+  def event(event, told) do
+    case sinks() do
+      [] ->
+        :ok
+
+      sinks ->
+        {measurements, metadata} = told.()
+        tell(sinks, [:espalier | event], measurements, metadata)
+    end
+  end
+
+  @doc false
+  # Whether anybody is told of events.
+  @spec on?() :: boolean
+  def on?, do: sinks() != []
+
+  @doc false
+  # What is told of an error.
+  @spec error(Exception.t()) :: map
+  def error(%module{} = error),
+    do: %{kind: :error, reason: module, error_kind: Map.get(error, :kind), stacktrace: []}
+
+  @doc false
+  # Has a function called with all events, in the process that emits them. One that raises is called no more.
+  @spec add_sink(term, sink) :: :ok
+  def add_sink(id, sink), do: update(&List.keystore(&1, id, 0, {id, sink}))
+
+  @doc false
+  @spec remove_sink(term) :: :ok
+  def remove_sink(id), do: update(&List.keydelete(&1, id, 0))
 
   defp elapsed(started) do
     now = System.monotonic_time()
     %{duration: now - started, monotonic_time: now}
   end
 
-  defp execute(event, measurements, metadata) do
-    case sink() do
-      nil -> :ok
-      sink -> sink.execute(event, measurements, metadata)
-    end
+  defp tell(sinks, event, measurements, metadata) do
+    for {id, sink} <- sinks, do: tell_one(id, sink, event, measurements, metadata)
+    :ok
+  end
+
+  defp tell_one(id, sink, event, measurements, metadata) do
+    sink.(event, measurements, metadata)
+  catch
+    kind, reason ->
+      remove_sink(id)
+      what = Exception.format(kind, reason, __STACKTRACE__)
+      Logger.error("#{inspect(id)} is told no more events, as it failed: #{what}")
   end
 
   # Whether a module that is absent could be loaded costs a millisecond to find out.
-  defp sink do
-    with :unknown <- :persistent_term.get(__MODULE__, :unknown) do
-      put_sink(if Code.ensure_loaded?(:telemetry), do: :telemetry)
-    end
+  defp sinks do
+    with :unknown <- :persistent_term.get(__MODULE__, :unknown), do: default_sinks()
   end
 
-  @doc false
-  # Where events go; another module than `:telemetry` serves tests.
-  @spec put_sink(module | nil) :: module | nil
-  def put_sink(sink) do
-    :persistent_term.put(__MODULE__, sink)
-    sink
+  defp default_sinks do
+    sinks =
+      if Code.ensure_loaded?(:telemetry), do: [{:telemetry, &:telemetry.execute/3}], else: []
+
+    :persistent_term.put(__MODULE__, sinks)
+    sinks
+  end
+
+  defp update(change) do
+    update = fn -> :persistent_term.put(__MODULE__, change.(sinks())) end
+    :global.trans({__MODULE__, self()}, update, [node()])
+    :ok
   end
 end

@@ -31,8 +31,8 @@ defmodule Espalier.ConstraintCacheTest do
 
   setup do
     Process.register(self(), __MODULE__)
-    Telemetry.put_sink(Sink)
-    on_exit(fn -> Telemetry.put_sink(if Code.ensure_loaded?(:telemetry), do: :telemetry) end)
+    Telemetry.add_sink(Sink, &Sink.execute/3)
+    on_exit(fn -> Telemetry.remove_sink(Sink) end)
   end
 
   defp start(options \\ []) do

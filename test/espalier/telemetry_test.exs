@@ -17,8 +17,8 @@ defmodule Espalier.TelemetryTest do
 
   setup do
     Process.put(Sink, true)
-    Telemetry.put_sink(Sink)
-    on_exit(fn -> Telemetry.put_sink(if Code.ensure_loaded?(:telemetry), do: :telemetry) end)
+    Telemetry.add_sink(Sink, &Sink.execute/3)
+    on_exit(fn -> Telemetry.remove_sink(Sink) end)
   end
 
   @secret "very private"
@@ -181,19 +181,19 @@ defmodule Espalier.TelemetryTest do
   end
 
   test "a span tells how its work ended" do
-    assert Telemetry.span(:compile, %{schema: :regex}, fn -> {:ok, 1} end) == {:ok, 1}
+    assert Telemetry.span(:compile, fn -> %{schema: :regex} end, fn -> {:ok, 1} end) == {:ok, 1}
     assert_received {[:espalier, :compile, :start], _measurements, %{schema: :regex}}
     assert_received {[:espalier, :compile, :stop], _measurements, %{schema: :regex}}
 
     error = {:error, %Espalier.SchemaError{kind: :unsatisfiable}}
-    assert Telemetry.span(:compile, %{schema: :regex}, fn -> error end) == error
+    assert Telemetry.span(:compile, fn -> %{schema: :regex} end, fn -> error end) == error
 
     assert_received {[:espalier, :compile, :exception], _measurements,
                      %{error_kind: :unsatisfiable}}
   end
 
   test "nothing is emitted where there is no telemetry" do
-    Telemetry.put_sink(nil)
+    Telemetry.remove_sink(Sink)
     assert {:ok, %{}} = Espalier.generate(%{}, "?", stub([]))
     refute_received {[:espalier | _], _measurements, _metadata}
   end
@@ -201,7 +201,6 @@ defmodule Espalier.TelemetryTest do
   if Code.ensure_loaded?(:telemetry) do
     test "the real telemetry gets the events" do
       {:ok, _started} = Application.ensure_all_started(:telemetry)
-      Telemetry.put_sink(:telemetry)
       event = [:espalier, :generate, :stop]
       :telemetry.attach(inspect(self()), event, &__MODULE__.forward/4, self())
       assert {:ok, %{}} = Espalier.generate(%{}, "?", stub([]))

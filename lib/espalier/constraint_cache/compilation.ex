@@ -53,5 +53,5 @@ defmodule Espalier.ConstraintCache.Compilation do
   @doc "Compiles, and tells telemetry."
   @spec compile(Source.t(), atom) :: {:ok, Constraint.t()} | {:error, Exception.t()}
   def compile(source, name),
-    do: Telemetry.span(:compile, %{schema: name}, fn -> Constraint.compile(source) end)
+    do: Telemetry.span(:compile, fn -> %{schema: name} end, fn -> Constraint.compile(source) end)
 end

@@ -134,7 +134,9 @@ defmodule Espalier.ConstraintCache.Server do
 
   defp keep(state, key, {:ok, constraint, bytes}) do
     {table, dropped} = Table.put(state.table, key, constraint, bytes)
-    tell_evictions(%{state | table: table}, dropped, :full)
+    state = tell_evictions(%{state | table: table}, dropped, :full)
+    if Table.member?(table, key), do: tell(state, :store, bytes, %{schema: state.jobs[key].name})
+    state
   end
 
   defp keep(state, _key, {:error, _error}), do: state
@@ -180,10 +182,14 @@ defmodule Espalier.ConstraintCache.Server do
   defp tell_evictions(state, dropped, reason) do
     Table.count(state.table.name, :eviction, length(dropped))
 
-    for bytes <- dropped,
-        do: Telemetry.event([:constraint_cache, :eviction], %{bytes: bytes}, %{reason: reason})
-
+    for bytes <- dropped, do: tell(state, :eviction, bytes, %{reason: reason})
     state
+  end
+
+  defp tell(%{table: table}, event, bytes, metadata) do
+    Telemetry.event([:constraint_cache, event], fn ->
+      {%{bytes: bytes, entries: Table.size(table), total_bytes: table.bytes}, metadata}
+    end)
   end
 
   defp schedule_sweep, do: Process.send_after(self(), :sweep, @sweep_milliseconds)

@@ -75,6 +75,9 @@ defmodule Espalier.ConstraintCache.Table do
   @spec size(t) :: non_neg_integer
   def size(table), do: :gb_sets.size(table.ages)
 
+  @spec member?(t, Key.t()) :: boolean
+  def member?(table, key), do: :ets.member(table.name, key)
+
   @doc "Keeps a constraint that is not there, if it fits at all. It tells how many bytes each had that was dropped."
   @spec put(t, Key.t(), Constraint.t(), pos_integer) :: {t, dropped :: [pos_integer]}
   def put(%{max_bytes: most} = table, _key, _constraint, bytes) when bytes > most, do: {table, []}

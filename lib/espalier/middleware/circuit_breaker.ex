@@ -105,7 +105,9 @@ defmodule Espalier.Middleware.CircuitBreaker do
   defp tell(:same, _request), do: :ok
 
   defp tell({from, to}, request) do
-    metadata = %{backend: request.backend, model: request.model, from: from, to: to}
-    Telemetry.event(:circuit, %{system_time: System.system_time()}, metadata)
+    Telemetry.event([:circuit], fn ->
+      metadata = %{backend: request.backend, model: request.model, from: from, to: to}
+      {%{system_time: System.system_time()}, metadata}
+    end)
   end
 end
