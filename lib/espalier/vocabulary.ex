@@ -205,6 +205,12 @@ defmodule Espalier.Vocabulary do
   """
   @spec bytes() :: t
   def bytes do
+    with nil <- :persistent_term.get(__MODULE__, nil),
+         do: :global.trans({__MODULE__, self()}, &make_bytes/0, [node()])
+  end
+
+  # Several processes may ask at first.
+  defp make_bytes do
     with nil <- :persistent_term.get(__MODULE__, nil) do
       tokens = for(byte <- 0..255, do: <<byte>>) ++ [""]
       vocabulary = from_tokens!(tokens, eos_ids: [256])
