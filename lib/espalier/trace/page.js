@@ -1,0 +1,103 @@
+// Shows the row of a token in the panel: of the one that is pointed at, or else of the one that was chosen last.
+// Neither of the two characters that XML reserves is written here.
+"use strict";
+const list = document.querySelector(".tokens");
+const tokens = [...list.querySelectorAll(".token")];
+const rows = document.querySelector("tbody").rows;
+const names = [...document.querySelectorAll("th")].map((cell) => cell.textContent);
+const chart = document.querySelector(".chart svg");
+const panel = document.querySelector(".panel");
+const bars = [4, 6];
+const barCount = chart ? chart.viewBox.baseVal.width : 1;
+const perBar = Math.ceil(tokens.length / barCount);
+let chosen = 0;
+
+function show(place) {
+  const [, token, , , , , , likeliest] = rows[place].cells;
+  panel.querySelector("h2 code").replaceChildren(...token.firstChild.cloneNode(true).childNodes);
+  panel.querySelector("small").textContent = `token ${place + 1} of ${tokens.length}`;
+  panel.querySelector("dl").replaceChildren(...[2, 3, 4, 5, 6].flatMap((column) => pair(place, column)));
+  panel.querySelector(".likeliest").replaceChildren(...likeliest.cloneNode(true).childNodes);
+  panel.querySelectorAll("li").forEach((item) => measure(item, item.querySelector("span").textContent));
+  chart?.querySelector(".cursor").setAttribute("d", `M${Math.floor(place / perBar)} -2v112h1v-112z`);
+}
+
+function pair(place, column) {
+  const cell = rows[place].cells[column];
+  const name = document.createElement("dt");
+  const value = document.createElement("dd");
+  name.textContent = names[column];
+  value.textContent = cell.textContent;
+  if (bars.includes(column)) measure(value, cell.textContent);
+  return [name, value];
+}
+
+function measure(element, probability) {
+  element.style.setProperty("--part", `${100 * (parseFloat(probability) || 0)}%`);
+}
+
+function choose(place, focus) {
+  tokens[chosen].tabIndex = -1;
+  tokens[chosen].removeAttribute("aria-selected");
+  chosen = place;
+  tokens[chosen].tabIndex = 0;
+  tokens[chosen].setAttribute("aria-selected", "true");
+  if (focus) tokens[chosen].focus();
+  show(chosen);
+}
+
+function at(event) {
+  return tokens.indexOf(event.target.closest(".token"));
+}
+
+// The token above or below: the first one of another line that reaches as far to the right.
+function beside(step) {
+  const from = tokens[chosen].getClientRects()[0];
+  for (let place = chosen + step; tokens[place]; place += step) {
+    const box = tokens[place].getClientRects()[0];
+    const there = step > 0 ? box.right > from.left : from.right > box.left;
+    if (Math.abs(box.top - from.top) > 4) if (there) return place;
+  }
+  return chosen;
+}
+
+const keys = {
+  ArrowLeft: () => Math.max(chosen - 1, 0),
+  ArrowRight: () => Math.min(chosen + 1, tokens.length - 1),
+  ArrowUp: () => beside(-1),
+  ArrowDown: () => beside(1),
+  Home: () => 0,
+  End: () => tokens.length - 1,
+};
+
+function start() {
+  list.addEventListener("focusin", (event) => choose(at(event), false));
+  list.addEventListener("click", (event) => at(event) === -1 || choose(at(event), true));
+  list.addEventListener("pointerover", (event) => at(event) === -1 || show(at(event)));
+  list.addEventListener("pointerleave", () => show(chosen));
+
+  list.addEventListener("keydown", (event) => {
+    const to = keys[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    choose(to(), true);
+  });
+
+  chart?.addEventListener("click", (event) => {
+    const box = chart.getBoundingClientRect();
+    const bar = Math.floor(((event.clientX - box.left) / box.width) * barCount);
+    choose(Math.min(Math.max(bar * perBar, 0), tokens.length - 1), true);
+  });
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#row-']");
+    if (link === null) return;
+    event.preventDefault();
+    choose(Number(link.hash.slice(5)) - 1, true);
+  });
+
+  panel.hidden = false;
+  choose(Number(list.dataset.first) - 1, false);
+}
+
+if (tokens.length > 0) start();

@@ -1,0 +1,89 @@
+defmodule Espalier.Trace.Table do
+  @moduledoc false
+  # The tokens of a trace, one a line.
+
+  alias Espalier.Trace
+  alias Espalier.Trace.Summary
+
+  @headings ["", "token", "how", "p", "allowed", "mask kept", "wanted instead"]
+  @gap "  "
+  @least_columns 8
+  @most_columns 32
+
+  @doc "The lines of the table, in `width` columns where they fit into so few."
+  @spec lines(Trace.t(), pos_integer) :: [String.t()]
+  def lines(%Trace{tokens: []}, _width), do: []
+
+  def lines(%Trace{tokens: tokens}, width) do
+    rows = [@headings | tokens |> Enum.with_index(1) |> Enum.map(&row/1)]
+    widths = rows |> widths() |> fit(width)
+    Enum.map(rows, &line(&1, widths))
+  end
+
+  @doc "What the columns mean."
+  @spec legend() :: [String.t()]
+  def legend do
+    [
+      "p: what the model gave the token; allowed: how many tokens the mask allowed;",
+      "mask kept: what the model gave to all of these; wanted instead: the model's likeliest",
+      "token where another one came, with ✗ where the mask forbade it"
+    ]
+  end
+
+  @doc """
+  A text of at most so many characters.
+
+      iex> Espalier.Trace.Table.cut("abcdef", 4)
+      "abc…"
+  """
+  @spec cut(String.t(), pos_integer) :: String.t()
+  def cut(text, columns) do
+    if String.length(text) <= columns, do: text, else: String.slice(text, 0, columns - 1) <> "…"
+  end
+
+  defp row({token, place}) do
+    [
+      Integer.to_string(place),
+      Summary.label(token),
+      Summary.how(token),
+      probability(token.probability),
+      if(token.allowed, do: Integer.to_string(token.allowed), else: ""),
+      probability(token.allowed_probability),
+      token |> Summary.wanted() |> wanted()
+    ]
+  end
+
+  defp probability(nil), do: ""
+  defp probability(probability), do: Summary.probability(probability)
+
+  defp wanted(nil), do: ""
+
+  defp wanted(%{allowed?: allowed?} = token) do
+    forbidden = if allowed?, do: "", else: " ✗"
+    "#{Summary.probability(token.probability)}#{forbidden} #{Summary.label(token)}"
+  end
+
+  defp widths(rows) do
+    rows |> Enum.zip_with(fn cells -> cells |> Enum.map(&String.length/1) |> Enum.max() end)
+  end
+
+  # The two columns of what was written share what the others leave.
+  defp fit([place, token, how, p, allowed, kept, wanted], width) do
+    left = width - Enum.sum([place, how, p, allowed, kept]) - 6 * String.length(@gap)
+    token = token |> min(@most_columns) |> min(max(div(left, 2), @least_columns))
+    wanted = min(wanted, max(left - token, @least_columns))
+    [place, token, how, p, allowed, kept, wanted]
+  end
+
+  defp line(cells, widths) do
+    [place, token, how, p, allowed, kept, wanted] =
+      Enum.zip_with(cells, widths, fn cell, width -> {cut(cell, width), width} end)
+
+    [right(place), left(token), left(how), right(p), right(allowed), right(kept), left(wanted)]
+    |> Enum.join(@gap)
+    |> String.trim_trailing()
+  end
+
+  defp left({text, width}), do: String.pad_trailing(text, width)
+  defp right({text, width}), do: String.pad_leading(text, width)
+end

@@ -1,0 +1,168 @@
+defmodule Espalier.Trace.Terminal do
+  @moduledoc false
+  # A trace for the terminal: its text, in colours or with lines between the tokens, the table of the tokens, and what
+  # they come to. Nothing that a model wrote goes there before `Visible` has seen it.
+
+  alias Espalier.Trace
+  alias Espalier.Trace.Palette
+  alias Espalier.Trace.Summary
+  alias Espalier.Trace.Table
+  alias Espalier.Trace.Visible
+
+  @most_steered 3
+  @most_columns 24
+
+  @doc "The whole, with a line end at the end."
+  @spec format(Trace.t(), %{colors: boolean, width: pos_integer, details: boolean}) :: iodata
+  def format(trace, %{colors: colors?} = options) do
+    summary = Summary.new(trace)
+
+    [
+      [heading(trace, colors?)],
+      text(trace, summary, options),
+      if(options.details, do: Table.lines(trace, options.width), else: []),
+      numbers(trace, summary) ++ steered(summary),
+      legend(summary, colors?, options.details)
+    ]
+    |> Enum.reject(&(&1 == []))
+    |> Enum.map_intersperse("\n", fn lines -> Enum.map(lines, &[&1, "\n"]) end)
+  end
+
+  defp heading(trace, colors?) do
+    by = "#{inspect(trace.backend)}, model: #{inspect(trace.model)}"
+    [Palette.paint(line(inspect(trace.schema)), :title, colors?), " by ", line(by)]
+  end
+
+  # A text may be wrapped at any character, as tokens are.
+  defp text(trace, summary, options) do
+    pieces = pieces(trace, summary.begun, options.colors)
+
+    {lines, _column} = Enum.map_reduce(pieces, 0, &piece(&1, &2, options))
+    lines |> IO.iodata_to_binary() |> String.split("\n") |> drop_empty_end()
+  end
+
+  defp drop_empty_end(lines) do
+    case List.last(lines) do
+      "" -> Enum.drop(lines, -1)
+      _text -> lines
+    end
+  end
+
+  defp pieces(trace, "", colors?), do: separated(styled(trace.tokens), colors?)
+
+  defp pieces(trace, begun, colors?),
+    do: separated([{begun, :begun} | styled(trace.tokens)], colors?)
+
+  defp styled(tokens) do
+    for {token, place} <- Enum.with_index(tokens), do: {bytes(token), Palette.style(token, place)}
+  end
+
+  # With colours, the grounds keep tokens apart.
+  defp separated(pieces, true), do: pieces
+  defp separated(pieces, false), do: Enum.intersperse(pieces, {"│", nil})
+
+  # A special token has none, and is seen all the same.
+  defp bytes(%{text: ""} = token), do: Summary.label(token)
+  defp bytes(token), do: token.text
+
+  defp piece({bytes, style}, column, options) do
+    {runs, column} = bytes |> cells() |> wrap(column, options.width)
+    {Enum.map_intersperse(runs, "\n", &Palette.paint(&1, style, options.colors)), column}
+  end
+
+  defp cells(bytes), do: bytes |> Visible.pieces() |> Enum.flat_map(&cell/1)
+
+  defp cell({:mark, mark, "\n"}), do: [mark, :end_of_line]
+  defp cell(piece), do: piece |> Visible.shown() |> String.graphemes()
+
+  # The runs of cells that share a line, and the column after the last one.
+  defp wrap(cells, column, width) do
+    {runs, run, column} = Enum.reduce(cells, {[], [], column}, &wrap_cell(&1, &2, width))
+    {Enum.reverse([Enum.reverse(run) | runs]), column}
+  end
+
+  defp wrap_cell(:end_of_line, {runs, run, _column}, _width),
+    do: {[Enum.reverse(run) | runs], [], 0}
+
+  defp wrap_cell(cell, {runs, run, column}, width) when column >= width,
+    do: {[Enum.reverse(run) | runs], [cell], 1}
+
+  defp wrap_cell(cell, {runs, run, column}, _width), do: {runs, [cell | run], column + 1}
+
+  defp numbers(trace, summary) do
+    [counts(trace, summary), probabilities(summary), usage(trace) | refused(trace)]
+    |> Enum.reject(&(&1 == nil))
+  end
+
+  defp counts(trace, %{tokens: tokens, forced: forced}) do
+    of = if trace.size, do: " of a vocabulary of #{trace.size}", else: ""
+    share = if forced > 0, do: ", #{forced} of them forced (#{Summary.percent(forced, tokens)})"
+    "#{counted(tokens)}#{of}#{share}#{finish(trace.finish_reason)}"
+  end
+
+  defp counted(1), do: "1 token"
+  defp counted(count), do: "#{count} tokens"
+
+  defp finish(nil), do: ""
+  defp finish(:stop), do: ", ended by the model"
+  defp finish(:max_tokens), do: ", cut off at max_tokens"
+
+  defp probabilities(%{lowest: nil}), do: nil
+
+  defp probabilities(%{lowest: {place, token}} = summary) do
+    "probability: mean #{Summary.probability(summary.mean)}, lowest " <>
+      "#{Summary.probability(token.probability)} at #{place} #{short(token)}"
+  end
+
+  defp usage(%{usage: usage}) do
+    "usage: " <> Enum.map_join(Enum.sort(usage), ", ", fn {name, count} -> "#{name} #{count}" end)
+  end
+
+  defp refused(%{error: nil}), do: []
+
+  defp refused(%{error: error}) do
+    [first | rest] = error |> Exception.message() |> String.split("\n") |> Enum.map(&line/1)
+    ["refused: " <> first | rest]
+  end
+
+  defp steered(%{steered: []}), do: []
+
+  defp steered(%{steered: steered}) do
+    count = length(steered)
+
+    [
+      "the mask kept less than half of the probability at #{count} of them:"
+      | for({place, token} <- Enum.take(steered, @most_steered), do: steered_line(place, token))
+    ]
+  end
+
+  defp steered_line(place, token) do
+    kept = Summary.probability(token.allowed_probability)
+    "  at #{place} #{short(token)}: kept #{kept}#{forbidden(token)}"
+  end
+
+  defp forbidden(token) do
+    case Enum.find(token.alternatives, &(not &1.allowed?)) do
+      nil -> ""
+      wanted -> ", forbade #{short(wanted)} (#{Summary.probability(wanted.probability)})"
+    end
+  end
+
+  defp short(token), do: "‹" <> (token |> Summary.label() |> Table.cut(@most_columns)) <> "›"
+
+  # Without probabilities there is nothing to explain.
+  defp legend(%{lowest: nil, forced: 0}, _colors?, _details?), do: []
+
+  defp legend(_summary, true, details?) do
+    levels = for {level, bound} <- Summary.levels(), do: Palette.paint(" #{bound} ", level, true)
+    forced = Palette.paint(" forced ", :forced, true)
+    steered = Palette.paint(" mask kept < 0.5 ", :steered, true)
+    line = [forced, "  probability ", levels, "  ", steered]
+    [line | if(details?, do: Table.legend(), else: [])]
+  end
+
+  defp legend(_summary, false, true), do: Table.legend()
+  defp legend(_summary, false, false), do: ["│ is between two tokens"]
+
+  defp line(text), do: Visible.line(text)
+end
