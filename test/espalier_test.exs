@@ -202,7 +202,8 @@ defmodule EspalierTest do
                  usage: result.usage,
                  backend: StubBackend,
                  model: nil,
-                 retries: 0
+                 retries: 0,
+                 trace: nil
                }
              ]
     end

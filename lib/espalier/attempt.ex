@@ -11,19 +11,27 @@ defmodule Espalier.Attempt do
   alias Espalier.RefusalError
   alias Espalier.Request
   alias Espalier.Schema.Form
+  alias Espalier.Telemetry
+  alias Espalier.Trace.Recorder
   alias Espalier.UTF8
 
-  @enforce_keys [:request]
-  defstruct [:request, text: [], rest: "", partial: :off, ended?: false]
+  @enforce_keys [:request, :recorder]
+  defstruct @enforce_keys ++ [text: [], rest: "", partial: :off, ended?: false]
 
-  @typedoc "The last one is one of the last three."
+  # What is known of an attempt that failed.
+  @unknown %{fixes: [], usage: %{prompt_tokens: 0, completion_tokens: 0}, finish_reason: nil}
+
+  @typedoc """
+  The last one is one of the last three, whose `info` has the `:fixes` that were made to read the text, and the `:usage`,
+  `:finish_reason` and `:trace` of the attempt.
+  """
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
           | {:partial, term}
           | {:value, term, text :: String.t(), info :: map}
           | {:refused, Exception.t(), text :: String.t(), info :: map}
-          | {:failed, Exception.t(), text :: String.t()}
+          | {:failed, Exception.t(), text :: String.t(), info :: map}
 
   @doc "The events of a request, of what `ask` gives for it; nothing happens before they are read."
   @spec events(Request.t(), (Request.t() -> Enumerable.t(Backend.event()))) :: Enumerable.t(event)
@@ -38,7 +46,8 @@ defmodule Espalier.Attempt do
 
   defp start(%{written: written} = request) do
     {_told, partial} = request |> Partial.new() |> Partial.next(written) |> parts()
-    %__MODULE__{request: request, text: written, partial: partial}
+    recorder = Recorder.new(request)
+    %__MODULE__{request: request, recorder: recorder, text: written, partial: partial}
   end
 
   defp parts({:ok, value, partial}), do: {[{:partial, value}], partial}
@@ -48,7 +57,10 @@ defmodule Espalier.Attempt do
   defp written(events, ""), do: events
   defp written(events, text), do: Stream.concat([{:text, text}], events)
 
-  defp step({:tokens, ids, bytes, forced?}, attempt) do
+  defp step({:choice, _choice} = event, attempt), do: {[], record(attempt, event)}
+
+  defp step({:tokens, ids, bytes, forced?} = event, attempt) do
+    attempt = record(attempt, event)
     {text, rest} = UTF8.split(attempt.rest <> bytes)
     tokens = {:tokens, %{ids: ids, text: bytes, forced?: forced?}}
     told = if text == "", do: [], else: [{:text, text}]
@@ -61,9 +73,9 @@ defmodule Espalier.Attempt do
     text = IO.iodata_to_binary([attempt.text | if(attempt.rest == "", do: "", else: "\uFFFD")])
 
     event =
-      case read(info[:text] || text, info.finish_reason, attempt.request) do
-        {:ok, value, fixes} -> {:value, value, text, Map.put(info, :fixes, fixes)}
-        {:error, error} -> {:refused, error, text, Map.put(info, :fixes, [])}
+      case validate(info[:text] || text, info.finish_reason, attempt.request) do
+        {:ok, value, fixes} -> {:value, value, text, known(attempt, text, fixes, info, nil)}
+        {:error, error} -> {:refused, error, text, known(attempt, text, [], info, error)}
       end
 
     {[event], %{attempt | ended?: true}}
@@ -71,7 +83,7 @@ defmodule Espalier.Attempt do
 
   defp step({:error, error}, attempt) do
     text = IO.iodata_to_binary(attempt.text)
-    {[{:failed, with_text(error, text), text}], %{attempt | ended?: true}}
+    {[failed(attempt, with_text(error, text), text)], %{attempt | ended?: true}}
   end
 
   defp last(%{ended?: true} = attempt), do: {[], attempt}
@@ -80,8 +92,42 @@ defmodule Espalier.Attempt do
     message = "the events of #{inspect(request.backend)} ended without a last one"
     text = IO.iodata_to_binary(attempt.text)
     error = %GenerationError{kind: :incomplete, message: message, text: text}
-    {[{:failed, error, text}], attempt}
+    {[failed(attempt, error, text)], attempt}
   end
+
+  defp record(attempt, event), do: %{attempt | recorder: Recorder.record(attempt.recorder, event)}
+
+  defp failed(attempt, error, text),
+    do: {:failed, error, text, known(attempt, text, [], @unknown, error)}
+
+  defp known(%{recorder: recorder, request: request}, text, fixes, info, error) do
+    trace = Recorder.finish(recorder, request, text, info, error)
+    Map.merge(info, %{fixes: fixes, trace: trace})
+  end
+
+  defp validate(text, finish_reason, request) do
+    span = Telemetry.start(:validate, fn -> about(request) end)
+    result = read(text, finish_reason, request)
+    tell(span, %{bytes: byte_size(text)}, result)
+    result
+  end
+
+  @doc "What telemetry tells of an attempt."
+  @spec about(Request.t()) :: map
+  def about(request) do
+    %{
+      backend: request.backend,
+      model: request.model,
+      schema: Form.name(request.schema),
+      attempt: request.attempt
+    }
+  end
+
+  defp tell(span, measurements, {:ok, _value, fixes}),
+    do: Telemetry.stop(span, Map.put(measurements, :fixes, length(fixes)))
+
+  defp tell(span, measurements, {:error, error}),
+    do: Telemetry.exception(span, error, measurements)
 
   defp read(text, finish_reason, request) do
     with {:ok, text, fixes} <- text |> value_text(request) |> whole(finish_reason, text, request),

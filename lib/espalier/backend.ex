@@ -35,16 +35,29 @@ defmodule Espalier.Backend do
   alias Espalier.Profile
   alias Espalier.Request
   alias Espalier.Result
+  alias Espalier.Trace
 
   @typedoc """
-  What happens during a generation, in this order: any number of `:tokens`, then one of the others.
+  What happens during a generation, in this order: any number of `:tokens`, then `:done` or `:error`.
 
   The text of `:tokens` may begin or end in the middle of a character. `forced?` says that there was
   no alternative to them. A backend that does not see tokens gives no ids. `:text` is the text of the value where
   that is not the one that was written.
+
+  If the request's `trace` is true, a backend that sees how tokens are chosen tells it: `:choice` comes before the
+  `:tokens` that it is about, which are one token then. Its fields are those of `Espalier.Trace.Token`, and `size`, the
+  number of tokens that there are.
   """
   @type event ::
           {:tokens, ids :: [non_neg_integer], text :: binary, forced? :: boolean}
+          | {:choice,
+             %{
+               probability: float,
+               allowed_probability: float,
+               allowed: pos_integer,
+               alternatives: [Trace.Token.alternative()],
+               size: pos_integer
+             }}
           | {:done,
              %{
                required(:finish_reason) => :stop | :max_tokens,
@@ -133,6 +146,8 @@ defmodule Espalier.Backend do
 
   def profile(backend), do: profile({backend, []})
 
-  defp exports?(backend, name, arity \\ 0),
+  @doc false
+  @spec exports?(module, atom, arity) :: boolean
+  def exports?(backend, name, arity \\ 0),
     do: Code.ensure_loaded?(backend) and function_exported?(backend, name, arity)
 end

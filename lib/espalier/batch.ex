@@ -235,6 +235,8 @@ defmodule Espalier.Batch do
 
   defp tell(run) do
     Progress.tell(run.progress, counts(run))
+    running = map_size(run.running)
+    Telemetry.within(run.span, :progress, fn -> Map.put(counts(run), :running, running) end)
     run
   catch
     kind, reason -> %{let_go(run) | raised: {kind, reason, __STACKTRACE__}}

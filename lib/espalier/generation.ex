@@ -55,12 +55,18 @@ defmodule Espalier.Generation do
     end
   end
 
+  @typedoc "As those of a backend; `choice` is how the token was chosen, if it was sampled and the request is traced."
+  @type event ::
+          {:tokens, [non_neg_integer], binary, forced? :: boolean, choice :: map | nil}
+          | {:done, map}
+          | {:error, Exception.t()}
+
   @doc "Waits for the next event. After `:done` and `:error` there is none."
-  @spec next(t) :: {Espalier.Backend.event(), t}
+  @spec next(t) :: {event, t}
   def next(%__MODULE__{ref: ref, monitor: monitor} = generation) do
     receive do
-      {:espalier, ^ref, {:tokens, packed, bytes, forced?}} ->
-        {{:tokens, Packed.unpack(packed), bytes, forced?}, generation}
+      {:espalier, ^ref, {:tokens, packed, bytes, forced?, choice}} ->
+        {{:tokens, Packed.unpack(packed), bytes, forced?, choice}, generation}
 
       {:espalier, ^ref, last} ->
         {last(last, generation), %{generation | ended?: true}}
@@ -113,7 +119,7 @@ defmodule Espalier.Generation do
 
   defp flush(ref) do
     receive do
-      {:espalier, ^ref, {:tokens, _packed, _bytes, _forced?}} -> flush(ref)
+      {:espalier, ^ref, {:tokens, _packed, _bytes, _forced?, _choice}} -> flush(ref)
       {:espalier, ^ref, _last} -> :ok
     after
       @last_message_timeout -> :ok

@@ -60,6 +60,7 @@ defmodule Espalier.Middleware do
   alias Espalier.GenerationError
   alias Espalier.OptionsError
   alias Espalier.Request
+  alias Espalier.Telemetry
 
   @typedoc "What the option takes a list of."
   @type t :: module | {module, keyword} | (Request.t(), next -> result)
@@ -125,7 +126,7 @@ defmodule Espalier.Middleware do
   # The events of a request that goes through all of its middleware; an error is one of them.
   @spec events(Request.t()) :: Enumerable.t(Backend.event())
   def events(%Request{middleware: []} = request),
-    do: request |> request.backend.stream() |> flat()
+    do: request |> Telemetry.Request.stream() |> flat()
 
   def events(%Request{middleware: list} = request) do
     next = List.foldr(list, &ask/1, fn outer, next -> &call(outer, &1, next) end)
@@ -139,7 +140,7 @@ defmodule Espalier.Middleware do
   defp ask(request) do
     case Deadline.left(request.deadline) do
       0 -> {:error, not_asked()}
-      left -> request.backend.stream(%{request | timeout: left})
+      left -> Telemetry.Request.stream(%{request | timeout: left})
     end
   end
 

@@ -28,7 +28,8 @@ defmodule Espalier.Model do
 
   use GenServer
 
-  alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Vocabulary}
+  alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Telemetry, Vocabulary}
+  alias Espalier.Model.Meter
 
   @typedoc """
   A running model. `vocabulary` is what constraints for it are compiled for, `max_batch_size` as given to
@@ -64,6 +65,9 @@ defmodule Espalier.Model do
   defstruct @enforce_keys
 
   @registry Espalier.Model.Registry
+
+  # How often `[:espalier, :model_step]` is told.
+  @tell_milliseconds 1_000
 
   @start_options [
     path: [type: :string, required: true, doc: "The folder with the model's files."],
@@ -182,13 +186,44 @@ defmodule Espalier.Model do
       n_threads: options[:n_threads]
     }
 
-    with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap() do
-      model = new(ref, options[:max_batch_size])
-      {:ok, _registry} = Registry.register(@registry, self(), model)
-      {:ok, model}
-    else
-      {:error, error} -> {:stop, error}
+    case load(options, native_options) do
+      {:ok, model} ->
+        {:ok, _registry} = Registry.register(@registry, self(), model)
+        tell_later()
+        {:ok, Meter.new(model.ref, options[:name] || self())}
+
+      {:error, error} ->
+        {:stop, error}
     end
+  end
+
+  @impl true
+  def handle_info(:tell, meter) do
+    tell_later()
+    {:noreply, Meter.tell(meter)}
+  end
+
+  def handle_info(_not_ours, meter), do: {:noreply, meter}
+
+  @impl true
+  def terminate(_reason, meter), do: Meter.tell(meter)
+
+  defp tell_later, do: Process.send_after(self(), :tell, @tell_milliseconds)
+
+  defp load(options, native_options) do
+    metadata = fn -> %{model: options[:name], path: options[:path]} end
+
+    load = fn ->
+      with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap(),
+           do: {:ok, new(ref, options[:max_batch_size])}
+    end
+
+    Telemetry.span(:model_load, metadata, load, &loaded/1)
+  end
+
+  defp loaded(%{info: info}) do
+    measurements = %{parameters: info.parameters, vocabulary_size: info.size}
+    {measurements, %{architecture: info.architecture}}
   end
 
   defp new(ref, max_batch_size) do

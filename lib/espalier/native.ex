@@ -55,6 +55,7 @@ defmodule Espalier.Native do
 
   def model_load(_path, _options), do: not_loaded()
   def model_info(_model), do: not_loaded()
+  def model_activity(_model), do: not_loaded()
   def model_vocabulary(_model), do: not_loaded()
   def model_encode(_model, _text), do: not_loaded()
   def model_decode(_model, _packed_ids), do: not_loaded()

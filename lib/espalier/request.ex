@@ -11,6 +11,8 @@ defmodule Espalier.Request do
     * `sampling_options` - those of its options that were given
     * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
       it when the request is made
+    * `trace` - whether `:choice` events are wanted, see `t:Espalier.Backend.event/0`
+    * `attempt` - the number of the attempt, from 1
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
 
   The other fields are for what is around the call of a backend, see `Espalier.Middleware`.
@@ -162,6 +164,20 @@ defmodule Espalier.Request do
                are cut, unknown keys left out, see `Espalier.Reply`.\
                """
              ],
+             trace: [
+               type: :boolean,
+               default: false,
+               doc: """
+               Whether the result has the `Espalier.Trace` of its text: how each token was chosen. With a local model a                step takes somewhat longer then.\
+               """
+             ],
+             telemetry_content: [
+               type: :boolean,
+               default: false,
+               doc: """
+               Whether the events of `Espalier.Telemetry` have the prompt and the text. They are sent to wherever                events go: think of whose data they are.\
+               """
+             ],
              template: [
                type: :boolean,
                default: true,
@@ -225,6 +241,8 @@ defmodule Espalier.Request do
                 text_options: [],
                 written: "",
                 attempt: 1,
+                trace: false,
+                telemetry_content: false,
                 streamed: false,
                 deadline: :infinity
               ]
@@ -260,6 +278,8 @@ defmodule Espalier.Request do
           text_options: keyword,
           written: String.t(),
           attempt: pos_integer,
+          trace: boolean,
+          telemetry_content: boolean,
           asked: Prompt.t() | nil,
           streamed: boolean
         }

@@ -14,6 +14,8 @@ defmodule Espalier.Result do
     * `retries` - how often a request was repeated after a failure that passes
     * `cached?` - whether the text is that of an earlier generation, see `Espalier.Cache`; then nothing was tried
       or counted
+    * `trace` - how the text of the last attempt came about, if `trace: true` was among the options, see
+      `Espalier.Trace`
 
   With its seed a value comes again:
 
@@ -22,6 +24,8 @@ defmodule Espalier.Result do
       iex> again.text == result.text
       true
   """
+
+  alias Espalier.Trace
 
   @typedoc """
   Counts of tokens.
@@ -44,7 +48,8 @@ defmodule Espalier.Result do
   What a model wrote, and why it was refused, or how the backend failed; `nil` if there is nothing wrong.
   `fixes` were made to read the text, see `Espalier.Reply`.
 
-  `retries` of the request were needed to come so far. Of a backend that failed no usage is known.
+  `retries` of the request were needed to come so far. Of a backend that failed no usage is known. `trace` is there
+  if it was asked for.
   """
   @type attempt :: %{
           text: String.t(),
@@ -53,7 +58,8 @@ defmodule Espalier.Result do
           usage: usage,
           backend: module,
           model: term,
-          retries: non_neg_integer
+          retries: non_neg_integer,
+          trace: Trace.t() | nil
         }
 
   @type t :: %__MODULE__{
@@ -65,8 +71,23 @@ defmodule Espalier.Result do
           seed: non_neg_integer,
           attempts: [attempt],
           retries: non_neg_integer,
-          cached?: boolean
+          cached?: boolean,
+          trace: Trace.t() | nil
         }
+
+  @no_usage %{
+    prompt_tokens: 0,
+    completion_tokens: 0,
+    forced_tokens: 0,
+    steps: 0,
+    cached_tokens: 0,
+    reasoning_tokens: 0
+  }
+
+  @doc false
+  # The usage with all counts, 0 where nothing is known.
+  @spec counts(map) :: usage
+  def counts(usage), do: Map.merge(@no_usage, usage)
 
   @enforce_keys [
     :value,
@@ -79,5 +100,5 @@ defmodule Espalier.Result do
     :retries,
     :cached?
   ]
-  defstruct @enforce_keys
+  defstruct @enforce_keys ++ [:trace]
 end

@@ -16,19 +16,20 @@ defmodule Espalier.Run do
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Retry
-  alias Espalier.Schema.Form
   alias Espalier.Telemetry
+  alias Espalier.Telemetry.Spans
   alias Espalier.Truncation
 
   @unused %{prompt_tokens: 0, completion_tokens: 0}
 
   # `cursor` reads the events of the attempt that is under way, of which the reader has seen some if it has
   # `begun?`; `past` are the attempts that ended, the last one first; `ending` is the last event. `key` is that of the
-  # cache, if there is one to ask; `cached?` says that the text came from it.
-  @enforce_keys [:request, :span]
+  # cache, if there is one to ask; `cached?` says that the text came from it. `spans` are those of telemetry: of the
+  # generation, of the attempt, and of the repair where the attempt is one.
+  @enforce_keys [:request, :spans]
   defstruct [
     :request,
-    :span,
+    :spans,
     :cursor,
     :key,
     cached?: false,
@@ -55,16 +56,18 @@ defmodule Espalier.Run do
     do: Stream.resource(fn -> start(request) end, &next/1, &close/1)
 
   defp start(request) do
-    span = Telemetry.start(:generate, fn -> metadata(request) end)
+    spans = Spans.start(request)
     request = %{request | deadline: Deadline.new(request.timeout)}
-    run = %__MODULE__{request: request, span: span, key: Cache.key(request)}
+    run = %__MODULE__{request: request, spans: spans, key: Cache.key(request)}
 
     case recall(run) do
       {:ok, written, events} -> %{recalled(run, written) | cursor: Cursor.open(events)}
-      {:error, error} -> %{run | cursor: Cursor.open([{:failed, error, ""}])}
-      _not_there -> %{run | cursor: open(request)}
+      {:error, error} -> %{run | cursor: Cursor.open([failed(error)])}
+      _not_there -> attempt(run, request)
     end
   end
+
+  defp failed(error), do: {:failed, error, "", %{fixes: [], usage: @unused, trace: nil}}
 
   defp recall(%{key: nil}), do: :none
 
@@ -82,8 +85,6 @@ defmodule Espalier.Run do
 
   defp recalled(run, %{seed: seed}),
     do: put_in(%{run | cached?: true}.request.sampling.seed, seed)
-
-  defp open(request), do: request |> Attempt.events() |> Cursor.open()
 
   defp next(%{raised: {kind, reason, stacktrace}}), do: :erlang.raise(kind, reason, stacktrace)
   defp next(%{cursor: nil} = run), do: {:halt, run}
@@ -117,22 +118,22 @@ defmodule Espalier.Run do
     run |> tried(text, error, info) |> mend(text, error)
   end
 
-  defp conclude({:failed, %GenerationError{kind: :truncated} = error, text}, run),
-    do: run |> tried(text, error, %{fixes: [], usage: @unused}) |> mend(text, error)
+  defp conclude({:failed, %GenerationError{kind: :truncated} = error, text, info}, run),
+    do: run |> tried(text, error, info) |> mend(text, error)
 
-  defp conclude({:failed, error, text}, run) do
+  defp conclude({:failed, error, text, info}, run) do
     with true <- Retry.transient?(error) and run.retries < run.request.max_retries,
          {:ok, delay} <- Retry.delay(error, run.retries, run.request) do
       retry(run, error, delay)
     else
-      _no_retry -> run |> tried(text, error, %{fixes: [], usage: @unused}) |> fall_back(error)
+      _no_retry -> run |> tried(text, error, info) |> fall_back(error)
     end
   end
 
   defp mend(run, text, error) do
     with true <- another?(run),
          {:ok, request} <- mended(run.request, text, error) do
-      again(run, request, error)
+      run |> repair(error) |> again(request, error)
     else
       _no_other -> finish(run, {:error, error})
     end
@@ -145,6 +146,12 @@ defmodule Espalier.Run do
     if Repair.possible?(error), do: {:ok, Repair.request(request, text, error)}, else: :none
   end
 
+  # What was cut off is not wrong.
+  defp repair(run, %GenerationError{kind: :truncated}), do: run
+
+  defp repair(run, error),
+    do: %{run | spans: Spans.repair(run.spans, next_request(run, run.request), error)}
+
   # An attempt whose request is repeated stays the same attempt.
   defp retry(run, error, delay) do
     tell_retry(run, error, delay)
@@ -154,7 +161,7 @@ defmodule Espalier.Run do
       if run.begun?, do: [{:attempt, %{number: length(run.past) + 1, error: error}}], else: []
 
     run = %{run | retries: run.retries + 1, attempt_retries: run.attempt_retries + 1}
-    {told, attempt(run, run.request)}
+    {told, open(run, next_request(run, run.request))}
   end
 
   defp fall_back(run, error) do
@@ -186,9 +193,16 @@ defmodule Espalier.Run do
   end
 
   defp attempt(run, request) do
-    number = length(run.past) + 1
-    request = %{request | timeout: Deadline.left(request.deadline), attempt: number}
-    %{run | request: request, cursor: open(request), begun?: false}
+    request = next_request(run, request)
+    open(%{run | spans: Spans.attempt(run.spans, request)}, request)
+  end
+
+  defp next_request(run, request),
+    do: %{request | timeout: Deadline.left(request.deadline), attempt: length(run.past) + 1}
+
+  defp open(run, request) do
+    cursor = request |> Attempt.events() |> Cursor.open()
+    %{run | request: request, cursor: cursor, begun?: false}
   end
 
   defp finish(run, ending), do: {[ending], %{run | ending: ending}}
@@ -201,10 +215,12 @@ defmodule Espalier.Run do
       usage: info.usage,
       backend: request.backend,
       model: request.model,
-      retries: run.attempt_retries
+      retries: run.attempt_retries,
+      trace: info.trace
     }
 
-    %{run | past: [attempt | run.past], attempt_retries: 0}
+    spans = Spans.attempted(run.spans, request, attempt, info[:finish_reason])
+    %{run | spans: spans, past: [attempt | run.past], attempt_retries: 0}
   end
 
   defp another?(%{request: request, past: past}) do
@@ -225,43 +241,26 @@ defmodule Espalier.Run do
       seed: run.request.sampling.seed,
       attempts: Enum.reverse(run.past),
       retries: run.retries,
-      cached?: run.cached?
+      cached?: run.cached?,
+      trace: info.trace
     }
   end
 
   defp usage(attempts), do: attempts |> Enum.map(& &1.usage) |> Enum.reduce(@unused, &sum/2)
   defp sum(usage, other), do: Map.merge(usage, other, fn _name, count, more -> count + more end)
 
-  defp about(request) do
-    %{
-      backend: request.backend,
-      model: request.model,
-      schema: Form.name(request.schema),
-      attempt: request.attempt
-    }
-  end
-
-  defp metadata(request) do
-    %{
-      backend: request.backend,
-      model: request.model,
-      schema: Form.name(request.schema),
-      max_tokens: request.max_tokens,
-      temperature: request.sampling.temperature,
-      seed: request.sampling.seed
-    }
-  end
-
   defp tell_retry(run, error, delay) do
     Telemetry.event([:retry], fn ->
       told = error |> Telemetry.error() |> Map.take([:reason, :error_kind])
-      {%{delay: delay, retries: run.retries + 1}, Map.merge(about(run.request), told)}
+
+      {%{delay: delay, retries: run.retries + 1},
+       run.request |> Attempt.about() |> Map.merge(told)}
     end)
   end
 
   defp close(run) do
     if run.cursor, do: Cursor.close(run.cursor)
-    tell_end(run.ending || raised(run.raised), run)
+    Spans.stop(run.spans, run.ending || raised(run.raised), tally(run))
   end
 
   # A raise of what is around a backend, or of one, is no halt of the reader.
@@ -270,16 +269,14 @@ defmodule Espalier.Run do
 
   defp raised(_none_or_thrown), do: nil
 
-  defp tell_end({:done, result}, run) do
-    measurements = Map.merge(result.usage, counts(run))
-    metadata = %{finish_reason: result.finish_reason, cached?: run.cached?}
-    Telemetry.stop(run.span, measurements, metadata)
+  defp tally(run) do
+    %{
+      request: run.request,
+      cached?: run.cached?,
+      usage: usage(run.past),
+      attempts: length(run.past),
+      retries: run.retries,
+      attempt_retries: run.attempt_retries
+    }
   end
-
-  defp tell_end({:error, error}, run), do: Telemetry.exception(run.span, error, counts(run))
-
-  defp tell_end(nil, run),
-    do: Telemetry.stop(run.span, counts(run), %{finish_reason: :halted, cached?: run.cached?})
-
-  defp counts(run), do: %{attempts: length(run.past), retries: run.retries}
 end

@@ -96,15 +96,21 @@ defmodule Espalier.Telemetry do
   end
 
   @doc false
-  # The function takes nothing and gives a result, of which `measurements` are told if it is no error.
-  @spec span(atom, (() -> map), (() -> {:ok, term} | {:error, Exception.t()}), (term -> map)) ::
+  # The function takes nothing and gives a result. `told` are the measurements and metadata of its value.
+  @spec span(
+          atom,
+          (() -> map),
+          (() -> {:ok, term} | {:error, Exception.t()}),
+          (term -> {map, map})
+        ) ::
           {:ok, term} | {:error, Exception.t()}
-  def span(event, metadata, fun, measurements \\ fn _value -> %{} end) do
+  def span(event, metadata, fun, told \\ fn _value -> {%{}, %{}} end) do
     span = start(event, metadata)
 
     case fun.() do
       {:ok, value} = result ->
-        stop(span, measurements.(value))
+        {measurements, more} = told.(value)
+        stop(span, measurements, more)
         result
 
       {:error, error} = result ->
@@ -112,6 +118,20 @@ defmodule Espalier.Telemetry do
         result
     end
   end
+
+  @doc false
+  # An event within a span, of which it has the metadata.
+  @spec within(span, atom, (() -> map)) :: :ok
+  def within(:off, _event, _measurements), do: :ok
+
+  def within({span, _started, metadata}, event, measurements),
+    do: tell(sinks(), [:espalier, span, event], measurements.(), metadata)
+
+  @doc false
+  # The time from the start of a span to another, by default to now.
+  @spec since(span, integer | nil) :: integer
+  def since(:off, _time), do: 0
+  def since({_event, started, _metadata}, time), do: (time || System.monotonic_time()) - started
 
   @doc false
   # What has no duration.

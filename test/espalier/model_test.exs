@@ -27,7 +27,8 @@ defmodule Espalier.ModelTest do
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
         seed: 0,
-        streamed: true
+        streamed: true,
+        traced: false
       },
       Map.new(options[:sampling] || [])
     )
@@ -45,7 +46,7 @@ defmodule Espalier.ModelTest do
   # The text and the last message.
   defp receive_all(ref, text \\ "") do
     receive do
-      {:espalier, ^ref, {:tokens, ids, bytes, forced?}}
+      {:espalier, ^ref, {:tokens, ids, bytes, forced?, nil}}
       when rem(byte_size(ids), 4) == 0 and is_boolean(forced?) ->
         receive_all(ref, text <> bytes)
 

@@ -10,13 +10,21 @@ defmodule Espalier.TelemetryTest do
     @moduledoc "Sends the events of a test to itself."
 
     def execute(event, measurements, metadata) do
-      if Process.get(__MODULE__), do: send(self(), {event, measurements, metadata})
-      :ok
+      case Process.get(__MODULE__) do
+        nil ->
+          :ok
+
+        :all ->
+          send(self(), {event, measurements, metadata})
+
+        groups ->
+          if Enum.at(event, 1) in groups, do: send(self(), {event, measurements, metadata})
+      end
     end
   end
 
   setup do
-    Process.put(Sink, true)
+    Process.put(Sink, :all)
     Telemetry.add_sink(Sink, &Sink.execute/3)
     on_exit(fn -> Telemetry.remove_sink(Sink) end)
   end
@@ -109,6 +117,108 @@ defmodule Espalier.TelemetryTest do
     assert_received {[:espalier, :generate, :exception], %{attempts: 1, retries: 1}, _metadata}
   end
 
+  defp received do
+    receive do
+      {[:espalier | _], _measurements, _metadata} = event -> [event | received()]
+    after
+      0 -> []
+    end
+  end
+
+  test "what was asked and written is told to those only who ask for it" do
+    wrong = ~s({"name":"#{@secret}"})
+    options = [backend: Espalier.Testing, max_attempts: 2]
+    schema = [name: {:string, max_length: 2}]
+
+    generate = fn more ->
+      Espalier.Testing.stub([wrong, ~s({"name":""})])
+      {:ok, _value} = Espalier.generate(schema, @secret, options ++ more)
+      received()
+    end
+
+    assert [_ | _] = events = generate.([])
+    refute inspect(events) =~ @secret
+
+    events = generate.(telemetry_content: true)
+    {_event, _measurements, last} = List.last(events)
+    assert last.content == %{prompt: {:text, @secret}, text: ~s({"name":""})}
+    assert %{content: %{text: ^wrong}} = metadata(events, [:espalier, :attempt, :exception])
+    assert %{content: content} = metadata(events, [:espalier, :generate, :start])
+    assert content == %{prompt: {:text, @secret}}
+    for {_event, measurements, _metadata} <- events, do: refute(inspect(measurements) =~ @secret)
+  end
+
+  defp metadata(events, name),
+    do: Enum.find_value(events, fn {event, _, metadata} -> if event == name, do: metadata end)
+
+  test "attributes have the names of OpenTelemetry" do
+    backend = {Espalier.Backends.OpenAI, api_key: @secret, base_url: "http://127.0.0.1:1"}
+    options = [backend: backend, model: "small", max_tokens: 7, max_retries: 0, temperature: 0.5]
+    {:error, _refused} = Espalier.generate([name: :string], @secret, options)
+
+    started = %{
+      "gen_ai.operation.name" => "chat",
+      "gen_ai.provider.name" => "openai",
+      "gen_ai.request.model" => "small",
+      "gen_ai.request.max_tokens" => 7,
+      "gen_ai.request.temperature" => 0.5,
+      "gen_ai.output.type" => "json"
+    }
+
+    events = received()
+
+    for span <- [:generate, :request] do
+      assert metadata(events, [:espalier, span, :start]).gen_ai == started
+      failed = Map.put(started, "error.type", "Espalier.TransportError")
+      assert metadata(events, [:espalier, span, :exception]).gen_ai == failed
+    end
+
+    {:ok, _yes} = Espalier.generate({:choice, [:yes]}, "?", model: MyApp.Model)
+    stopped = metadata(received(), [:espalier, :request, :stop]).gen_ai
+
+    assert %{
+             "gen_ai.provider.name" => "espalier",
+             "gen_ai.request.model" => "MyApp.Model",
+             "gen_ai.output.type" => "text",
+             "gen_ai.response.finish_reasons" => ["stop"],
+             "gen_ai.usage.output_tokens" => written
+           } = stopped
+
+    assert written > 0
+  end
+
+  @spans [:generate, :attempt, :request, :validate, :repair]
+
+  test "spans are within each other, and a repair is told with why" do
+    Espalier.Testing.stub(["no", "yes"])
+    {:ok, :yes} = Espalier.generate({:choice, [:yes]}, "?", backend: Espalier.Testing)
+    events = received()
+    order = for {[:espalier, span, event], _, _} <- events, span in @spans, do: [span, event]
+
+    attempt = fn last ->
+      request = [[:attempt, :start], [:request, :start], [:validate, :start]]
+      request ++ [[:validate, last], [:request, :stop], [:attempt, last]]
+    end
+
+    assert order ==
+             [[:generate, :start]] ++
+               attempt.(:exception) ++
+               [[:repair, :start]] ++
+               attempt.(:stop) ++ [[:repair, :stop], [:generate, :stop]]
+
+    repair = metadata(events, [:espalier, :repair, :start])
+    assert %{attempt: 2, refusal: Espalier.CastError, schema: :choice} = repair
+  end
+
+  test "what fails to listen is told nothing more, and costs no generation" do
+    failing = fn _event, _measurements, _metadata -> raise @secret end
+    Telemetry.add_sink(:failing, failing)
+    generate = fn -> Espalier.generate({:choice, [:yes]}, "?", model: MyApp.Model) end
+    log = ExUnit.CaptureLog.capture_log(fn -> assert generate.() == {:ok, :yes} end)
+    assert log =~ ":failing"
+    assert ExUnit.CaptureLog.capture_log(fn -> assert generate.() == {:ok, :yes} end) == ""
+  end
+
   test "changes of a circuit are told once each" do
     down = %Espalier.TransportError{kind: :closed, url: @secret}
     Espalier.Testing.stub([down, down, down, "no"])
@@ -158,6 +268,12 @@ defmodule Espalier.TelemetryTest do
 
     refute inspect({measurements, metadata}) =~ @secret
 
+    for done <- 1..3 do
+      assert_received {[:espalier, :batch, :progress], %{done: ^done, failed: _, running: _},
+                       %{telemetry_span_context: ^context}}
+    end
+
+    Process.put(Sink, [:batch])
     stream = Espalier.stream_batch(items, fn text -> {{:regex, ".*"}, text} end, options)
     refute_received {[:espalier | _], _measurements, _metadata}
     Enum.take(stream, 1)

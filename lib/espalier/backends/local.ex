@@ -23,6 +23,7 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Packed
   alias Espalier.Prompt
   alias Espalier.Request
+  alias Espalier.Vocabulary
 
   @impl true
   def exact?, do: true
@@ -53,7 +54,8 @@ defmodule Espalier.Backends.Local do
          {:ok, prompt} <- encode(request, model) do
       native = native_request(request, constraint, prompt)
       start = fn -> Generation.start(model, native, request.timeout, deadline) end
-      {:ok, Stream.resource(start, &next/1, &close/1)}
+      vocabulary = if request.trace, do: model.vocabulary
+      {:ok, Stream.resource(start, &next(&1, vocabulary), &close/1)}
     end
   end
 
@@ -92,6 +94,7 @@ defmodule Espalier.Backends.Local do
       prompt: Packed.pack(prompt),
       constraint: constraint.ref,
       streamed: request.streamed,
+      traced: request.trace,
       max_tokens: clip(request.max_tokens)
     })
   end
@@ -99,15 +102,35 @@ defmodule Espalier.Backends.Local do
   # More tokens than any model has make no difference.
   defp clip(count), do: min(count, 0x7FFFFFFF)
 
-  defp next({:ok, generation}) do
+  defp next({:ok, generation}, vocabulary) do
     case Generation.next(generation) do
-      {{:tokens, _ids, _bytes, _forced?} = event, generation} -> {[event], {:ok, generation}}
-      {last, generation} -> {[last], {:last, generation}}
+      {{:tokens, ids, bytes, forced?, choice}, generation} ->
+        {tokens(ids, bytes, forced?, choice, vocabulary), {:ok, generation}}
+
+      {last, generation} ->
+        {[last], {:last, generation}}
     end
   end
 
-  defp next({:error, error}), do: {[{:error, error}], :not_started}
-  defp next(ended), do: {:halt, ended}
+  defp next({:error, error}, _vocabulary), do: {[{:error, error}], :not_started}
+  defp next(ended, _vocabulary), do: {:halt, ended}
+
+  defp tokens(ids, bytes, forced?, _choice, nil), do: [{:tokens, ids, bytes, forced?}]
+
+  # Of a trace each token is an event of its own.
+  defp tokens(ids, _bytes, forced?, nil, vocabulary),
+    do: for(id <- ids, do: {:tokens, [id], text(vocabulary, id), forced?})
+
+  defp tokens([id], bytes, forced?, choice, vocabulary) do
+    alternatives = Enum.map(choice.alternatives, &alternative(&1, vocabulary))
+    choice = Map.merge(choice, %{alternatives: alternatives, size: vocabulary.size})
+    [{:choice, choice}, {:tokens, [id], bytes, forced?}]
+  end
+
+  defp alternative(%{id: id, probability: probability, is_allowed: allowed?}, vocabulary),
+    do: %{id: id, text: text(vocabulary, id), probability: probability, allowed?: allowed?}
+
+  defp text(vocabulary, id), do: Vocabulary.token_bytes(vocabulary, id) || ""
 
   defp close({_state, %Generation{} = generation}), do: Generation.stop(generation)
   defp close(_not_started), do: :ok

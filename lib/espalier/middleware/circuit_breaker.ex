@@ -82,9 +82,9 @@ defmodule Espalier.Middleware.CircuitBreaker do
     {[{:error, error}], entered}
   end
 
-  defp watch({:tokens, _ids, _text, _forced?}, _pass, _request), do: :ok
   defp watch({:done, _info}, pass, request), do: report(pass, :answered, request)
   defp watch({:error, error}, pass, request), do: report(pass, outcome(error), request)
+  defp watch(_no_end, _pass, _request), do: :ok
 
   defp outcome(%RefusalError{}), do: :answered
   defp outcome(%GenerationError{kind: :timeout, detail: nil}), do: :failed

@@ -37,6 +37,13 @@ impl KvCache {
         self.layers.len().checked_sub(1).map_or(0, |last| self.n_positions(last))
     }
 
+    /// The memory that is reserved, in bytes. All heads have the same.
+    pub(crate) fn n_bytes(&self) -> usize {
+        let head = self.layers.first().and_then(|heads| heads.first());
+        let n_panels = head.map_or(0, |head| head.keys.capacity() + head.values.capacity());
+        self.layers.len() * self.n_heads * n_panels * size_of::<Panel>()
+    }
+
     /// The numbers of layers, of heads, and of the numbers in a head.
     pub(crate) fn shape(&self) -> (usize, usize, usize) {
         (self.layers.len(), self.n_heads, self.head_size)

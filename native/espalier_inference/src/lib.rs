@@ -21,6 +21,7 @@
 //!     constraint: Some(constraint),
 //!     sampling: Sampling { seed: 7, ..Sampling::default() },
 //!     max_tokens: 16,
+//!     traced: false,
 //! };
 //! let (sender, events) = mpsc::channel();
 //! model.submit(request, move |event| drop(sender.send(event)))?;
@@ -41,6 +42,7 @@
 #![expect(clippy::cast_precision_loss, reason = "sizes and counts become floats, and are small")]
 
 mod chat_template;
+mod choice;
 mod engine;
 mod error;
 mod kernels;
@@ -55,7 +57,10 @@ mod tiktoken;
 mod tokenizer;
 
 pub use chat_template::Message;
-pub use engine::{Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request};
+pub use choice::{Alternative, Choice};
+pub use engine::{
+    Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request,
+};
 pub use error::Error;
 pub use sampling::Sampling;
 pub use tiktoken::vocabulary_from_tiktoken;

@@ -30,6 +30,7 @@ fn start(model: &Model, constraint: Option<Constraint>, seed: u64) -> Receiver<E
         constraint,
         sampling: Sampling { seed, ..Sampling::default() },
         max_tokens: 48,
+        traced: false,
     };
     let (sender, events) = channel();
     model.submit(request, move |event| drop(sender.send(event))).unwrap();

@@ -3,7 +3,7 @@
 use std::thread;
 
 use espalier_constraint::Constraint;
-use espalier_inference::{Event, FinishReason, Request, Sampling};
+use espalier_inference::{Alternative, Choice, Event, FinishReason, Request, Sampling};
 use rustler::env::SavedTerm;
 use rustler::thread::is_scheduler_thread;
 use rustler::{Atom, Encoder, Env, LocalPid, NifMap, OwnedEnv, ResourceArc, Term};
@@ -31,6 +31,8 @@ struct RequestMap {
     seed: u64,
     /// Whether tokens are sent as they come, or all at once at the end.
     streamed: bool,
+    /// Whether sampled tokens come with how they were chosen.
+    traced: bool,
 }
 
 /// Submits a request; its events go to `caller` as `{:espalier, reference, event}`.
@@ -73,7 +75,8 @@ impl From<RequestMap> for Request {
             frequency_penalty: map.frequency_penalty as f32,
             seed: map.seed,
         };
-        Self { prompt: map.prompt.0, constraint, sampling, max_tokens: map.max_tokens }
+        let RequestMap { prompt, max_tokens, traced, .. } = map;
+        Self { prompt: prompt.0, constraint, sampling, max_tokens, traced }
     }
 }
 
@@ -138,6 +141,37 @@ impl Mailbox {
 }
 
 #[derive(NifMap)]
+struct ChoiceMap {
+    probability: f64,
+    allowed_probability: f64,
+    allowed: usize,
+    alternatives: Vec<AlternativeMap>,
+}
+
+#[derive(NifMap)]
+struct AlternativeMap {
+    id: u32,
+    probability: f64,
+    is_allowed: bool,
+}
+
+impl From<&Choice> for ChoiceMap {
+    fn from(choice: &Choice) -> Self {
+        let alternative = |alternative: &Alternative| AlternativeMap {
+            id: alternative.id,
+            probability: alternative.probability,
+            is_allowed: alternative.is_allowed,
+        };
+        Self {
+            probability: choice.probability,
+            allowed_probability: choice.allowed_probability,
+            allowed: choice.n_allowed,
+            alternatives: choice.alternatives.iter().map(alternative).collect(),
+        }
+    }
+}
+
+#[derive(NifMap)]
 struct DoneMap {
     finish_reason: Atom,
     prompt_tokens: usize,
@@ -148,8 +182,9 @@ struct DoneMap {
 
 fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
-        Event::Tokens { ids, text, forced } => {
-            (atoms::tokens(), Packed(ids.clone()), binary(env, text), *forced).encode(env)
+        Event::Tokens { ids, text, forced, choice } => {
+            let choice = choice.as_ref().map(ChoiceMap::from);
+            (atoms::tokens(), Packed(ids.clone()), binary(env, text), *forced, choice).encode(env)
         }
         Event::Done { finish_reason, n_prompt_tokens, n_tokens, n_forced_tokens, n_steps } => {
             let done = DoneMap {

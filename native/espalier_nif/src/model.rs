@@ -82,6 +82,40 @@ fn model_render(
     guard::with_large_stack(|| Ok(model.0.render(&messages)?))
 }
 
+#[derive(NifMap)]
+struct ActivityMap {
+    steps: u64,
+    advanced: u64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    forced_tokens: u64,
+    /// Nanoseconds, as the next.
+    forward_time: u64,
+    mask_time: u64,
+    running: u64,
+    queue_length: u64,
+    kv_cache_tokens: u64,
+    kv_cache_bytes: u64,
+}
+
+#[rustler::nif]
+fn model_activity(model: ResourceArc<ModelRef>) -> ActivityMap {
+    let activity = model.0.activity();
+    ActivityMap {
+        steps: activity.n_steps,
+        advanced: activity.n_advanced,
+        prompt_tokens: activity.n_prompt_tokens,
+        completion_tokens: activity.n_tokens,
+        forced_tokens: activity.n_forced_tokens,
+        forward_time: activity.forward_time.as_nanos() as u64,
+        mask_time: activity.mask_time.as_nanos() as u64,
+        running: activity.n_running,
+        queue_length: activity.n_waiting,
+        kv_cache_tokens: activity.n_cached_tokens,
+        kv_cache_bytes: activity.n_cached_bytes,
+    }
+}
+
 #[rustler::nif]
 fn model_stop(model: ResourceArc<ModelRef>) -> Atom {
     model.0.stop();

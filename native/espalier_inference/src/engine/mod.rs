@@ -4,7 +4,9 @@
 //! - `request` holds what goes in ([`Request`]) and comes out ([`Event`]).
 //! - `worker` is the thread: admit, step, repeat.
 //! - `sequence` is one running request, and `guide` its constraint with the token budget.
+//! - `activity` counts what is done ([`Activity`]).
 
+mod activity;
 mod guide;
 mod request;
 mod sequence;
@@ -18,6 +20,8 @@ use std::thread;
 
 use espalier_constraint::Vocabulary;
 
+pub use self::activity::Activity;
+use self::activity::Counters;
 pub use self::request::{Event, FinishReason, Generation, Request};
 use self::sequence::Sequence;
 use self::sink::Sink;
@@ -80,6 +84,7 @@ struct Inner {
     chat_template: Option<ChatTemplate>,
     commands: Sender<Command>,
     stopped: Arc<Stopped>,
+    counters: Arc<Counters>,
 }
 
 /// Set once, when the model stops: empty on purpose, else what went wrong.
@@ -104,12 +109,15 @@ impl Model {
         let LoadedModel { llama, tokenizer, vocabulary, chat_template, .. } = loaded;
         let (commands, receiver) = mpsc::channel();
         let stopped = Arc::new(Stopped::new());
-        let worker = Worker::new(llama, options, receiver, Arc::clone(&stopped));
+        let counters = Arc::new(Counters::default());
+        let worker =
+            Worker::new(llama, options, receiver, Arc::clone(&stopped), Arc::clone(&counters));
         thread::Builder::new()
             .name("espalier-model".to_owned())
             .spawn(move || worker.run())
             .map_err(|error| Error::ModelStopped { detail: error.to_string() })?;
-        let inner = Inner { info, vocabulary, tokenizer, chat_template, commands, stopped };
+        let inner =
+            Inner { info, vocabulary, tokenizer, chat_template, commands, stopped, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -129,6 +137,12 @@ impl Model {
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.inner.info
+    }
+
+    /// What the model has done so far, and has to do.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.inner.counters.read()
     }
 
     /// The prompt that asks for the next answer in a conversation.
@@ -157,7 +171,8 @@ impl Model {
         let generation = Generation::new();
         let sink = Sink::new(sink, Arc::clone(&self.inner.stopped));
         let vocabulary = Arc::clone(&self.inner.vocabulary);
-        let sequence = Sequence::new(request, vocabulary, &generation, sink);
+        let counters = Arc::clone(&self.inner.counters);
+        let sequence = Sequence::new(request, vocabulary, counters, &generation, sink);
         // Where the thread has just ended, the sequence is dropped with the queue and says so.
         let _ = self.inner.commands.send(Command::Run(Box::new(sequence)));
         Ok(generation)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use espalier_constraint::{Constraint, Vocabulary};
 
 use super::ModelInfo;
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::sampling::Sampling;
 
@@ -21,6 +22,8 @@ pub struct Request {
     /// The most tokens that are generated, the end of the text not counted. At least 1; what
     /// exceeds the model's context is cut off.
     pub max_tokens: usize,
+    /// Whether each token that is sampled comes with its [`Choice`].
+    pub traced: bool,
 }
 
 /// What happens to a request, in order. The last event is `Done` or `Failed`.
@@ -34,6 +37,8 @@ pub enum Event {
         text: Vec<u8>,
         /// Whether the constraint left no choice, so that nothing was sampled.
         forced: bool,
+        /// How the token was chosen, if it was sampled and the request is traced.
+        choice: Option<Choice>,
     },
     /// The text is complete.
     Done {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use espalier_constraint::{Constraint, TokenMask, Vocabulary};
 
+use super::activity::Counters;
 use super::guide::{Advance, Guide};
 use super::request::{Event, FinishReason, Generation, Request};
 use super::sink::Sink;
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::kv_cache::KvCache;
 use crate::model::llama::Rows;
@@ -16,6 +18,7 @@ use crate::sampler::Sampler;
 pub(crate) struct Sequence {
     generation: Generation,
     vocabulary: Arc<Vocabulary>,
+    counters: Arc<Counters>,
     sink: Sink,
     guide: Guide,
     sampler: Sampler,
@@ -26,7 +29,11 @@ pub(crate) struct Sequence {
     n_reading: usize,
     /// The text so far, for an error that carries it.
     text: Vec<u8>,
+    /// Whether choices are told.
+    traced: bool,
     n_prompt_tokens: usize,
+    /// How many tokens of the prompt the model hasn't read yet.
+    n_prompt_unread: usize,
     n_tokens: usize,
     n_forced_tokens: usize,
     n_steps: usize,
@@ -36,6 +43,7 @@ impl Sequence {
     pub(crate) fn new(
         request: Request,
         vocabulary: Arc<Vocabulary>,
+        counters: Arc<Counters>,
         generation: &Generation,
         sink: Sink,
     ) -> Self {
@@ -43,11 +51,14 @@ impl Sequence {
         Self {
             generation: generation.clone(),
             vocabulary,
+            counters,
             sink,
             guide: Guide::new(matcher, request.max_tokens),
             sampler: Sampler::new(request.sampling, &request.prompt),
             cache: KvCache::default(),
+            traced: request.traced,
             n_prompt_tokens: request.prompt.len(),
+            n_prompt_unread: request.prompt.len(),
             unread: request.prompt,
             n_reading: 0,
             text: Vec::new(),
@@ -61,7 +72,7 @@ impl Sequence {
     pub(crate) fn start(&mut self, cache: KvCache) {
         self.cache = cache;
         match self.guide.start() {
-            Ok(advance) => self.append(&advance),
+            Ok(advance) => self.append(&advance, None),
             Err(error) => self.fail(error),
         }
     }
@@ -84,6 +95,11 @@ impl Sequence {
         self.n_reading
     }
 
+    /// The keys and values of the tokens that were read.
+    pub(crate) fn cache(&self) -> &KvCache {
+        &self.cache
+    }
+
     /// How many tokens the current step reads.
     pub(crate) fn n_reading(&self) -> usize {
         self.n_reading
@@ -101,13 +117,16 @@ impl Sequence {
     /// Notes that the model has read the planned tokens.
     pub(crate) fn read(&mut self) {
         self.unread.drain(..self.n_reading);
+        let n_of_prompt = self.n_reading.min(self.n_prompt_unread);
+        self.n_prompt_unread -= n_of_prompt;
+        self.counters.n_prompt_tokens.add(n_of_prompt);
         self.n_steps += 1;
     }
 
     /// Samples a token and appends it, with what it forces. May finish the request.
     pub(crate) fn sample(&mut self, logits: &[f32], mask: Result<Option<Arc<TokenMask>>, Error>) {
         match self.sample_and_advance(logits, mask) {
-            Ok(advance) => self.append(&advance),
+            Ok((advance, choice)) => self.append(&advance, choice),
             Err(error) => self.fail(error),
         }
     }
@@ -116,21 +135,24 @@ impl Sequence {
         &mut self,
         logits: &[f32],
         mask: Result<Option<Arc<TokenMask>>, Error>,
-    ) -> Result<Advance, Error> {
-        let id = self.sampler.sample(logits, self.vocabulary.n_ids(), mask?.as_deref());
+    ) -> Result<(Advance, Option<Choice>), Error> {
+        let (n_ids, mask) = (self.vocabulary.n_ids(), mask?);
+        let id = self.sampler.sample(logits, n_ids, mask.as_deref());
         let id = id.ok_or(Error::NoTokenAllowed)?;
-        self.guide.accept(id, self.vocabulary.eos_ids().contains(&id))
+        let choice = self.traced.then(|| Choice::new(logits, n_ids, mask.as_deref(), id));
+        let advance = self.guide.accept(id, self.vocabulary.eos_ids().contains(&id))?;
+        Ok((advance, choice))
     }
 
-    fn append(&mut self, advance: &Advance) {
-        self.append_tokens(advance.sampled.as_slice(), false);
-        self.append_tokens(&advance.forced, true);
+    fn append(&mut self, advance: &Advance, choice: Option<Choice>) {
+        self.append_tokens(advance.sampled.as_slice(), false, choice);
+        self.append_tokens(&advance.forced, true, None);
         if let Some(finish_reason) = advance.finish {
             self.finish(finish_reason);
         }
     }
 
-    fn append_tokens(&mut self, ids: &[u32], forced: bool) {
+    fn append_tokens(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
         if ids.is_empty() {
             return;
         }
@@ -142,8 +164,11 @@ impl Sequence {
         self.text.extend_from_slice(&text);
         self.unread.extend_from_slice(ids);
         self.n_tokens += ids.len();
-        self.n_forced_tokens += if forced { ids.len() } else { 0 };
-        self.sink.send(Event::Tokens { ids: ids.to_vec(), text, forced });
+        let n_forced = if forced { ids.len() } else { 0 };
+        self.n_forced_tokens += n_forced;
+        self.counters.n_tokens.add(ids.len());
+        self.counters.n_forced_tokens.add(n_forced);
+        self.sink.send(Event::Tokens { ids: ids.to_vec(), text, forced, choice });
     }
 
     fn finish(&mut self, finish_reason: FinishReason) {

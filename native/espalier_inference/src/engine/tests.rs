@@ -20,6 +20,7 @@ fn request(prompt: &str, max_tokens: usize) -> Request {
         constraint: None,
         sampling: Sampling::default(),
         max_tokens,
+        traced: false,
     }
 }
 
@@ -349,4 +350,64 @@ fn a_panic_in_a_step_stops_the_model_and_nothing_else() {
     assert_eq!(failing.outcome().last, Event::Failed(stopped.clone()));
     assert_eq!(running.outcome().last, Event::Failed(stopped.clone()));
     assert_eq!(model.submit(request("a", 5), |_| ()).unwrap_err(), stopped);
+}
+
+#[test]
+fn a_traced_request_tells_how_each_sampled_token_was_chosen() {
+    let model = load(2);
+    let traced = Request { traced: true, ..constrained(&model, "[ab]{3}!", 9) };
+    let running = start(&model, traced);
+    let mut n_choices = 0;
+    loop {
+        match running.next() {
+            Event::Tokens { ids, forced, choice, .. } => {
+                assert_eq!(choice.is_none(), forced);
+                let Some(choice) = choice else { continue };
+                n_choices += 1;
+                assert_eq!((ids.len(), choice.n_allowed), (1, 2));
+                assert!(choice.probability <= choice.allowed_probability);
+                assert!(choice.allowed_probability < 1.0);
+                assert_eq!(choice.alternatives.len(), 5);
+            }
+            last => break assert!(matches!(last, Event::Done { .. })),
+        }
+    }
+    assert_eq!(n_choices, 3);
+    let plain = start(&model, constrained(&model, "[ab]", 9));
+    assert!(matches!(plain.next(), Event::Tokens { choice: None, .. }));
+}
+
+#[test]
+fn counts_what_it_does() {
+    let model = load(2);
+    assert_eq!(model.activity(), Activity::default());
+    let text = || constrained(&model, "[ab]{30}!!", 40);
+    // The model's thread waits in each event of the first one.
+    let ((sender, events), (go_on, gate)) = (channel(), channel());
+    let sink = move |event| {
+        let _ = sender.send(event);
+        let _ = gate.recv();
+    };
+    let generation = model.submit(text(), sink).unwrap();
+    let first = Running { events, generation };
+    first.next();
+    let others: Vec<_> = (0..4).map(|_| start(&model, text())).collect();
+    go_on.send(()).unwrap();
+    first.next();
+    let Activity { n_running, n_waiting, n_cached_bytes, n_cached_tokens, .. } = model.activity();
+    assert_eq!((n_running, n_waiting, n_cached_tokens), (2, 3, 1));
+    assert!(n_cached_bytes > 0);
+    drop(go_on);
+    first.outcome();
+    others.into_iter().for_each(|other| drop(other.outcome()));
+    while model.activity().n_running > 0 {
+        thread::yield_now();
+    }
+    let Activity { n_steps, n_advanced, n_prompt_tokens, n_tokens, n_forced_tokens, .. } =
+        model.activity();
+    assert_eq!((n_prompt_tokens, n_tokens, n_forced_tokens), (5, 5 * 32, 5 * 2));
+    assert_eq!(n_advanced, 5 * 30);
+    assert!((75..150).contains(&n_steps), "two at a time: {n_steps}");
+    assert!(model.activity().forward_time > Duration::ZERO);
+    assert_eq!((model.activity().n_cached_tokens, model.activity().n_waiting), (0, 0));
 }

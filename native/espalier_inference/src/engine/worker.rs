@@ -12,9 +12,11 @@ use std::sync::mpsc::Receiver;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::activity::Counters;
 use super::guide::Guide;
 use super::sequence::Sequence;
 use super::{ModelOptions, Stopped};
+use crate::kv_cache::KvCache;
 use crate::model::llama::{Llama, Rows};
 
 /// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
@@ -41,6 +43,7 @@ pub(crate) struct Worker {
     n_threads: usize,
     commands: Receiver<Command>,
     stopped: Arc<Stopped>,
+    counters: Arc<Counters>,
     waiting: VecDeque<Sequence>,
     running: Vec<Sequence>,
 }
@@ -51,10 +54,11 @@ impl Worker {
         options: &ModelOptions,
         commands: Receiver<Command>,
         stopped: Arc<Stopped>,
+        counters: Arc<Counters>,
     ) -> Self {
         let ModelOptions { max_batch_size, n_threads } = *options;
         let (waiting, running) = (VecDeque::new(), Vec::new());
-        Self { llama, max_batch_size, n_threads, commands, stopped, waiting, running }
+        Self { llama, max_batch_size, n_threads, commands, stopped, counters, waiting, running }
     }
 
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
@@ -99,6 +103,7 @@ impl Worker {
     /// One forward pass over all running sequences, and a token for each that has read its prompt.
     fn step(&mut self) {
         self.update();
+        self.count();
         if self.running.is_empty() || self.stopped.get().is_some() {
             return;
         }
@@ -109,7 +114,18 @@ impl Worker {
         let n_groups = self.n_groups();
         groups(&mut self.running, n_groups)
             .into_par_iter()
-            .for_each(|group| advance(&self.llama, group));
+            .for_each(|group| advance(&self.llama, group, &self.counters));
+    }
+
+    fn count(&self) {
+        let n_running = self.running.len();
+        self.counters.n_steps.add(n_running.min(1));
+        self.counters.n_advanced.add(n_running);
+        self.counters.n_running.set(n_running);
+        self.counters.n_waiting.set(self.waiting.len());
+        let caches = || self.running.iter().map(Sequence::cache);
+        self.counters.n_cached_tokens.set(caches().map(KvCache::len).sum());
+        self.counters.n_cached_bytes.set(caches().map(KvCache::n_bytes).sum());
     }
 
     /// In how many groups the sequences of a step are advanced side by side.
@@ -165,14 +181,15 @@ fn groups(sequences: &mut [Sequence], n: usize) -> Vec<&mut [Sequence]> {
 }
 
 /// One forward pass over some sequences, and a token for each that has read its prompt.
-fn advance(llama: &Llama, sequences: &mut [Sequence]) {
+fn advance(llama: &Llama, sequences: &mut [Sequence], counters: &Counters) {
     let (mut rows, mut guides): (Vec<Rows<'_>>, Vec<Option<&mut Guide>>) =
         sequences.iter_mut().map(Sequence::split).unzip();
     let (logits, masks) = rayon::join(
-        || llama.forward(&mut rows),
+        || counters.time_forward(|| llama.forward(&mut rows)),
         || -> Vec<_> {
             let guides = guides.iter_mut().map(Option::as_mut);
-            guides.map(|guide| guide.map(|guide| guide.compute_mask())).collect()
+            let masks = guides.map(|guide| guide.map(|guide| guide.compute_mask()));
+            counters.time_masks(|| masks.collect())
         },
     );
     let logits = match logits {
@@ -223,13 +240,16 @@ mod tests {
         let (_commands, receiver) = channel();
         let stopped = Arc::new(Stopped::new());
         let options = ModelOptions::default();
-        let mut worker = Worker::new(loaded.llama, &options, receiver, Arc::clone(&stopped));
+        let mut worker =
+            Worker::new(loaded.llama, &options, receiver, Arc::clone(&stopped), Arc::default());
         let (sender, events) = channel();
         let sink = Sink::new(move |event| drop(sender.send(event)), stopped);
         let sampling = Sampling::default();
-        let request = Request { prompt: vec![1], constraint: None, sampling, max_tokens: 5 };
+        let request =
+            Request { prompt: vec![1], constraint: None, sampling, max_tokens: 5, traced: false };
         // It hasn't been started, so its cache is none of this model.
-        let sequence = Sequence::new(request, loaded.vocabulary, &Generation::new(), sink);
+        let sequence =
+            Sequence::new(request, loaded.vocabulary, Arc::default(), &Generation::new(), sink);
         worker.running.push(sequence);
         worker.step();
         let event = events.recv().unwrap();
