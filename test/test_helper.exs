@@ -13,10 +13,19 @@ end
 
 unless Code.ensure_loaded?(Decimal), do: IO.puts("Without :decimal: its tests are left out.")
 
+unless Code.ensure_loaded?(Telemetry.Metrics),
+  do: IO.puts("Without :telemetry_metrics: its tests are left out.")
+
 real_server? = System.get_env("ESPALIER_LLAMA_PYTHON") != nil
 
 unless real_server? do
   IO.puts("Without ESPALIER_LLAMA_PYTHON: the tests against a real server are left out.")
+end
+
+promtool? = System.find_executable("promtool") != nil
+
+unless promtool? do
+  IO.puts("Without promtool: the test of the metrics with it is left out.")
 end
 
 # The model of the examples in the documentation.
@@ -24,7 +33,7 @@ end
 
 # A slow machine is no failure.
 ExUnit.start(
-  exclude: if(real_server?, do: [], else: [:llama]),
+  exclude: for({tag, false} <- [llama: real_server?, promtool: promtool?], do: tag),
   timeout: 300_000,
   assert_receive_timeout: 10_000
 )

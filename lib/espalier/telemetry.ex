@@ -19,6 +19,12 @@ defmodule Espalier.Telemetry do
   span whose process is killed does not end. Where the `:telemetry` application is absent, and nothing of the
   below was started, nothing is emitted.
 
+  ## Logs and metrics
+
+  `attach_default_logger/1` writes a line for each generation and a warning of what goes wrong. `metrics/0` has metrics
+  of these events for reporters such as Phoenix LiveDashboard. `Espalier.Telemetry.Prometheus` counts them itself. This
+  one and the logger need no `:telemetry`.
+
   ## What was asked and written
 
   No metadata holds prompts, texts or values, unless `telemetry_content: true` is among the options of a generation, or
@@ -56,6 +62,38 @@ defmodule Espalier.Telemetry do
 
   @typedoc false
   @type sink :: ([atom], map, map -> term)
+
+  @doc """
+  Writes what happens to the log, as lines of `key=value` pairs: what became of each generation and batch, how long it
+  took, its attempts and tokens, and warnings of errors, attempts that were refused, retries and changes of circuits.
+
+      Espalier.Telemetry.attach_default_logger(level: :debug)
+
+  There are no prompts, texts or values in them. To attach it again replaces the options. An option that is none is
+  `{:error, %Espalier.OptionsError{}}`.
+
+  ## Options
+
+  #{Espalier.Options.docs(Espalier.Telemetry.Logger.options())}
+  """
+  @spec attach_default_logger(keyword) :: :ok | {:error, Espalier.OptionsError.t()}
+  def attach_default_logger(options \\ []), do: Espalier.Telemetry.Logger.attach(options)
+
+  @doc "Ends what `attach_default_logger/1` began."
+  @spec detach_default_logger() :: :ok
+  def detach_default_logger, do: Espalier.Telemetry.Logger.detach()
+
+  @doc """
+  Metrics of the events, as structs of the package [telemetry_metrics](https://hexdocs.pm/telemetry_metrics), for the
+  reporters that take these: Phoenix LiveDashboard, for example.
+
+      live_dashboard "/dashboard", metrics: {Espalier.Telemetry, :metrics}
+
+  Each is named by its event and its measurement, for example `espalier.generate.stop.duration`; where events are
+  counted the last word is `count`. What they say is in `Espalier.Telemetry.Prometheus`. Without the package this raises.
+  """
+  @spec metrics() :: [struct]
+  def metrics, do: Espalier.Telemetry.ReporterMetrics.all()
 
   @doc false
   # `metadata` is a function, so that it costs nothing where nobody is told.

@@ -218,7 +218,7 @@ defmodule Espalier.Telemetry.Metrics do
         :byte
       ),
       sum(
-        "espalier_mended_texts_total",
+        "espalier_texts_mended_total",
         stop(:validate),
         &mended/2,
         @asked ++ [@schema],
