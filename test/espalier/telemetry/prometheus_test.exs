@@ -86,21 +86,11 @@ defmodule Espalier.Telemetry.PrometheusTest do
     end)
 
     samples = name |> Prometheus.scrape() |> parse()
-    keys = Enum.map(samples, fn {name, labels, _} -> {name, Enum.sort(labels)} end)
-    assert keys == Enum.uniq(keys)
+    values = Map.new(samples, fn {name, labels, number} -> {{name, labels}, number} end)
+    assert map_size(values) == length(samples)
 
     for metric <- Aggregator.read(name), %{labels: labels, value: value} <- metric.series do
-      got = fn suffix, labels ->
-        assert [number] =
-                 for(
-                   {n, l, number} <- samples,
-                   n == metric.name <> suffix,
-                   l == labels,
-                   do: number
-                 )
-
-        number
-      end
+      got = fn suffix, labels -> Map.fetch!(values, {metric.name <> suffix, labels}) end
 
       if metric.kind == :histogram do
         assert got.("_count", labels) == value.count
