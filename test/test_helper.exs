@@ -25,7 +25,7 @@ end
 promtool? = System.find_executable("promtool") != nil
 
 unless promtool? do
-  IO.puts("Without promtool: the test of the metrics with it is left out.")
+  IO.puts("Without promtool: the tests of metrics with it are left out.")
 end
 
 # The model of the examples in the documentation.
