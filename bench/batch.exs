@@ -5,7 +5,8 @@
 # The same items run one after another in one process, and as batches of 1, 8 and 32 at once, in turn. One in a
 # hundred has a schema that nothing satisfies, and of another one the process is killed while it generates; one caller
 # leaves these out. Each other item must have the same value every time. Memory and processes are counted before the
-# first batch, after a small one has warmed everything up, and after each.
+# first batch, after a small one has warmed everything up, and after each; a process or a text of the model that is left
+# ends the script with an error.
 
 Code.require_file("support/machine.exs", __DIR__)
 
@@ -28,9 +29,6 @@ defmodule Bench.Batch do
 
   @at_once [1, 8, 32]
 
-  # Before any of these texts is finished, and after it has begun.
-  @killed_after 1
-
   def run(arguments) do
     switches = [items: :integer, model: :string, threads: :integer]
     {options, [], []} = OptionParser.parse(arguments, strict: switches)
@@ -43,6 +41,7 @@ defmodule Bench.Batch do
 
     IO.puts(Bench.Machine.describe())
     batch(Enum.take(items, 100), model, most)
+    before = length(Process.list())
     IO.puts("#{n_items} items; before: #{memory()}")
     {microseconds, expected} = :timer.tc(fn -> one_caller(items, model) end)
     alone = report("one caller", microseconds, map_size(expected))
@@ -52,6 +51,7 @@ defmodule Bench.Batch do
       check!(items, results, expected)
       rate = report("#{n} at once", microseconds, map_size(expected))
       IO.puts("              #{Float.round(rate / alone, 2)} times one caller; #{memory()}")
+      nothing_left!(model, before)
     end
   end
 
@@ -70,9 +70,16 @@ defmodule Bench.Batch do
   defp kind(_n), do: :ok
 
   defp request(n) do
-    if kind(n) == :killed, do: {:ok, _timer} = :timer.kill_after(@killed_after)
     schema = if kind(n) == :unsatisfiable, do: @unsatisfiable, else: @schema
-    {schema, Enum.at(@texts, rem(n, length(@texts))), seed: n, temperature: 0.7}
+    middleware = if kind(n) == :killed, do: [&die/2], else: []
+    options = [seed: n, temperature: 0.7, middleware: middleware]
+    {schema, Enum.at(@texts, rem(n, length(@texts))), options}
+  end
+
+  # Before the text is finished, and after it has begun.
+  defp die(request, next) do
+    with {:ok, events} <- next.(%{request | streamed: true}),
+         do: {:ok, Stream.each(events, fn _event -> Process.exit(self(), :kill) end)}
   end
 
   defp check!(items, results, expected) do
@@ -87,6 +94,17 @@ defmodule Bench.Batch do
 
       unless right?, do: raise("item #{n} (#{kind(n)}): #{inspect(result)}")
     end
+  end
+
+  # The model drops the text of a killed process at its next step.
+  defp nothing_left!(model, n_processes) do
+    Process.sleep(100)
+    {:ok, %{ref: ref}} = Espalier.Model.fetch(model)
+    activity = Espalier.Native.model_activity(ref)
+    left = Map.take(activity, [:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes])
+    if Enum.any?(left, fn {_what, n} -> n > 0 end), do: raise("left: #{inspect(left)}")
+    more = length(Process.list()) - n_processes
+    if more > 0, do: raise("#{more} processes are left")
   end
 
   defp report(name, microseconds, n_values) do

@@ -2,6 +2,9 @@ defmodule Espalier.Telemetry.EventsTest do
   # Listeners hear all processes.
   use ExUnit.Case, async: false
 
+  @compile {:no_warn_undefined, :telemetry}
+  @telemetry? Code.ensure_loaded?(:telemetry)
+
   alias Espalier.ConstraintCache
   alias Espalier.Middleware.CircuitBreaker
   alias Espalier.Model
@@ -12,19 +15,30 @@ defmodule Espalier.Telemetry.EventsTest do
   alias Espalier.TransportError
   alias Espalier.Vocabulary
 
-  # The events of what each test runs, whichever process emits them.
+  # The events of what the test runs, whichever process emits them: as a listener gets them, and as `:telemetry` hands
+  # them on where it is there.
   setup do
-    {:ok, seen} = Agent.start_link(fn -> MapSet.new() end)
+    {:ok, seen} = Agent.start_link(fn -> %{listener: MapSet.new(), telemetry: MapSet.new()} end)
 
-    listener = fn event, measurements, metadata ->
-      seen_keys = {event, keys(measurements), keys(metadata)}
-      Agent.update(seen, &MapSet.put(&1, seen_keys))
+    see = fn by, event, measurements, metadata ->
+      keys = {event, keys(measurements), keys(metadata)}
+      Agent.update(seen, &Map.update!(&1, by, fn events -> MapSet.put(events, keys) end))
     end
 
-    Telemetry.add_sink(__MODULE__, listener)
+    Telemetry.add_sink(__MODULE__, &see.(:listener, &1, &2, &3))
     on_exit(fn -> Telemetry.remove_sink(__MODULE__) end)
+    if @telemetry?, do: attach(see)
     {:ok, seen: seen}
   end
+
+  defp attach(see) do
+    names = for event <- Events.all(), do: event.name
+    :ok = :telemetry.attach_many("events", names, &__MODULE__.handle/4, see)
+    on_exit(fn -> :telemetry.detach("events") end)
+  end
+
+  def handle(event, measurements, metadata, see),
+    do: see.(:telemetry, event, measurements, metadata)
 
   defp keys(map), do: map |> Map.keys() |> Enum.sort()
   defp documented(keys), do: keys |> Keyword.keys() |> Enum.sort()
@@ -49,9 +63,28 @@ defmodule Espalier.Telemetry.EventsTest do
         {event.name, documented(event.measurements), documented(event.metadata)}
       end
 
-    seen = Agent.get(seen, & &1)
-    assert MapSet.difference(seen, table) |> MapSet.to_list() == []
-    assert MapSet.difference(table, seen) |> MapSet.to_list() == []
+    for {by, seen} <- Agent.get(seen, & &1), by == :listener or @telemetry? do
+      assert {by, MapSet.to_list(MapSet.difference(seen, table))} == {by, []}
+      assert {by, MapSet.to_list(MapSet.difference(table, seen))} == {by, []}
+    end
+  end
+
+  test "each event that the code names is in the table, and each of the table in the code" do
+    source = Enum.map_join(Path.wildcard("lib/espalier/**/*.ex"), &File.read!/1)
+
+    spans =
+      for [_, name] <- Regex.scan(~r/Telemetry\.(?:start|span)\(\s*:(\w+)/, source), do: [name]
+
+    within = for [_, name] <- Regex.scan(~r/Telemetry\.within\([^,]+, :(\w+)/, source), do: name
+    events = for [_, name] <- Regex.scan(~r/Telemetry\.event\(\[:(\w+)/, source), do: [name]
+
+    documented =
+      for %{name: [:espalier, group | _rest]} <- Events.all(),
+          uniq: true,
+          do: [Atom.to_string(group)]
+
+    assert Enum.sort(Enum.uniq(spans ++ events)) == Enum.sort(documented)
+    assert within == ["progress"]
   end
 
   defp values do
