@@ -143,6 +143,7 @@ defmodule Espalier.MixProject do
         {:telemetry, "~> 1.0"},
         {:decimal, "~> 2.0 or ~> 3.0", optional: true},
         {:ecto, "~> 3.10", optional: true},
+        {:telemetry_metrics, "~> 1.0", optional: true},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]
     else
@@ -159,7 +160,8 @@ defmodule Espalier.MixProject do
     [
       licenses: ["Apache-2.0"],
       links: %{"GitHub" => @source_url},
-      files: ~w(lib guides native/*/src native/*/Cargo.toml bench/src bench/Cargo.toml priv/models
+      files:
+        ~w(lib guides native/*/src native/*/Cargo.toml bench/src bench/Cargo.toml priv/models priv/grafana
                 .cargo .formatter.exs mix.exs Cargo.toml Cargo.lock README.md ARCHITECTURE.md
                 CHANGELOG.md LICENSE)
     ]
@@ -188,6 +190,11 @@ defmodule Espalier.MixProject do
           Espalier.JSON
         ],
         Profiles: [~r/^Espalier\.Profile/],
+        "What is observed": [
+          ~r/^Espalier\.Telemetry/,
+          ~r/^Espalier\.Trace/,
+          Espalier.Dashboard
+        ],
         Exceptions: [~r/Error$/]
       ]
     ]

@@ -152,5 +152,10 @@ defmodule Espalier.Middleware do
   @doc false
   @spec flat(result) :: Enumerable.t(Backend.event())
   def flat({:ok, events}), do: events
-  def flat({:error, error}), do: [{:error, error}]
+  def flat({:error, error}) when is_exception(error), do: [{:error, error}]
+
+  def flat(other) do
+    expected = "middleware, and a backend, that give {:ok, events} or {:error, exception}"
+    [{:error, %OptionsError{kind: :invalid, option: :middleware, expected: expected, got: other}}]
+  end
 end

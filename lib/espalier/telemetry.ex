@@ -55,8 +55,6 @@ defmodule Espalier.Telemetry do
 
   require Logger
 
-  @compile {:no_warn_undefined, :telemetry}
-
   @typedoc false
   @type span :: {event :: atom, started :: integer, metadata :: map} | :off
 
@@ -231,7 +229,9 @@ defmodule Espalier.Telemetry do
 
   defp default_sinks do
     sinks =
-      if Code.ensure_loaded?(:telemetry), do: [{:telemetry, &:telemetry.execute/3}], else: []
+      if Code.ensure_loaded?(:telemetry),
+        do: [{:telemetry, Function.capture(:telemetry, :execute, 3)}],
+        else: []
 
     :persistent_term.put(__MODULE__, sinks)
     sinks

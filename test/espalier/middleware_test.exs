@@ -141,6 +141,13 @@ defmodule Espalier.MiddlewareTest do
     assert length(asked()) == 1
   end
 
+  test "what gives no result is told" do
+    for wrong <- [:ok, nil, {:error, :closed}, %{}] do
+      assert {:error, %OptionsError{option: :middleware, got: ^wrong}} =
+               generate(middleware: [fn _request, _next -> wrong end])
+    end
+  end
+
   test "what a stream's reader does not read is let go of" do
     stub(fn _request -> Stream.repeatedly(fn -> {:tokens, [], "a", false} end) end)
 

@@ -33,9 +33,13 @@ defmodule Espalier.Telemetry.Request do
 
         {:ok, Stream.resource(start, &next/1, &close/1)}
 
-      {:error, error} ->
+      {:error, error} = result when is_exception(error) ->
         failed(span, attributes, error)
-        {:error, error}
+        result
+
+      wrong ->
+        Telemetry.exception(span, %ArgumentError{})
+        wrong
     end
   end
 
