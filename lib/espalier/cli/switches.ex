@@ -51,8 +51,9 @@ defmodule Espalier.CLI.Switches do
   @spec spell(atom) :: String.t()
   def spell(name), do: "--" <> (name |> Atom.to_string() |> String.replace("_", "-"))
 
-  defp type({:in, _texts}), do: :string
-  defp type(type), do: type
+  # Otherwise the last one would count, and the others be lost.
+  defp type({:in, _texts}), do: [:string, :keep]
+  defp type(type), do: [type, :keep]
 
   defp wrong([], _switches), do: nil
 
