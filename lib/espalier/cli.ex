@@ -120,7 +120,7 @@ defmodule Espalier.CLI do
     do: exit({:shutdown, @nobody_reads})
 
   defp explain(%OptionsError{} = error, command, _stacktrace),
-    do: stop(command, Exception.message(error), @misuse)
+    do: stop(command, message(error, command), @misuse)
 
   # What others raise is a bug, and its place is worth knowing.
   defp explain(%module{} = error, command, stacktrace) do
@@ -128,6 +128,14 @@ defmodule Espalier.CLI do
       do: stop(command, Exception.message(error), @failure),
       else: reraise(error, stacktrace)
   end
+
+  defp message(%{kind: :missing, option: option} = error, command) do
+    if Keyword.has_key?(command.switches, option),
+      do: "#{Switches.spell(option)} is missing: expected #{error.expected}",
+      else: Exception.message(error)
+  end
+
+  defp message(error, _command), do: Exception.message(error)
 
   @spec stop(command, String.t(), pos_integer) :: no_return
   defp stop(command, message, status) do

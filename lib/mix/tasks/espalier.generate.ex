@@ -1,132 +1,250 @@
 defmodule Mix.Tasks.Espalier.Generate do
-  @shortdoc "Generates a JSON value of a schema with a local model"
+  @shortdoc "Generates values of a schema with a local or hosted model"
+
+  alias Espalier.CLI
+  alias Espalier.CLI.BackendSwitches
+  alias Espalier.CLI.Input
+  alias Espalier.CLI.SchemaSwitches
+  alias Espalier.CLI.Switches
+  alias Espalier.CLI.ValueJSON
+  alias Espalier.JSON
+
+  @switches SchemaSwitches.switches() ++
+              [
+                prompt: [type: :string, value: "TEXT", doc: "the prompt"],
+                prompt_file: [
+                  type: :string,
+                  value: "FILE",
+                  doc: "a file with the prompt, `-` for standard input"
+                ],
+                batch: [
+                  type: :string,
+                  value: "FILE",
+                  doc:
+                    "a file with a prompt in each line, `-` for standard input; the lines of one whose name ends " <>
+                      "with `.jsonl` are JSON texts"
+                ]
+              ] ++
+              BackendSwitches.switches() ++
+              [
+                max_tokens: [
+                  type: :integer,
+                  value: "N",
+                  doc: "the most tokens to write, 512 by default"
+                ],
+                max_attempts: [
+                  type: :integer,
+                  value: "N",
+                  doc: "how often a value may be asked for, 3 times by default"
+                ],
+                temperature: [
+                  type: :float,
+                  value: "X",
+                  doc:
+                    "how much chance there is; at 0, the default of local models, the likeliest token is always taken"
+                ],
+                top_p: [
+                  type: :float,
+                  value: "X",
+                  doc: "draw from the likeliest tokens that have this probability together"
+                ],
+                top_k: [
+                  type: :integer,
+                  value: "N",
+                  doc: "draw from so many of the likeliest tokens"
+                ],
+                seed: [
+                  type: :integer,
+                  value: "N",
+                  doc: "the seed of the draws, for a temperature above 0"
+                ],
+                timeout: [
+                  type: :integer,
+                  value: "N",
+                  doc: "the most milliseconds to take, 60000 by default"
+                ],
+                stream: [type: :boolean, doc: "print the text as it is written"],
+                result: [
+                  type: :boolean,
+                  doc: "print how the value came about, too, as one JSON object"
+                ],
+                max_concurrency: [
+                  type: :integer,
+                  value: "N",
+                  doc: "how many values of a batch are generated at once"
+                ],
+                progress: [
+                  type: :boolean,
+                  doc:
+                    "whether standard error shows how far a batch is; by default if it is a terminal and standard output is none"
+                ]
+              ]
 
   @moduledoc """
-  Generates a JSON value of a schema with a local model, and prints it.
+  Generates a value of a schema, and prints it.
 
       $ mix espalier.generate --schema ticket.json --prompt "Checkout is down since 9:00!"
       {"summary":"Checkout is down","priority":"high"}
 
-  The value is printed on standard output, and nothing else. What goes wrong is told on standard error,
-  and the exit status is 1.
+      $ mix espalier.generate --choice question,complaint --prompt "Where is my parcel?"
+      question
+
+      $ mix espalier.generate --schema MyApp.Ticket --backend openai --model gpt-4.1-mini --prompt-file mail.txt
+
+  The value is printed on standard output as one line of JSON, a choice or a text of a regular expression as it is, and
+  nothing else. What goes wrong is told on standard error, and the exit status is 1, or 2 if the command line is wrong.
+
+  ## Many prompts
+
+      $ mix espalier.generate --schema ticket.json --batch prompts.txt
+      {"value":{"summary":"Checkout is down","priority":"high"}}
+      {"error":{"type":"Espalier.GenerationError","kind":"invalid_prompt","message":"the prompt is empty"}}
+
+  There is one JSON object for each line of the file, in order. The exit status is 1 if one of them is an error.
+
+  ## How a value came about
+
+  With `--result` there are, besides the `value`, the `text` that the model wrote, `usage`, `attempts` and what else
+  `Espalier.Result` has.
+
+  With `--stream` the text is printed as it comes. One that is refused ends its line, standard error says why, and the
+  next one begins.
 
   ## Options
 
-    * `--schema FILE` - a file with a JSON Schema. Required
-    * `--prompt TEXT` - the prompt
-    * `--prompt-file FILE` - a file with the prompt, `-` for standard input
-    * `--model PATH` - the folder of the model. The default is the tiny model that Espalier ships
-    * `--max-tokens N` - the most tokens to write, 512 by default
-    * `--temperature X` - 0 by default: the likeliest token is always taken
-    * `--seed N` - the seed of the draws, for a temperature above 0
-    * `--timeout N` - the most milliseconds to take, 60000 by default
-    * `--stream` - print the text as it is written
-    * `--help` - print this
+  #{Switches.docs(@switches)}
   """
 
   use Mix.Task
 
-  alias Espalier.Model
+  @command %{name: "mix espalier.generate", help: @moduledoc, switches: @switches}
 
-  @switches [
-    schema: :string,
-    prompt: :string,
-    prompt_file: :string,
-    model: :string,
-    max_tokens: :integer,
-    temperature: :float,
-    seed: :integer,
-    timeout: :integer,
-    stream: :boolean,
-    help: :boolean
-  ]
-
-  @passed_on [:max_tokens, :temperature, :seed, :timeout]
+  @passed_on [:max_tokens, :max_attempts, :temperature, :top_p, :top_k, :seed, :timeout]
 
   @impl true
-  def run(arguments) do
-    case OptionParser.parse(arguments, strict: @switches) do
-      {options, [], []} -> if options[:help], do: help(), else: generate(options)
-      {_options, [argument | _], []} -> fail("unexpected argument #{argument}, see --help")
-      {_options, _arguments, [{switch, nil} | _]} -> fail(wrong_switch(switch))
-      {_options, _arguments, [{switch, value} | _]} -> fail("wrong value for #{switch}: #{value}")
-    end
-  end
-
-  defp help, do: IO.puts(@moduledoc)
-
-  defp wrong_switch(switch) do
-    known = for {name, _type} <- @switches, do: "--" <> String.replace(to_string(name), "_", "-")
-
-    cond do
-      switch in known ->
-        "#{switch} needs a value"
-
-      near = Espalier.Options.nearest(switch, known) ->
-        "unknown option #{switch}. Did you mean #{near}?"
-
-      true ->
-        "unknown option #{switch}, see --help"
-    end
-  end
+  def run(arguments), do: CLI.run(@command, arguments, &generate/1)
 
   defp generate(options) do
-    schema = read!(options[:schema] || fail("--schema is missing, see --help"))
-    prompt = prompt!(options)
-    Mix.Task.run("app.start")
-    # A model that can't be loaded is an error to tell, and not the end of this process.
-    Process.flag(:trap_exit, true)
+    source = SchemaSwitches.source!(options)
+    ask = ask!(options)
+    CLI.start(:project)
+    form = SchemaSwitches.form!(source)
 
-    with {:ok, model} <- Model.start_link(path: options[:model] || Model.tiny_path()),
-         :ok <-
-           print(schema, prompt, [model: model] ++ Keyword.take(options, @passed_on), options) do
-      Model.stop(model)
-    else
-      {:error, error} -> fail(Exception.message(error))
+    BackendSwitches.with_backend(options, fn backend ->
+      ask.(form, backend ++ Keyword.take(options, @passed_on), options)
+    end)
+  end
+
+  # What to do with the schema and the options of a generation.
+  defp ask!(options) do
+    case Keyword.take(options, [:prompt, :prompt_file, :batch]) do
+      [] -> CLI.misuse!("--prompt or --prompt-file is missing, see --help")
+      [batch: file] -> batch!(file, options)
+      [prompt: prompt] -> one!(prompt, options)
+      [prompt_file: file] -> file |> Input.read!() |> one!(options)
+      [{one, _}, {other, _} | _] -> both!(one, other)
     end
   end
 
-  defp print(schema, prompt, generation, options) do
-    if options[:stream] do
-      for {:text, text} <- Espalier.stream(schema, prompt, generation), do: IO.write(text)
-      IO.puts("")
-    else
-      with {:ok, result} <- Espalier.generate_result(schema, prompt, generation) do
-        IO.puts(result.text)
-      end
-    end
-  rescue
-    error -> {:error, error}
+  defp one!(prompt, options) do
+    refuse!(options, [:max_concurrency, :progress], "is for --batch")
+    if options[:stream] && options[:result], do: both!(:stream, :result)
+
+    if options[:stream],
+      do: &stream(&1, prompt, &2, &3),
+      else: &one(&1, prompt, &2, &3)
   end
 
-  defp prompt!(options) do
-    case {options[:prompt], options[:prompt_file]} do
-      {nil, nil} -> fail("--prompt or --prompt-file is missing, see --help")
-      {prompt, nil} -> prompt
-      {nil, "-"} -> read_input!()
-      {nil, file} -> read!(file)
-      {_prompt, _file} -> fail("--prompt and --prompt-file are both given")
+  defp batch!(file, options) do
+    refuse!(options, [:stream], "is for a single prompt")
+    prompts = prompts!(file)
+    &batch(&1, prompts, &2, &3)
+  end
+
+  defp refuse!(options, names, why) do
+    for name <- names,
+        Keyword.has_key?(options, name),
+        do: CLI.misuse!("#{Switches.spell(name)} #{why}")
+  end
+
+  @spec both!(atom, atom) :: no_return
+  defp both!(one, other),
+    do: CLI.misuse!("#{Switches.spell(one)} and #{Switches.spell(other)} are both given")
+
+  defp prompts!(file) do
+    lines = Input.lines!(file)
+
+    if Path.extname(file) == ".jsonl",
+      do: lines |> Enum.with_index(1) |> Enum.map(&decode!(&1, file)),
+      else: lines
+  end
+
+  defp decode!({line, number}, file) do
+    case JSON.decode(line) do
+      {:ok, prompt} when is_binary(prompt) ->
+        prompt
+
+      _no_text ->
+        CLI.fail!("line #{number} of #{file} is no JSON text: #{String.slice(line, 0, 80)}")
     end
   end
 
-  defp read_input! do
-    case IO.read(:stdio, :eof) do
-      text when is_binary(text) -> text
-      :eof -> ""
-      {:error, reason} -> fail("can't read standard input: #{inspect(reason)}")
+  defp one(form, prompt, generation, options) do
+    with {:ok, result} <- Espalier.generate_result(form, prompt, generation),
+         do: CLI.puts(shown(form, result, options))
+  end
+
+  defp shown(form, result, options) do
+    case {options[:result], ValueJSON.value(form, result)} do
+      {true, _value} -> form |> ValueJSON.result(result) |> JSON.encode!()
+      {_, text} when form.kind in [:choice, :regex] -> text
+      {_, value} -> JSON.encode!(value)
     end
   end
 
-  defp read!(file) do
-    case File.read(file) do
-      {:ok, text} -> text
-      {:error, reason} -> fail("can't read #{file}: #{:file.format_error(reason)}")
-    end
+  defp stream(form, prompt, generation, _options) do
+    form |> Espalier.stream(prompt, generation) |> Enum.each(&tell/1)
+    CLI.puts("")
   end
 
-  @spec fail(String.t()) :: no_return
-  defp fail(message) do
-    IO.puts(:stderr, "mix espalier.generate: " <> message)
-    exit({:shutdown, 1})
+  defp tell({:text, text}), do: IO.write(text)
+
+  defp tell({:attempt, %{number: number, error: error}}) do
+    CLI.puts("")
+    CLI.note("attempt #{number}, as the text was refused: #{Exception.message(error)}")
+  end
+
+  defp tell(_event), do: :ok
+
+  defp batch(form, prompts, generation, options) do
+    progress = Keyword.get_lazy(options, :progress, &progress?/0)
+
+    results =
+      Espalier.stream_batch_results(
+        prompts,
+        form,
+        [progress: progress] ++ Keyword.take(options, [:max_concurrency]) ++ generation
+      )
+
+    failed = Enum.count(results, &(put(&1, form, options) == :failed))
+    if failed > 0, do: :failed, else: :ok
+  end
+
+  # A bar would be drawn between the values.
+  defp progress?,
+    do: CLI.columns(:standard_error) != nil and CLI.columns(:standard_io) == nil
+
+  defp put({:ok, result}, form, options) do
+    object =
+      if options[:result],
+        do: ValueJSON.result(form, result),
+        else: %{"value" => ValueJSON.value(form, result)}
+
+    CLI.puts(JSON.encode!(object))
+  end
+
+  defp put({:error, error}, _form, _options) do
+    CLI.puts(JSON.encode!(%{"error" => ValueJSON.error(error)}))
+    :failed
   end
 end
