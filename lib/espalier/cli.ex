@@ -68,10 +68,10 @@ defmodule Espalier.CLI do
   def colors?, do: IO.ANSI.enabled?() and System.get_env("NO_COLOR", "") == ""
 
   @doc """
-  Starts the project with all its applications (`:project`), or no other application than Espalier, but with the
-  configuration and the modules of the project (`:espalier`).
+  Starts the project with all its applications (`:project`), no other application than Espalier (`:espalier`), or
+  none (`:nothing`). In any case the configuration of the project is there, and its modules can be loaded.
   """
-  @spec start(:project | :espalier) :: :ok
+  @spec start(:project | :espalier | :nothing) :: :ok
   def start(what) do
     quietly(fn ->
       Mix.Task.run("app.config")
@@ -79,6 +79,10 @@ defmodule Espalier.CLI do
       if what == :project, do: Mix.Task.run("app.start")
     end)
 
+    if what == :nothing, do: :ok, else: start_espalier()
+  end
+
+  defp start_espalier do
     case Application.ensure_all_started(:espalier) do
       {:ok, _started} -> :ok
       {:error, {application, reason}} -> fail!("can't start #{application}: #{inspect(reason)}")

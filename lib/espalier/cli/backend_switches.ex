@@ -125,10 +125,15 @@ defmodule Espalier.CLI.BackendSwitches do
   def key(nil), do: :not_needed
 
   def key({module, options}) do
-    if Code.ensure_loaded?(module) and function_exported?(module, :key_variable, 1),
+    if provider?(module),
       do: key(module.name(options), options, module.key_variable(module.name(options))),
       else: :not_needed
   end
+
+  @doc "Whether a backend is one of those that `Espalier.Hosted` asks."
+  @spec provider?(module) :: boolean
+  def provider?(module),
+    do: Code.ensure_loaded?(module) and function_exported?(module, :key_variable, 1)
 
   defp key(name, options, variable) do
     cond do
@@ -141,7 +146,7 @@ defmodule Espalier.CLI.BackendSwitches do
 
   # A name that is no served model's is that of a folder.
   defp local(given, name, function) do
-    with {:ok, server} <- Modules.fetch(name),
+    with {:ok, server} <- Modules.existing(name),
          {:ok, model} <- Model.fetch(server) do
       function.([model: model] ++ given)
     else

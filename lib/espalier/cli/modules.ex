@@ -38,6 +38,10 @@ defmodule Espalier.CLI.Modules do
     ArgumentError -> :error
   end
 
+  @doc "The atom of a name that something has that runs, as a process may have one without being a module."
+  @spec existing(String.t()) :: {:ok, atom} | :error
+  def existing(name), do: if(name?(name), do: existing_atom("Elixir." <> name), else: :error)
+
   @doc "The name of the project's module that is nearest to this one."
   @spec nearest(String.t()) :: String.t() | nil
   def nearest(name) do

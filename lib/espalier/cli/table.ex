@@ -36,7 +36,7 @@ defmodule Espalier.CLI.Table do
   def lines(rows, options) do
     rows = for row <- rows, do: Enum.map(row, &printable/1)
     widths = rows |> widths() |> fit(options[:columns])
-    for row <- rows, do: row |> Enum.zip(widths) |> line(options[:colors] == true)
+    for row <- rows, do: line(row, widths, options[:colors] == true)
   end
 
   defp widths(rows) do
@@ -61,13 +61,16 @@ defmodule Espalier.CLI.Table do
     end
   end
 
-  defp line(cells, colors?) do
-    {last, others} = List.pop_at(cells, -1)
+  @doc "One line of a table, with columns that are so wide; `nil` for the last one's is as wide as its text."
+  @spec line([cell], [pos_integer | nil], boolean) :: iodata
+  def line(cells, widths, colors?) do
+    {{last, width}, others} =
+      cells |> Enum.map(&printable/1) |> Enum.zip(widths) |> List.pop_at(-1)
 
     columns =
       for {cell, width} <- others, do: [shown(cell, width, colors?), pad(cell, width), @gap]
 
-    trim([columns, shown(elem(last, 0), elem(last, 1), colors?)])
+    trim([columns, shown(last, width, colors?)])
   end
 
   # An empty last column leaves no space at the end of a line.
@@ -79,6 +82,8 @@ defmodule Espalier.CLI.Table do
   defp shown(text, width, _colors?), do: cut(text, width)
 
   defp pad(cell, width), do: String.duplicate(" ", max(width - width(cell), 0))
+
+  defp cut(text, nil), do: text
 
   defp cut(text, most) do
     if width(text) <= most, do: text, else: take(String.graphemes(text), most - 1, []) <> @cut

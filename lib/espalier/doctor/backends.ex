@@ -1,0 +1,58 @@
+defmodule Espalier.Doctor.Backends do
+  @moduledoc false
+  # The backends that were named, or that the project is configured for: their keys, and one tiny request.
+
+  alias Espalier.CLI.BackendSwitches
+  alias Espalier.Doctor.Check
+  alias Espalier.Request
+
+  @advice "see whether the model, the key and the address are right"
+
+  @spec checks(keyword) :: [Check.t()]
+  def checks(options) do
+    given = Keyword.take(options, [:backend, :model])
+
+    case Request.validate(given) do
+      {:ok, checked} ->
+        checked |> Request.targets() |> Enum.flat_map(&target(&1, options[:online]))
+
+      {:error, error} ->
+        [Check.fail("backend", Exception.message(error), "name another backend")]
+    end
+  end
+
+  defp target(%{backend: Espalier.Backends.Local}, _online), do: []
+
+  defp target(%{backend: module, backend_options: options} = target, online) do
+    name = inspect(module)
+    key = key(name, BackendSwitches.key({module, options}))
+    if online && key.status == :ok, do: [key, ask(name, target)], else: [key]
+  end
+
+  defp key(name, :not_needed), do: Check.ok("backend", "#{name} needs no key")
+  defp key(name, :configured), do: Check.ok("backend", "#{name}: the key is configured")
+
+  defp key(name, {:variable, variable}),
+    do: Check.ok("backend", "#{name}: the key is in #{variable}")
+
+  defp key(name, {:missing, variable}) do
+    advice = "set the environment variable #{variable}"
+    Check.fail("backend", "#{name}: there is no key", advice)
+  end
+
+  defp ask(name, target) do
+    options = [
+      backend: {target.backend, target.backend_options},
+      model: target.model,
+      max_retries: 0,
+      max_attempts: 1,
+      cache: nil,
+      middleware: []
+    ]
+
+    case Espalier.generate({:choice, ["yes", "no"]}, "Answer with yes.", options) do
+      {:ok, answer} -> Check.ok("backend", "#{name} answered #{answer}")
+      {:error, error} -> Check.fail("backend", "#{name}: #{Exception.message(error)}", @advice)
+    end
+  end
+end
