@@ -60,7 +60,12 @@ defmodule Espalier.CLI.SchemaSwitches do
   defp source(:schema, name) do
     if Modules.name?(name) and not File.regular?(name),
       do: {:module, name},
-      else: {:text, Input.read!(name)}
+      else: {:text, utf8!(name)}
+  end
+
+  defp utf8!(file) do
+    text = Input.read!(file)
+    if String.valid?(text), do: text, else: CLI.fail!("can't read #{file}: it is not UTF-8")
   end
 
   @doc "The schema, once the project's modules can be loaded."

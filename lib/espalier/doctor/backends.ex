@@ -4,6 +4,7 @@ defmodule Espalier.Doctor.Backends do
 
   alias Espalier.CLI.BackendSwitches
   alias Espalier.Doctor.Check
+  alias Espalier.Hosted.Settings
   alias Espalier.Request
 
   @advice "see whether the model, the key and the address are right"
@@ -25,19 +26,34 @@ defmodule Espalier.Doctor.Backends do
 
   defp target(%{backend: module, backend_options: options} = target, online) do
     name = inspect(module)
-    key = key(name, BackendSwitches.key({module, options}))
+    key = key(name, {module, options})
     if online && key.status == :ok, do: [key, ask(name, target)], else: [key]
   end
 
-  defp key(name, :not_needed), do: Check.ok("backend", "#{name} needs no key")
-  defp key(name, :configured), do: Check.ok("backend", "#{name}: the key is configured")
+  defp key(name, {module, options} = backend) do
+    case {BackendSwitches.key(backend), wrong(module, options)} do
+      {{:missing, variable}, nil} -> missing(name, variable)
+      {_key, error} when error != nil -> Check.fail("backend", "#{name}: #{error}", @advice)
+      {:not_needed, nil} -> Check.ok("backend", "#{name} needs no key")
+      {:configured, nil} -> Check.ok("backend", "#{name}: the key is configured")
+      {{:variable, variable}, nil} -> Check.ok("backend", "#{name}: the key is in #{variable}")
+    end
+  end
 
-  defp key(name, {:variable, variable}),
-    do: Check.ok("backend", "#{name}: the key is in #{variable}")
-
-  defp key(name, {:missing, variable}) do
+  defp missing(name, variable) do
     advice = "set the environment variable #{variable}"
     Check.fail("backend", "#{name}: there is no key", advice)
+  end
+
+  # That the key is missing is known by then.
+  defp wrong(module, options) do
+    with true <- BackendSwitches.provider?(module),
+         {:error, error} <- Settings.new(module, options),
+         false <- match?(%{kind: :missing, option: :api_key}, error) do
+      Exception.message(error)
+    else
+      _nothing_wrong -> nil
+    end
   end
 
   defp ask(name, target) do

@@ -150,6 +150,12 @@ defmodule Mix.Tasks.Espalier.DoctorTest do
       assert message =~ "unauthorized"
     end
 
+    test "has options that it takes" do
+      arguments = ["--backend", "ollama", "--base-url", "no-address"]
+      assert {1, [%{"status" => "fail", "message" => message}]} = found(arguments, "backend")
+      assert message =~ "invalid value for :base_url option"
+    end
+
     test "is named rightly" do
       assert {2, "", errors} = run(["--backend", "antropic"])
       assert errors =~ "Did you mean anthropic?"

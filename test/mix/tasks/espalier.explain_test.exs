@@ -15,6 +15,27 @@ defmodule Mix.Tasks.Espalier.ExplainTest do
     def check(_items), do: :ok
   end
 
+  if Code.ensure_loaded?(Ecto.Schema) do
+    defmodule Account do
+      use Ecto.Schema
+
+      embedded_schema do
+        field :email, :string
+      end
+
+      def changeset(account, params) do
+        account
+        |> Ecto.Changeset.cast(params, [:email])
+        |> Ecto.Changeset.validate_change(:email, fn :email, _email -> [] end)
+      end
+    end
+
+    test "the rules of a changeset function are told" do
+      assert {0, output, ""} = run(["--schema", inspect(Account)])
+      assert output =~ ~r/changeset/
+    end
+  end
+
   @schema """
   {"type": "object",
    "properties": {"名前": {"type": "string", "maxLength": 80}, "a.b": {"enum": ["x", 1]}},

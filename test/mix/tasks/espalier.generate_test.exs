@@ -72,6 +72,8 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       assert errors =~ "illegal operation on a directory"
       assert {1, "", errors} = run(["--schema", file(context, "{"), "--prompt", "a"])
       assert errors =~ "line 1"
+      assert {1, "", errors} = run(["--schema", file(context, <<0xFF>>), "--prompt", "a"])
+      assert errors =~ "it is not UTF-8"
       assert {1, "", errors} = run(["--choice", "a", "--prompt-file", "no/such/file"])
       assert errors =~ "can't read no/such/file"
       assert {1, "", errors} = run(["--choice", "a", "--batch", "no/such/file"])
