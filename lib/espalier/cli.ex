@@ -54,18 +54,28 @@ defmodule Espalier.CLI do
   @spec note(iodata) :: :ok
   def note(line), do: IO.puts(:stderr, line)
 
-  @doc "The columns of the terminal that a device is, `nil` if it is none."
-  @spec columns(:standard_io | :standard_error) :: pos_integer | nil
-  def columns(device) do
+  @doc "The columns of the terminal that shows standard output, `nil` if there is none."
+  @spec columns() :: pos_integer | nil
+  def columns, do: if(terminal?(), do: columns(:standard_io) || columns(:standard_error))
+
+  # The width of the first is that of standard input, wherever standard output goes.
+  defp columns(device) do
     case :io.columns(device) do
       {:ok, columns} -> columns
       {:error, :enotsup} -> nil
     end
   end
 
-  @doc "Whether standard output takes colours: it is a terminal, and `NO_COLOR` is not set."
+  # What Elixir finds out when it starts: whether standard output and standard error are both shown by a terminal.
+  defp terminal?, do: IO.ANSI.enabled?()
+
+  @doc "Whether standard output takes colours: a terminal shows it, and `NO_COLOR` is not set."
   @spec colors?() :: boolean
-  def colors?, do: IO.ANSI.enabled?() and System.get_env("NO_COLOR", "") == ""
+  def colors?, do: terminal?() and System.get_env("NO_COLOR", "") == ""
+
+  @doc "Whether a terminal shows standard error and not standard output, so that nothing comes between its lines."
+  @spec errors_alone_in_terminal?() :: boolean
+  def errors_alone_in_terminal?, do: columns(:standard_error) != nil and not terminal?()
 
   @doc """
   Starts the project with all its applications (`:project`), no other application than Espalier (`:espalier`), or

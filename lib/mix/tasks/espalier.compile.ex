@@ -145,7 +145,7 @@ defmodule Mix.Tasks.Espalier.Compile do
 
   defp others(rules) do
     ["", "Not kept by tokens:", ""] ++
-      Explanations.text(rules, CLI.columns(:standard_io), CLI.colors?())
+      Explanations.text(rules, CLI.columns(), CLI.colors?())
   end
 
   defp milliseconds(microseconds),

@@ -70,6 +70,6 @@ defmodule Mix.Tasks.Espalier.Explain do
   defp lines(options, rules) do
     if options[:format] == "json",
       do: Enum.map(rules, &JSON.encode!(Explanations.object(&1))),
-      else: Explanations.text(rules, CLI.columns(:standard_io), CLI.colors?())
+      else: Explanations.text(rules, CLI.columns(), CLI.colors?())
   end
 end

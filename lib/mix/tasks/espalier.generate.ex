@@ -76,7 +76,7 @@ defmodule Mix.Tasks.Espalier.Generate do
                 progress: [
                   type: :boolean,
                   doc:
-                    "whether standard error shows how far a batch is; by default if it is a terminal and standard output is none"
+                    "whether standard error shows how far a batch is; by default if a terminal shows it and not standard output"
                 ]
               ]
 
@@ -217,7 +217,7 @@ defmodule Mix.Tasks.Espalier.Generate do
   defp tell(_event), do: :ok
 
   defp batch(form, prompts, generation, options) do
-    progress = Keyword.get_lazy(options, :progress, &progress?/0)
+    progress = Keyword.get_lazy(options, :progress, &CLI.errors_alone_in_terminal?/0)
 
     results =
       Espalier.stream_batch_results(
@@ -229,10 +229,6 @@ defmodule Mix.Tasks.Espalier.Generate do
     failed = Enum.count(results, &(put(&1, form, options) == :failed))
     if failed > 0, do: :failed, else: :ok
   end
-
-  # A bar would be drawn between the values.
-  defp progress?,
-    do: CLI.columns(:standard_error) != nil and CLI.columns(:standard_io) == nil
 
   defp put({:ok, result}, form, options) do
     object =

@@ -281,11 +281,13 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       assert errors =~ "the prompt is empty"
     end
 
-    test "ends quietly when nobody reads on" do
-      batch = "yes 2>/dev/null | mix espalier.generate --choice yes --batch - --no-progress"
+    test "ends quietly when nobody reads on", context do
+      errors = Path.join(context.tmp_dir, "errors")
+      batch = "yes 2>/dev/null | mix espalier.generate --choice yes --batch - 2>#{errors}"
       assert {0, output} = shell("#{batch} | head -n 2")
       assert output == String.duplicate(~s({"value":"yes"}\n), 2)
       assert {141, ~s({"value":"yes"}\n)} = shell("set -o pipefail; #{batch} | head -n 1")
+      refute File.read!(errors) =~ "espalier"
     end
   end
 end
