@@ -99,18 +99,25 @@ defmodule Espalier.CLI.BackendSwitches do
   def with_backend(options, function) do
     backend = backend!(options)
     given = if backend, do: [backend: backend], else: []
-    configured = Application.get_all_env(:espalier)
 
     cond do
-      not local?(backend || configured[:backend]) -> hosted(given, options[:model], function)
+      not local?(backend) -> hosted(given, options[:model], function)
       options[:model] -> local(given, options[:model], function)
-      configured[:model] -> function.(given)
+      Application.get_env(:espalier, :model) -> function.(given)
       true -> serve(given, Model.tiny_path(), function)
     end
   end
 
-  defp local?({backend, _options}), do: local?(backend)
-  defp local?(backend), do: backend in [nil, Backends.Local]
+  @doc "Whether a backend is that of local models; if none was named, whether that is the one of the configuration."
+  @spec local?(backend | nil) :: boolean
+  def local?(nil),
+    do:
+      Application.get_env(:espalier, :backend, Backends.Local) in [
+        Backends.Local,
+        {Backends.Local, []}
+      ]
+
+  def local?({module, _options}), do: module == Backends.Local
 
   defp hosted(given, model, function) do
     with {:missing, variable} <- key(given[:backend]) do
@@ -147,8 +154,8 @@ defmodule Espalier.CLI.BackendSwitches do
   # A name that is no served model's is that of a folder.
   defp local(given, name, function) do
     with {:ok, server} <- Modules.existing(name),
-         {:ok, model} <- Model.fetch(server) do
-      function.([model: model] ++ given)
+         {:ok, _model} <- Model.fetch(server) do
+      function.([model: server] ++ given)
     else
       _not_served -> serve(given, name, function)
     end

@@ -4,13 +4,15 @@ defmodule Espalier.CLI.Modules do
 
   alias Espalier.Options
 
-  @name ~r/\A[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*\z/
   # The most characters of an atom, with "Elixir." before the name and ".beam" behind it.
   @most_characters 240
 
   @doc "Whether a text looks like the name of a module."
   @spec name?(String.t()) :: boolean
-  def name?(text), do: byte_size(text) <= @most_characters and text =~ @name
+  def name?(text) do
+    byte_size(text) <= @most_characters and
+      text =~ ~r/\A[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*\z/
+  end
 
   @doc "The module of a name, if there is one that can be loaded."
   @spec fetch(String.t()) :: {:ok, module} | :error

@@ -112,12 +112,11 @@ defmodule Espalier.CLI.Table do
   defp grapheme_width(_byte), do: 1
 
   # What would move the cursor or turn the direction of the text is spelled.
-  @moves ~r/[\p{Cc}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]/u
-
   defp printable({color, text}), do: {color, printable(text)}
 
   defp printable(text) do
-    if String.valid?(text), do: Regex.replace(@moves, text, &spelled/1), else: inspect(text)
+    moves = ~r/[\p{Cc}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]/u
+    if String.valid?(text), do: Regex.replace(moves, text, &spelled/1), else: inspect(text)
   end
 
   defp spelled(<<character::utf8>>), do: "\\u{#{Integer.to_string(character, 16)}}"

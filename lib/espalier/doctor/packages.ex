@@ -6,6 +6,8 @@ defmodule Espalier.Doctor.Packages do
 
   @packages [
     {:telemetry, :telemetry, "no events are emitted", ~s({:telemetry, "~> 1.0"})},
+    {:telemetry_metrics, Telemetry.Metrics, "Espalier.Telemetry.metrics/0 is off",
+     ~s({:telemetry_metrics, "~> 1.0"})},
     {:decimal, Decimal, "the types of decimals are off", ~s({:decimal, "~> 2.0 or ~> 3.0"})},
     {:ecto, Ecto.Schema, "Ecto schemas are no schemas", ~s({:ecto, "~> 3.10"})}
   ]

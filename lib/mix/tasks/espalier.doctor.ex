@@ -74,23 +74,18 @@ defmodule Mix.Tasks.Espalier.Doctor do
     if Enum.any?(checks, &(&1.status == :fail)), do: :failed, else: :ok
   end
 
-  # The model of a hosted backend has a name and no folder.
   defp wanted!(options) do
     backend = BackendSwitches.backend!(options)
-    if options[:online] && backend == nil, do: CLI.misuse!("--online needs a --backend")
-    model = options[:model]
-
-    case backend do
-      nil ->
-        [path: model]
-
-      {Espalier.Backends.Local, _options} ->
-        [path: model, backend: backend]
-
-      _hosted ->
-        [backend: backend, online: options[:online]] ++ if(model, do: [model: model], else: [])
-    end
+    given = if backend, do: [backend: backend], else: []
+    local? = BackendSwitches.local?(backend)
+    if options[:online] && local?, do: CLI.misuse!("--online needs a hosted backend")
+    given ++ [online: options[:online]] ++ model(options[:model], local?)
   end
+
+  # That of a hosted backend has a name and no folder.
+  defp model(nil, _local?), do: []
+  defp model(path, true), do: [path: path]
+  defp model(name, false), do: [model: name]
 
   defp tell(check, "json") do
     check |> object() |> JSON.encode!() |> CLI.puts()

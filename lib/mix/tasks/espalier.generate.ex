@@ -8,6 +8,7 @@ defmodule Mix.Tasks.Espalier.Generate do
   alias Espalier.CLI.Switches
   alias Espalier.CLI.ValueJSON
   alias Espalier.JSON
+  alias Espalier.Trace
 
   @switches SchemaSwitches.switches() ++
               [
@@ -68,6 +69,15 @@ defmodule Mix.Tasks.Espalier.Generate do
                   type: :boolean,
                   doc: "print how the value came about, too, as one JSON object"
                 ],
+                trace: [
+                  type: :boolean,
+                  doc: "show on standard error how the text came about, token by token"
+                ],
+                trace_html: [
+                  type: :string,
+                  value: "FILE",
+                  doc: "write that as an HTML page"
+                ],
                 max_concurrency: [
                   type: :integer,
                   value: "N",
@@ -107,6 +117,9 @@ defmodule Mix.Tasks.Espalier.Generate do
   With `--result` there are, besides the `value`, the `text` that the model wrote, `usage`, `attempts` and what else
   `Espalier.Result` has.
 
+  With `--trace` standard error shows it token by token, and with `--trace-html` a page does: what was forced, how
+  likely the model thought the rest, and what it would have written instead.
+
   With `--stream` the text is printed as it comes. One that is refused ends its line, standard error says why, and the
   next one begins.
 
@@ -119,6 +132,7 @@ defmodule Mix.Tasks.Espalier.Generate do
 
   @command %{name: "mix espalier.generate", help: @moduledoc, switches: @switches}
 
+  @traces [:trace, :trace_html]
   @passed_on [:max_tokens, :max_attempts, :temperature, :top_p, :top_k, :seed, :timeout]
 
   @impl true
@@ -131,9 +145,12 @@ defmodule Mix.Tasks.Espalier.Generate do
     form = SchemaSwitches.form!(source)
 
     BackendSwitches.with_backend(options, fn backend ->
-      ask.(form, backend ++ Keyword.take(options, @passed_on), options)
+      ask.(form, backend ++ traced(options) ++ Keyword.take(options, @passed_on), options)
     end)
   end
+
+  defp traced(options),
+    do: if(options[:trace] || options[:trace_html], do: [trace: true], else: [])
 
   # What to do with the schema and the options of a generation.
   defp ask!(options) do
@@ -156,7 +173,7 @@ defmodule Mix.Tasks.Espalier.Generate do
   end
 
   defp batch!(file, options) do
-    refuse!(options, [:stream], "is for a single prompt")
+    refuse!(options, [:stream | @traces], "is for a single prompt")
     prompts = prompts!(file)
     &batch(&1, prompts, &2, &3)
   end
@@ -190,8 +207,10 @@ defmodule Mix.Tasks.Espalier.Generate do
   end
 
   defp one(form, prompt, generation, options) do
-    with {:ok, result} <- Espalier.generate_result(form, prompt, generation),
-         do: CLI.puts(shown(form, result, options))
+    with {:ok, result} <- Espalier.generate_result(form, prompt, generation) do
+      form |> shown(result, options) |> CLI.puts()
+      show_trace(result, options)
+    end
   end
 
   defp shown(form, result, options) do
@@ -202,19 +221,46 @@ defmodule Mix.Tasks.Espalier.Generate do
     end
   end
 
-  defp stream(form, prompt, generation, _options) do
-    form |> Espalier.stream(prompt, generation) |> Enum.each(&tell/1)
+  defp stream(form, prompt, generation, options) do
+    {:done, result} =
+      form
+      |> Espalier.stream(prompt, generation)
+      |> Enum.reduce(nil, fn event, _ -> tell(event) end)
+
     CLI.puts("")
+    show_trace(result, options)
   end
 
-  defp tell({:text, text}), do: IO.write(text)
+  # It returns the event, of which the last one has the result.
+  defp tell(event) do
+    write(event)
+    event
+  end
 
-  defp tell({:attempt, %{number: number, error: error}}) do
+  defp write({:text, text}), do: IO.write(text)
+
+  defp write({:attempt, %{number: number, error: error}}) do
     CLI.puts("")
     CLI.note("attempt #{number}, as the text was refused: #{Exception.message(error)}")
   end
 
-  defp tell(_event), do: :ok
+  defp write(_event), do: :ok
+
+  defp show_trace(result, options) do
+    traces = for %{trace: %Trace{} = trace} <- result.attempts, do: trace
+
+    if options[:trace],
+      do: Enum.each(traces, &Trace.print(&1, device: :stderr, colors: CLI.colors?()))
+
+    if file = options[:trace_html], do: write_trace(List.last(traces), file), else: :ok
+  end
+
+  # What came from a cache was not written now.
+  defp write_trace(nil, _file), do: {:error, "there is no trace of a value from the cache"}
+
+  defp write_trace(trace, file) do
+    with {:error, error} <- Trace.write_html(trace, file), do: CLI.fail!(Exception.message(error))
+  end
 
   defp batch(form, prompts, generation, options) do
     progress = Keyword.get_lazy(options, :progress, &CLI.errors_alone_in_terminal?/0)

@@ -24,7 +24,12 @@ defmodule Mix.Tasks.Espalier.DoctorTest do
   end
 
   test "packages that are there have a version, and others say what is off" do
-    for {name, module} <- [{"telemetry", :telemetry}, {"decimal", Decimal}, {"ecto", Ecto.Schema}] do
+    for {name, module} <- [
+          {"telemetry", :telemetry},
+          {"telemetry_metrics", Telemetry.Metrics},
+          {"decimal", Decimal},
+          {"ecto", Ecto.Schema}
+        ] do
       assert {0, [line]} = found([], name)
 
       if Code.ensure_loaded?(module) do
@@ -160,7 +165,7 @@ defmodule Mix.Tasks.Espalier.DoctorTest do
       assert {2, "", errors} = run(["--backend", "antropic"])
       assert errors =~ "Did you mean anthropic?"
       assert {2, "", errors} = run(["--online"])
-      assert errors =~ "--online needs a --backend"
+      assert errors =~ "--online needs a hosted backend"
     end
   end
 

@@ -163,6 +163,43 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
     end
   end
 
+  describe "a trace" do
+    test "is shown on standard error" do
+      arguments = ~w(--model MyApp.Model --choice yes,no --prompt Late? --trace)
+      assert {0, output, trace} = run(arguments)
+      assert output in ["yes\n", "no\n"]
+      assert trace =~ ~r/^1 +#{String.trim(output)} +sampled/m
+      refute trace =~ "\e"
+      assert {0, ^output, ^trace} = run(arguments ++ ["--stream"])
+    end
+
+    test "is shown of each attempt" do
+      replies(["{}", ~s({"urgent":false})])
+      arguments = ["--schema", inspect(Ticket), "--prompt", "a", "--trace"]
+      assert {0, ~s({"urgent":false}\n), traces} = run(arguments)
+      assert traces =~ "{}"
+      assert traces =~ ~s({"urgent":false})
+    end
+
+    test "may be a page", context do
+      file = Path.join(context.tmp_dir, "trace.html")
+      arguments = ["--choice", "yes", "--prompt", "Is it?", "--trace-html"]
+      assert {0, "yes\n", ""} = run(arguments ++ [file])
+      assert File.read!(file) =~ ~r/\A<!doctype html>/i
+      assert {1, "yes\n", errors} = run(arguments ++ ["no/such/folder/trace.html"])
+      assert errors =~ "no/such/folder/trace.html"
+    end
+
+    test "is of one prompt", context do
+      file = file(context, "prompts.txt", "a\n")
+
+      for trace <- [["--trace"], ["--trace-html", "trace.html"]] do
+        assert {2, "", errors} = run(["--choice", "yes", "--batch", file] ++ trace)
+        assert errors =~ "is for a single prompt"
+      end
+    end
+  end
+
   describe "a model" do
     test "is one that the project serves, or a folder" do
       arguments = ["--choice", "yes", "--prompt", "Is it?"]
