@@ -168,7 +168,7 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       arguments = ~w(--model MyApp.Model --choice yes,no --prompt Late? --trace)
       assert {0, output, trace} = run(arguments)
       assert output in ["yes\n", "no\n"]
-      assert trace =~ ~r/^1 +#{String.trim(output)} +sampled/m
+      assert trace =~ ~r/^1 +\S+ +sampled/m
       refute trace =~ "\e"
       assert {0, ^output, ^trace} = run(arguments ++ ["--stream"])
     end
