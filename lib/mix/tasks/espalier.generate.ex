@@ -81,7 +81,7 @@ defmodule Mix.Tasks.Espalier.Generate do
                 max_concurrency: [
                   type: :integer,
                   value: "N",
-                  doc: "how many values of a batch are generated at once"
+                  doc: "how many values of a batch are generated at once, and lines read ahead"
                 ],
                 progress: [
                   type: :boolean,
@@ -108,7 +108,7 @@ defmodule Mix.Tasks.Espalier.Generate do
 
       $ mix espalier.generate --schema ticket.json --batch prompts.txt
       {"value":{"summary":"Checkout is down","priority":"high"}}
-      {"error":{"type":"Espalier.GenerationError","kind":"invalid_prompt","message":"the prompt is empty"}}
+      {"error":{"type":"Espalier.GenerationError","kind":"invalid_prompt","message":"invalid prompt: the prompt is empty"}}
 
   There is one JSON object for each line of the file, in order. The exit status is 1 if one of them is an error.
 
@@ -120,8 +120,8 @@ defmodule Mix.Tasks.Espalier.Generate do
   With `--trace` standard error shows it token by token, and with `--trace-html` a page does: what was forced, how
   likely the model thought the rest, and what it would have written instead.
 
-  With `--stream` the text is printed as it comes. One that is refused ends its line, standard error says why, and the
-  next one begins.
+  With `--stream` the text is printed as it comes. One that is refused or broken off ends its line, standard error says why,
+  and the next one begins.
 
   ## Options
 
@@ -241,7 +241,7 @@ defmodule Mix.Tasks.Espalier.Generate do
 
   defp write({:attempt, %{number: number, error: error}}) do
     CLI.puts("")
-    CLI.note("attempt #{number}, as the text was refused: #{Exception.message(error)}")
+    CLI.note("asked again, attempt #{number}: #{Exception.message(error)}")
   end
 
   defp write(_event), do: :ok

@@ -159,7 +159,7 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       replies(["{}", ~s({"urgent":false})])
       assert {0, output, errors} = run(["--schema", inspect(Ticket), "--prompt", "a", "--stream"])
       assert output == ~s({}\n{"urgent":false}\n)
-      assert errors =~ "attempt 2, as the text was refused: invalid value"
+      assert errors =~ "asked again, attempt 2: invalid value"
     end
   end
 
