@@ -283,6 +283,7 @@ defmodule Espalier.Constraint do
 
   def source(:regex, pattern, options) do
     with {:ok, options} <- Options.validate(options, @common),
+         {:ok, pattern} <- Documents.text(pattern),
          do: {:ok, source_of(:regex, pattern, options)}
   end
 

@@ -284,4 +284,20 @@ defmodule Espalier.ConstraintTest do
     constraint = Constraint.choice!(["yes"], vocabulary: vocabulary)
     assert inspect(constraint) =~ "#Espalier.Constraint<kind: :choice"
   end
+
+  test "a schema in other bytes than UTF-8 is told" do
+    bytes = Espalier.Vocabulary.bytes()
+    broken = <<"{\"const\":\"", 255, "\"}">>
+
+    for result <- [
+          Espalier.Constraint.json_schema(broken, vocabulary: bytes),
+          Espalier.Constraint.regex(broken, vocabulary: bytes),
+          Espalier.Constraint.json_schema(true, vocabulary: bytes, documents: %{"a" => broken}),
+          Espalier.generate(broken, "?", model: MyApp.Model),
+          Espalier.Schema.to_json_schema(broken)
+        ] do
+      assert {:error, %Espalier.SchemaError{kind: :invalid_schema, detail: detail}} = result
+      assert detail =~ "UTF-8"
+    end
+  end
 end

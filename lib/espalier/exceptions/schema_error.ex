@@ -57,6 +57,10 @@ defmodule Espalier.SchemaError do
   ]
 
   @doc false
+  @spec not_utf8() :: t
+  def not_utf8, do: invalid("a schema is a text in UTF-8, and this one has other bytes")
+
+  @doc false
   # What Elixir sees of a schema that is none, before the engine does.
   @spec invalid(String.t()) :: t
   def invalid(detail), do: %__MODULE__{kind: :invalid_schema, detail: detail, message: detail}

@@ -3,6 +3,7 @@ defmodule Espalier.JSON.Documents do
   # JSON Schemas by URI, to which another one refers.
 
   alias Espalier.JSON
+  alias Espalier.SchemaError
 
   @doc "Whether a term is a map of something by URI: what an option takes."
   @spec documents?(term) :: boolean
@@ -12,7 +13,7 @@ defmodule Espalier.JSON.Documents do
   end
 
   @doc "Each URI with the text of its schema."
-  @spec texts(map) :: {:ok, [{String.t(), String.t()}]} | {:error, Espalier.JSONError.t()}
+  @spec texts(map) :: {:ok, [{String.t(), String.t()}]} | {:error, Exception.t()}
   def texts(documents) do
     Enum.reduce_while(documents, {:ok, []}, fn {uri, schema}, {:ok, texts} ->
       case text(schema) do
@@ -23,7 +24,10 @@ defmodule Espalier.JSON.Documents do
   end
 
   @doc "The text of a schema that is one, or its terms."
-  @spec text(term) :: {:ok, String.t()} | {:error, Espalier.JSONError.t()}
-  def text(text) when is_binary(text), do: {:ok, text}
+  @spec text(term) :: {:ok, String.t()} | {:error, Exception.t()}
+  def text(text) when is_binary(text) do
+    if String.valid?(text), do: {:ok, text}, else: {:error, SchemaError.not_utf8()}
+  end
+
   def text(term), do: JSON.encode(term)
 end

@@ -44,7 +44,10 @@ defmodule Espalier.Schema.Form do
   defp new!(schema) when is_map(schema) and not is_struct(schema),
     do: json_schema(JSON.encode!(schema))
 
-  defp new!(schema) when is_binary(schema), do: json_schema(schema)
+  defp new!(schema) when is_binary(schema) do
+    if String.valid?(schema), do: json_schema(schema), else: raise(SchemaError.not_utf8())
+  end
+
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
   defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
   defp new!([_ | _] = fields), do: typed(fields)
