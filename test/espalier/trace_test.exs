@@ -10,9 +10,9 @@ defmodule Espalier.TraceTest do
 
   doctest Espalier.Trace
   doctest Espalier.Trace.Token
-  doctest Espalier.Trace.Markup
+  doctest Espalier.Trace.Page.Markup
   doctest Espalier.Trace.Summary
-  doctest Espalier.Trace.Table
+  doctest Espalier.Trace.Terminal.Table
   doctest Espalier.Trace.Visible
 
   @sgr ~r/\e\[[0-9;]*m/
@@ -86,7 +86,7 @@ defmodule Espalier.TraceTest do
       pieces = [%Token{text: "{\"a\""}, %Token{text: ":1}"}]
       shown = text(trace(pieces, size: nil), colors: false)
       assert shown =~ "{\"a\"│:1}\n"
-      assert shown =~ "2 tokens, ended by the model"
+      assert shown =~ "2 pieces, ended by the model"
       refute shown =~ "probability"
     end
 

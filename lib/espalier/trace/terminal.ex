@@ -4,9 +4,9 @@ defmodule Espalier.Trace.Terminal do
   # they come to. Nothing that a model wrote goes there before `Visible` has seen it.
 
   alias Espalier.Trace
-  alias Espalier.Trace.Palette
+  alias Espalier.Trace.Terminal.Palette
   alias Espalier.Trace.Summary
-  alias Espalier.Trace.Table
+  alias Espalier.Trace.Terminal.Table
   alias Espalier.Trace.Visible
 
   @most_steered 3
@@ -94,14 +94,17 @@ defmodule Espalier.Trace.Terminal do
     |> Enum.reject(&(&1 == nil))
   end
 
+  defp counts(%{size: nil} = trace, %{tokens: pieces}),
+    do: counted(pieces, "piece") <> finish(trace.finish_reason)
+
   defp counts(trace, %{tokens: tokens, forced: forced}) do
-    of = if trace.size, do: " of a vocabulary of #{trace.size}", else: ""
     share = if forced > 0, do: ", #{forced} of them forced (#{Summary.percent(forced, tokens)})"
-    "#{counted(tokens)}#{of}#{share}#{finish(trace.finish_reason)}"
+
+    "#{counted(tokens, "token")} of a vocabulary of #{trace.size}#{share}#{finish(trace.finish_reason)}"
   end
 
-  defp counted(1), do: "1 token"
-  defp counted(count), do: "#{count} tokens"
+  defp counted(1, noun), do: "1 #{noun}"
+  defp counted(count, noun), do: "#{count} #{noun}s"
 
   defp finish(nil), do: ""
   defp finish(:stop), do: ", ended by the model"

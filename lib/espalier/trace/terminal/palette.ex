@@ -1,4 +1,4 @@
-defmodule Espalier.Trace.Palette do
+defmodule Espalier.Trace.Terminal.Palette do
   @moduledoc false
   # The colours of tokens in a terminal. Both the letters' and the ground's are set, so that they can be read whatever
   # the terminal's own are; the ground is another one from token to token.

@@ -1,4 +1,4 @@
-defmodule Espalier.Trace.Markup do
+defmodule Espalier.Trace.Page.Markup do
   @moduledoc false
   # HTML that is well-formed XML, too. Whatever is no element is text and is escaped, so there is nothing to forget.
 
@@ -10,7 +10,7 @@ defmodule Espalier.Trace.Markup do
   @doc """
   An element. An attribute that is `nil` or `false` is left out, one that is `true` has its name as its value.
 
-      iex> {:element, html} = Espalier.Trace.Markup.tag(:p, [id: "a", hidden: true], ["1 < 2", Espalier.Trace.Markup.tag(:br)])
+      iex> {:element, html} = Espalier.Trace.Page.Markup.tag(:p, [id: "a", hidden: true], ["1 < 2", Espalier.Trace.Page.Markup.tag(:br)])
       iex> IO.iodata_to_binary(html)
       ~S(<p id="a" hidden="hidden">1 &lt; 2<br /></p>)
   """

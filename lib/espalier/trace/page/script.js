@@ -1,13 +1,14 @@
 // Shows the row of a token in the panel: of the one that is pointed at, or else of the one that was chosen last.
 // Neither of the two characters that XML reserves is written here.
 "use strict";
-const list = document.querySelector(".tokens");
+const list = document.querySelector("[role=listbox]");
 const tokens = [...list.querySelectorAll(".token")];
 const rows = document.querySelector("tbody").rows;
 const names = [...document.querySelectorAll("th")].map((cell) => cell.textContent);
 const chart = document.querySelector(".chart svg");
 const panel = document.querySelector(".panel");
 const bars = [4, 6];
+const unknown = "–";
 const barCount = chart ? chart.viewBox.baseVal.width : 1;
 const perBar = Math.ceil(tokens.length / barCount);
 let chosen = 0;
@@ -16,8 +17,10 @@ function show(place) {
   const [, token, , , , , , likeliest] = rows[place].cells;
   panel.querySelector("h2 code").replaceChildren(...token.firstChild.cloneNode(true).childNodes);
   panel.querySelector("small").textContent = `token ${place + 1} of ${tokens.length}`;
-  panel.querySelector("dl").replaceChildren(...[2, 3, 4, 5, 6].flatMap((column) => pair(place, column)));
-  panel.querySelector(".likeliest").replaceChildren(...likeliest.cloneNode(true).childNodes);
+  const known = [2, 3, 4, 5, 6].filter((column) => rows[place].cells[column].textContent !== unknown);
+  panel.querySelector("dl").replaceChildren(...known.flatMap((column) => pair(place, column)));
+  panel.querySelector(".likeliest").hidden = likeliest.textContent === unknown;
+  panel.querySelector(".likeliest div").replaceChildren(...likeliest.cloneNode(true).childNodes);
   panel.querySelectorAll("li").forEach((item) => measure(item, item.querySelector("span").textContent));
   chart?.querySelector(".cursor").setAttribute("d", `M${Math.floor(place / perBar)} -2v112h1v-112z`);
 }
@@ -36,13 +39,12 @@ function measure(element, probability) {
   element.style.setProperty("--part", `${100 * (parseFloat(probability) || 0)}%`);
 }
 
-function choose(place, focus) {
+function choose(place) {
   tokens[chosen].tabIndex = -1;
   tokens[chosen].removeAttribute("aria-selected");
   chosen = place;
   tokens[chosen].tabIndex = 0;
   tokens[chosen].setAttribute("aria-selected", "true");
-  if (focus) tokens[chosen].focus();
   show(chosen);
 }
 
@@ -71,8 +73,8 @@ const keys = {
 };
 
 function start() {
-  list.addEventListener("focusin", (event) => choose(at(event), false));
-  list.addEventListener("click", (event) => at(event) === -1 || choose(at(event), true));
+  list.addEventListener("focusin", (event) => choose(at(event)));
+  list.addEventListener("click", (event) => at(event) === -1 || tokens[at(event)].focus());
   list.addEventListener("pointerover", (event) => at(event) === -1 || show(at(event)));
   list.addEventListener("pointerleave", () => show(chosen));
 
@@ -80,24 +82,24 @@ function start() {
     const to = keys[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    choose(to(), true);
+    tokens[to()].focus();
   });
 
   chart?.addEventListener("click", (event) => {
     const box = chart.getBoundingClientRect();
     const bar = Math.floor(((event.clientX - box.left) / box.width) * barCount);
-    choose(Math.min(Math.max(bar * perBar, 0), tokens.length - 1), true);
+    tokens[Math.min(Math.max(bar * perBar, 0), tokens.length - 1)].focus();
   });
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#row-']");
     if (link === null) return;
     event.preventDefault();
-    choose(Number(link.hash.slice(5)) - 1, true);
+    tokens[Number(link.hash.slice(5)) - 1].focus();
   });
 
   panel.hidden = false;
-  choose(Number(list.dataset.first) - 1, false);
+  choose(Number(list.dataset.first) - 1);
 }
 
 if (tokens.length > 0) start();

@@ -1,4 +1,4 @@
-defmodule Espalier.Trace.Table do
+defmodule Espalier.Trace.Terminal.Table do
   @moduledoc false
   # The tokens of a trace, one a line.
 
@@ -33,7 +33,7 @@ defmodule Espalier.Trace.Table do
   @doc """
   A text of at most so many characters.
 
-      iex> Espalier.Trace.Table.cut("abcdef", 4)
+      iex> Espalier.Trace.Terminal.Table.cut("abcdef", 4)
       "abc…"
   """
   @spec cut(String.t(), pos_integer) :: String.t()

@@ -1,11 +1,11 @@
-defmodule Espalier.Trace.Chart do
+defmodule Espalier.Trace.Page.Chart do
   @moduledoc false
   # The probabilities along a text as bars. Where there are more tokens than bars, a bar shows the least likely token of
   # some in a row.
 
-  import Espalier.Trace.Markup
+  import Espalier.Trace.Page.Markup
 
-  alias Espalier.Trace.Markup
+  alias Espalier.Trace.Page.Markup
   alias Espalier.Trace.Summary
   alias Espalier.Trace.Token
 
