@@ -7,6 +7,11 @@ defmodule Espalier.TraceHTMLTest do
   alias Espalier.Trace
   alias Espalier.Trace.Token
 
+  @chromium System.find_executable("chromium")
+
+  unless @chromium,
+    do: IO.puts("Without chromium: the test of the page of a trace in it is left out.")
+
   # Elixir 1.15 and later take what is no dependency off the code path.
   setup_all do
     Code.append_path(hd(Path.wildcard("#{:code.root_dir()}/lib/xmerl-*/ebin")))
@@ -54,33 +59,28 @@ defmodule Espalier.TraceHTMLTest do
 
   defp cells(elements), do: for({"td", _attributes, text} <- elements, do: text)
 
+  defp assert_whole(trace, options) do
+    assert length(options) == length(trace.tokens)
+
+    for {{_attributes, shown}, token} <- Enum.zip(options, trace.tokens),
+        token.text != "" and not (token.text =~ "\\x41") do
+      # A line end is there as itself after its mark.
+      assert shown |> String.replace("⏎\n", "⏎") |> unmarked() == token.text
+    end
+  end
+
+  defp assert_nothing_of_a_model(elements) do
+    assert [{%{}, _script}] = all(elements, "script")
+    for {_name, attributes, _text} <- elements, do: refute(Map.has_key?(attributes, "onclick"))
+  end
+
   describe "to_html/1" do
-    test "is well-formed and has each token once in the text and once in the table" do
+    test "is well-formed, and has each token once in the text and once in the table" do
       each_random(fn trace ->
         elements = elements(trace)
-        assert length(options(elements)) == length(trace.tokens)
+        assert_whole(trace, options(elements))
         assert elements |> all("tr") |> length() == length(trace.tokens) + 1
-      end)
-    end
-
-    test "shows every byte of the text" do
-      each_random(fn trace ->
-        for {{_attributes, shown}, token} <- Enum.zip(elements(trace) |> options(), trace.tokens),
-            token.text != "" and not (token.text =~ "\\x41") do
-          # A line end is there as itself after its mark.
-          assert shown |> String.replace("⏎\n", "⏎") |> unmarked() == token.text
-        end
-      end)
-    end
-
-    test "has no element or script of what a model wrote" do
-      each_random(fn trace ->
-        elements = elements(trace)
-        assert [{%{}, _script}] = all(elements, "script")
-
-        refute Enum.any?(elements, fn {_name, attributes, _text} ->
-                 Map.has_key?(attributes, "onclick")
-               end)
+        assert_nothing_of_a_model(elements)
       end)
     end
 
@@ -132,6 +132,15 @@ defmodule Espalier.TraceHTMLTest do
              ]
     end
 
+    test "lets one token be reached by the tab key, and the others from there" do
+      tokens = for _place <- 1..9, do: sampled("word ")
+
+      indices =
+        for {attributes, _text} <- options(elements(trace(tokens))), do: attributes["tabindex"]
+
+      assert indices == ["0" | List.duplicate("-1", 8)]
+    end
+
     test "leads to what the mask steered" do
       elements = elements(trace([forced("{"), steered(), sampled("}")]))
 
@@ -168,6 +177,33 @@ defmodule Espalier.TraceHTMLTest do
 
       assert steered =~ ~r/^M432 [^M]*$/
     end
+  end
+
+  @tag :tmp_dir
+  @tag skip: @chromium == nil
+  test "in a browser the script shows what the mask steered most", %{tmp_dir: folder} do
+    path = Path.join(folder, "trace.html")
+    :ok = Trace.write_html(trace([forced("{"), steered(), sampled("}")]), path)
+    profile = "--user-data-dir=" <> Path.join(folder, "profile")
+
+    arguments = [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      profile,
+      "--dump-dom",
+      "file://" <> path
+    ]
+
+    {page, 0} = System.cmd(@chromium, arguments, stderr_to_stdout: true)
+    [panel] = Regex.run(~r/<aside.*<\/aside>/s, page)
+    refute panel =~ "hidden=\"hidden\" aria-live"
+    assert panel =~ "<code>no</code>"
+    assert panel =~ "token 2 of 3"
+    assert panel =~ ~r/<li style="--part: 80%;"><code> Yes/
+
+    assert page =~
+             ~r/<span class="[^"]*steered" role="option" tabindex="0" aria-selected="true">no</
   end
 
   describe "write_html/2" do

@@ -20,7 +20,7 @@ defmodule Espalier.Trace.Terminal do
     [
       [heading(trace, colors?)],
       text(trace, summary, options),
-      if(options.details, do: Table.lines(trace, options.width), else: []),
+      if(options.details, do: Table.lines(trace, options.width, colors?), else: []),
       numbers(trace, summary) ++ steered(summary),
       legend(summary, colors?, options.details)
     ]
@@ -106,7 +106,7 @@ defmodule Espalier.Trace.Terminal do
   defp counted(1, noun), do: "1 #{noun}"
   defp counted(count, noun), do: "#{count} #{noun}s"
 
-  defp finish(nil), do: ""
+  defp finish(nil), do: ", not ended"
   defp finish(:stop), do: ", ended by the model"
   defp finish(:max_tokens), do: ", cut off at max_tokens"
 
@@ -157,7 +157,7 @@ defmodule Espalier.Trace.Terminal do
   defp legend(%{lowest: nil, forced: 0}, _colors?, _details?), do: []
 
   defp legend(_summary, true, details?) do
-    levels = for {level, bound} <- Summary.levels(), do: Palette.paint(" #{bound} ", level, true)
+    levels = for {level, place} <- Enum.with_index(Summary.levels()), do: sample(level, place)
     forced = Palette.paint(" forced ", :forced, true)
     steered = Palette.paint(" mask kept < 0.5 ", :steered, true)
     line = [forced, "  probability ", levels, "  ", steered]
@@ -166,6 +166,9 @@ defmodule Espalier.Trace.Terminal do
 
   defp legend(_summary, false, true), do: Table.legend()
   defp legend(_summary, false, false), do: ["│ is between two tokens"]
+
+  defp sample({level, bound}, place),
+    do: Palette.paint(" #{bound} ", {level, false, rem(place, 2) == 1}, true)
 
   defp line(text), do: Visible.line(text)
 end

@@ -4,6 +4,7 @@ defmodule Espalier.Trace.Terminal.Table do
 
   alias Espalier.Trace
   alias Espalier.Trace.Summary
+  alias Espalier.Trace.Terminal.Palette
 
   @headings ["", "token", "how", "p", "allowed", "mask kept", "wanted instead"]
   @gap "  "
@@ -11,13 +12,14 @@ defmodule Espalier.Trace.Terminal.Table do
   @most_columns 32
 
   @doc "The lines of the table, in `width` columns where they fit into so few."
-  @spec lines(Trace.t(), pos_integer) :: [String.t()]
-  def lines(%Trace{tokens: []}, _width), do: []
+  @spec lines(Trace.t(), pos_integer, colors? :: boolean) :: [iodata]
+  def lines(%Trace{tokens: []}, _width, _colors?), do: []
 
-  def lines(%Trace{tokens: tokens}, width) do
-    rows = [@headings | tokens |> Enum.with_index(1) |> Enum.map(&row/1)]
-    widths = rows |> widths() |> fit(width)
-    Enum.map(rows, &line(&1, widths))
+  def lines(%Trace{tokens: tokens}, width, colors?) do
+    rows = tokens |> Enum.with_index(1) |> Enum.map(&row/1)
+    widths = [@headings | rows] |> widths() |> fit(width)
+    styles = [:title | Enum.map(tokens, &Palette.style(&1, 1))]
+    Enum.zip_with([@headings | rows], styles, &line(&1, widths, &2, colors?))
   end
 
   @doc "What the columns mean."
@@ -75,13 +77,18 @@ defmodule Espalier.Trace.Terminal.Table do
     [place, token, how, p, allowed, kept, wanted]
   end
 
-  defp line(cells, widths) do
-    [place, token, how, p, allowed, kept, wanted] =
+  # The token has its style and what pads it has none.
+  defp line(cells, widths, style, colors?) do
+    [place, {token, columns}, how, p, allowed, kept, wanted] =
       Enum.zip_with(cells, widths, fn cell, width -> {cut(cell, width), width} end)
 
-    [right(place), left(token), left(how), right(p), right(allowed), right(kept), left(wanted)]
-    |> Enum.join(@gap)
-    |> String.trim_trailing()
+    rest =
+      [left(how), right(p), right(allowed), right(kept), left(wanted)]
+      |> Enum.join(@gap)
+      |> String.trim_trailing()
+
+    padding = String.duplicate(" ", columns - String.length(token))
+    [right(place), @gap, Palette.paint(token, style, colors?), padding, @gap, rest]
   end
 
   defp left({text, width}), do: String.pad_trailing(text, width)
