@@ -110,11 +110,11 @@ defmodule Espalier.TraceHTMLTest do
     test "says of each token how it came about" do
       elements = elements(trace([forced("{"), steered(), sampled("}")]))
 
-      assert [["token", "forced"], steered, likely] =
-               elements |> options() |> Enum.map(&classes/1)
-
-      assert steered -- ["token", "improbable", "p1", "steered"] == []
-      assert likely -- ["token", "fair", "p5"] == []
+      assert elements |> options() |> Enum.map(&classes/1) == [
+               ["token", "forced"],
+               ["token", "improbable", "p1", "steered"],
+               ["token", "fair", "p5"]
+             ]
 
       assert elements |> cells() |> Enum.chunk_every(8) == [
                ["1", "{", "6", "forced", "–", "–", "–", "–"],

@@ -93,6 +93,11 @@ defmodule Espalier.Trace.Summary do
 
   def wanted(_token), do: nil
 
+  @doc "The likeliest token that the mask forbade, if one is known."
+  @spec forbidden(Token.t()) :: Token.alternative() | nil
+  def forbidden(%Token{alternatives: alternatives}),
+    do: Enum.find(alternatives, &(not &1.allowed?))
+
   @doc "How a token came about, in one word."
   @spec how(Token.t()) :: String.t()
   def how(%Token{forced?: true}), do: "forced"

@@ -4,9 +4,10 @@ defmodule Espalier.Trace.Terminal do
   # they come to. Nothing that a model wrote goes there before `Visible` has seen it.
 
   alias Espalier.Trace
-  alias Espalier.Trace.Terminal.Palette
   alias Espalier.Trace.Summary
+  alias Espalier.Trace.Terminal.Palette
   alias Espalier.Trace.Terminal.Table
+  alias Espalier.Trace.Terminal.Text
   alias Espalier.Trace.Visible
 
   @most_steered 3
@@ -19,7 +20,7 @@ defmodule Espalier.Trace.Terminal do
 
     [
       [heading(trace, colors?)],
-      text(trace, summary, options),
+      Text.lines(trace, summary, options),
       if(options.details, do: Table.lines(trace, options.width, colors?), else: []),
       numbers(trace, summary) ++ steered(summary),
       legend(summary, colors?, options.details)
@@ -32,62 +33,6 @@ defmodule Espalier.Trace.Terminal do
     by = "#{inspect(trace.backend)}, model: #{inspect(trace.model)}"
     [Palette.paint(line(inspect(trace.schema)), :title, colors?), " by ", line(by)]
   end
-
-  # A text may be wrapped at any character, as tokens are.
-  defp text(trace, summary, options) do
-    pieces = pieces(trace, summary.begun, options.colors)
-
-    {lines, _column} = Enum.map_reduce(pieces, 0, &piece(&1, &2, options))
-    lines |> IO.iodata_to_binary() |> String.split("\n") |> drop_empty_end()
-  end
-
-  defp drop_empty_end(lines) do
-    case List.last(lines) do
-      "" -> Enum.drop(lines, -1)
-      _text -> lines
-    end
-  end
-
-  defp pieces(trace, "", colors?), do: separated(styled(trace.tokens), colors?)
-
-  defp pieces(trace, begun, colors?),
-    do: separated([{begun, :begun} | styled(trace.tokens)], colors?)
-
-  defp styled(tokens) do
-    for {token, place} <- Enum.with_index(tokens), do: {bytes(token), Palette.style(token, place)}
-  end
-
-  # With colours, the grounds keep tokens apart.
-  defp separated(pieces, true), do: pieces
-  defp separated(pieces, false), do: Enum.intersperse(pieces, {"│", nil})
-
-  # A special token has none, and is seen all the same.
-  defp bytes(%{text: ""} = token), do: Summary.label(token)
-  defp bytes(token), do: token.text
-
-  defp piece({bytes, style}, column, options) do
-    {runs, column} = bytes |> cells() |> wrap(column, options.width)
-    {Enum.map_intersperse(runs, "\n", &Palette.paint(&1, style, options.colors)), column}
-  end
-
-  defp cells(bytes), do: bytes |> Visible.pieces() |> Enum.flat_map(&cell/1)
-
-  defp cell({:mark, mark, "\n"}), do: [mark, :end_of_line]
-  defp cell(piece), do: piece |> Visible.shown() |> String.graphemes()
-
-  # The runs of cells that share a line, and the column after the last one.
-  defp wrap(cells, column, width) do
-    {runs, run, column} = Enum.reduce(cells, {[], [], column}, &wrap_cell(&1, &2, width))
-    {Enum.reverse([Enum.reverse(run) | runs]), column}
-  end
-
-  defp wrap_cell(:end_of_line, {runs, run, _column}, _width),
-    do: {[Enum.reverse(run) | runs], [], 0}
-
-  defp wrap_cell(cell, {runs, run, column}, width) when column >= width,
-    do: {[Enum.reverse(run) | runs], [cell], 1}
-
-  defp wrap_cell(cell, {runs, run, column}, _width), do: {runs, [cell | run], column + 1}
 
   defp numbers(trace, summary) do
     [counts(trace, summary), probabilities(summary), usage(trace) | refused(trace)]
@@ -145,7 +90,7 @@ defmodule Espalier.Trace.Terminal do
   end
 
   defp forbidden(token) do
-    case Enum.find(token.alternatives, &(not &1.allowed?)) do
+    case Summary.forbidden(token) do
       nil -> ""
       wanted -> ", forbade #{short(wanted)} (#{Summary.probability(wanted.probability)})"
     end

@@ -101,7 +101,7 @@ defmodule Espalier.Trace.Page.Text do
   end
 
   defp forbidden(token) do
-    case Enum.find(token.alternatives, &(not &1.allowed?)) do
+    case Summary.forbidden(token) do
       nil -> []
       wanted -> [", forbade ", code(wanted), " (#{Summary.probability(wanted.probability)})"]
     end
