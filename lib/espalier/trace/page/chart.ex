@@ -9,6 +9,8 @@ defmodule Espalier.Trace.Page.Chart do
   alias Espalier.Trace.Summary
   alias Espalier.Trace.Token
 
+  # Of fewer there is room for so many, or they would be very wide.
+  @least_bars 30
   @most_bars 500
   @height 100
 
@@ -23,8 +25,9 @@ defmodule Espalier.Trace.Page.Chart do
     groups = tokens |> Enum.chunk_every(per_bar) |> Enum.with_index()
 
     attributes = [
-      viewBox: "0 -2 #{max(length(groups), 1)} #{@height + 12}",
+      viewBox: "0 -2 #{max(length(groups), @least_bars)} #{@height + 12}",
       preserveAspectRatio: "none",
+      "data-per-bar": per_bar,
       role: "img",
       "aria-label": "The probability of each token along the text"
     ]

@@ -9,8 +9,7 @@ const chart = document.querySelector(".chart svg");
 const panel = document.querySelector(".panel");
 const bars = [4, 6];
 const unknown = "–";
-const barCount = chart ? chart.viewBox.baseVal.width : 1;
-const perBar = Math.ceil(tokens.length / barCount);
+const perBar = chart ? Number(chart.dataset.perBar) : 1;
 let chosen = 0;
 
 function show(place) {
@@ -87,7 +86,7 @@ function start() {
 
   chart?.addEventListener("click", (event) => {
     const box = chart.getBoundingClientRect();
-    const bar = Math.floor(((event.clientX - box.left) / box.width) * barCount);
+    const bar = Math.floor(((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width);
     tokens[Math.min(Math.max(bar * perBar, 0), tokens.length - 1)].focus();
   });
 
