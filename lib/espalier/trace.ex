@@ -9,47 +9,58 @@ defmodule Espalier.Trace do
       Espalier.Trace.print(result.trace)
       Espalier.Trace.write_html(result.trace, "trace.html")
 
-  Two tokens, of which the mask steered the first:
+  A model that reads of an order NF-20417 would begin with the N, and a schema that asks for digits forbids that:
 
-      iex> alternatives = [
-      ...>   %{id: 7, text: "Yes", probability: 0.9, allowed?: false},
-      ...>   %{id: 9, text: "no", probability: 0.05, allowed?: true}
-      ...> ]
-      iex> first = %Espalier.Trace.Token{
-      ...>   id: 9,
-      ...>   text: "no",
-      ...>   allowed: 4,
-      ...>   probability: 0.05,
-      ...>   allowed_probability: 0.08,
-      ...>   alternatives: alternatives
-      ...> }
-      iex> trace = %Espalier.Trace{
-      ...>   backend: Espalier.Backends.Local,
-      ...>   model: MyApp.Model,
-      ...>   schema: :choice,
-      ...>   text: "no",
-      ...>   size: 2048,
-      ...>   usage: %{prompt_tokens: 5, completion_tokens: 2},
-      ...>   finish_reason: :stop,
-      ...>   tokens: [first, %Espalier.Trace.Token{id: 2, text: "", forced?: true}]
-      ...> }
-      iex> inspect(trace)
-      "#Espalier.Trace<:choice, 2 tokens, 1 forced>"
-      iex> [_heading, text | _more] = trace |> Espalier.Trace.format(colors: false) |> IO.iodata_to_binary() |> String.split("\\n\\n")
-      iex> text
-      "no│⟨2⟩"
+      iex> schema = [order_id: {:string, format: "^[0-9]{5}$"}]
+      iex> {:ok, result} = Espalier.generate_result(schema, "My order number is NF-20417.", model: MyApp.Model, trace: true)
+      iex> inspect(result.trace)
+      "#Espalier.Trace<:fields, 15 tokens, 10 forced>"
+      iex> for %{alternatives: [wanted | _others]} = token <- result.trace.tokens, not wanted.allowed?, do: {token.text, wanted.text}
+      [{"2", "N"}]
+
+  `print/2` shows the text in colours, and what it comes to. Of the same trace, without colours and without what explains
+  the columns:
+
+      :fields by Espalier.Backends.Local, model: MyApp.Model
+
+      {│"│order│_│id│"│:│"│2│0│4│1│7│"│}
+
+          token  how          p  allowed  mask kept  wanted instead
+       1  {      forced
+       2  "      forced
+       3  order  forced
+       4  _      forced
+       5  id     forced
+       6  "      forced
+       7  :      forced
+       8  "      forced
+       9  2      sampled  8e-06       10      2e-05  1.00 ✗ N
+      10  0      sampled   0.94       10       0.96
+      11  4      sampled   1.00       10       1.00
+      12  1      sampled   1.00       10       1.00
+      13  7      sampled   1.00       10       1.00
+      14  "      forced
+      15  }      forced
+
+      15 tokens of a vocabulary of 2560, 10 of them forced (67 %), ended by the model
+      probability: mean 0.79, lowest 8e-06 at 9 ‹2›
+      usage: completion_tokens 15, forced_tokens 10, prompt_tokens 19, steps 5
+      the mask kept less than half of the probability at 1 of them:
+        at 9 ‹2›: kept 2e-05, forbade ‹N› (1.00)
+
+  Line ends and tabs are shown as ⏎ and ⇥, bytes that are no text as `\\xNN`, and other characters that can't be seen
+  as `\\u{NN}`, so that nothing that a model wrote acts on the terminal or the page.
 
   The fields:
 
     * `backend`, `model` - who wrote it
     * `schema` - the schema's name as in `Espalier.Telemetry`
     * `text` - the whole text, what an earlier attempt began included
-    * `size` - how many tokens the vocabulary has; `nil` where the backend has none
+    * `size` - how many tokens the vocabulary has; `nil` where that is not known
     * `usage` - what was counted, as in `Espalier.Result`
     * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did, `nil` when neither did
     * `error` - why the text was refused; `nil` if it was not
     * `tokens` - see `Espalier.Trace.Token`; of a hosted backend the pieces of text as they came
-
   """
 
   alias Espalier.Options
@@ -70,17 +81,7 @@ defmodule Espalier.Trace do
         }
 
   @enforce_keys [:backend, :model, :schema, :text, :usage, :tokens]
-  defstruct [
-    :backend,
-    :model,
-    :schema,
-    :text,
-    :size,
-    :usage,
-    :finish_reason,
-    :error,
-    tokens: []
-  ]
+  defstruct @enforce_keys ++ [:size, :finish_reason, :error]
 
   @format_options [
     colors: [

@@ -90,6 +90,11 @@ defmodule Espalier.TraceTest do
       refute shown =~ "probability"
     end
 
+    test "knows tokens where all were forced, though the vocabulary's size is not known" do
+      shown = text(trace([forced("a"), forced("b")], size: nil), colors: false)
+      assert shown =~ "2 tokens, 2 of them forced (100 %), ended by the model"
+    end
+
     test "shows a trace without tokens" do
       error = %GenerationError{kind: :truncated, message: "cut\e[0m off"}
       shown = text(trace([], error: error, finish_reason: :max_tokens), colors: false)

@@ -81,12 +81,14 @@ defmodule Espalier.Trace.Page do
     ]
   end
 
-  defp counts(%{size: nil}, %{tokens: pieces}),
+  defp counts(_trace, %{pieces?: true, tokens: pieces}),
     do: number("Pieces", Integer.to_string(pieces), "")
 
   defp counts(%{size: size}, %{tokens: tokens, forced: forced}) do
+    of = if size, do: "of a vocabulary of #{size}", else: ""
+
     [
-      number("Tokens", Integer.to_string(tokens), "of a vocabulary of #{size}"),
+      number("Tokens", Integer.to_string(tokens), of),
       number("Forced", Summary.percent(forced, tokens), "#{forced} of them")
     ]
   end

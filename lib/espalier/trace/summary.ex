@@ -11,11 +11,12 @@ defmodule Espalier.Trace.Summary do
   @type placed :: {pos_integer, Token.t()}
 
   @typedoc """
-  `mean` and `lowest` are of the tokens whose probability is known. `steered` are those that the mask made the model
+  `pieces?` says that they are no tokens but texts as a hosted backend sent them. `mean` and `lowest` are of the tokens whose probability is known. `steered` are those that the mask made the model
   write, the hardest first. `begun` is the start of the text that no token wrote: what an earlier attempt left.
   """
   @type t :: %{
           tokens: non_neg_integer,
+          pieces?: boolean,
           forced: non_neg_integer,
           mean: float | nil,
           lowest: placed | nil,
@@ -38,6 +39,7 @@ defmodule Espalier.Trace.Summary do
 
     %{
       tokens: length(tokens),
+      pieces?: tokens != [] and Enum.all?(tokens, &(&1.id == nil)),
       forced: Enum.count(tokens, & &1.forced?),
       mean: mean(known),
       lowest: Enum.min_by(known, fn {_place, token} -> token.probability end, fn -> nil end),

@@ -39,14 +39,16 @@ defmodule Espalier.Trace.Terminal do
     |> Enum.reject(&(&1 == nil))
   end
 
-  defp counts(%{size: nil} = trace, %{tokens: pieces}),
-    do: counted(pieces, "piece") <> finish(trace.finish_reason)
-
-  defp counts(trace, %{tokens: tokens, forced: forced}) do
-    share = if forced > 0, do: ", #{forced} of them forced (#{Summary.percent(forced, tokens)})"
-
-    "#{counted(tokens, "token")} of a vocabulary of #{trace.size}#{share}#{finish(trace.finish_reason)}"
+  defp counts(trace, %{tokens: count} = summary) do
+    noun = if summary.pieces?, do: "piece", else: "token"
+    of = if trace.size, do: " of a vocabulary of #{trace.size}"
+    "#{counted(count, noun)}#{of}#{forced(summary)}#{finish(trace.finish_reason)}"
   end
+
+  defp forced(%{forced: 0}), do: ""
+
+  defp forced(%{forced: forced, tokens: tokens}),
+    do: ", #{forced} of them forced (#{Summary.percent(forced, tokens)})"
 
   defp counted(1, noun), do: "1 #{noun}"
   defp counted(count, noun), do: "#{count} #{noun}s"
