@@ -51,15 +51,25 @@ function at(event) {
   return tokens.indexOf(event.target.closest(".token"));
 }
 
-// The token above or below: the first one of another line that reaches as far to the right.
+function corner(place) {
+  return tokens[place].getClientRects()[0];
+}
+
+// The token above or below: of the next line, the one that begins nearest to where this one does.
 function beside(step) {
-  const from = tokens[chosen].getClientRects()[0];
+  const from = corner(chosen);
+  let [line, best, nearest] = [null, chosen, Infinity];
+
   for (let place = chosen + step; tokens[place]; place += step) {
-    const box = tokens[place].getClientRects()[0];
-    const there = step > 0 ? box.right > from.left : from.right > box.left;
-    if (Math.abs(box.top - from.top) > 4) if (there) return place;
+    const { top, left } = corner(place);
+    if (4 > Math.abs(top - from.top)) continue;
+    line ??= top;
+    if (Math.abs(top - line) > 4) break;
+    const distance = Math.abs(left - from.left);
+    if (nearest > distance) [best, nearest] = [place, distance];
   }
-  return chosen;
+
+  return best;
 }
 
 const keys = {
