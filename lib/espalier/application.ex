@@ -7,6 +7,7 @@ defmodule Espalier.Application do
     children = [
       {Registry, keys: :unique, name: Espalier.Model.Registry},
       {Espalier.ConstraintCache, Application.get_env(:espalier, :constraint_cache, [])},
+      {Espalier.VocabularyCache, Application.get_env(:espalier, :vocabulary_cache, [])},
       Espalier.HTTP.Pool,
       {Task.Supervisor, name: Espalier.Batch.Supervisor},
       Espalier.Middleware.CircuitBreaker.Circuits,

@@ -1,4 +1,19 @@
 defmodule Espalier.ConstraintCache do
+  @options [
+    name: [type: :atom, default: Espalier.ConstraintCache, doc: "The name of the cache."],
+    max_bytes: [
+      type: :non_neg_integer,
+      default: 134_217_728,
+      doc: "The most bytes of all constraints together, as they are counted here."
+    ],
+    max_entries: [type: :non_neg_integer, default: 1_000, doc: "The most constraints."],
+    directory: [
+      type: {:or, [:string, {:in, [nil]}]},
+      default: nil,
+      doc: "Where constraints are stored, too. It is made if it isn't there."
+    ]
+  ]
+
   @moduledoc """
   Compiled constraints, so that a schema is compiled once for a vocabulary and not for each generation.
 
@@ -47,19 +62,18 @@ defmodule Espalier.ConstraintCache do
 
   ## Options
 
-  #{Espalier.Options.docs(Espalier.ConstraintCache.Server.options())}
+  #{Espalier.Options.docs(@options)}
   A cache of your own is a child of your supervisor, `{Espalier.ConstraintCache, name: MyApp.Constraints}`; the first
   argument of the functions below names it.
   """
 
+  alias Espalier.BuildCache
   alias Espalier.Constraint
-  alias Espalier.ConstraintCache.Key
-  alias Espalier.ConstraintCache.Server
-  alias Espalier.ConstraintCache.Table
+  alias Espalier.ConstraintCache.Compilation
   alias Espalier.Error
+  alias Espalier.Options
   alias Espalier.Schema
   alias Espalier.Schema.Form
-  alias Espalier.Telemetry
 
   @typedoc "The name of a cache."
   @type cache :: atom
@@ -83,28 +97,10 @@ defmodule Espalier.ConstraintCache do
     do: {:ok, constraint}
 
   defp fetch_form(cache, form, options) do
-    with {:ok, source} <- Form.to_source(form, options) do
-      key = Key.in_memory(source)
-      name = Form.name(form)
-
-      case Table.fetch(cache, key, source.vocabulary) do
-        {:ok, constraint} ->
-          tell(cache, :hit, name)
-          {:ok, constraint}
-
-        :none ->
-          tell(cache, :miss, name)
-          Server.fetch(cache, key, source, name)
-      end
-    end
-  end
-
-  defp tell(cache, event, name) do
-    Table.count(cache, event)
-
-    Telemetry.event([:constraint_cache, event], fn ->
-      {%{system_time: System.system_time()}, %{schema: name}}
-    end)
+    with {:ok, source} <- Form.to_source(form, options),
+         compilation = %Compilation{source: source, schema: Form.name(form)},
+         {:ok, constraint} <- BuildCache.fetch(cache, compilation),
+         do: {:ok, %{constraint | vocabulary: source.vocabulary}}
   end
 
   @doc "Like `fetch/3`, but returns the constraint and raises the error."
@@ -126,15 +122,25 @@ defmodule Espalier.ConstraintCache do
           compilations: non_neg_integer,
           evictions: non_neg_integer
         }
-  def stats(cache \\ __MODULE__), do: GenServer.call(cache, :stats)
+  def stats(cache \\ __MODULE__) do
+    {compilations, stats} = cache |> BuildCache.stats() |> Map.pop!(:builds)
+    Map.put(stats, :compilations, compilations)
+  end
 
   @doc "Drops all constraints from memory. Those that are in use stay with their users, and files stay."
   @spec clear(cache) :: :ok
-  def clear(cache \\ __MODULE__), do: GenServer.call(cache, :clear)
+  def clear(cache \\ __MODULE__), do: BuildCache.clear(cache)
 
   @doc "Starts an empty cache, with the options above."
   @spec start_link(keyword) :: GenServer.on_start() | {:error, Espalier.OptionsError.t()}
-  defdelegate start_link(options), to: Server
+  def start_link(options) do
+    with {:ok, options} <- Options.validate(options, @options),
+         do: BuildCache.start_link(Compilation, options)
+  end
+
+  @doc false
+  @spec options() :: Options.schema()
+  def options, do: @options
 
   @doc false
   def child_spec(options) do

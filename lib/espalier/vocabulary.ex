@@ -3,13 +3,14 @@ defmodule Espalier.Vocabulary do
   The tokens of a language model: ids, the bytes of each, and the ids that end a sequence.
 
   A constraint is compiled for a vocabulary. A served model has its own, see
-  `Espalier.Model.vocabulary/1`; for a model that runs elsewhere it is made from
+  `Espalier.Model.vocabulary/1`; for a model that runs elsewhere `load/2` has that of a file, the same one for all who
+  ask. Others are made from
 
     * a list of tokens, `from_tokens/2`
-    * the tokenizer file of a Hugging Face model, `from_tokenizer_json/2`
-    * a tiktoken rank file, `from_tiktoken/2`
+    * the text of the tokenizer file of a Hugging Face model, `from_tokenizer_json/2`
+    * that of a tiktoken rank file, `from_tiktoken/2`
 
-  and a vocabulary that was made before is loaded by `deserialize/1`.
+  and a vocabulary that was made before is read by `deserialize/1`.
 
   ## Examples
 
@@ -20,10 +21,19 @@ defmodule Espalier.Vocabulary do
       "no"
 
   It is immutable, lives outside of the process heaps, and is freed when nothing refers to it. Making
-  one takes up to some hundred milliseconds: make it once for a tokenizer and share it.
+  one takes some tenths of a second from a rank file and up to some seconds from a large `tokenizer.json`, and
+  constraints are kept for one vocabulary: make it once and share it, or let `load/2` do that.
   """
 
-  alias Espalier.{Error, Limits, Native, Options, SerializationError, VocabularyError}
+  alias Espalier.{
+    Error,
+    Limits,
+    Native,
+    Options,
+    SerializationError,
+    VocabularyCache,
+    VocabularyError
+  }
 
   @typedoc "`size` is the number of ids: they run from 0 to one less."
   @type t :: %__MODULE__{ref: reference, size: pos_integer, eos_ids: [non_neg_integer]}
@@ -33,6 +43,17 @@ defmodule Espalier.Vocabulary do
   defstruct [:ref, :size, :eos_ids]
 
   @ids {:list, {:range, 0, 0xFFFFFFFF}}
+  @load_options [
+    format: [
+      type: {:in, [:tokenizer_json, :tiktoken, :serialized]},
+      doc: "What the file is. By default its first bytes tell."
+    ],
+    max_file_bytes: [
+      type: :pos_integer,
+      default: 67_108_864,
+      doc: "The most bytes of the file."
+    ]
+  ]
   @from_tokens_options [
                          eos_ids: [
                            type: @ids,
@@ -52,6 +73,15 @@ defmodule Espalier.Vocabulary do
                                    required: true,
                                    doc:
                                      "The texts of the tokens that end a sequence, such as `\"</s>\"` or `\"<|im_end|>\"`."
+                                 ],
+                                 forced_tokens: [
+                                   type: {:in, [:tokenizer, :longest]},
+                                   default: :tokenizer,
+                                   doc: """
+                                   How forced tokens are spelled: as the tokenizer does, or by the longest tokens that \
+                                   fit. These some models have seen less often, but without its tokenizer a vocabulary \
+                                   takes about a quarter of the memory. With `:longest` the default limits hold, too.\
+                                   """
                                  ]
                                ] ++ Limits.vocabulary_option()
   @from_tiktoken_options [
@@ -67,6 +97,35 @@ defmodule Espalier.Vocabulary do
                              doc: "The ids that end a sequence."
                            ]
                          ] ++ Limits.vocabulary_option()
+
+  @doc """
+  The vocabulary of a file: one for the same content and the same options in the whole VM.
+
+  The file is a `tokenizer.json`, a tiktoken rank file, or what `serialize/1` wrote. The first who asks has it made, and
+  all who ask meanwhile wait for that. `Espalier.VocabularyCache` says what is kept, and for how long.
+
+      Espalier.Vocabulary.load("priv/o200k_base.tiktoken", eos_ids: [199_999])
+
+      iex> path = Path.join(Espalier.Model.tiny_path(), "tokenizer.json")
+      iex> {:ok, vocabulary} = Espalier.Vocabulary.load(path, eos_tokens: ["<|end|>"])
+      iex> Espalier.Vocabulary.load(path, eos_tokens: ["<|end|>"]) == {:ok, vocabulary}
+      true
+      iex> {:error, error} = Espalier.Vocabulary.load("/nowhere/tokenizer.json", eos_tokens: ["<|end|>"])
+      iex> {error.kind, error.path, error.detail}
+      {:not_found, "/nowhere/tokenizer.json", "no such file or directory"}
+
+  ## Options
+
+  #{Options.docs(@load_options)}
+  The others are those of `from_tokenizer_json/2` for a `tokenizer.json` and of `from_tiktoken/2` for a rank file. A
+  serialised vocabulary has none.
+  """
+  @spec load(String.t(), keyword) :: {:ok, t} | {:error, VocabularyError.t() | Exception.t()}
+  def load(path, options \\ []), do: VocabularyCache.fetch(path, options)
+
+  @doc "Like `load/2`, but returns the vocabulary and raises the error."
+  @spec load!(String.t(), keyword) :: t
+  def load!(path, options \\ []), do: path |> load(options) |> Error.bang!()
 
   @doc """
   Makes a vocabulary from the bytes of each token; the place in the list is the id.
@@ -104,8 +163,7 @@ defmodule Espalier.Vocabulary do
   @doc """
   Makes a vocabulary from the text of a `tokenizer.json`.
 
-  Byte-level and SentencePiece-like tokenizers are understood, with their added tokens. Forced tokens
-  are spelled as the tokenizer itself would.
+  Byte-level and SentencePiece-like tokenizers are understood, with their added tokens.
 
   ## Options
 
@@ -121,8 +179,12 @@ defmodule Espalier.Vocabulary do
       text
       |> Native.vocabulary_from_tokenizer_json(options[:eos_tokens], options[:limits])
       |> wrap()
+      |> spell(options[:forced_tokens])
     end
   end
+
+  defp spell({:ok, vocabulary}, :longest), do: vocabulary |> serialize() |> deserialize()
+  defp spell(result, _forced_tokens), do: result
 
   @doc "Like `from_tokenizer_json/2`, but returns the vocabulary and raises the error."
   @spec from_tokenizer_json!(binary, keyword) :: t
@@ -224,8 +286,29 @@ defmodule Espalier.Vocabulary do
   def token_bytes(%__MODULE__{ref: ref}, id), do: Native.vocabulary_token_bytes(ref, id)
 
   @doc false
+  # The options of a file, by its format.
+  @spec options(:any | :tokenizer_json | :tiktoken | :serialized) :: Options.schema()
+  def options(:any), do: @load_options
+  def options(:tokenizer_json), do: @from_tokenizer_json_options
+  def options(:tiktoken), do: @from_tiktoken_options
+  def options(:serialized), do: []
+
+  @doc false
   @spec vocabulary?(term) :: boolean
   def vocabulary?(term), do: is_struct(term, __MODULE__)
+
+  @doc false
+  # A reference that does not keep the vocabulary alive: it works as long as somebody else has it.
+  @spec to_weak(t) :: binary
+  def to_weak(%__MODULE__{ref: ref}), do: :erlang.term_to_binary(ref)
+
+  @doc false
+  @spec from_weak(binary) :: {:ok, t} | :none
+  def from_weak(weak) do
+    {:ok, weak |> :erlang.binary_to_term() |> new()}
+  rescue
+    ArgumentError -> :none
+  end
 
   @doc false
   @spec new(reference) :: t

@@ -2,6 +2,9 @@ defmodule Espalier.ConstraintCacheTest do
   # The sink of telemetry is one for all processes.
   use ExUnit.Case, async: false
 
+  import Espalier.BuildCaches, only: [eventually: 1]
+
+  alias Espalier.BuildCaches
   alias Espalier.Constraint
   alias Espalier.ConstraintCache
   alias Espalier.Matcher
@@ -46,14 +49,6 @@ defmodule Espalier.ConstraintCacheTest do
   defp accepts?(constraint, text) do
     matcher = Matcher.new(constraint)
     Matcher.accept_text(matcher, text) == :ok and Matcher.accepting?(matcher)
-  end
-
-  defp eventually(condition, tries \\ 2000) do
-    cond do
-      condition.() -> :ok
-      tries == 0 -> flunk("it did not come true")
-      true -> Process.sleep(5) && eventually(condition, tries - 1)
-    end
   end
 
   describe "fetch/3" do
@@ -283,18 +278,8 @@ defmodule Espalier.ConstraintCacheTest do
 
   defp spawn_asking, do: spawn(fn -> fetch({:regex, @long}) end)
 
-  # The cache is linked to those who compile.
-  defp compiling do
-    {:links, links} = @cache |> Process.whereis() |> Process.info(:links)
-    ancestors = [Process.whereis(@cache) | Process.get(:"$ancestors", [])]
-    supervisor = ExUnit.fetch_test_supervisor() |> elem(1)
-    links -- [supervisor | ancestors]
-  end
-
-  defp asked do
-    {:message_queue_len, n} = @cache |> Process.whereis() |> Process.info(:message_queue_len)
-    n
-  end
+  defp compiling, do: BuildCaches.building(@cache)
+  defp asked, do: BuildCaches.asked(@cache)
 
   describe "bounds" do
     test "those used least recently make room" do

@@ -49,6 +49,24 @@ defmodule Espalier.VocabularyTest do
   end
 
   describe "from_tokenizer_json/2" do
+    test "spells forced tokens as it is told" do
+      text = Espalier.Model.tiny_path() |> Path.join("tokenizer.json") |> File.read!()
+      make = &Vocabulary.from_tokenizer_json!(text, [eos_tokens: ["<|end|>"]] ++ &1)
+      default = make.([])
+      [tokenizer, longest] = for how <- [:tokenizer, :longest], do: make.(forced_tokens: how)
+      loaded = default |> Vocabulary.serialize() |> Vocabulary.deserialize!()
+
+      texts = for word <- ["summary", "unbelievable", "aaaa bbbb", "ärger"], do: [word]
+      assert Enum.map(texts, &forced(default, &1)) == Enum.map(texts, &forced(tokenizer, &1))
+      assert Enum.map(texts, &forced(longest, &1)) == Enum.map(texts, &forced(loaded, &1))
+      assert Enum.map(texts, &forced(longest, &1)) != Enum.map(texts, &forced(default, &1))
+    end
+
+    defp forced(vocabulary, texts) do
+      constraint = Espalier.Constraint.choice!(texts, vocabulary: vocabulary)
+      constraint |> Espalier.Matcher.new() |> Espalier.Matcher.forced_tokens()
+    end
+
     test "reads the tokenizer of the shipped model" do
       text = Espalier.Model.tiny_path() |> Path.join("tokenizer.json") |> File.read!()
       vocabulary = Vocabulary.from_tokenizer_json!(text, eos_tokens: ["<|end|>"])

@@ -1,57 +1,69 @@
 defmodule Espalier.ConstraintCache.Compilation do
   @moduledoc false
-  # What the process does that compiles a constraint, or finds it in the directory.
+  # A constraint that is asked for, as `Espalier.BuildCache` wants to know it. What is kept has no vocabulary, which it
+  # would keep alive; who asks has it.
+
+  @behaviour Espalier.BuildCache
 
   alias Espalier.Constraint
   alias Espalier.Constraint.Source
-  alias Espalier.ConstraintCache.Directory
-  alias Espalier.ConstraintCache.Table
+  alias Espalier.ConstraintCache.Key
   alias Espalier.Telemetry
+  alias Espalier.Vocabulary
+
+  @enforce_keys [:source, :schema]
+  defstruct @enforce_keys
+
+  @typedoc "`schema` is what telemetry calls the schema."
+  @type t :: %__MODULE__{source: Source.t(), schema: atom}
 
   # By the memory that a hundred constraints of each of several kinds took once they were in use.
   @least_bytes 65_536
   @bytes_for_stored 16
 
-  @doc "Sends `{:compiled, pid, result}` to the server, and then stores the constraint where that is asked for."
-  @spec run(pid, Source.t(), atom, map) :: :ok
-  def run(server, source, name, options) do
-    directory = directory(source, options)
+  @impl true
+  def tell(event, told), do: Telemetry.event([:constraint_cache, event], told)
 
-    case directory && Directory.load(directory, source) do
-      {:ok, constraint, stored} ->
-        send_compiled(server, constraint, stored)
+  @impl true
+  def noun, do: "constraint"
 
-      _none ->
-        Table.count(options.name, :compilation)
-        source |> compile(name) |> finish(server, source, directory)
-    end
-  end
+  @impl true
+  def metadata(%{schema: schema}), do: %{schema: schema}
+
+  @impl true
+  def key(%{source: source}), do: Key.in_memory(source)
 
   # What is loaded has the default limits.
-  defp directory(%Source{limits: []}, %{directory: path} = options) when path != nil,
-    do: %Directory{path: path, max_bytes: options.max_bytes, max_files: options.max_entries}
+  @impl true
+  def file_key(%{source: %Source{limits: []} = source}), do: Key.in_directory(source)
+  def file_key(_compilation), do: nil
 
-  defp directory(_source, _options), do: nil
-
-  defp finish({:ok, constraint}, server, source, directory) do
-    stored = Constraint.serialize(constraint)
-    send_compiled(server, constraint, stored)
-    if directory, do: Directory.store(directory, source, stored), else: :ok
+  @impl true
+  def build(%{source: source, schema: schema}) do
+    Telemetry.span(:compile, fn -> %{schema: schema} end, fn ->
+      source |> Constraint.compile() |> without_vocabulary()
+    end)
   end
 
-  defp finish({:error, error}, server, _source, _directory) do
-    send(server, {:compiled, self(), {:error, error}})
-    :ok
-  end
+  @impl true
+  def serialize(constraint), do: Constraint.serialize(constraint)
 
-  defp send_compiled(server, constraint, stored) do
-    bytes = @least_bytes + @bytes_for_stored * byte_size(stored)
-    send(server, {:compiled, self(), {:ok, constraint, bytes}})
-    :ok
-  end
+  @impl true
+  def deserialize(bytes, %{source: source}),
+    do: bytes |> Constraint.deserialize(vocabulary: source.vocabulary) |> without_vocabulary()
 
-  @doc "Compiles, and tells telemetry."
-  @spec compile(Source.t(), atom) :: {:ok, Constraint.t()} | {:error, Exception.t()}
-  def compile(source, name),
-    do: Telemetry.span(:compile, fn -> %{schema: name} end, fn -> Constraint.compile(source) end)
+  defp without_vocabulary({:ok, constraint}), do: {:ok, %{constraint | vocabulary: nil}}
+  defp without_vocabulary(error), do: error
+
+  @impl true
+  def bytes(_compilation, stored), do: @least_bytes + @bytes_for_stored * stored
+
+  @impl true
+  def owner(%{source: source}), do: Vocabulary.to_weak(source.vocabulary)
+
+  @impl true
+  def weak(_constraint), do: nil
+
+  @impl true
+  def recall(vocabulary), do: Vocabulary.from_weak(vocabulary)
 end

@@ -10,6 +10,12 @@ defmodule Espalier.Doctor.Configuration do
   alias Espalier.Options
   alias Espalier.OptionsError
   alias Espalier.Request
+  alias Espalier.VocabularyCache
+
+  @caches [
+    constraint_cache: {"constraint cache", ConstraintCache},
+    vocabulary_cache: {"vocabulary cache", VocabularyCache}
+  ]
 
   @advice "correct config :espalier"
 
@@ -20,7 +26,7 @@ defmodule Espalier.Doctor.Configuration do
     case unknown(environment) ++ wrong() ++ providers(environment) do
       [] -> [Check.ok("configuration", told(Keyword.keys(environment)))]
       faults -> faults
-    end ++ constraint_cache(Keyword.get(environment, :constraint_cache, []))
+    end ++ caches(environment)
   end
 
   defp told([]), do: "nothing is set"
@@ -28,7 +34,7 @@ defmodule Espalier.Doctor.Configuration do
 
   # Names that nothing reads are no error anywhere else.
   defp unknown(environment) do
-    known = [:constraint_cache | Keyword.keys(Request.options())] ++ Keyword.keys(providers())
+    known = Keyword.keys(@caches ++ Request.options() ++ providers())
 
     for name <- Keyword.keys(environment), name not in known do
       near = Options.nearest(name, known)
@@ -65,33 +71,28 @@ defmodule Espalier.Doctor.Configuration do
         do: {module.name(options), {module, options}}
   end
 
-  defp constraint_cache(options) do
-    case Options.validate(options, ConstraintCache.Server.options()) do
-      {:ok, options} -> directory(options[:directory])
-      {:error, error} -> [Check.fail("constraint cache", Exception.message(error), @advice)]
+  defp caches(environment) do
+    for {name, {title, module}} <- @caches do
+      case environment |> Keyword.get(name, []) |> Options.validate(module.options()) do
+        {:ok, options} -> directory(title, options[:directory])
+        {:error, error} -> Check.fail(title, Exception.message(error), @advice)
+      end
     end
   end
 
-  defp directory(nil), do: [Check.ok("constraint cache", "in memory")]
+  defp directory(title, nil), do: Check.ok(title, "in memory")
 
-  defp directory(path) do
+  defp directory(title, path) do
     file = Path.join(path, ".espalier_doctor.#{System.pid()}")
 
     with :ok <- File.mkdir_p(path),
          :ok <- File.write(file, ""),
          :ok <- File.rm(file) do
-      [Check.ok("constraint cache", "in memory and in #{path}")]
+      Check.ok(title, "in memory and in #{path}")
     else
       {:error, reason} ->
         message = "can't write to #{path}: #{:file.format_error(reason)}"
-
-        [
-          Check.fail(
-            "constraint cache",
-            message,
-            "let this user write there, or name another :directory"
-          )
-        ]
+        Check.fail(title, message, "let this user write there, or name another :directory")
     end
   end
 end

@@ -13,7 +13,7 @@ defmodule Espalier.SerializationError do
   | `"vocabulary"` | the constraint was compiled for another vocabulary |
   | another | a part of the content that can't be |
 
-  `expected` and `got` say what should be there and what is.
+  `expected` and `got` say what should be there and what is, and `path` is the file of `Espalier.Vocabulary.load/2`.
 
       iex> {:error, error} = Espalier.Vocabulary.deserialize("something else")
       iex> {error.what, error.part}
@@ -26,8 +26,9 @@ defmodule Espalier.SerializationError do
           what: String.t(),
           part: String.t(),
           expected: String.t(),
-          got: String.t()
+          got: String.t(),
+          path: String.t() | nil
         }
 
-  defexception [:kind, :message, :what, :part, :expected, :got]
+  defexception [:kind, :message, :what, :part, :expected, :got, :path]
 end

@@ -96,8 +96,13 @@ defmodule Espalier.Telemetry.Events do
   done = [done: "items with a result", failed: "those of them that are errors"]
 
   cache_size = [
-    entries: "constraints that are there now",
+    entries: "how many are there now",
     total_bytes: "their bytes, as the cache counts them"
+  ]
+
+  vocabulary = [
+    path: "the file",
+    format: "`:tokenizer_json`, `:tiktoken` or `:serialized`"
   ]
 
   @events Enum.concat([
@@ -243,6 +248,37 @@ defmodule Espalier.Telemetry.Events do
               "A constraint was dropped from the cache.",
               [bytes: "those of the constraint"] ++ cache_size,
               reason: "`:full`, or `:unused` when its vocabulary is gone"
+            ),
+            span.(
+              :vocabulary_build,
+              "A vocabulary is made of a file that is not in the `Espalier.VocabularyCache`, in the process that makes it.",
+              vocabulary,
+              [measurements: [vocabulary_size: "the number of its token ids"]],
+              []
+            ),
+            event.(
+              [:vocabulary_cache, :hit],
+              "A vocabulary was in the cache. This and `:miss` are told in the process of the caller.",
+              [system_time: "when"],
+              vocabulary
+            ),
+            event.(
+              [:vocabulary_cache, :miss],
+              "A vocabulary was not in the cache. It may be built, found in the directory, or still in use.",
+              [system_time: "when"],
+              vocabulary
+            ),
+            event.(
+              [:vocabulary_cache, :store],
+              "A vocabulary was put into the cache.",
+              [bytes: "those of the vocabulary"] ++ cache_size,
+              vocabulary
+            ),
+            event.(
+              [:vocabulary_cache, :eviction],
+              "A vocabulary was dropped from the cache.",
+              [bytes: "those of the vocabulary"] ++ cache_size,
+              reason: "`:full`"
             ),
             span.(
               :model_load,

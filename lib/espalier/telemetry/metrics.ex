@@ -27,6 +27,7 @@ defmodule Espalier.Telemetry.Metrics do
   @backend {:backend, [:backend], "none"}
   @model {:model, [:model], "none"}
   @schema {:schema, [:schema], "none"}
+  @format {:format, [:format], "none"}
   @outcome {:outcome, [:finish_reason, :error_kind, :reason], "ok"}
   @error {:error, [:error_kind, :reason], "none"}
   @refusal {:refusal, [:refusal_kind, :refusal], "none"}
@@ -46,6 +47,7 @@ defmodule Espalier.Telemetry.Metrics do
       circuits() ++
       batches() ++
       constraints() ++
+      vocabularies() ++
       model_loads() ++
       model_steps()
   end
@@ -285,9 +287,7 @@ defmodule Espalier.Telemetry.Metrics do
   end
 
   defp constraints do
-    sizes = [[:espalier, :constraint_cache, :store], [:espalier, :constraint_cache, :eviction]]
-
-    [
+    compilations = [
       counter(
         "espalier_compilations_total",
         ends(:compile),
@@ -299,38 +299,66 @@ defmodule Espalier.Telemetry.Metrics do
         ends(:compile),
         [@schema],
         "How long it took to compile constraints."
+      )
+    ]
+
+    compilations ++ cache(:constraint_cache, "Constraints", [@schema])
+  end
+
+  defp vocabularies do
+    builds = [
+      counter(
+        "espalier_vocabulary_builds_total",
+        ends(:vocabulary_build),
+        [@format, @outcome],
+        "Vocabularies that were made of files, ok or by the kind of their error."
+      ),
+      histogram(
+        "espalier_vocabulary_build_duration_seconds",
+        ends(:vocabulary_build),
+        [@format],
+        "How long it took to make vocabularies of files."
+      )
+    ]
+
+    builds ++ cache(:vocabulary_cache, "Vocabularies", [@format])
+  end
+
+  defp cache(cache, what, asked) do
+    sizes = [[:espalier, cache, :store], [:espalier, cache, :eviction]]
+
+    [
+      counter(
+        "espalier_#{cache}_hits_total",
+        [[:espalier, cache, :hit]],
+        asked,
+        "#{what} that were in the cache."
       ),
       counter(
-        "espalier_constraint_cache_hits_total",
-        [[:espalier, :constraint_cache, :hit]],
-        [@schema],
-        "Constraints that were in the cache."
+        "espalier_#{cache}_misses_total",
+        [[:espalier, cache, :miss]],
+        asked,
+        "#{what} that were not in the cache."
       ),
       counter(
-        "espalier_constraint_cache_misses_total",
-        [[:espalier, :constraint_cache, :miss]],
-        [@schema],
-        "Constraints that were not in the cache."
-      ),
-      counter(
-        "espalier_constraint_cache_evictions_total",
-        [[:espalier, :constraint_cache, :eviction]],
+        "espalier_#{cache}_evictions_total",
+        [[:espalier, cache, :eviction]],
         [{:reason, [:reason], "none"}],
-        "Constraints that were dropped from the cache."
+        "#{what} that were dropped from the cache."
       ),
       gauge(
-        "espalier_constraint_cache_entries",
+        "espalier_#{cache}_entries",
         sizes,
         :entries,
         [],
-        "Constraints that are in the cache."
+        "#{what} that are in the cache."
       ),
       gauge(
-        "espalier_constraint_cache_bytes",
+        "espalier_#{cache}_bytes",
         sizes,
         :total_bytes,
         [],
-        "Bytes of the constraints that are in the cache.",
+        "Bytes of the #{String.downcase(what)} that are in the cache.",
         :byte
       )
     ]

@@ -14,6 +14,7 @@ defmodule Espalier.Telemetry.EventsTest do
   alias Espalier.Testing
   alias Espalier.TransportError
   alias Espalier.Vocabulary
+  alias Espalier.VocabularyCache
 
   # The events of what the test runs, whichever process emits them: as a listener gets them, and as `:telemetry` hands
   # them on where it is there.
@@ -55,7 +56,8 @@ defmodule Espalier.Telemetry.EventsTest do
     readers_that_stop()
     batches()
     circuits()
-    caches()
+    constraints()
+    vocabularies()
     models()
 
     table =
@@ -132,7 +134,7 @@ defmodule Espalier.Telemetry.EventsTest do
     Espalier.generate(@schema, "?", [middleware: [breaker]] ++ options)
   end
 
-  defp caches do
+  defp constraints do
     start_supervised!({ConstraintCache, name: MyApp.Constraints, max_entries: 1})
 
     fetch =
@@ -142,6 +144,17 @@ defmodule Espalier.Telemetry.EventsTest do
 
     {:error, _error} =
       ConstraintCache.fetch(MyApp.Constraints, %{type: :no}, vocabulary: Vocabulary.bytes())
+  end
+
+  defp vocabularies do
+    start_supervised!({VocabularyCache, name: MyApp.Vocabularies, max_entries: 1})
+    path = Path.join(Model.tiny_path(), "tokenizer.json")
+    fetch = &VocabularyCache.fetch(MyApp.Vocabularies, path, &1)
+
+    for ends <- ["<|end|>", "<|end|>", "a"],
+        do: {:ok, _vocabulary} = fetch.(eos_tokens: [ends])
+
+    {:error, _error} = fetch.(eos_tokens: ["no such token"])
   end
 
   defp models do

@@ -87,19 +87,24 @@ defmodule Mix.Tasks.Espalier.DoctorTest do
     end
   end
 
-  test "the constraint cache has a directory that can be written to", context do
-    configure(constraint_cache: [directory: context.tmp_dir])
-    assert {0, [%{"message" => message}]} = found([], "constraint cache")
-    assert message =~ context.tmp_dir
-    assert File.ls!(context.tmp_dir) == []
+  for {name, title} <- [
+        constraint_cache: "constraint cache",
+        vocabulary_cache: "vocabulary cache"
+      ] do
+    test "the #{title} has a directory that can be written to", context do
+      configure([{unquote(name), directory: context.tmp_dir}])
+      assert {0, [%{"message" => message}]} = found([], unquote(title))
+      assert message =~ context.tmp_dir
+      assert File.ls!(context.tmp_dir) == []
 
-    configure(constraint_cache: [directory: file(context, "") <> "/below"])
-    assert {1, [%{"status" => "fail", "message" => message}]} = found([], "constraint cache")
-    assert message =~ "not a directory"
+      configure([{unquote(name), directory: file(context, "") <> "/below"}])
+      assert {1, [%{"status" => "fail", "message" => message}]} = found([], unquote(title))
+      assert message =~ "not a directory"
 
-    configure(constraint_cache: [directry: "a"])
-    assert {1, [%{"status" => "fail", "message" => message}]} = found([], "constraint cache")
-    assert message =~ "Did you mean :directory?"
+      configure([{unquote(name), directry: "a"}])
+      assert {1, [%{"status" => "fail", "message" => message}]} = found([], unquote(title))
+      assert message =~ "Did you mean :directory?"
+    end
   end
 
   test "a model that is named can be loaded" do

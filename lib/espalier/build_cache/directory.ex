@@ -1,57 +1,53 @@
-defmodule Espalier.ConstraintCache.Directory do
+defmodule Espalier.BuildCache.Directory do
   @moduledoc false
-  # Constraints as files: the key, and what `Espalier.Constraint.serialize/1` gives, which is checked when it is
-  # loaded. A file has its name from the first moment on with all that is in it, and is written anew, never changed.
+  # Values as files: the key, and the serialised form, which is checked when it is loaded. A file has its name from the
+  # first moment on with all that is in it, and is written anew, never changed.
 
-  alias Espalier.Constraint
-  alias Espalier.Constraint.Source
-  alias Espalier.ConstraintCache.Key
+  alias Espalier.BuildCache
 
   require Logger
 
-  @enforce_keys [:path, :max_bytes, :max_files]
+  @enforce_keys [:path, :noun, :key, :max_bytes, :max_files]
   defstruct @enforce_keys
 
+  @typedoc "The directory, and the key of the value that is looked for or stored there."
   @type t :: %__MODULE__{
           path: Path.t(),
+          noun: String.t(),
+          key: BuildCache.key(),
           max_bytes: non_neg_integer,
           max_files: non_neg_integer
         }
 
-  # Nothing else is ever deleted. What a VM that was killed didn't rename counts, too.
-  @own_names ~r/\A[0-9a-f]{64}\.constraint(\.[0-9a-f]{16})?\z/
-
-  @doc "The constraint and its bytes as they are stored, if they are there and right."
-  @spec load(t, Source.t()) :: {:ok, Constraint.t(), binary} | :none
-  def load(directory, source) do
-    key = Key.in_directory(source)
-    file = file(directory, key)
+  @doc "The value and its bytes as they are stored, if they are there and right."
+  @spec load(t, BuildCache.recipe()) :: {:ok, BuildCache.value(), binary} | :none
+  def load(%{key: key} = directory, %module{} = recipe) do
+    file = file(directory)
 
     with {:ok, %{type: :regular, size: size}} when size <= directory.max_bytes <- File.stat(file),
          {:ok, <<^key::binary-size(32), stored::binary>>} <- File.read(file),
-         {:ok, constraint} <- Constraint.deserialize(stored, vocabulary: source.vocabulary) do
+         {:ok, value} <- module.deserialize(stored, recipe) do
       # The files that were used least recently are those that are deleted.
       _not_ours = File.touch(file)
-      {:ok, constraint, stored}
+      {:ok, value, stored}
     else
       _not_there_or_wrong -> :none
     end
   end
 
-  @doc "Stores a constraint, and deletes others where these are too many."
-  @spec store(t, Source.t(), binary) :: :ok
-  def store(%{max_bytes: most_bytes, max_files: most_files}, _source, stored)
+  @doc "Stores a value, and deletes others where these are too many."
+  @spec store(t, binary) :: :ok
+  def store(%{max_bytes: most_bytes, max_files: most_files}, stored)
       when byte_size(stored) + 32 > most_bytes or most_files == 0,
       do: :ok
 
-  def store(directory, source, stored) do
-    key = Key.in_directory(source)
-    file = file(directory, key)
+  def store(directory, stored) do
+    file = file(directory)
     unique = Base.encode16(:crypto.strong_rand_bytes(8), case: :lower)
     temporary = "#{file}.#{unique}"
 
     with :ok <- File.mkdir_p(directory.path),
-         :ok <- File.write(temporary, [key, stored]),
+         :ok <- File.write(temporary, [directory.key, stored]),
          :ok <- File.rename(temporary, file) do
       shrink(directory)
     else
@@ -62,18 +58,21 @@ defmodule Espalier.ConstraintCache.Directory do
       {:error, reason} ->
         File.rm(temporary)
         reason = :file.format_error(reason)
-        Logger.warning("cannot store a constraint in #{directory.path}: #{reason}")
+        Logger.warning("cannot store a #{directory.noun} in #{directory.path}: #{reason}")
     end
   end
 
-  defp file(directory, key),
-    do: Path.join(directory.path, Base.encode16(key, case: :lower) <> ".constraint")
+  defp file(%{key: key} = directory),
+    do: Path.join(directory.path, "#{Base.encode16(key, case: :lower)}.#{directory.noun}")
 
   # After each file, so that the bounds hold when several processes have stored at once.
   defp shrink(directory) do
+    # Nothing else is ever deleted. What a VM that was killed didn't rename counts, too.
+    own_name = ~r/\A[0-9a-f]{64}\.#{directory.noun}(\.[0-9a-f]{16})?\z/
+
     with {:ok, names} <- File.ls(directory.path) do
       names
-      |> Enum.filter(&(&1 =~ @own_names))
+      |> Enum.filter(&(&1 =~ own_name))
       |> Enum.flat_map(&stat(Path.join(directory.path, &1)))
       |> Enum.sort(:desc)
       |> Enum.reduce({0, 0}, &keep(&1, &2, directory))

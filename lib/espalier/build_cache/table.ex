@@ -1,16 +1,11 @@
-defmodule Espalier.ConstraintCache.Table do
+defmodule Espalier.BuildCache.Table do
   @moduledoc false
-  # The constraints in memory. Any process reads them, without writing to the table; the one that made it puts and
-  # drops them.
+  # The values in memory. Any process reads them, without writing to the table; the one that made it puts and drops
+  # them.
   #
-  # A row has no vocabulary, only its reference as a binary, which doesn't keep it alive: a reference that is made of
-  # it works as long as another one is there. When a row was used last is in an `:atomics`. `ages` has these times as
-  # they were when they were looked at last.
+  # When a row was used last is in an `:atomics`. `ages` has these times as they were when they were looked at last.
 
-  alias Espalier.Constraint
-  alias Espalier.ConstraintCache.Key
-  alias Espalier.Native
-  alias Espalier.Vocabulary
+  alias Espalier.BuildCache
 
   @enforce_keys [:name, :max_bytes, :max_entries]
   defstruct @enforce_keys ++ [bytes: 0, ages: :gb_sets.empty()]
@@ -20,25 +15,25 @@ defmodule Espalier.ConstraintCache.Table do
           max_bytes: non_neg_integer,
           max_entries: non_neg_integer,
           bytes: non_neg_integer,
-          ages: :gb_sets.set({integer, Key.t()})
+          ages: :gb_sets.set({integer, BuildCache.key()})
         }
 
-  @counts %{hit: 1, miss: 2, compilation: 3, eviction: 4}
+  @counts %{hit: 1, miss: 2, build: 3, eviction: 4}
 
-  @spec new(atom, keyword) :: t
-  def new(name, options) do
+  @spec new(atom, non_neg_integer, non_neg_integer) :: t
+  def new(name, max_bytes, max_entries) do
     ^name = :ets.new(name, [:named_table, read_concurrency: true])
     :ets.insert(name, {:counts, :counters.new(map_size(@counts), [:write_concurrency])})
-    struct!(__MODULE__, [name: name] ++ Keyword.take(options, [:max_bytes, :max_entries]))
+    %__MODULE__{name: name, max_bytes: max_bytes, max_entries: max_entries}
   end
 
-  @doc "The constraint, which is used now."
-  @spec fetch(atom, Key.t(), Vocabulary.t()) :: {:ok, Constraint.t()} | :none
-  def fetch(name, key, vocabulary) do
+  @doc "The value, which is used now."
+  @spec fetch(atom, BuildCache.key()) :: {:ok, BuildCache.value()} | :none
+  def fetch(name, key) do
     case rows(name, key) do
-      [{_key, ref, kind, used, _bytes, _vocabulary}] ->
+      [{_key, value, used, _bytes, _owner}] ->
         :atomics.put(used, 1, now())
-        {:ok, %Constraint{ref: ref, kind: kind, vocabulary: vocabulary}}
+        {:ok, value}
 
       [] ->
         :none
@@ -53,13 +48,13 @@ defmodule Espalier.ConstraintCache.Table do
   end
 
   @doc "Counts what happened."
-  @spec count(atom, :hit | :miss | :compilation | :eviction, pos_integer) :: :ok
+  @spec count(atom, :hit | :miss | :build | :eviction, pos_integer) :: :ok
   def count(name, what, n \\ 1) do
     for {:counts, counts} <- rows(name, :counts), do: :counters.add(counts, @counts[what], n)
     :ok
   end
 
-  @spec counts(t) :: %{hits: integer, misses: integer, compilations: integer, evictions: integer}
+  @spec counts(t) :: %{hits: integer, misses: integer, builds: integer, evictions: integer}
   def counts(table) do
     [{:counts, counts}] = rows(table.name, :counts)
     count = &:counters.get(counts, @counts[&1])
@@ -67,7 +62,7 @@ defmodule Espalier.ConstraintCache.Table do
     %{
       hits: count.(:hit),
       misses: count.(:miss),
-      compilations: count.(:compilation),
+      builds: count.(:build),
       evictions: count.(:eviction)
     }
   end
@@ -75,21 +70,23 @@ defmodule Espalier.ConstraintCache.Table do
   @spec size(t) :: non_neg_integer
   def size(table), do: :gb_sets.size(table.ages)
 
-  @spec member?(t, Key.t()) :: boolean
+  @spec member?(t, BuildCache.key()) :: boolean
   def member?(table, key), do: :ets.member(table.name, key)
 
-  @doc "Keeps a constraint that is not there, if it fits at all. It tells how many bytes each had that was dropped."
-  @spec put(t, Key.t(), Constraint.t(), pos_integer) :: {t, dropped :: [pos_integer]}
-  def put(%{max_bytes: most} = table, _key, _constraint, bytes) when bytes > most, do: {table, []}
-  def put(%{max_entries: 0} = table, _key, _constraint, _bytes), do: {table, []}
+  @doc "Keeps a value that is not there, if it fits at all. It tells how many bytes each had that was dropped."
+  @spec put(t, BuildCache.key(), BuildCache.value(), pos_integer, BuildCache.weak() | nil) ::
+          {t, dropped :: [pos_integer]}
+  def put(%{max_bytes: most} = table, _key, _value, bytes, _owner) when bytes > most,
+    do: {table, []}
 
-  def put(table, key, constraint, bytes) do
+  def put(%{max_entries: 0} = table, _key, _value, _bytes, _owner), do: {table, []}
+
+  def put(table, key, value, bytes, owner) do
     {table, dropped} = make_room(table, bytes, now(), [])
     now = now()
     used = :atomics.new(1, signed: true)
     :atomics.put(used, 1, now)
-    vocabulary = :erlang.term_to_binary(constraint.vocabulary.ref)
-    :ets.insert(table.name, {key, constraint.ref, constraint.kind, used, bytes, vocabulary})
+    :ets.insert(table.name, {key, value, used, bytes, owner})
     ages = :gb_sets.add({now, key}, table.ages)
     {%{table | bytes: table.bytes + bytes, ages: ages}, dropped}
   end
@@ -106,7 +103,7 @@ defmodule Espalier.ConstraintCache.Table do
   # What is used while this goes on is not looked at again, or it might go on for long.
   defp drop_oldest(table, now) do
     {{age, key}, ages} = :gb_sets.take_smallest(table.ages)
-    [{_key, _ref, _kind, used, bytes, _vocabulary}] = rows(table.name, key)
+    [{_key, _value, used, bytes, _owner}] = rows(table.name, key)
 
     case :atomics.get(used, 1) do
       last when last > age and age < now ->
@@ -118,23 +115,15 @@ defmodule Espalier.ConstraintCache.Table do
     end
   end
 
-  @doc "Drops the constraints of vocabularies that nobody has any more; it tells how many bytes each had."
-  @spec drop_unused(t) :: {t, dropped :: [pos_integer]}
-  def drop_unused(table) do
-    # Of those that were asked for, this process may still have the vocabulary.
-    :erlang.garbage_collect()
-    rows = :ets.select(table.name, [{{:"$1", :_, :_, :_, :"$2", :"$3"}, [], [:"$$"]}])
-    vocabularies = rows |> Enum.map(&List.last/1) |> Enum.uniq()
-    dead = Enum.reject(vocabularies, &alive?/1)
-    dropped = for [key, bytes, vocabulary] <- rows, vocabulary in dead, do: {key, bytes}
+  @doc "Drops the values whose owner nobody has any more; it tells how many bytes each had."
+  @spec drop_unused(t, (BuildCache.weak() -> boolean)) :: {t, dropped :: [pos_integer]}
+  def drop_unused(table, alive?) do
+    owned = [{{:"$1", :_, :_, :"$2", :"$3"}, [{:is_binary, :"$3"}], [:"$$"]}]
+    rows = :ets.select(table.name, owned)
+    owners = rows |> Enum.map(&List.last/1) |> Enum.uniq()
+    dead = Enum.reject(owners, alive?)
+    dropped = for [key, bytes, owner] <- rows, owner in dead, do: {key, bytes}
     {remove(table, dropped), Enum.map(dropped, &elem(&1, 1))}
-  end
-
-  defp alive?(vocabulary) do
-    Native.vocabulary_info(:erlang.binary_to_term(vocabulary))
-    true
-  rescue
-    ArgumentError -> false
   end
 
   defp remove(table, []), do: table
