@@ -186,6 +186,7 @@ defmodule Espalier.MixProject do
           Espalier.Vocabulary,
           Espalier.Constraint,
           Espalier.ConstraintCache,
+          Espalier.VocabularyCache,
           Espalier.Matcher,
           Espalier.JSON
         ],
