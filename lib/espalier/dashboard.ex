@@ -4,7 +4,7 @@ defmodule Espalier.Dashboard do
 
   @options [
     port: [
-      type: {:custom, "integer from 0 to 65535", &(&1 in 0..65_535)},
+      type: {:custom, "integer from 0 to 65535", &Address.port?/1},
       default: 4001,
       doc: "The port; 0 takes one that is free, see `port/1`."
     ],

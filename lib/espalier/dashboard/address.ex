@@ -10,6 +10,9 @@ defmodule Espalier.Dashboard.Address do
   @spec ip?(term) :: boolean
   def ip?(term), do: match?({:ok, _ip}, parse(term))
 
+  @spec port?(term) :: boolean
+  def port?(term), do: is_integer(term) and term in 0..65_535
+
   @spec parse(term) :: {:ok, ip} | :error
   def parse(text) when is_binary(text) and byte_size(text) < 64 do
     case text |> String.to_charlist() |> :inet.parse_strict_address() do

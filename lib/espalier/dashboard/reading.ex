@@ -4,6 +4,7 @@ defmodule Espalier.Dashboard.Reading do
   # spoke of is `nil`.
 
   alias Espalier.Dashboard.Trail
+  alias Espalier.Model
   alias Espalier.Telemetry.Aggregator
   alias Espalier.Telemetry.Histogram
 
@@ -42,7 +43,7 @@ defmodule Espalier.Dashboard.Reading do
   @typedoc "A backend and a model."
   @type target :: {String.t(), String.t()}
 
-  @typedoc "`models` are the states of local models by their names."
+  @typedoc "`loaded` are the local models that run, `states` what they told of themselves, by their names."
   @type t :: %__MODULE__{
           quiet?: boolean,
           counts: %{atom => number | nil},
@@ -56,18 +57,19 @@ defmodule Espalier.Dashboard.Reading do
           latency: Histogram.t() | nil,
           first_token: Histogram.t() | nil,
           compile: Histogram.t() | nil,
-          models: %{String.t() => %{atom => number}},
+          loaded: [{String.t(), Model.t()}],
+          states: %{String.t() => %{atom => number}},
           refusals: [{String.t(), pos_integer}],
           circuits: [{target, number}],
           trail: Trail.t()
         }
 
-  @enforce_keys [:quiet?, :counts, :targets, :latency, :first_token, :compile, :models] ++
-                  [:refusals, :circuits, :trail]
+  @enforce_keys [:quiet?, :counts, :targets, :latency, :first_token, :compile, :loaded] ++
+                  [:states, :refusals, :circuits, :trail]
   defstruct @enforce_keys
 
-  @spec new([Aggregator.metric()], Trail.t()) :: t
-  def new(metrics, trail) do
+  @spec new([Aggregator.metric()], Trail.t(), [{String.t(), Model.t()}]) :: t
+  def new(metrics, trail, loaded) do
     series = Map.new(metrics, &{&1.name, &1.series})
     durations = series["espalier_generate_duration_seconds"]
 
@@ -78,10 +80,10 @@ defmodule Espalier.Dashboard.Reading do
       latency: merge(durations),
       first_token: merge(series["espalier_time_to_first_token_seconds"]),
       compile: merge(series["espalier_compile_duration_seconds"]),
-      models: models(series),
+      loaded: loaded,
+      states: states(series, Enum.map(loaded, &elem(&1, 0))),
       refusals: refusals(series["espalier_validations_total"]),
-      circuits:
-        for(one <- series["espalier_circuit_state"], do: {target(one), one.value}),
+      circuits: for(one <- series["espalier_circuit_state"], do: {target(one), one.value}),
       trail: trail
     }
   end
@@ -152,9 +154,15 @@ defmodule Espalier.Dashboard.Reading do
     %{count: one.count + other.count, sum: one.sum + other.sum, buckets: buckets}
   end
 
-  defp models(series) do
-    for {key, name} <- @model_states, one <- series[name], reduce: %{} do
-      models -> Map.update(models, label(one, "model"), %{key => one.value}, &Map.put(&1, key, one.value))
+  # What a model said last does not hold when it was stopped. Whether one with a name such as `{:via, ...}` was can't
+  # be told.
+  defp states(series, loaded) do
+    for {key, name} <- @model_states,
+        %{value: value} = one <- series[name],
+        model = label(one, "model"),
+        model in loaded or String.starts_with?(model, "{"),
+        reduce: %{} do
+      states -> Map.update(states, model, %{key => value}, &Map.put(&1, key, value))
     end
   end
 

@@ -4,6 +4,7 @@ defmodule Espalier.Dashboard.Sampler do
 
   use GenServer
 
+  alias Espalier.Dashboard.Loaded
   alias Espalier.Dashboard.Reading
   alias Espalier.Dashboard.Snapshot
   alias Espalier.Dashboard.Trail
@@ -57,7 +58,7 @@ defmodule Espalier.Dashboard.Sampler do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp reading(%{aggregator: aggregator, trail: trail}),
-    do: Reading.new(Aggregator.read(aggregator), Trail.read(trail))
+    do: Reading.new(Aggregator.read(aggregator), Trail.read(trail), Loaded.models())
 
   defp tell(%{readers: readers} = state) when readers == %{}, do: state
 
@@ -68,7 +69,7 @@ defmodule Espalier.Dashboard.Sampler do
   end
 
   defp ensure_json(%{json: nil} = state) do
-    json = state.window |> Snapshot.new(Snapshot.loaded()) |> JSON.encode!()
+    json = state.window |> Snapshot.new() |> JSON.encode!()
     %{state | json: json}
   end
 

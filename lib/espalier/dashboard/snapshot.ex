@@ -3,8 +3,6 @@ defmodule Espalier.Dashboard.Snapshot do
   # What the page shows at one moment, as a term for JSON.
 
   alias Espalier.Dashboard.Window
-  alias Espalier.Model
-  alias Espalier.Telemetry.Label
 
   @most_rows 20
   @circuit_states %{0 => "closed", 1 => "half_open", 2 => "open"}
@@ -12,8 +10,8 @@ defmodule Espalier.Dashboard.Snapshot do
   @totals [:generations, :failed, :input_tokens, :output_tokens, :attempts, :refused, :retries]
   @model_states [:running, :queue_length, :tokens_per_second, :kv_cache_tokens, :kv_cache_bytes]
 
-  @spec new(Window.t(), [{name :: String.t(), Model.t()}]) :: map
-  def new(window, loaded) do
+  @spec new(Window.t()) :: map
+  def new(window) do
     reading = Window.reading(window)
 
     %{
@@ -28,9 +26,10 @@ defmodule Espalier.Dashboard.Snapshot do
         first_token: percentiles(window, & &1.first_token)
       },
       traffic: traffic(window),
-      models: models(reading, loaded),
+      models: models(reading),
       answers: answers(reading),
-      refusals: for({kind, n} <- Enum.take(reading.refusals, @most_rows), do: %{kind: kind, count: n}),
+      refusals:
+        for({kind, n} <- Enum.take(reading.refusals, @most_rows), do: %{kind: kind, count: n}),
       cache: cache(window),
       circuits: circuits(reading),
       batches: batches(reading.trail.batches),
@@ -59,7 +58,10 @@ defmodule Espalier.Dashboard.Snapshot do
 
   defp percentiles(window, of) do
     histogram = Window.histogram(window, of)
-    for {name, q} <- [p50: 0.5, p90: 0.9, p99: 0.99], into: %{}, do: {name, Window.quantile(histogram, q)}
+
+    for {name, q} <- [p50: 0.5, p90: 0.9, p99: 0.99],
+        into: %{},
+        do: {name, Window.quantile(histogram, q)}
   end
 
   defp traffic(window) do
@@ -75,9 +77,9 @@ defmodule Espalier.Dashboard.Snapshot do
     end)
   end
 
-  defp models(reading, loaded) do
-    for {name, model} <- Enum.take(loaded, @most_rows) do
-      states = Map.get(reading.models, name, %{})
+  defp models(reading) do
+    for {name, model} <- Enum.take(reading.loaded, @most_rows) do
+      states = Map.get(reading.states, name, %{})
 
       @model_states
       |> Map.new(&{&1, states[&1]})
@@ -137,7 +139,8 @@ defmodule Espalier.Dashboard.Snapshot do
     now = System.monotonic_time()
 
     rows =
-      for {started, batch} <- batches |> Enum.take(@most_rows) |> Enum.map(&Map.pop!(&1, :started)) do
+      for {started, batch} <-
+            batches |> Enum.take(@most_rows) |> Enum.map(&Map.pop!(&1, :started)) do
         seconds = System.convert_time_unit(now - started, :native, :millisecond) / 1000
         Map.put(batch, :seconds, seconds)
       end
@@ -156,22 +159,4 @@ defmodule Espalier.Dashboard.Snapshot do
   end
 
   defp rounded(value), do: value
-
-  @doc "The models that run, with the names that events have for them."
-  @spec loaded() :: [{String.t(), Model.t()}]
-  def loaded do
-    running = [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}]
-
-    Espalier.Model.Registry
-    |> Registry.select(running)
-    |> Enum.map(fn {pid, model} -> {name(pid), model} end)
-    |> Enum.sort_by(&elem(&1, 0))
-  end
-
-  defp name(pid) do
-    case Process.info(pid, :registered_name) do
-      {:registered_name, name} -> Label.text(name)
-      _none -> Label.text(pid)
-    end
-  end
 end

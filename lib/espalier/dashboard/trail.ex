@@ -48,7 +48,10 @@ defmodule Espalier.Dashboard.Trail do
   def read(name) do
     rows = :ets.tab2list(name)
     errors = for {{:error, _slot}, n, error} <- rows, do: {n, error}
-    batches = for {{:batch, _ref}, done, failed, running, batch} <- rows, do: {done, failed, running, batch}
+
+    batches =
+      for {{:batch, _ref}, done, failed, running, batch} <- rows,
+          do: {done, failed, running, batch}
 
     %{
       errors: errors |> Enum.sort_by(&elem(&1, 0), :desc) |> Enum.map(&elem(&1, 1)),

@@ -13,7 +13,11 @@ defmodule Espalier.Dashboard.Window do
 
   @rates [:generations, :output_tokens, :input_tokens, :forward_time, :mask_time]
   @states [:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes]
-  @latencies [latency: :latency, first_token: :first_token]
+
+  @latencies [
+    latency: [latency_p50: 0.5, latency_p99: 0.99],
+    first_token: [first_token_p50: 0.5, first_token_p99: 0.99]
+  ]
 
   @typedoc "`seconds` are the figures of each reading, `readings` those of the last minute; the newest are first."
   @type t :: %__MODULE__{
@@ -35,7 +39,9 @@ defmodule Espalier.Dashboard.Window do
   @spec add(t, Reading.t(), number) :: t
   def add(window, reading, time) do
     # One more than a minute has, to count from.
-    kept = Enum.take_while(window.readings, fn {then, _reading} -> then > time - @minute - 0.5 end)
+    kept =
+      Enum.take_while(window.readings, fn {then, _reading} -> then > time - @minute - 0.5 end)
+
     [previous | _earlier] = window.readings
     readings = [{time, reading} | if(kept == [], do: [previous], else: kept)]
     window = %{window | readings: readings}
@@ -61,7 +67,8 @@ defmodule Espalier.Dashboard.Window do
   @doc "How much was counted in the last minute; `nil` where nothing was ever."
   @spec counted(t, (Reading.t() -> number | nil)) :: number | nil
   def counted(window, count) do
-    with now when now != nil <- count.(reading(window)), do: now - (count.(a_minute_ago(window)) || 0)
+    with now when now != nil <- count.(reading(window)),
+         do: now - (count.(a_minute_ago(window)) || 0)
   end
 
   @doc "What a counter says of a second, on the mean of the last minute."
@@ -88,27 +95,30 @@ defmodule Espalier.Dashboard.Window do
     reading = reading(window)
 
     rates = for key <- @rates, do: {key, rate(window, & &1.counts[key], seconds)}
-    states = for key <- @states, do: {key, total(reading.models, key)}
+    states = for key <- @states, do: {key, total(reading.states, key)}
 
     percentiles =
-      for {key, name} <- @latencies,
-          histogram = histogram(window, &Map.fetch!(&1, key)),
-          {percentile, q} <- [p50: 0.5, p99: 0.99],
-          do: {:"#{name}_#{percentile}", quantile(histogram, q)}
+      for {key, percentiles} <- @latencies,
+          {percentile, q} <- percentiles,
+          do: {percentile, window |> histogram(&Map.fetch!(&1, key)) |> quantile(q)}
 
     (rates ++ states ++ percentiles)
     |> Map.new()
     |> Map.merge(%{
-      batch_size: mean(reading.models, :batch_size),
+      batch_size: mean(reading.states, :batch_size),
       batch_items: batch_items(reading.trail.batches),
       first_attempts: share(window, & &1.trail.first_attempts.held, &attempted/1),
       cache_hits: share(window, &(&1.counts.hits || 0), &asked/1)
     })
   end
 
+  defp rate(%{readings: [_only]}, _count, _seconds), do: nil
+
   defp rate(%{readings: [{now, reading} | earlier]}, count, seconds) do
     # By half a second more or less it is still so long ago.
-    {then, before} = Enum.find(earlier, List.last(earlier), fn {then, _} -> then < now - seconds + 0.5 end)
+    {then, before} =
+      Enum.find(earlier, List.last(earlier), fn {then, _} -> then < now - seconds + 0.5 end)
+
     with n when n != nil <- count.(reading), do: (n - (count.(before) || 0)) / (now - then)
   end
 
