@@ -28,12 +28,19 @@ unless promtool? do
   IO.puts("Without promtool: the tests of metrics with it are left out.")
 end
 
+chromium? = Espalier.Chromium.program() != nil
+
+unless chromium? do
+  IO.puts("Without chromium: the tests of the dashboard in a browser are left out.")
+end
+
 # The model of the examples in the documentation.
 {:ok, _model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path(), name: MyApp.Model)
 
 # A slow machine is no failure.
 ExUnit.start(
-  exclude: for({tag, false} <- [llama: real_server?, promtool: promtool?], do: tag),
+  exclude:
+    for({tag, false} <- [llama: real_server?, promtool: promtool?, chromium: chromium?], do: tag),
   timeout: 300_000,
   assert_receive_timeout: 10_000
 )

@@ -78,29 +78,36 @@ const groups = [
       { id: "generations", label: "Generations", show: rate, more: (s) => [["all", count(s.totals.generations)], ["failed", count(s.totals.failed)]] },
       { id: "output_tokens", label: "Tokens written", show: rate, more: (s) => [["all", count(s.totals.output_tokens)]] },
       { id: "input_tokens", label: "Tokens read", show: rate, more: (s) => [["all", count(s.totals.input_tokens)]] },
-      { id: "first_attempts", label: "First attempts that hold", show: share, most: 1, more: (s) => [["refused", count(s.totals.refused)], ["retries", count(s.totals.retries)]] },
-      { id: "latency_p50", second: "latency_p99", label: "Latency, p50", show: seconds, more: (s) => percentiles(s.latency.generation) },
-      { id: "first_token_p50", second: "first_token_p99", label: "Time to first token, p50", show: seconds, more: (s) => percentiles(s.latency.first_token) },
-      { id: "batch_items", label: "Batch items under way", show: count, more: (s) => [["batches", count(s.batches.count)]] },
+      { id: "first_attempts", label: "First attempts held", show: share, most: 1, more: (s) => [["refused", count(s.totals.refused)], ["retries", count(s.totals.retries)]] },
+      { id: "latency_p50", second: "latency_p99", log: true, label: "Latency, p50", show: seconds, more: (s) => percentiles(s.latency.generation) },
+      { id: "first_token_p50", second: "first_token_p99", log: true, label: "First token, p50", show: seconds, more: (s) => percentiles(s.latency.first_token) },
+      { id: "batch_items", label: "Batch items running", show: count, more: (s) => [["batches", count(s.batches.count)]] },
       { id: "cache_hits", label: "Constraint cache hits", show: share, most: 1, more: (s) => [["entries", count(s.cache.entries)], ["size", bytes(s.cache.bytes)]] },
     ],
   },
   {
     title: "Local models",
     tiles: [
-      { id: "running", second: "queue_length", label: "Running and waiting", show: count, more: (s) => [["running", null, "first"], ["waiting", count(s.figures.queue_length.value), "second"]] },
-      { id: "batch_size", label: "Batch size", show: decimal, more: () => [["requests a step, on average", null]] },
+      { id: "running", second: "queue_length", label: "Running", show: count, more: (s) => [["waiting", count(s.figures.queue_length.value), "second"]] },
+      { id: "batch_size", label: "Batch size", show: decimal, more: () => [["requests a step", null]] },
       { id: "kv_cache_bytes", label: "KV cache", show: bytes, more: (s) => [["tokens", count(s.figures.kv_cache_tokens.value)]] },
-      { id: "forward_time", second: "mask_time", label: "Forward and mask time", show: (v) => (v == null ? none : [rounded.format(v * 1000), "ms/s"]), more: (s) => [["forward", null, "first"], ["mask", joinedRate(s.figures.mask_time.value), "second"]] },
+      { id: "forward_time", second: "mask_time", label: "Forward time", show: busy, more: (s) => [["mask time", busy(s.figures.mask_time.value), "second"]] },
     ],
   },
 ];
 
-const joinedRate = (value) => (value == null ? none : [rounded.format(value * 1000), "ms/s"]);
+// Seconds of a second, which may be more than one where there are threads.
+function busy(value) {
+  return value == null ? none : [rounded.format(value * 1000), "ms/s"];
+}
 
 const percentiles = (of) => [["p90", seconds(of.p90)], ["p99", seconds(of.p99), "second"]];
 
+// Names of modules without what all of them have.
+const short = (name) => name.replace(/^Espalier\.(Backends\.)?/, "");
+
 const text = (key, label) => ({ label, cell: (row) => row[key] ?? "–" });
+const module = (key, label) => ({ label, cell: (row) => short(row[key]), whole: (row) => row[key] });
 const number = (key, label, show = count) => ({ label, number: true, cell: (row) => joined(show(row[key])) });
 
 const tables = [
@@ -112,7 +119,7 @@ const tables = [
     rows: (s) => s.traffic,
     columns: [
       text("model", "Model"),
-      text("backend", "Backend"),
+      module("backend", "Backend"),
       number("rate", "Rate", rate),
       number("p50", "p50", seconds),
       number("p90", "p90", seconds),
@@ -129,7 +136,7 @@ const tables = [
     rows: (s) => s.models,
     columns: [
       text("name", "Model"),
-      text("architecture", "Architecture"),
+      { label: "Kind", cell: (row) => row.architecture.replace(/ForCausalLM$/, ""), whole: (row) => row.architecture },
       number("parameters", "Parameters"),
       number("max_length", "Context"),
       { label: "Running", number: true, cell: (row) => `${joined(count(row.running))} of ${row.max_batch_size}` },
@@ -154,7 +161,7 @@ const tables = [
     third: true,
     empty: "No value has been refused.",
     rows: (s) => s.refusals,
-    columns: [text("reason", "Reason"), text("kind", "Kind"), number("count", "Count")],
+    columns: [text("kind", "Kind"), number("count", "Count")],
   },
   {
     id: "cache",
@@ -173,7 +180,7 @@ const tables = [
     rows: (s) => s.circuits,
     columns: [
       text("model", "Model"),
-      text("backend", "Backend"),
+      module("backend", "Backend"),
       { label: "State", cell: (row) => circuitNames[row.state], level: (row) => circuitLevels[row.state] },
     ],
   },
@@ -184,7 +191,7 @@ const tables = [
     empty: "No batch is under way.",
     rows: (s) => s.batches.rows,
     columns: [
-      text("schema", "Schema"),
+      module("schema", "Schema"),
       text("model", "Model"),
       { label: "Done", number: true, cell: (row) => (row.total == null ? joined(count(row.done)) : `${joined(count(row.done))} of ${joined(count(row.total))}`), progress: (row) => row.total && row.done / row.total },
       { label: "Failed", number: true, cell: (row) => joined(count(row.failed)), level: (row) => (row.failed > 0 ? "bad" : null) },
@@ -202,11 +209,11 @@ const tables = [
     columns: [
       { label: "Time", cell: (row) => clock(row.time) },
       text("where", "Where"),
-      text("reason", "Reason"),
+      module("reason", "Reason"),
       text("kind", "Kind"),
-      text("schema", "Schema"),
+      module("schema", "Schema"),
       text("model", "Model"),
-      text("backend", "Backend"),
+      module("backend", "Backend"),
     ],
   },
 ];
@@ -288,7 +295,7 @@ function makeTable(table) {
   const heading = element("h2", { id: `table-${table.id}` }, table.title);
   const titles = table.columns.map((column) => element("th", { scope: "col", class: column.number ? "number" : "text" }, column.label));
   table.body = element("tbody");
-  const made = element("table", {}, element("caption", {}, table.caption), element("thead", {}, element("tr", {}, ...titles)), table.body);
+  const made = element("table", {}, element("caption", {}, element("span", {}, table.caption)), element("thead", {}, element("tr", {}, ...titles)), table.body);
   const scroll = element("div", { class: "scroll", role: "region", "aria-labelledby": heading.id, tabindex: "0" }, made);
   const size = table.whole ? " whole" : table.third ? " third" : "";
   return element("section", { class: `table${size}` }, heading, scroll);
@@ -298,7 +305,15 @@ function makeTable(table) {
 
 const place = (index, length) => width - length + index + 0.5;
 
-function linePath(history, most) {
+// Times differ by powers of ten, so they are drawn by their logarithms.
+function scale(tile, values) {
+  const peak = Math.max(0, ...values);
+  if (!tile.log) return { peak, part: (value) => value / (tile.most ?? (peak || 1)) };
+  const least = Math.min(...values.filter((value) => value > 0)) / 1.2;
+  return { peak, part: (value) => Math.log(value / least) / Math.log(peak / least) };
+}
+
+function linePath(history, part) {
   let path = "";
   let down = false;
   history.forEach((value, index) => {
@@ -306,7 +321,7 @@ function linePath(history, most) {
       down = false;
       return;
     }
-    const y = (height - 1 - (value / most) * (height - 4)).toFixed(1);
+    const y = (height - 1 - part(value) * (height - 4)).toFixed(1);
     path += `${down ? "L" : "M"}${place(index, history.length)} ${y}`;
     down = true;
   });
@@ -314,13 +329,13 @@ function linePath(history, most) {
 }
 
 // Each run of values is closed along the bottom.
-function areaPath(history, most) {
-  const parts = linePath(history, most).split("M").filter((part) => part !== "");
-  return parts
-    .map((part) => {
-      const points = part.split("L");
+function areaPath(history, part) {
+  const runs = linePath(history, part).split("M").filter((run) => run !== "");
+  return runs
+    .map((run) => {
+      const points = run.split("L");
       const x = (point) => point.split(" ")[0];
-      return `M${x(points[0])} ${height}L${part}L${x(points[points.length - 1])} ${height}Z`;
+      return `M${x(points[0])} ${height}L${run}L${x(points[points.length - 1])} ${height}Z`;
     })
     .join("");
 }
@@ -328,12 +343,11 @@ function areaPath(history, most) {
 function showLines(tile, snapshot) {
   const first = snapshot.figures[tile.id].history;
   const second = tile.second ? snapshot.figures[tile.second].history : [];
-  const peak = Math.max(0, ...first, ...second);
-  const most = tile.most ?? (peak || 1);
+  const { peak, part } = scale(tile, [...first, ...second].filter((value) => value != null));
   const { paths } = tile.parts;
-  paths.first.setAttribute("d", linePath(first, most));
-  paths.area.setAttribute("d", areaPath(first, most));
-  paths.second.setAttribute("d", linePath(second, most));
+  paths.first.setAttribute("d", linePath(first, part));
+  paths.area.setAttribute("d", tile.log ? "" : areaPath(first, part));
+  paths.second.setAttribute("d", linePath(second, part));
   return peak;
 }
 
@@ -363,15 +377,19 @@ function showPeak(tile, snapshot, peak) {
   tile.parts.paths.cursor.setAttribute("d", there ? `M${cursor + 0.5} 0V${height}` : "");
   const ago = history.length - 1 - index;
   const past = there ? `${joined(tile.show(history[index]))}, ${ago} s ago` : "";
-  put(tile.parts.peak, there ? past : peak > 0 && tile.most == null ? `peak ${joined(tile.show(peak))}` : "");
+  const most = peak > 0 && tile.most == null ? `peak ${joined(tile.show(peak))}` : "";
+  put(tile.parts.peak, there ? past : most);
 }
 
 // ---- Showing a snapshot
 
 function showTile(tile, snapshot) {
-  const [figure, unit] = tile.show(snapshot.figures[tile.id].value);
+  const { value, history } = snapshot.figures[tile.id];
+  const [figure, unit] = tile.show(value);
+  const begun = history.some((one) => one != null);
   put(tile.parts.figure, figure);
-  put(tile.parts.unit, unit);
+  put(tile.parts.unit, value != null ? unit : begun ? "idle" : "no events yet");
+  tile.parts.figure.classList.toggle("none", value == null);
   showPeak(tile, snapshot, showLines(tile, snapshot));
   showMore(tile, tile.more(snapshot));
 }
@@ -418,6 +436,7 @@ function showRow(table, row, line) {
   table.columns.forEach((column, index) => {
     const cell = line.children[index];
     put(cell.lastChild, String(column.cell(row)));
+    if (column.whole) cell.title = column.whole(row);
     level(cell, column.level && column.level(row));
     if (column.progress) showProgress(cell.firstChild, column.progress(row));
   });

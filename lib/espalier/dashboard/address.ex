@@ -15,7 +15,7 @@ defmodule Espalier.Dashboard.Address do
 
   @spec parse(term) :: {:ok, ip} | :error
   def parse(text) when is_binary(text) and byte_size(text) < 64 do
-    case text |> String.to_charlist() |> :inet.parse_strict_address() do
+    case text |> :binary.bin_to_list() |> :inet.parse_strict_address() do
       {:ok, ip} -> {:ok, ip}
       {:error, _reason} -> :error
     end

@@ -71,13 +71,15 @@ defmodule Espalier.Dashboard.Connection do
 
   defp resource("/", _settings),
     do:
-      Response.whole(200, "text/html", Page.html(), [{"Content-Security-Policy", Page.policy()}])
+      Response.whole(200, "text/html; charset=utf-8", Page.html(), [
+        {"Content-Security-Policy", Page.policy()}
+      ])
 
   defp resource("/snapshot.json", settings),
     do: Response.whole(200, "application/json", Sampler.snapshot(settings.sampler))
 
   defp resource("/metrics", settings) do
-    Response.whole(200, "text/plain; version=0.0.4", Prometheus.scrape(settings.aggregator))
+    Response.whole(200, Prometheus.content_type(), Prometheus.scrape(settings.aggregator))
   end
 
   defp resource("/events", _settings), do: {Response.head(200, "text/event-stream", []), ""}

@@ -25,12 +25,13 @@ defmodule Espalier.Dashboard.Demo do
   def init([]) do
     loads = [tickets: &tickets/0, orders: &orders/0, faults: &faults/0, nowhere: &nowhere/0]
 
-    tasks =
-      for {id, load} <- loads, do: Supervisor.child_spec({Task, fn -> repeat(load) end}, id: id)
-
+    tasks = for {id, load} <- loads, do: task(id, load)
     model = {Model, name: @model, path: Model.tiny_path(), n_threads: 1}
     Supervisor.init([model | tasks], strategy: :rest_for_one)
   end
+
+  defp task(id, load),
+    do: Supervisor.child_spec({Task, fn -> repeat(load) end}, id: id, restart: :permanent)
 
   defp repeat(load) do
     load.()

@@ -16,7 +16,7 @@ defmodule Espalier.Dashboard.Reading do
     input_tokens: "espalier_prompt_tokens_total",
     output_tokens: "espalier_completion_tokens_total",
     repairs: "espalier_repairs_total",
-    mended: "espalier_mended_texts_total",
+    mended: "espalier_texts_mended_total",
     hits: "espalier_constraint_cache_hits_total",
     misses: "espalier_constraint_cache_misses_total",
     evictions: "espalier_constraint_cache_evictions_total",

@@ -22,6 +22,8 @@ defmodule Espalier.Dashboard.Response do
     {"Connection", "close"}
   ]
 
+  @plain "text/plain; charset=utf-8"
+
   @type headers :: [{String.t(), iodata}]
 
   @doc "An answer whose body is known. The answer to `HEAD` is the same without it."
@@ -33,15 +35,15 @@ defmodule Espalier.Dashboard.Response do
 
   @doc "An answer of plain text that says what its status means."
   @spec plain(pos_integer) :: {head :: iodata, body :: iodata}
-  def plain(405), do: whole(405, "text/plain", text(405), [{"Allow", "GET, HEAD"}])
-  def plain(status), do: whole(status, "text/plain", text(status))
+  def plain(405), do: whole(405, @plain, text(405), [{"Allow", "GET, HEAD"}])
+  def plain(status), do: whole(status, @plain, text(status))
 
   defp text(status), do: "#{status} #{@phrases[status]}\n"
 
   @doc "The bytes before a body."
   @spec head(pos_integer, String.t(), headers) :: iodata
   def head(status, type, headers) do
-    headers = [{"Content-Type", [type, "; charset=utf-8"]} | headers] ++ policy(headers)
+    headers = [{"Content-Type", type} | headers] ++ policy(headers)
     lines = for {name, value} <- headers ++ @common, do: [name, ": ", value, "\r\n"]
     ["HTTP/1.1 ", Integer.to_string(status), " ", @phrases[status], "\r\n", lines, "\r\n"]
   end

@@ -75,9 +75,10 @@ defmodule Espalier.Dashboard.Sampler do
 
   defp ensure_json(state), do: state
 
-  # By the clock and not after the last one, so that a minute has sixty of them. What was missed is left out.
+  # By the clock and not after the last one, so that a minute has sixty of them. What was missed is left out, and none
+  # comes so soon that its rates would be chance.
   defp schedule(%{next: next} = state) do
-    next = max(next + @interval, milliseconds())
+    next = max(next + @interval, milliseconds() + div(@interval, 2))
     Process.send_after(self(), :tick, next, abs: true)
     %{state | next: next}
   end

@@ -45,7 +45,7 @@ defmodule Espalier.Dashboard.Window do
     [previous | _earlier] = window.readings
     readings = [{time, reading} | if(kept == [], do: [previous], else: kept)]
     window = %{window | readings: readings}
-    %{window | seconds: Enum.take([figures(window, 1) | window.seconds], @most_seconds)}
+    %{window | seconds: Enum.take([figures(window, 0) | window.seconds], @most_seconds)}
   end
 
   @doc "The newest reading."
@@ -71,7 +71,7 @@ defmodule Espalier.Dashboard.Window do
          do: now - (count.(a_minute_ago(window)) || 0)
   end
 
-  @doc "What a counter says of a second, on the mean of the last minute."
+  @doc "What a counter says of a second, as a mean of the last minute."
   @spec rate(t, (Reading.t() -> number | nil)) :: number | nil
   def rate(window, count), do: rate(window, count, @minute)
 

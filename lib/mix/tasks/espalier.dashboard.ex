@@ -62,9 +62,9 @@ defmodule Mix.Tasks.Espalier.Dashboard do
     settings = [name: __MODULE__] ++ Keyword.take(options, [:port, :ip])
 
     with {:ok, dashboard} <- Dashboard.start_link(settings),
-         {:ok, _demo} <- demo(options[:demo]) do
+         {:ok, demo} <- demo(options[:demo]) do
       IO.puts("The dashboard is at #{Dashboard.url(__MODULE__)} (stop with Ctrl+C twice)")
-      wait(dashboard)
+      wait(dashboard, demo)
     else
       {:error, error} when is_exception(error) -> fail(Exception.message(error))
       {:error, reason} -> fail(inspect(reason))
@@ -75,11 +75,11 @@ defmodule Mix.Tasks.Espalier.Dashboard do
   defp demo(_no), do: {:ok, nil}
 
   # Where `mix` runs within `iex`, the shell goes on.
-  defp wait(dashboard) do
+  defp wait(dashboard, demo) do
     unless iex?() do
       receive do
         {:EXIT, ^dashboard, reason} -> fail("the dashboard ended: #{inspect(reason)}")
-        {:EXIT, _demo, reason} -> fail("the demo ended: #{inspect(reason)}")
+        {:EXIT, ^demo, reason} -> fail("the demo ended: #{inspect(reason)}")
       end
     end
   end
