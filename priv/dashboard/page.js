@@ -107,7 +107,7 @@ const percentiles = (of) => [["p90", seconds(of.p90)], ["p99", seconds(of.p99), 
 const short = (name) => name.replace(/^Espalier\.(Backends\.)?/, "");
 
 const text = (key, label) => ({ label, cell: (row) => row[key] ?? "–" });
-const module = (key, label) => ({ label, cell: (row) => short(row[key]), whole: (row) => row[key] });
+const module = (key, label) => ({ label, cell: (row) => short(row[key] ?? "–"), whole: (row) => row[key] ?? "" });
 const number = (key, label, show = count) => ({ label, number: true, cell: (row) => joined(show(row[key])) });
 
 const tables = [

@@ -170,6 +170,27 @@ defmodule Espalier.DashboardInBrowserTest do
     assert [] == for({"Runtime.exceptionThrown", told} <- Chromium.events(page), do: told)
   end
 
+  test "a pointer over a sparkline shows what was then, in all of them",
+       %{page: page} = context do
+    busy()
+    history = "document.querySelector('.spark path.first').getAttribute('d').split('L').length"
+    Chromium.wait(page, "#{history} >= 3")
+
+    place =
+      "(({ right, top }) => [right - 4, top + 4])(document.querySelector('.spark').getBoundingClientRect())"
+
+    [x, y] = Chromium.evaluate(page, place)
+    Chromium.call(page, "Input.dispatchMouseEvent", %{type: "mouseMoved", x: x, y: y})
+
+    shown =
+      "[...document.querySelectorAll('.peak')].filter((at) => /, [0-9] s ago$/.test(at.textContent)).length"
+
+    Chromium.wait(page, "#{shown} === 12")
+    Chromium.call(page, "Input.dispatchMouseEvent", %{type: "mouseMoved", x: 1, y: 1})
+    Chromium.wait(page, "#{shown} === 0")
+    assert_calm(context)
+  end
+
   test "names are shown as texts, whatever they are", %{page: page} = context do
     name = ~S{<img src=x onerror="alert(1)"></td><script>alert(2)</script>}
     target = %{backend: name, model: name, schema: name, reason: name, error_kind: name, total: 2}

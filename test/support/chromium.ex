@@ -45,6 +45,7 @@ defmodule Espalier.Chromium do
     for domain <- ~w(Page Runtime Log Network), do: call(page, "#{domain}.enable", %{})
     resize(page, options[:width], options[:height])
     call(page, "Page.navigate", %{url: url})
+    wait(page, "document.readyState === 'complete'")
     page
   end
 

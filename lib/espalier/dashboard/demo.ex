@@ -13,7 +13,7 @@ defmodule Espalier.Dashboard.Demo do
   alias Espalier.Model
 
   @model :espalier_tiny
-  @batch 120
+  @batch 1_000
 
   # The port for discarding what comes: nothing listens there.
   @nowhere [base_url: "http://127.0.0.1:9/v1", api_key: "none"]
@@ -38,27 +38,25 @@ defmodule Espalier.Dashboard.Demo do
     repeat(load)
   end
 
+  # In bursts, as long as it takes to see them.
   defp tickets do
     Texts.tickets()
-    |> Stream.take(@batch)
-    |> Enum.to_list()
-    |> Espalier.stream_batch(Ticket, model: @model, max_concurrency: 4)
-    |> Enum.each(fn _result -> pause(120) end)
-
-    pause(6_000)
+    |> Enum.take(@batch)
+    |> Espalier.stream_batch(Ticket, model: @model, max_concurrency: 6)
+    |> Stream.chunk_every(80)
+    |> Enum.each(fn _results -> pause(2_000) end)
   end
 
   defp orders do
     Texts.orders()
-    |> Stream.take(@batch)
-    |> Enum.to_list()
+    |> Enum.take(div(@batch, 2))
     |> Espalier.stream_batch(Order, model: @model, max_concurrency: 2, ordered: false)
-    |> Enum.each(fn _result -> pause(300) end)
+    |> Enum.each(fn _result -> pause(250) end)
   end
 
   defp faults do
     pause(8_000)
-    Espalier.generate(Ticket, hd(Enum.take(Texts.tickets(), 1)), model: @model, max_tokens: 6)
+    Espalier.generate(Ticket, Enum.at(Texts.tickets(), 0), model: @model, max_tokens: 6)
     pause(8_000)
     Espalier.generate([age: {:integer, min: 2, max: 1}], "Ada is 36.", model: @model)
     pause(8_000)
@@ -67,14 +65,14 @@ defmodule Espalier.Dashboard.Demo do
 
   # The circuit opens after the first few.
   defp nowhere do
-    pause(5_000)
+    pause(10_000)
 
     Espalier.generate(Ticket, "Is anybody there?",
       backend: {OpenAI, @nowhere},
       model: "large",
       max_retries: 1,
       retry_delay: 200,
-      middleware: [CircuitBreaker]
+      middleware: [{CircuitBreaker, failures: 4}]
     )
   end
 

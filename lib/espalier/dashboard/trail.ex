@@ -11,22 +11,22 @@ defmodule Espalier.Dashboard.Trail do
   @n_errors 50
   @most_batches 100
 
-  # What is refused or fails within an attempt ends the attempt, too.
-  @told_of [:generate, :attempt, :request, :batch, :compile, :model_load]
+  # Attempts that are refused may be made good, and are counted elsewhere.
+  @told_of [:generate, :request, :batch, :compile, :model_load]
 
   @type failure :: %{
           time: integer,
           where: String.t(),
-          backend: String.t(),
-          model: String.t(),
-          schema: String.t(),
-          reason: String.t(),
-          kind: String.t()
+          backend: String.t() | nil,
+          model: String.t() | nil,
+          schema: String.t() | nil,
+          reason: String.t() | nil,
+          kind: String.t() | nil
         }
 
   @type batch :: %{
-          model: String.t(),
-          schema: String.t(),
+          model: String.t() | nil,
+          schema: String.t() | nil,
           total: non_neg_integer | nil,
           done: non_neg_integer,
           failed: non_neg_integer,
@@ -91,10 +91,8 @@ defmodule Espalier.Dashboard.Trail do
   defp note(name, [:espalier, :attempt, :stop], _measurements, %{attempt: 1}),
     do: :ets.update_counter(name, {:first, :held}, 1)
 
-  defp note(name, [:espalier, :attempt, :exception], _measurements, %{attempt: 1} = metadata) do
-    :ets.update_counter(name, {:first, :failed}, 1)
-    note_error(name, :attempt, metadata)
-  end
+  defp note(name, [:espalier, :attempt, :exception], _measurements, %{attempt: 1}),
+    do: :ets.update_counter(name, {:first, :failed}, 1)
 
   defp note(name, [:espalier, :batch, :start], _measurements, metadata),
     do: begin(name, metadata, {0, 0, 0})
@@ -128,13 +126,16 @@ defmodule Espalier.Dashboard.Trail do
     %{
       time: System.system_time(:millisecond),
       where: where(span, metadata),
-      backend: Label.text(metadata[:backend]),
-      model: Label.text(metadata[:model]),
-      schema: Label.text(metadata[:schema]),
-      reason: Label.text(metadata[:reason]),
-      kind: Label.text(metadata[:error_kind])
+      backend: text(metadata[:backend]),
+      model: text(metadata[:model]),
+      schema: text(metadata[:schema]),
+      reason: text(metadata[:reason]),
+      kind: text(metadata[:error_kind])
     }
   end
+
+  defp text(nil), do: nil
+  defp text(term), do: Label.text(term)
 
   defp where(span, %{attempt: number}) when is_integer(number), do: "#{span} #{number}"
   defp where(:model_load, _metadata), do: "model load"
@@ -144,8 +145,8 @@ defmodule Espalier.Dashboard.Trail do
   defp begin(name, metadata, {done, failed, running}) do
     if :ets.info(name, :size) < @n_errors + @most_batches do
       batch = %{
-        model: Label.text(metadata[:model]),
-        schema: Label.text(metadata[:schema]),
+        model: text(metadata[:model]),
+        schema: text(metadata[:schema]),
         total: metadata[:total],
         started: System.monotonic_time()
       }

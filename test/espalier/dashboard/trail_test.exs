@@ -117,11 +117,11 @@ defmodule Espalier.Dashboard.TrailTest do
       }
 
       tell(
-        [:attempt, :exception],
+        [:request, :exception],
         @batch |> Map.merge(secret) |> Map.merge(%{attempt: 2, reason: Espalier.CastError})
       )
 
-      assert [%{where: "attempt 2", kind: "none"} = error] = trail().errors
+      assert [%{where: "request 2", kind: nil} = error] = trail().errors
       refute inspect(error) =~ "secret"
     end
   end

@@ -299,6 +299,6 @@ defmodule Espalier.Dashboard.WindowTest do
 
     snapshot = snapshot(window)
     assert length(snapshot["errors"]) == 50
-    assert Enum.all?(snapshot["errors"], &(byte_size(&1["model"]) < 200))
+    assert Enum.all?(snapshot["errors"], &(byte_size(&1["model"] || "") < 200))
   end
 end
