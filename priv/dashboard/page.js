@@ -450,8 +450,8 @@ function showProgress(bar, value) {
 function show(snapshot) {
   shown = snapshot;
   const { versions } = snapshot;
-  byId("quiet").classList.toggle("over", !snapshot.quiet);
-  put(byId("about"), `${versions.node}, counting for ${joined(seconds(snapshot.seconds))}`);
+  const quiet = snapshot.quiet ? ", no events yet" : "";
+  put(byId("about"), `${versions.node}, counting for ${joined(seconds(snapshot.seconds))}${quiet}`);
   put(byId("clock"), clock(snapshot.time));
   put(byId("versions"), `Espalier ${versions.espalier}, Elixir ${versions.elixir}, OTP ${versions.otp}`);
   allTiles((tile) => showTile(tile, snapshot));
