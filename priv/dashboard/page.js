@@ -36,7 +36,7 @@ function nextTheme() {
 
 // ---- Numbers: each is a figure and its unit
 
-const rounded = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, useGrouping: false });
+const rounded = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const none = ["–", ""];
 
@@ -340,14 +340,26 @@ function areaPath(history, part) {
     .join("");
 }
 
+// What a second had is a shade, and the line is a mean, which can be followed. Latencies and shares are of a minute.
+const moment = 10;
+
+function smooth(tile, history) {
+  if (tile.log || tile.most) return history;
+  return history.map((value, index) => {
+    if (value == null) return null;
+    const some = history.slice(Math.max(0, index - moment + 1), index + 1).filter((one) => one != null);
+    return some.reduce((sum, one) => sum + one, 0) / some.length;
+  });
+}
+
 function showLines(tile, snapshot) {
   const first = snapshot.figures[tile.id].history;
   const second = tile.second ? snapshot.figures[tile.second].history : [];
   const { peak, part } = scale(tile, [...first, ...second].filter((value) => value != null));
   const { paths } = tile.parts;
-  paths.first.setAttribute("d", linePath(first, part));
+  paths.first.setAttribute("d", linePath(smooth(tile, first), part));
   paths.area.setAttribute("d", tile.log ? "" : areaPath(first, part));
-  paths.second.setAttribute("d", linePath(second, part));
+  paths.second.setAttribute("d", linePath(smooth(tile, second), part));
   return peak;
 }
 
@@ -453,6 +465,8 @@ function show(snapshot) {
   const quiet = snapshot.quiet ? ", no events yet" : "";
   put(byId("about"), `${versions.node}, counting for ${joined(seconds(snapshot.seconds))}${quiet}`);
   put(byId("clock"), clock(snapshot.time));
+  const dropped = snapshot.dropped_series;
+  put(byId("dropped"), dropped > 0 ? `${whole.format(dropped)} measurements were not counted: too many labels.` : "");
   put(byId("versions"), `Espalier ${versions.espalier}, Elixir ${versions.elixir}, OTP ${versions.otp}`);
   allTiles((tile) => showTile(tile, snapshot));
   for (const table of tables) showTable(table, snapshot);

@@ -1,19 +1,23 @@
 defmodule Espalier.Dashboard.Loaded do
   @moduledoc false
-  # The local models that run now, by the names that events have for them.
+  # The local models that run now, by the names that events have for them. What refers to native memory is not taken, so
+  # that it is not kept when a model is stopped.
 
-  alias Espalier.Model
   alias Espalier.Telemetry.Label
 
   @registry Espalier.Model.Registry
-  @running [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}]
+  @running [
+    {{:_, :"$1", %{info: :"$2", max_batch_size: :"$3"}}, [], [{{:"$1", :"$2", :"$3"}}]}
+  ]
 
-  @spec models() :: [{name :: String.t(), Model.t()}]
+  @type t :: %{name: String.t(), info: Espalier.Model.info(), max_batch_size: pos_integer}
+
+  @spec models() :: [t]
   def models do
     @registry
     |> Registry.select(@running)
-    |> Enum.map(fn {pid, model} -> {name(pid), model} end)
-    |> Enum.sort_by(&elem(&1, 0))
+    |> Enum.map(fn {pid, info, size} -> %{name: name(pid), info: info, max_batch_size: size} end)
+    |> Enum.sort_by(& &1.name)
   end
 
   defp name(pid) do

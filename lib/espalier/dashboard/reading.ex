@@ -3,8 +3,8 @@ defmodule Espalier.Dashboard.Reading do
   # What an aggregator and a trail have at one moment, summed up to what the page is about. A count that no event
   # spoke of is `nil`.
 
+  alias Espalier.Dashboard.Loaded
   alias Espalier.Dashboard.Trail
-  alias Espalier.Model
   alias Espalier.Telemetry.Aggregator
   alias Espalier.Telemetry.Histogram
 
@@ -43,7 +43,7 @@ defmodule Espalier.Dashboard.Reading do
   @typedoc "A backend and a model."
   @type target :: {String.t(), String.t()}
 
-  @typedoc "`loaded` are the local models that run, `states` what they told of themselves, by their names."
+  @typedoc "`loaded` are the local models that run, `states` is what each told of itself last, by its name."
   @type t :: %__MODULE__{
           quiet?: boolean,
           counts: %{atom => number | nil},
@@ -57,7 +57,7 @@ defmodule Espalier.Dashboard.Reading do
           latency: Histogram.t() | nil,
           first_token: Histogram.t() | nil,
           compile: Histogram.t() | nil,
-          loaded: [{String.t(), Model.t()}],
+          loaded: [Loaded.t()],
           states: %{String.t() => %{atom => number}},
           refusals: [{String.t(), pos_integer}],
           circuits: [{target, number}],
@@ -68,7 +68,7 @@ defmodule Espalier.Dashboard.Reading do
                   [:states, :refusals, :circuits, :trail]
   defstruct @enforce_keys
 
-  @spec new([Aggregator.metric()], Trail.t(), [{String.t(), Model.t()}]) :: t
+  @spec new([Aggregator.metric()], Trail.t(), [Loaded.t()]) :: t
   def new(metrics, trail, loaded) do
     series = Map.new(metrics, &{&1.name, &1.series})
     durations = series["espalier_generate_duration_seconds"]
@@ -81,7 +81,7 @@ defmodule Espalier.Dashboard.Reading do
       first_token: merge(series["espalier_time_to_first_token_seconds"]),
       compile: merge(series["espalier_compile_duration_seconds"]),
       loaded: loaded,
-      states: states(series, Enum.map(loaded, &elem(&1, 0))),
+      states: states(series, Enum.map(loaded, & &1.name)),
       refusals: refusals(series["espalier_validations_total"]),
       circuits: for(one <- series["espalier_circuit_state"], do: {target(one), one.value}),
       trail: trail

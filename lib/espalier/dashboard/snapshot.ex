@@ -78,7 +78,7 @@ defmodule Espalier.Dashboard.Snapshot do
   end
 
   defp models(reading) do
-    for {name, model} <- Enum.take(reading.loaded, @most_rows) do
+    for %{name: name} = model <- Enum.take(reading.loaded, @most_rows) do
       states = Map.get(reading.states, name, %{})
 
       @model_states
