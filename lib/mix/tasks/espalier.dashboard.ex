@@ -1,22 +1,40 @@
 defmodule Mix.Tasks.Espalier.Dashboard do
   @shortdoc "Starts the application with the live dashboard"
 
+  alias Espalier.CLI
+  alias Espalier.CLI.Switches
+
+  @switches [
+    port: [
+      type: :integer,
+      value: "N",
+      doc: "the port, 4001 by default; 0 takes one that is free"
+    ],
+    ip: [
+      type: :string,
+      value: "ADDRESS",
+      doc: "the address that is listened on, 127.0.0.1 by default"
+    ],
+    demo: [
+      type: :boolean,
+      doc: "serve the tiny model that Espalier ships, and keep it busy"
+    ]
+  ]
+
   @moduledoc """
   Starts the application of this project with an `Espalier.Dashboard`, and runs until it is stopped.
 
       $ mix espalier.dashboard
-      The dashboard is at http://127.0.0.1:4001 (stop with Ctrl+C twice)
+      The dashboard is at http://127.0.0.1:4001
 
-  A dashboard that the application starts itself is left as it is, on its own port.
+  A dashboard that the application starts itself is left as it is, on its own port. In `iex -S mix espalier.dashboard`
+  there is a shell beside it.
 
-  What goes wrong is told on standard error, and the exit status is 1.
+  The exit status is 1 for what went wrong, as a port that is in use, and 2 if the command line is wrong.
 
   ## Options
 
-    * `--port N` - the port, 4001 by default; 0 takes one that is free
-    * `--ip ADDRESS` - the address that is listened on, 127.0.0.1 by default
-    * `--demo` - serves the tiny model that Espalier ships, and keeps it busy
-    * `--help` - print this
+  #{Switches.docs(@switches)}
   """
 
   use Mix.Task
@@ -24,37 +42,13 @@ defmodule Mix.Tasks.Espalier.Dashboard do
   alias Espalier.Dashboard
   alias Espalier.Dashboard.Demo
 
-  @switches [port: :integer, ip: :string, demo: :boolean, help: :boolean]
+  @command %{name: "mix espalier.dashboard", help: @moduledoc, switches: @switches}
 
   @impl true
-  def run(arguments) do
-    case OptionParser.parse(arguments, strict: @switches) do
-      {options, [], []} -> if options[:help], do: help(), else: serve(options)
-      {_options, [argument | _], []} -> fail("unexpected argument #{argument}, see --help")
-      {_options, _arguments, [{switch, nil} | _]} -> fail(wrong_switch(switch))
-      {_options, _arguments, [{switch, value} | _]} -> fail("wrong value for #{switch}: #{value}")
-    end
-  end
-
-  defp help, do: IO.puts(@moduledoc)
-
-  defp wrong_switch(switch) do
-    known = for {name, _type} <- @switches, do: "--#{name}"
-
-    cond do
-      switch in known ->
-        "#{switch} needs a value"
-
-      near = Espalier.Options.nearest(switch, known) ->
-        "unknown option #{switch}. Did you mean #{near}?"
-
-      true ->
-        "unknown option #{switch}, see --help"
-    end
-  end
+  def run(arguments), do: CLI.run(@command, arguments, &serve/1)
 
   defp serve(options) do
-    Mix.Task.run("app.start")
+    CLI.start(:project)
     # What can't start is an error to tell, and not the end of this process.
     Process.flag(:trap_exit, true)
 
@@ -63,32 +57,35 @@ defmodule Mix.Tasks.Espalier.Dashboard do
 
     with {:ok, dashboard} <- Dashboard.start_link(settings),
          {:ok, demo} <- demo(options[:demo]) do
-      IO.puts("The dashboard is at #{Dashboard.url(__MODULE__)} (stop with Ctrl+C twice)")
-      wait(dashboard, demo)
+      CLI.puts("The dashboard is at #{Dashboard.url(__MODULE__)}")
+      wait(dashboard: dashboard, demo: demo)
     else
-      {:error, error} when is_exception(error) -> fail(Exception.message(error))
-      {:error, reason} -> fail(inspect(reason))
+      {:error, error} when is_exception(error) -> {:error, error}
+      {:error, reason} -> {:error, inspect(reason)}
     end
   end
 
   defp demo(true), do: Demo.start_link([])
   defp demo(_no), do: {:ok, nil}
 
-  # Where `mix` runs within `iex`, the shell goes on.
-  defp wait(dashboard, demo) do
-    unless iex?() do
-      receive do
-        {:EXIT, ^dashboard, reason} -> fail("the dashboard ended: #{inspect(reason)}")
-        {:EXIT, ^demo, reason} -> fail("the demo ended: #{inspect(reason)}")
-      end
+  # The shell of `iex` begins when this process has ended.
+  defp wait(started) do
+    if Code.ensure_loaded?(IEx) and IEx.started?() do
+      for {_name, pid} when pid != nil <- started, do: Process.unlink(pid)
+      :ok
+    else
+      watch(Map.new(started, fn {name, pid} -> {pid, name} end))
     end
   end
 
-  defp iex?, do: Code.ensure_loaded?(IEx) and IEx.started?()
+  defp watch(names) do
+    receive do
+      # The VM is told to stop.
+      {:EXIT, pid, :shutdown} when is_map_key(names, pid) ->
+        :ok
 
-  @spec fail(String.t()) :: no_return
-  defp fail(message) do
-    IO.puts(:stderr, "mix espalier.dashboard: " <> message)
-    exit({:shutdown, 1})
+      {:EXIT, pid, reason} when is_map_key(names, pid) ->
+        {:error, "the #{names[pid]} ended: #{inspect(reason)}"}
+    end
   end
 end

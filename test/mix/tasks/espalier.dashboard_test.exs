@@ -1,32 +1,11 @@
 defmodule Mix.Tasks.Espalier.DashboardTest do
   # Standard error is one for all processes, and all dashboards are told of all events.
-  use ExUnit.Case, async: false
-
-  import ExUnit.CaptureIO
+  use Espalier.TaskCase, async: false
 
   alias Espalier.JSON
   alias Mix.Tasks.Espalier.Dashboard
 
-  defp run(arguments) do
-    parent = self()
-
-    output =
-      capture_io(fn ->
-        errors = capture_io(:stderr, fn -> send(parent, {:status, status(arguments)}) end)
-        send(parent, {:errors, errors})
-      end)
-
-    assert_received {:status, status}
-    assert_received {:errors, errors}
-    {status, output, errors}
-  end
-
-  defp status(arguments) do
-    Dashboard.run(arguments)
-    0
-  catch
-    :exit, {:shutdown, status} -> status
-  end
+  defp run(arguments), do: run_task(Dashboard, arguments)
 
   # It runs until it is stopped, which `stop/1` does.
   defp serve(arguments) do
@@ -44,7 +23,7 @@ defmodule Mix.Tasks.Espalier.DashboardTest do
   defp url(output) do
     {_input, text} = StringIO.contents(output)
 
-    case Regex.run(~r"at (http://\S+) ", text) do
+    case Regex.run(~r"at (http://\S+)\n", text) do
       [_all, url] ->
         url
 
@@ -88,18 +67,17 @@ defmodule Mix.Tasks.Espalier.DashboardTest do
 
   describe "arguments" do
     test "that are wrong are told on standard error" do
-      assert {1, "", errors} = run(["--prot", "1"])
-      assert errors == "mix espalier.dashboard: unknown option --prot. Did you mean --port?\n"
-      assert {1, "", errors} = run(["--port", "many"])
-      assert errors =~ "wrong value for --port: many"
-      assert {1, "", errors} = run(["--port"])
-      assert errors =~ "--port needs a value"
-      assert {1, "", errors} = run(["4001"])
-      assert errors =~ "unexpected argument 4001"
-      assert {1, "", errors} = run(["--port", "70000"])
-      assert errors =~ "invalid value for :port option"
-      assert {1, "", errors} = run(["--ip", "localhost"])
-      assert errors =~ "invalid value for :ip option"
+      for {arguments, told} <- [
+            {["--prot", "1"], "unknown option --prot. Did you mean --port?"},
+            {["--port", "many"], "wrong value for --port: many"},
+            {["--port"], "--port needs a value"},
+            {["4001"], "unexpected argument 4001"},
+            {["--port", "70000"], "invalid value for :port option"},
+            {["--ip", "localhost"], "invalid value for :ip option"}
+          ] do
+        assert {2, "", "mix espalier.dashboard: " <> errors} = run(arguments)
+        assert errors =~ told
+      end
     end
 
     test "--help prints the help" do
