@@ -69,7 +69,7 @@ function seconds(value) {
 const joined = ([figure, unit]) => (unit === "" ? figure : unit.startsWith("/") ? figure + unit : `${figure}\u202f${unit}`);
 const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
-// ---- What is shown. `lines` are histories, `more` the small figures beneath.
+// ---- What is shown. `id` and `second` are figures whose histories are drawn, `more` the small ones beneath.
 
 const groups = [
   {
