@@ -7,11 +7,6 @@ defmodule Espalier.TraceHTMLTest do
   alias Espalier.Trace
   alias Espalier.Trace.Token
 
-  @chromium System.find_executable("chromium")
-
-  unless @chromium,
-    do: IO.puts("Without chromium: the test of the page of a trace in it is left out.")
-
   # Elixir 1.15 and later take what is no dependency off the code path.
   setup_all do
     Code.append_path(hd(Path.wildcard("#{:code.root_dir()}/lib/xmerl-*/ebin")))
@@ -177,33 +172,6 @@ defmodule Espalier.TraceHTMLTest do
 
       assert steered =~ ~r/^M432 [^M]*$/
     end
-  end
-
-  @tag :tmp_dir
-  @tag skip: @chromium == nil
-  test "in a browser the script shows what the mask steered most", %{tmp_dir: folder} do
-    path = Path.join(folder, "trace.html")
-    :ok = Trace.write_html(trace([forced("{"), steered(), sampled("}")]), path)
-    profile = "--user-data-dir=" <> Path.join(folder, "profile")
-
-    arguments = [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      profile,
-      "--dump-dom",
-      "file://" <> path
-    ]
-
-    {page, 0} = System.cmd(@chromium, arguments, stderr_to_stdout: true)
-    [panel] = Regex.run(~r/<aside.*<\/aside>/s, page)
-    refute panel =~ "hidden=\"hidden\" aria-live"
-    assert panel =~ "<code>no</code>"
-    assert panel =~ "token 2 of 3"
-    assert panel =~ ~r/<li style="--part: 80%;"><code> Yes/
-
-    assert page =~
-             ~r/<span class="[^"]*steered" role="option" tabindex="0" aria-selected="true">no</
   end
 
   describe "write_html/2" do
