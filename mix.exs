@@ -160,10 +160,9 @@ defmodule Espalier.MixProject do
     [
       licenses: ["Apache-2.0"],
       links: %{"GitHub" => @source_url},
-      files:
-        ~w(lib guides native/*/src native/*/Cargo.toml bench/src bench/Cargo.toml priv/models priv/grafana
-                .cargo .formatter.exs mix.exs Cargo.toml Cargo.lock README.md ARCHITECTURE.md
-                CHANGELOG.md LICENSE)
+      files: ~w(lib guides native/*/src native/*/Cargo.toml bench/src bench/Cargo.toml
+                priv/models priv/grafana priv/dashboard .cargo .formatter.exs mix.exs Cargo.toml
+                Cargo.lock README.md ARCHITECTURE.md CHANGELOG.md LICENSE)
     ]
   end
 
