@@ -49,7 +49,7 @@ impl Choice {
         Self {
             probability: probability(id),
             allowed_probability: mask.map_or(1.0, |mask| mask.iter().map(probability).sum()),
-            n_allowed: mask.map_or(logits.len(), |mask| mask.count()),
+            n_allowed: mask.map_or(logits.len(), TokenMask::count),
             alternatives: likeliest(logits).into_iter().map(alternative).collect(),
         }
     }
