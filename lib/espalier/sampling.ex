@@ -3,8 +3,8 @@ defmodule Espalier.Sampling do
   How a token is drawn from those that the constraint allows.
 
   By default none is drawn: the likeliest allowed token is taken, so the same prompt gives the same
-  text. With a temperature above 0 the steps are, in this order: the constraint's mask, the
-  penalties, `temperature`, `top_k`, `top_p`, `min_p`, and a draw with `seed`.
+  text. With a temperature above 0 the steps are, in this order: the constraint's mask, `logit_bias`, the
+  penalties, `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, and a draw with `seed`.
 
   ## Options
 
@@ -31,6 +31,20 @@ defmodule Espalier.Sampling do
       type: {:range, 0, 1},
       default: 0.0,
       doc: "Draw from tokens with at least this share of the likeliest one's probability."
+    ],
+    typical_p: [
+      type: {:custom, "number above 0 and up to 1", &__MODULE__.share?/1},
+      default: 1.0,
+      doc: """
+      Draw from the tokens that have this probability together and are about as surprising as is expected, see \
+      [Locally Typical Sampling](https://arxiv.org/abs/2202.00666).\
+      """
+    ],
+    logit_bias: [
+      type: {:custom, "map of token ids to numbers from -100 to 100", &__MODULE__.biases?/1},
+      default: %{},
+      doc:
+        "Add to the scores of tokens, by their ids: 100 all but forces a token, -100 all but forbids it."
     ],
     repetition_penalty: [
       type: {:custom, "number above 0", &__MODULE__.above_zero?/1},
@@ -63,6 +77,8 @@ defmodule Espalier.Sampling do
           top_k: pos_integer | nil,
           top_p: float,
           min_p: float,
+          typical_p: float,
+          logit_bias: %{non_neg_integer => number},
           repetition_penalty: float,
           presence_penalty: float,
           frequency_penalty: float,
@@ -82,10 +98,12 @@ defmodule Espalier.Sampling do
   @spec new(keyword) :: t
   def new(options) do
     defaults = for {name, entry} <- @options, entry[:default], do: {name, entry[:default]}
-    {whole, numbers} = defaults |> Keyword.merge(options) |> Keyword.split([:top_k, :seed])
+    options = Keyword.merge(defaults, options)
+    {whole, numbers} = Keyword.split(options, [:top_k, :seed, :logit_bias])
     seed = Keyword.get_lazy(whole, :seed, fn -> :rand.uniform(0x100000000) - 1 end)
     floats = for {name, number} <- numbers, do: {name, number / 1}
-    struct!(__MODULE__, [top_k: whole[:top_k], seed: seed] ++ floats)
+    fields = [top_k: whole[:top_k], seed: seed, logit_bias: whole[:logit_bias]]
+    struct!(__MODULE__, fields ++ floats)
   end
 
   @doc false
@@ -93,6 +111,14 @@ defmodule Espalier.Sampling do
 
   @doc false
   def share?(value), do: above_zero?(value) and value <= 1
+
+  @doc false
+  def biases?(value) do
+    is_map(value) and not is_struct(value) and
+      Enum.all?(value, fn {id, bias} ->
+        is_integer(id) and id in 0..0xFFFFFFFF and is_number(bias) and abs(bias) <= 100
+      end)
+  end
 
   @doc false
   def seed?(value), do: is_integer(value) and value in 0..0xFFFFFFFFFFFFFFFF

@@ -23,6 +23,8 @@ defmodule Espalier.ModelTest do
         top_k: 0,
         top_p: 1.0,
         min_p: 0.0,
+        typical_p: 1.0,
+        logit_bias: [],
         repetition_penalty: 1.0,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,

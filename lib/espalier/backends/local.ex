@@ -91,6 +91,7 @@ defmodule Espalier.Backends.Local do
     |> Map.from_struct()
     |> Map.merge(%{
       top_k: clip(request.sampling.top_k || 0),
+      logit_bias: for({id, bias} <- request.sampling.logit_bias, do: {id, bias / 1}),
       prompt: Packed.pack(prompt),
       constraint: constraint.ref,
       streamed: request.streamed,

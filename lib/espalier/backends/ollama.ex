@@ -90,6 +90,7 @@ defmodule Espalier.Backends.Ollama do
     top_k: "top_k",
     top_p: "top_p",
     min_p: "min_p",
+    typical_p: "typical_p",
     repetition_penalty: "repeat_penalty",
     presence_penalty: "presence_penalty",
     frequency_penalty: "frequency_penalty",

@@ -29,7 +29,7 @@ defmodule Espalier.Hosted.RequestFields do
   what changes nothing is left out.
   """
   @spec sampling(Request.t(), provider :: atom, %{atom => String.t()}, most_seed :: pos_integer) ::
-          {:ok, %{String.t() => number}} | {:error, OptionsError.t()}
+          {:ok, %{String.t() => number | map}} | {:error, OptionsError.t()}
   def sampling(request, provider, names, most_seed \\ 0xFFFFFFFFFFFFFFFF)
 
   def sampling(%Request{sampling_options: options}, provider, names, most_seed) do
@@ -37,10 +37,16 @@ defmodule Espalier.Hosted.RequestFields do
     others = Enum.reject(others, fn {option, value} -> value == neutral(option) end)
 
     case others ++ Enum.filter(known, &match?({:seed, seed} when seed > most_seed, &1)) do
-      [] -> {:ok, Map.new(known, fn {option, value} -> {names[option], value} end)}
+      [] -> {:ok, Map.new(known, fn {option, value} -> {names[option], field(value)} end)}
       [{option, value} | _] -> {:error, Hosted.unsupported(provider, option, value)}
     end
   end
+
+  # The keys of an object are texts.
+  defp field(biases) when is_map(biases),
+    do: Map.new(biases, fn {id, bias} -> {Integer.to_string(id), bias} end)
+
+  defp field(number), do: number
 
   defp neutral(option), do: Sampling.options()[option][:default]
 end

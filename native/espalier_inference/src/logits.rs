@@ -46,6 +46,15 @@ fn finite(score: f32) -> f32 {
     if score.is_nan() { f32::MIN } else { score.clamp(f32::MIN, f32::MAX) }
 }
 
+/// Adds to the scores of some ids. The candidates are in the order of their ids.
+pub(crate) fn bias(candidates: &mut [Candidate], biases: &[(u32, f32)]) {
+    for (id, bias) in biases {
+        if let Ok(index) = candidates.binary_search_by_key(id, |candidate| candidate.id) {
+            candidates[index].score = finite(candidates[index].score + bias);
+        }
+    }
+}
+
 /// Repetition, presence and frequency penalty. The candidates are in the order of their ids.
 pub(crate) fn penalize(
     candidates: &mut [Candidate],
@@ -129,6 +138,27 @@ pub(crate) fn keep_min_p(candidates: &mut Vec<Candidate>, p: f32) {
     candidates.retain(|candidate| candidate.score >= p * max);
 }
 
+/// Keeps the fewest candidates whose share of all the weight is at least `p`, those first whose
+/// surprise, the negative logarithm of a probability, is nearest to its mean.
+pub(crate) fn keep_typical_p(candidates: &mut Vec<Candidate>, p: f32) {
+    let sum = total(candidates);
+    if p >= 1.0 || sum <= 0.0 {
+        return;
+    }
+    let probability = |candidate: &Candidate| f64::from(candidate.score) / sum;
+    let surprise = |candidate: &Candidate| -probability(candidate).ln();
+    let possible = candidates.iter().filter(|candidate| candidate.score > 0.0);
+    let mean: f64 = possible.map(|candidate| probability(candidate) * surprise(candidate)).sum();
+    let distance = |candidate: &Candidate| (surprise(candidate) - mean).abs();
+    candidates.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.id.cmp(&b.id)));
+    let mut share = 0.0;
+    let enough = candidates.iter().position(|candidate| {
+        share += probability(candidate);
+        share >= f64::from(p)
+    });
+    candidates.truncate(enough.map_or(candidates.len(), |last| last + 1));
+}
+
 /// The candidate at a point from 0 to 1 of the whole weight.
 pub(crate) fn draw(candidates: &mut [Candidate], point: f64) -> Option<u32> {
     candidates.sort_unstable_by_key(|candidate| candidate.id);
@@ -164,6 +194,13 @@ mod tests {
         let mut ids: Vec<u32> = candidates.iter().map(|candidate| candidate.id).collect();
         ids.sort_unstable();
         ids
+    }
+
+    #[test]
+    fn a_bias_stays_finite_and_leaves_others_alone() {
+        let mut candidates = list(&[1.0, f32::MAX, f32::MIN]);
+        bias(&mut candidates, &[(0, -100.0), (1, 100.0), (2, -100.0), (7, 1.0)]);
+        assert_eq!(candidates, list(&[-99.0, f32::MAX, f32::MIN]));
     }
 
     #[test]
@@ -230,6 +267,26 @@ mod tests {
         assert_eq!(ids(&candidates), [0, 1, 2]);
         keep_min_p(&mut candidates, 1.0);
         assert_eq!(ids(&candidates), [1]);
+    }
+
+    #[test]
+    fn typical_p_keeps_what_is_about_as_surprising_as_expected() {
+        // Surprises are 0.69, 1.20, 1.90 and 3.00, and 1.14 are expected.
+        let scores = [0.5, 0.3, 0.15, 0.05];
+        for (p, kept) in [
+            (0.2, &[1][..]),
+            (0.31, &[0, 1]),
+            (0.81, &[0, 1, 2]),
+            (0.96, &[0, 1, 2, 3]),
+            (1.0, &[0, 1, 2, 3]),
+        ] {
+            let mut candidates = list(&scores);
+            keep_typical_p(&mut candidates, p);
+            assert_eq!(ids(&candidates), kept, "typical_p {p}");
+        }
+        let mut candidates = list(&[1.0, 0.0, 0.0]);
+        keep_typical_p(&mut candidates, 0.5);
+        assert_eq!(ids(&candidates), [0]);
     }
 
     #[test]

@@ -21,13 +21,13 @@ impl Sampler {
     /// A sampler for a sequence that starts with `prompt`.
     pub(crate) fn new(sampling: Sampling, prompt: &[u32]) -> Self {
         let random = Pcg64::seed_from_u64(sampling.seed);
-        let mut sampler = Self { sampling, random, occurrences: FxHashMap::default() };
+        let mut occurrences: FxHashMap<u32, Occurrences> = FxHashMap::default();
         if sampling.has_penalties() {
             for &id in prompt {
-                sampler.occurrences.entry(id).or_default().in_prompt += 1;
+                occurrences.entry(id).or_default().in_prompt += 1;
             }
         }
-        sampler
+        Self { sampling, random, occurrences }
     }
 
     /// Counts a token of the text, sampled or forced, for the penalties.
@@ -48,6 +48,7 @@ impl Sampler {
         mask: Option<&TokenMask>,
     ) -> Option<u32> {
         let mut candidates = logits::candidates(logits, n_ids, mask);
+        logits::bias(&mut candidates, &self.sampling.logit_bias);
         logits::penalize(&mut candidates, &self.occurrences, &self.sampling);
         if self.sampling.temperature == 0.0 {
             return logits::likeliest(&candidates).map(|candidate| candidate.id);
@@ -58,6 +59,7 @@ impl Sampler {
         }
         logits::keep_top_p(&mut candidates, self.sampling.top_p);
         logits::keep_min_p(&mut candidates, self.sampling.min_p);
+        logits::keep_typical_p(&mut candidates, self.sampling.typical_p);
         logits::draw(&mut candidates, self.next_point())
     }
 
@@ -112,6 +114,17 @@ mod tests {
         let mut sampler = Sampler::new(Sampling { seed: 42, ..Sampling::default() }, &[]);
         for expected in [0.226_512, 0.239_106, 0.760_833, 0.527_839] {
             assert!((sampler.next_point() - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_bias_moves_choices() {
+        let logits = [1.0, 2.0, 3.0];
+        for (logit_bias, chosen) in
+            [(vec![], 2), (vec![(2, -5.0)], 1), (vec![(0, 2.5)], 0), (vec![(9, 100.0)], 2)]
+        {
+            let sampling = Sampling { temperature: 0.0, logit_bias, ..Sampling::default() };
+            assert_eq!(draws(sampling, &logits, 1), [chosen]);
         }
     }
 

@@ -4,8 +4,8 @@ use crate::error::Error;
 
 /// How a token is drawn from the logits.
 ///
-/// The steps come in this order: constraint mask, penalties, temperature, top-k, top-p, min-p, draw
-/// with the request's own seed. The same seed gives the same text, whatever else the model is busy
+/// The steps come in this order: constraint mask, logit bias, penalties, temperature, top-k, top-p,
+/// min-p, typical-p, draw with the request's own seed. The same seed gives the same text, whatever else the model is busy
 /// with. The default draws from the unchanged distribution.
 ///
 /// ```
@@ -13,9 +13,9 @@ use crate::error::Error;
 ///
 /// let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
 /// assert!(greedy.validate().is_ok());
-/// assert!(Sampling { top_p: 0.0, ..greedy }.validate().is_err());
+/// assert!(Sampling { top_p: 0.0, ..greedy.clone() }.validate().is_err());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// The divisor of the logits: 1 by default. 0 always takes the likeliest token.
     pub temperature: f32,
@@ -26,6 +26,12 @@ pub struct Sampling {
     pub top_p: f32,
     /// Keeps the tokens at least this likely, relative to the likeliest: 0, all, by default.
     pub min_p: f32,
+    /// Keeps the fewest tokens whose probabilities add up to this, those first whose surprise is
+    /// nearest to what is expected: 1, all, by default. See Meister et al., "Locally Typical
+    /// Sampling", 2022.
+    pub typical_p: f32,
+    /// Is added to the logits of some tokens, by their ids: none by default.
+    pub logit_bias: Vec<(u32, f32)>,
     /// Divides the positive and multiplies the negative logits of all tokens of the prompt and of
     /// the text so far: 1, no change, by default.
     pub repetition_penalty: f32,
@@ -45,6 +51,8 @@ impl Default for Sampling {
             top_k: None,
             top_p: 1.0,
             min_p: 0.0,
+            typical_p: 1.0,
+            logit_bias: Vec::new(),
             repetition_penalty: 1.0,
             presence_penalty: 0.0,
             frequency_penalty: 0.0,
@@ -75,6 +83,12 @@ impl Sampling {
                 "a number above 0 and up to 1",
                 fraction(self.top_p) && self.top_p > 0.0,
             ),
+            (
+                "typical_p",
+                self.typical_p,
+                "a number above 0 and up to 1",
+                fraction(self.typical_p) && self.typical_p > 0.0,
+            ),
             ("min_p", self.min_p, "a number from 0 to 1", fraction(self.min_p)),
             (
                 "repetition_penalty",
@@ -98,6 +112,10 @@ impl Sampling {
         if self.top_k == Some(0) {
             let (option, expected) = ("top_k", "an integer from 1");
             return Err(Error::InvalidOption { option, expected, got: "0".to_owned() });
+        }
+        if let Some((id, bias)) = self.logit_bias.iter().find(|(_, bias)| !penalty(*bias)) {
+            let (option, expected) = ("logit_bias", "numbers from -100 to 100");
+            return Err(Error::InvalidOption { option, expected, got: format!("{bias} for {id}") });
         }
         match options.into_iter().find(|(.., valid)| !valid) {
             Some((option, got, expected, _)) => {
@@ -133,14 +151,17 @@ mod tests {
         let default = Sampling::default();
         assert_eq!(default.validate(), Ok(()));
         for temperature in [-1.0, f32::NAN, f32::INFINITY] {
-            refuses("temperature", Sampling { temperature, ..default });
+            refuses("temperature", Sampling { temperature, ..default.clone() });
         }
-        refuses("top_k", Sampling { top_k: Some(0), ..default });
-        refuses("top_p", Sampling { top_p: 0.0, ..default });
-        refuses("top_p", Sampling { top_p: 1.5, ..default });
-        refuses("min_p", Sampling { min_p: -0.1, ..default });
-        refuses("repetition_penalty", Sampling { repetition_penalty: 0.0, ..default });
-        refuses("presence_penalty", Sampling { presence_penalty: f32::NAN, ..default });
+        refuses("top_k", Sampling { top_k: Some(0), ..default.clone() });
+        refuses("top_p", Sampling { top_p: 0.0, ..default.clone() });
+        refuses("top_p", Sampling { top_p: 1.5, ..default.clone() });
+        refuses("typical_p", Sampling { typical_p: 0.0, ..default.clone() });
+        let logit_bias = vec![(0, 1.0), (1, f32::INFINITY)];
+        refuses("logit_bias", Sampling { logit_bias, ..default.clone() });
+        refuses("min_p", Sampling { min_p: -0.1, ..default.clone() });
+        refuses("repetition_penalty", Sampling { repetition_penalty: 0.0, ..default.clone() });
+        refuses("presence_penalty", Sampling { presence_penalty: f32::NAN, ..default.clone() });
         refuses("frequency_penalty", Sampling { frequency_penalty: 1e9, ..default });
     }
 }

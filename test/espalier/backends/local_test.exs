@@ -138,6 +138,37 @@ defmodule Espalier.Backends.LocalTest do
     end
   end
 
+  test "a bias moves what is written, as far as the schema lets it", context do
+    {:ok, [yes | _rest]} = Espalier.Model.encode(context.model, "yes")
+    options = [model: context.model]
+
+    for {bias, answer} <- [{100, :yes}, {-100, :no}] do
+      assert Espalier.generate(
+               {:choice, [:yes, :no]},
+               @text,
+               [logit_bias: %{yes => bias}] ++ options
+             ) ==
+               {:ok, answer}
+    end
+
+    assert {:ok, "a"} =
+             Espalier.generate({:regex, "a"}, @text, [logit_bias: %{yes => 100}] ++ options)
+
+    assert {:error, %GenerationError{kind: :invalid_prompt}} =
+             Espalier.generate({:regex, "a"}, @text, [logit_bias: %{0xFFFFFFFF => 1}] ++ options)
+
+    for wrong <- [%{yes => 101}, %{"yes" => 1}, %{-1 => 1}, [1], %{yes => "1"}] do
+      assert {:error, %Espalier.OptionsError{option: :logit_bias}} =
+               Espalier.generate({:regex, "a"}, @text, [logit_bias: wrong] ++ options)
+    end
+  end
+
+  test "typical_p leaves the same text for the same seed", context do
+    draw = fn more -> result(Contact, context, [temperature: 2.0, seed: 5] ++ more).text end
+    assert draw.(typical_p: 0.2) == draw.(typical_p: 0.2)
+    assert draw.(typical_p: 1) == draw.([])
+  end
+
   test "limits beyond every model make no difference", context do
     assert %Contact{} = result(Contact, context, max_tokens: Integer.pow(10, 30)).value
     options = [temperature: 1.0, seed: 1]

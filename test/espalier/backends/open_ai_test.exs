@@ -104,6 +104,16 @@ defmodule Espalier.Backends.OpenAITest do
              |> Enum.all?(&(&1 in sent(@schema, given).json))
     end
 
+    test "has biases by the texts of their ids, where the provider takes any" do
+      json = sent(@schema, logit_bias: %{50_256 => -100, 7 => 1.5}).json
+      assert json["logit_bias"] == %{"50256" => -100, "7" => 1.5}
+      server = Loopback.start_link([])
+      options = [logit_bias: %{7 => 1}, openai: [dialect: :mistral, api_key: "a-key-of-tests"]]
+
+      assert {:error, %OptionsError{kind: :unsupported, option: :logit_bias}} =
+               generate(@schema, server, options)
+    end
+
     test "has the sampling that changes nothing, too, where there is a field" do
       options = Espalier.Sampling.options()
       neutral = for {option, entry} <- options, entry[:default], do: {option, entry[:default]}
@@ -112,7 +122,8 @@ defmodule Espalier.Backends.OpenAITest do
         "temperature" => 0.0,
         "top_p" => 1.0,
         "presence_penalty" => 0.0,
-        "frequency_penalty" => 0.0
+        "frequency_penalty" => 0.0,
+        "logit_bias" => %{}
       }
 
       served = Map.merge(fields, %{"min_p" => 0.0, "repetition_penalty" => 1.0})
@@ -131,6 +142,7 @@ defmodule Espalier.Backends.OpenAITest do
       for {name, value} <- [
             top_k: 5,
             min_p: 0.1,
+            typical_p: 0.5,
             repetition_penalty: 1.5,
             whitespace: :compact,
             template: false

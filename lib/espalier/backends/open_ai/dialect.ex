@@ -25,6 +25,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       top_p: "top_p",
       presence_penalty: "presence_penalty",
       frequency_penalty: "frequency_penalty",
+      logit_bias: "logit_bias",
       seed: "seed"
     },
     profile: :open_ai_strict,
@@ -86,7 +87,8 @@ defmodule Espalier.Backends.OpenAI.Dialect do
     llama_cpp: %{
       @openai
       | url: "http://localhost:8080/v1",
-        sampling: %{@served | repetition_penalty: "repeat_penalty"},
+        sampling:
+          Map.put(%{@served | repetition_penalty: "repeat_penalty"}, :typical_p, "typical_p"),
         profile: :llama_cpp,
         text: :gbnf,
         tool_choice: :required
@@ -106,7 +108,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       @openai
       | url: "https://api.mistral.ai/v1",
         key: "MISTRAL_API_KEY",
-        sampling: %{@openai.sampling | seed: "random_seed"},
+        sampling: %{Map.delete(@openai.sampling, :logit_bias) | seed: "random_seed"},
         profile: :mistral,
         stream_usage?: false
     },

@@ -98,6 +98,11 @@ impl Request {
         vocabulary: &Vocabulary,
     ) -> Result<Self, Error> {
         self.sampling.validate()?;
+        let unknown = self.sampling.logit_bias.iter().find(|(id, _)| *id as usize >= model.n_ids);
+        if let Some((id, _)) = unknown {
+            let (option, expected) = ("logit_bias", "ids of the model's tokens");
+            return Err(Error::InvalidOption { option, expected, got: id.to_string() });
+        }
         self.check_prompt(model)?;
         if self.max_tokens == 0 {
             let (option, expected) = ("max_tokens", "an integer from 1");
