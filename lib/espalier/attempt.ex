@@ -107,8 +107,10 @@ defmodule Espalier.Attempt do
 
   defp validate(text, finish_reason, request) do
     span = Telemetry.start(:validate, fn -> about(request) end)
-    result = read(text, finish_reason, request)
-    tell(span, %{bytes: byte_size(text)}, result)
+    measurements = %{bytes: byte_size(text)}
+    read = fn -> read(text, finish_reason, request) end
+    result = Telemetry.watch(read, &Telemetry.exception(span, &1, measurements))
+    tell(span, measurements, result)
     result
   end
 

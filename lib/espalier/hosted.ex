@@ -3,6 +3,7 @@ defmodule Espalier.Hosted do
   # What backends over HTTP have in common. A provider's module translates (`Espalier.Hosted.Provider`); the
   # options, HTTP, framings, limits and errors are the same for all, and here.
 
+  alias Espalier.Backend
   alias Espalier.Deadline
   alias Espalier.GenerationError
   alias Espalier.Hosted.Failure
@@ -39,6 +40,10 @@ defmodule Espalier.Hosted do
                 text: [],
                 ended_by: nil
               ]
+
+  @doc "Whether a backend is one of these."
+  @spec provider?(module) :: boolean
+  def provider?(backend), do: Backend.exports?(backend, :key_variable, 1)
 
   @doc "The options of all providers that are shown nowhere."
   @spec secrets() :: [atom]

@@ -263,11 +263,11 @@ defmodule Espalier.Run do
     Spans.stop(run.spans, run.ending || raised(run.raised), tally(run))
   end
 
-  # A raise of what is around a backend, or of one, is no halt of the reader.
-  defp raised({:error, reason, stacktrace}),
-    do: {:error, Exception.normalize(:error, reason, stacktrace)}
+  defp raised(nil), do: nil
 
-  defp raised(_none_or_thrown), do: nil
+  # Whatever way a backend, or what is around one, breaks off is no halt of the reader.
+  defp raised({_kind, reason, stacktrace}),
+    do: {:error, Exception.normalize(:error, reason, stacktrace)}
 
   defp tally(run) do
     %{

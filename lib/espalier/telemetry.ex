@@ -143,7 +143,7 @@ defmodule Espalier.Telemetry do
   def span(event, metadata, fun, told \\ fn _value -> {%{}, %{}} end) do
     span = start(event, metadata)
 
-    case fun.() do
+    case watch(fun, &exception(span, &1)) do
       {:ok, value} = result ->
         {measurements, more} = told.(value)
         stop(span, measurements, more)
@@ -153,6 +153,17 @@ defmodule Espalier.Telemetry do
         exception(span, error)
         result
     end
+  end
+
+  @doc false
+  # What a function gives. Where it raises, throws or exits instead, `raised` is told that first, as an exception.
+  @spec watch((() -> result), (Exception.t() -> term)) :: result when result: term
+  def watch(fun, raised) do
+    fun.()
+  catch
+    kind, reason ->
+      raised.(Exception.normalize(:error, reason, __STACKTRACE__))
+      :erlang.raise(kind, reason, __STACKTRACE__)
   end
 
   @doc false
@@ -192,7 +203,11 @@ defmodule Espalier.Telemetry do
   # What is told of an error.
   @spec error(Exception.t()) :: map
   def error(%module{} = error),
-    do: %{kind: :error, reason: module, error_kind: Map.get(error, :kind), stacktrace: []}
+    do: %{kind: :error, reason: module, error_kind: error_kind(error), stacktrace: []}
+
+  # What others have by this name may be any text.
+  defp error_kind(%{kind: kind}) when is_atom(kind), do: kind
+  defp error_kind(_error), do: nil
 
   @doc false
   # Has a function called with all events, in the process that emits them. One that raises is called no more.

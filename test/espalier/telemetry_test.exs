@@ -71,6 +71,98 @@ defmodule Espalier.TelemetryTest do
     refute_received {[:espalier, :generate, :stop], _measurements, _metadata}
   end
 
+  defmodule Foreign do
+    @moduledoc "A backend that does what a test says. It has functions of its own, too."
+    @behaviour Espalier.Backend
+
+    @impl true
+    def stream(request), do: request.backend_options[:stream].()
+
+    def name(user), do: user.name
+  end
+
+  defmodule ForeignError do
+    defexception [:kind, :message]
+  end
+
+  @usage %{prompt_tokens: 1, completion_tokens: 1}
+  @done {:done, %{finish_reason: :stop, usage: @usage}}
+  @one {:tokens, [1], "1", false}
+
+  # What a backend may do, and how the span of its request ends then.
+  defp done_by_backends do
+    error = struct!(ForeignError, kind: @secret, message: @secret)
+
+    [
+      {fn -> {:ok, [@one, @done]} end, {:stop, :stop}},
+      {fn -> {:ok, [@one]} end, {:stop, :halted}},
+      {fn -> {:ok, [@one, {:done, %{finish_reason: "stop", usage: @usage}}]} end,
+       {:stop, :halted}},
+      {fn -> {:ok, [{:error, @secret}]} end, {:stop, :halted}},
+      {fn -> {:ok, [{:error, error}]} end, {:exception, ForeignError}},
+      {fn -> {:error, error} end, {:exception, ForeignError}},
+      {fn -> {:error, @secret} end, {:exception, ArgumentError}},
+      {fn -> raise @secret end, {:exception, RuntimeError}},
+      {fn -> throw(@secret) end, {:exception, ErlangError}},
+      {fn -> exit(@secret) end, {:exception, ErlangError}},
+      {fn -> {:ok, Stream.map([1], fn _one -> raise @secret end)} end,
+       {:exception, RuntimeError}},
+      {fn -> {:ok, Stream.map([1], fn _one -> throw(@secret) end)} end,
+       {:exception, ErlangError}},
+      {fn -> {:ok, Stream.map([1], fn _one -> exit(@secret) end)} end, {:exception, ErlangError}}
+    ]
+  end
+
+  defp outcome(stream) do
+    options = [backend: {Foreign, stream: stream}, model: :a_model, max_retries: 0]
+    Espalier.generate(%{type: :integer}, "?", [max_attempts: 1] ++ options)
+  catch
+    kind, reason -> {kind, reason}
+  end
+
+  test "whatever a backend does, who listens changes nothing, and each span ends" do
+    for {stream, {how, why}} <- done_by_backends() do
+      Telemetry.remove_sink(Sink)
+      unheard = outcome(stream)
+      Telemetry.add_sink(Sink, &Sink.execute/3)
+      assert outcome(stream) == unheard
+      events = received()
+      refute inspect(events, limit: :infinity, printable_limit: :infinity) =~ @secret
+
+      ended =
+        for {[:espalier, span, end_], _, metadata} <- events,
+            end_ in [:stop, :exception],
+            into: %{},
+            do: {span, {end_, metadata[:reason] || metadata[:finish_reason]}}
+
+      for {[:espalier, span, :start], _, _} <- events,
+          span != :validate,
+          do: assert(is_map_key(ended, span))
+
+      assert ended.request == {how, why}
+      # No reader has stopped.
+      if how == :exception, do: assert({:exception, _reason} = ended.generate)
+    end
+  end
+
+  defmodule Raising do
+    use Espalier.Schema
+
+    schema do
+      field :name, :string, validate: &__MODULE__.check/1
+    end
+
+    def check(_name), do: raise("so")
+  end
+
+  test "the validation ends where a function of the schema raises" do
+    pieces = [~s({"name":"Ada"})]
+    assert_raise RuntimeError, fn -> Espalier.generate(Raising, "?", stub(pieces: pieces)) end
+
+    assert_received {[:espalier, :validate, :exception], %{bytes: 14, duration: _},
+                     %{reason: RuntimeError}}
+  end
+
   test "a generation that fails ends with an exception, without its text" do
     error = %GenerationError{kind: :timeout, text: @secret, message: @secret}
 

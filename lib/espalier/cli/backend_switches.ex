@@ -132,15 +132,10 @@ defmodule Espalier.CLI.BackendSwitches do
   def key(nil), do: :not_needed
 
   def key({module, options}) do
-    if provider?(module),
+    if Hosted.provider?(module),
       do: key(module.name(options), options, module.key_variable(module.name(options))),
       else: :not_needed
   end
-
-  @doc "Whether a backend is one of those that `Espalier.Hosted` asks."
-  @spec provider?(module) :: boolean
-  def provider?(module),
-    do: Code.ensure_loaded?(module) and function_exported?(module, :key_variable, 1)
 
   defp key(name, options, variable) do
     cond do

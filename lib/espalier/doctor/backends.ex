@@ -4,6 +4,7 @@ defmodule Espalier.Doctor.Backends do
 
   alias Espalier.CLI.BackendSwitches
   alias Espalier.Doctor.Check
+  alias Espalier.Hosted
   alias Espalier.Hosted.Settings
   alias Espalier.Request
 
@@ -47,7 +48,7 @@ defmodule Espalier.Doctor.Backends do
 
   # That the key is missing is known by then.
   defp wrong(module, options) do
-    with true <- BackendSwitches.provider?(module),
+    with true <- Hosted.provider?(module),
          {:error, error} <- Settings.new(module, options),
          false <- match?(%{kind: :missing, option: :api_key}, error) do
       Exception.message(error)

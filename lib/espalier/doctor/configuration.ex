@@ -5,6 +5,7 @@ defmodule Espalier.Doctor.Configuration do
   alias Espalier.CLI.BackendSwitches
   alias Espalier.ConstraintCache
   alias Espalier.Doctor.Check
+  alias Espalier.Hosted
   alias Espalier.Hosted.Settings
   alias Espalier.Middleware
   alias Espalier.Options
@@ -66,7 +67,7 @@ defmodule Espalier.Doctor.Configuration do
   # The backends by the names of their options.
   defp providers do
     for {module, options} <- BackendSwitches.backends(),
-        BackendSwitches.provider?(module),
+        Hosted.provider?(module),
         uniq: true,
         do: {module.name(options), {module, options}}
   end

@@ -3,10 +3,11 @@ defmodule Espalier.Telemetry.GenAI do
   # Attributes by the semantic conventions of OpenTelemetry for generative AI, as of version 1.37:
   # https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
 
-  alias Espalier.Backend
   alias Espalier.Backends.Local
+  alias Espalier.Hosted
   alias Espalier.Request
   alias Espalier.Result
+  alias Espalier.Telemetry.Label
 
   # Where the conventions have another name for a provider than we do.
   @providers %{azure: "azure.ai.openai", gemini: "gcp.gemini", mistral: "mistral_ai"}
@@ -34,9 +35,9 @@ defmodule Espalier.Telemetry.GenAI do
   defp provider(Local, _options), do: "espalier"
 
   defp provider(backend, options) do
-    if Backend.exports?(backend, :name, 1) do
+    if Hosted.provider?(backend) do
       name = backend.name(options)
-      Map.get(@providers, name, Atom.to_string(name))
+      Map.get_lazy(@providers, name, fn -> Label.text(name) end)
     else
       inspect(backend)
     end

@@ -25,7 +25,9 @@ defmodule Espalier.Telemetry.Request do
     metadata = fn -> request |> Attempt.about() |> Map.put(:gen_ai, attributes) end
     span = Telemetry.start(:request, metadata)
 
-    case ask(request, span) do
+    ask = fn -> request.backend.stream(request) end
+
+    case Telemetry.watch(ask, &failed(span, attributes, &1)) do
       {:ok, events} ->
         start = fn ->
           %__MODULE__{span: span, cursor: Cursor.open(events), attributes: attributes}
@@ -43,14 +45,6 @@ defmodule Espalier.Telemetry.Request do
     end
   end
 
-  defp ask(request, span) do
-    request.backend.stream(request)
-  rescue
-    error ->
-      failed(span, %{}, error)
-      reraise error, __STACKTRACE__
-  end
-
   defp failed(span, attributes, error),
     do: Telemetry.exception(span, error, %{}, %{gen_ai: GenAI.failed(attributes, error)})
 
@@ -66,8 +60,7 @@ defmodule Espalier.Telemetry.Request do
         {:halt, read}
 
       {:raised, kind, reason, stacktrace} ->
-        error = Exception.normalize(kind, reason, stacktrace)
-        outcome = if is_exception(error), do: {:error, error}, else: :halted
+        outcome = {:error, Exception.normalize(:error, reason, stacktrace)}
         {[], %{read | cursor: nil, outcome: outcome, raised: {kind, reason, stacktrace}}}
     end
   end
@@ -75,9 +68,10 @@ defmodule Espalier.Telemetry.Request do
   defp note({:tokens, _ids, text, _forced?}, %{first_text: nil} = read) when text != "",
     do: %{read | first_text: System.monotonic_time()}
 
-  defp note({kind, _content} = last, read) when kind in [:done, :error],
+  defp note({:done, %{usage: %{}, finish_reason: reason}} = last, read) when is_atom(reason),
     do: %{read | outcome: last}
 
+  defp note({:error, error} = last, read) when is_exception(error), do: %{read | outcome: last}
   defp note(_event, read), do: read
 
   defp close(read) do
