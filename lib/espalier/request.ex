@@ -168,14 +168,16 @@ defmodule Espalier.Request do
                type: :boolean,
                default: false,
                doc: """
-               Whether the result has the `Espalier.Trace` of its text: how each token was chosen. With a local model a                step takes somewhat longer then.\
+               Whether the result has the `Espalier.Trace` of its text: how each token was chosen. With a local model a \
+               step takes somewhat longer then.\
                """
              ],
              telemetry_content: [
                type: :boolean,
                default: false,
                doc: """
-               Whether the events of `Espalier.Telemetry` have the prompt and the text. They are sent to wherever                events go: think of whose data they are.\
+               Whether the events of `Espalier.Telemetry` have the prompt and the text. They are sent to wherever \
+               events go: think of whose data they are.\
                """
              ],
              template: [
