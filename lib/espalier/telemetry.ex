@@ -237,19 +237,22 @@ defmodule Espalier.Telemetry do
       Logger.error("#{inspect(id)} is told no more events, as it failed: #{what}")
   end
 
-  # Whether a module that is absent could be loaded costs a millisecond to find out.
+  # Those who emit don't write it, or they could undo what others add at that time.
   defp sinks do
     with :unknown <- :persistent_term.get(__MODULE__, :unknown), do: default_sinks()
   end
 
+  # Whether a module that is absent could be loaded costs a millisecond to find out.
   defp default_sinks do
-    sinks =
-      if Code.ensure_loaded?(:telemetry),
-        do: [{:telemetry, Function.capture(:telemetry, :execute, 3)}],
-        else: []
+    with :unknown <- :persistent_term.get({__MODULE__, :default}, :unknown) do
+      sinks =
+        if Code.ensure_loaded?(:telemetry),
+          do: [{:telemetry, Function.capture(:telemetry, :execute, 3)}],
+          else: []
 
-    :persistent_term.put(__MODULE__, sinks)
-    sinks
+      :persistent_term.put({__MODULE__, :default}, sinks)
+      sinks
+    end
   end
 
   defp update(change) do
