@@ -82,8 +82,14 @@ defmodule Espalier.BuildCache do
   defp tell(cache, event, %module{} = recipe) do
     Table.count(cache, event)
 
-    module.tell(event, fn -> {%{system_time: System.system_time()}, module.metadata(recipe)} end)
+    module.tell(event, fn ->
+      {%{system_time: System.system_time()}, Map.put(module.metadata(recipe), :cache, cache)}
+    end)
   end
+
+  @doc "How much is there, without asking any process; `nil` of a cache that doesn't run."
+  @spec size(atom) :: %{entries: non_neg_integer, bytes: non_neg_integer} | nil
+  defdelegate size(cache), to: Table, as: :held
 
   @spec stats(atom) :: stats
   def stats(cache), do: GenServer.call(cache, :stats)

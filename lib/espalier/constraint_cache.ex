@@ -139,6 +139,10 @@ defmodule Espalier.ConstraintCache do
   end
 
   @doc false
+  @spec size() :: %{entries: non_neg_integer, bytes: non_neg_integer} | nil
+  def size, do: BuildCache.size(__MODULE__)
+
+  @doc false
   @spec options() :: Options.schema()
   def options, do: @options
 

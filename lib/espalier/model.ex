@@ -33,10 +33,11 @@ defmodule Espalier.Model do
 
   @typedoc """
   A running model. `vocabulary` is what constraints for it are compiled for, `max_batch_size` as given to
-  `start_link/1`.
+  `start_link/1`; `name` is what its events call it: the name, or the process without one.
   """
   @type t :: %__MODULE__{
           pid: pid,
+          name: term,
           ref: reference,
           vocabulary: Vocabulary.t(),
           info: info,
@@ -61,7 +62,7 @@ defmodule Espalier.Model do
   @type server :: t | GenServer.server()
 
   @derive {Inspect, except: [:ref]}
-  @enforce_keys [:pid, :ref, :vocabulary, :info, :max_batch_size]
+  @enforce_keys [:pid, :name, :ref, :vocabulary, :info, :max_batch_size]
   defstruct @enforce_keys
 
   @registry Espalier.Model.Registry
@@ -190,7 +191,7 @@ defmodule Espalier.Model do
       {:ok, model} ->
         {:ok, _registry} = Registry.register(@registry, self(), model)
         tell_later()
-        {:ok, Meter.new(model.ref, options[:name] || self())}
+        {:ok, Meter.new(model.ref, model.name)}
 
       {:error, error} ->
         {:stop, error}
@@ -215,7 +216,7 @@ defmodule Espalier.Model do
 
     load = fn ->
       with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap(),
-           do: {:ok, new(ref, options[:max_batch_size])}
+           do: {:ok, new(ref, options)}
     end
 
     Telemetry.span(:model_load, metadata, load, &loaded/1)
@@ -226,13 +227,14 @@ defmodule Espalier.Model do
     {measurements, %{architecture: info.architecture}}
   end
 
-  defp new(ref, max_batch_size) do
+  defp new(ref, options) do
     %__MODULE__{
       pid: self(),
+      name: options[:name] || self(),
       ref: ref,
       vocabulary: ref |> Native.model_vocabulary() |> Vocabulary.new(),
       info: Native.model_info(ref),
-      max_batch_size: max_batch_size
+      max_batch_size: options[:max_batch_size]
     }
   end
 

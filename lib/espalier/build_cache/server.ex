@@ -45,8 +45,10 @@ defmodule Espalier.BuildCache.Server do
     {:reply, Map.merge(there, Table.counts(state.table)), state}
   end
 
-  def handle_call(:clear, _from, state),
-    do: {:reply, :ok, %{state | table: Table.clear(state.table)}}
+  def handle_call(:clear, _from, state) do
+    {table, dropped} = Table.clear(state.table)
+    {:reply, :ok, tell_evictions(%{state | table: table}, dropped, :cleared)}
+  end
 
   defp recall(state, key) do
     with %{^key => {weak, bytes}} <- state.weak,
@@ -171,7 +173,8 @@ defmodule Espalier.BuildCache.Server do
 
   defp tell(%{table: table, module: module}, event, bytes, metadata) do
     module.tell(event, fn ->
-      {%{bytes: bytes, entries: Table.size(table), total_bytes: table.bytes}, metadata}
+      {%{bytes: bytes, entries: Table.size(table), total_bytes: table.bytes},
+       Map.put(metadata, :cache, table.name)}
     end)
   end
 

@@ -24,7 +24,13 @@ defmodule Espalier.BuildCache.Table do
   def new(name, max_bytes, max_entries) do
     ^name = :ets.new(name, [:named_table, read_concurrency: true])
     :ets.insert(name, {:counts, :counters.new(map_size(@counts), [:write_concurrency])})
-    %__MODULE__{name: name, max_bytes: max_bytes, max_entries: max_entries}
+    put_size(%__MODULE__{name: name, max_bytes: max_bytes, max_entries: max_entries})
+  end
+
+  # For who asks no process.
+  defp put_size(table) do
+    :ets.insert(table.name, {:size, size(table), table.bytes})
+    table
   end
 
   @doc "The value, which is used now."
@@ -70,6 +76,15 @@ defmodule Espalier.BuildCache.Table do
   @spec size(t) :: non_neg_integer
   def size(table), do: :gb_sets.size(table.ages)
 
+  @doc "How much a cache has, if it runs."
+  @spec held(atom) :: %{entries: non_neg_integer, bytes: non_neg_integer} | nil
+  def held(name) do
+    case rows(name, :size) do
+      [{:size, entries, bytes}] -> %{entries: entries, bytes: bytes}
+      [] -> nil
+    end
+  end
+
   @spec member?(t, BuildCache.key()) :: boolean
   def member?(table, key), do: :ets.member(table.name, key)
 
@@ -88,7 +103,7 @@ defmodule Espalier.BuildCache.Table do
     :atomics.put(used, 1, now)
     :ets.insert(table.name, {key, value, used, bytes, owner})
     ages = :gb_sets.add({now, key}, table.ages)
-    {%{table | bytes: table.bytes + bytes, ages: ages}, dropped}
+    {put_size(%{table | bytes: table.bytes + bytes, ages: ages}), dropped}
   end
 
   defp make_room(table, bytes, now, dropped) do
@@ -132,13 +147,19 @@ defmodule Espalier.BuildCache.Table do
     for {key, _bytes} <- rows, do: :ets.delete(table.name, key)
     freed = rows |> Enum.map(&elem(&1, 1)) |> Enum.sum()
     ages = :gb_sets.filter(fn {_age, key} -> :ets.member(table.name, key) end, table.ages)
-    %{table | bytes: table.bytes - freed, ages: ages}
+    put_size(%{table | bytes: table.bytes - freed, ages: ages})
   end
 
-  @spec clear(t) :: t
+  @doc "Drops all values; it tells how many bytes each had."
+  @spec clear(t) :: {t, dropped :: [pos_integer]}
   def clear(table) do
-    for {_age, key} <- :gb_sets.to_list(table.ages), do: :ets.delete(table.name, key)
-    %{table | bytes: 0, ages: :gb_sets.empty()}
+    dropped =
+      for {_age, key} <- :gb_sets.to_list(table.ages) do
+        [{_key, _value, _used, bytes, _owner}] = :ets.take(table.name, key)
+        bytes
+      end
+
+    {put_size(%{table | bytes: 0, ages: :gb_sets.empty()}), dropped}
   end
 
   # Each is another one, and they grow.

@@ -23,8 +23,6 @@ defmodule Espalier.Dashboard.Reading do
     compilations: "espalier_compilations_total",
     forward_time: "espalier_model_forward_seconds_total",
     mask_time: "espalier_model_mask_seconds_total",
-    entries: "espalier_constraint_cache_entries",
-    bytes: "espalier_constraint_cache_bytes",
     dropped: "espalier_dropped_series_total"
   ]
 
@@ -43,7 +41,7 @@ defmodule Espalier.Dashboard.Reading do
   @typedoc "A backend and a model."
   @type target :: {String.t(), String.t()}
 
-  @typedoc "`loaded` are the local models that run, `states` is what each told of itself last, by its name."
+  @typedoc "`states` is what each of the local models that run told of itself last, by its name."
   @type t :: %__MODULE__{
           quiet?: boolean,
           counts: %{atom => number | nil},
@@ -57,7 +55,7 @@ defmodule Espalier.Dashboard.Reading do
           latency: Histogram.t() | nil,
           first_token: Histogram.t() | nil,
           compile: Histogram.t() | nil,
-          loaded: [Loaded.t()],
+          loaded: Loaded.t(),
           states: %{String.t() => %{atom => number}},
           refusals: [{String.t(), pos_integer}],
           circuits: [{target, number}],
@@ -68,7 +66,7 @@ defmodule Espalier.Dashboard.Reading do
                   [:states, :refusals, :circuits, :trail]
   defstruct @enforce_keys
 
-  @spec new([Aggregator.metric()], Trail.t(), [Loaded.t()]) :: t
+  @spec new([Aggregator.metric()], Trail.t(), Loaded.t()) :: t
   def new(metrics, trail, loaded) do
     series = Map.new(metrics, &{&1.name, &1.series})
     durations = series["espalier_generate_duration_seconds"]
@@ -81,7 +79,7 @@ defmodule Espalier.Dashboard.Reading do
       first_token: merge(series["espalier_time_to_first_token_seconds"]),
       compile: merge(series["espalier_compile_duration_seconds"]),
       loaded: loaded,
-      states: states(series, Enum.map(loaded, & &1.name)),
+      states: states(series, Enum.map(loaded.models, & &1.name)),
       refusals: refusals(series["espalier_validations_total"]),
       circuits: for(one <- series["espalier_circuit_state"], do: {target(one), one.value}),
       trail: trail
@@ -154,13 +152,12 @@ defmodule Espalier.Dashboard.Reading do
     %{count: one.count + other.count, sum: one.sum + other.sum, buckets: buckets}
   end
 
-  # What a model said last does not hold when it was stopped. Whether one with a name such as `{:via, ...}` was can't
-  # be told.
+  # What a model said last does not hold when it was stopped.
   defp states(series, loaded) do
     for {key, name} <- @model_states,
         %{value: value} = one <- series[name],
         model = label(one, "model"),
-        model in loaded or String.starts_with?(model, "{"),
+        model in loaded,
         reduce: %{} do
       states -> Map.update(states, model, %{key => value}, &Map.put(&1, key, value))
     end

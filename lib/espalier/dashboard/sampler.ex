@@ -58,7 +58,7 @@ defmodule Espalier.Dashboard.Sampler do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp reading(%{aggregator: aggregator, trail: trail}),
-    do: Reading.new(Aggregator.read(aggregator), Trail.read(trail), Loaded.models())
+    do: Reading.new(Aggregator.read(aggregator), Trail.read(trail), Loaded.read())
 
   defp tell(%{readers: readers} = state) when readers == %{}, do: state
 

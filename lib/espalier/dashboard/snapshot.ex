@@ -78,7 +78,7 @@ defmodule Espalier.Dashboard.Snapshot do
   end
 
   defp models(reading) do
-    for %{name: name} = model <- Enum.take(reading.loaded, @most_rows) do
+    for %{name: name} = model <- Enum.take(reading.loaded.models, @most_rows) do
       states = Map.get(reading.states, name, %{})
 
       @model_states
@@ -108,14 +108,14 @@ defmodule Espalier.Dashboard.Snapshot do
   end
 
   defp cache(window) do
-    counts = Window.reading(window).counts
+    %{counts: counts, loaded: %{cache: size}} = Window.reading(window)
 
     %{
       hits: counts.hits || (counts.misses && 0),
       misses: counts.misses || (counts.hits && 0),
       hit_rate: hit_rate(counts),
-      entries: counts.entries,
-      bytes: counts.bytes,
+      entries: size && size.entries,
+      bytes: size && size.bytes,
       evictions: counts.evictions || 0,
       compilations: counts.compilations || 0,
       compile_p50: window |> Window.histogram(& &1.compile) |> Window.quantile(0.5)

@@ -100,6 +100,9 @@ defmodule Espalier.Telemetry.Events do
     total_bytes: "their bytes, as the cache counts them"
   ]
 
+  cache = [cache: "the name of the cache"]
+  constraint = [schema: "the schema module, or the kind of schema"] ++ cache
+
   vocabulary = [
     path: "the file",
     format: "`:tokenizer_json`, `:tiktoken` or `:serialized`"
@@ -229,25 +232,28 @@ defmodule Espalier.Telemetry.Events do
               [:constraint_cache, :hit],
               "A constraint was in the cache. This and `:miss` are told in the process of the caller.",
               [system_time: "when"],
-              schema: "the schema module, or the kind of schema"
+              constraint
             ),
             event.(
               [:constraint_cache, :miss],
               "A constraint was not in the cache. Many misses of one schema at a time are one compilation.",
               [system_time: "when"],
-              schema: "the schema module, or the kind of schema"
+              constraint
             ),
             event.(
               [:constraint_cache, :store],
               "A constraint was put into the cache.",
               [bytes: "those of the constraint"] ++ cache_size,
-              schema: "the schema module, or the kind of schema"
+              constraint
             ),
             event.(
               [:constraint_cache, :eviction],
               "A constraint was dropped from the cache.",
               [bytes: "those of the constraint"] ++ cache_size,
-              reason: "`:full`, or `:unused` when its vocabulary is gone"
+              [
+                reason:
+                  "`:full`, `:unused` when its vocabulary is gone, or `:cleared` when all were dropped"
+              ] ++ cache
             ),
             span.(
               :vocabulary_build,
@@ -260,25 +266,25 @@ defmodule Espalier.Telemetry.Events do
               [:vocabulary_cache, :hit],
               "A vocabulary was in the cache. This and `:miss` are told in the process of the caller.",
               [system_time: "when"],
-              vocabulary
+              vocabulary ++ cache
             ),
             event.(
               [:vocabulary_cache, :miss],
               "A vocabulary was not in the cache. It may be built, found in the directory, or still in use.",
               [system_time: "when"],
-              vocabulary
+              vocabulary ++ cache
             ),
             event.(
               [:vocabulary_cache, :store],
               "A vocabulary was put into the cache.",
               [bytes: "those of the vocabulary"] ++ cache_size,
-              vocabulary
+              vocabulary ++ cache
             ),
             event.(
               [:vocabulary_cache, :eviction],
               "A vocabulary was dropped from the cache.",
               [bytes: "those of the vocabulary"] ++ cache_size,
-              reason: "`:full`"
+              [reason: "`:full`, or `:cleared` when all were dropped"] ++ cache
             ),
             span.(
               :model_load,

@@ -28,6 +28,7 @@ defmodule Espalier.Telemetry.Metrics do
   @model {:model, [:model], "none"}
   @schema {:schema, [:schema], "none"}
   @format {:format, [:format], "none"}
+  @cache {:cache, [:cache], "none"}
   @outcome {:outcome, [:finish_reason, :error_kind, :reason], "ok"}
   @error {:error, [:error_kind, :reason], "none"}
   @refusal {:refusal, [:refusal_kind, :refusal], "none"}
@@ -324,6 +325,7 @@ defmodule Espalier.Telemetry.Metrics do
     builds ++ cache(:vocabulary_cache, "Vocabularies", [@format])
   end
 
+  # There may be several of a kind.
   defp cache(cache, what, asked) do
     sizes = [[:espalier, cache, :store], [:espalier, cache, :eviction]]
 
@@ -331,33 +333,33 @@ defmodule Espalier.Telemetry.Metrics do
       counter(
         "espalier_#{cache}_hits_total",
         [[:espalier, cache, :hit]],
-        asked,
+        [@cache | asked],
         "#{what} that were in the cache."
       ),
       counter(
         "espalier_#{cache}_misses_total",
         [[:espalier, cache, :miss]],
-        asked,
+        [@cache | asked],
         "#{what} that were not in the cache."
       ),
       counter(
         "espalier_#{cache}_evictions_total",
         [[:espalier, cache, :eviction]],
-        [{:reason, [:reason], "none"}],
+        [@cache, {:reason, [:reason], "none"}],
         "#{what} that were dropped from the cache."
       ),
       gauge(
         "espalier_#{cache}_entries",
         sizes,
         :entries,
-        [],
+        [@cache],
         "#{what} that are in the cache."
       ),
       gauge(
         "espalier_#{cache}_bytes",
         sizes,
         :total_bytes,
-        [],
+        [@cache],
         "Bytes of the #{String.downcase(what)} that are in the cache.",
         :byte
       )

@@ -2,14 +2,18 @@ defmodule Espalier.Dashboard.WindowTest do
   # All aggregators are told of all events.
   use ExUnit.Case, async: false
 
+  alias Espalier.ConstraintCache
   alias Espalier.Dashboard.Loaded
   alias Espalier.Dashboard.Reading
   alias Espalier.Dashboard.Snapshot
   alias Espalier.Dashboard.Trail
   alias Espalier.Dashboard.Window
   alias Espalier.JSON
+  alias Espalier.Model
   alias Espalier.Telemetry
   alias Espalier.Telemetry.Aggregator
+  alias Espalier.Telemetry.Label
+  alias Espalier.Vocabulary
 
   @aggregator __MODULE__.Aggregator
   @trail __MODULE__.Trail
@@ -22,7 +26,7 @@ defmodule Espalier.Dashboard.WindowTest do
     :ok
   end
 
-  defp read, do: Reading.new(Aggregator.read(@aggregator), Trail.read(@trail), Loaded.models())
+  defp read, do: Reading.new(Aggregator.read(@aggregator), Trail.read(@trail), Loaded.read())
 
   # A window at each of the times, before which a function emits what it likes.
   defp window(times, emit) do
@@ -258,6 +262,44 @@ defmodule Espalier.Dashboard.WindowTest do
     assert Window.now(window).cache_hits == 1.0
     assert %{"hits" => 65, "misses" => 5, "hit_rate" => rate} = snapshot(window)["cache"]
     assert_in_delta rate, 65 / 70, 0.001
+  end
+
+  test "what the constraint cache holds is known without its events" do
+    ConstraintCache.fetch!([dashboard: :integer], vocabulary: Vocabulary.bytes())
+    cache = read() |> Window.new(0) |> snapshot() |> Map.fetch!("cache")
+    assert Map.take(ConstraintCache.stats(), [:entries, :bytes]) == ConstraintCache.size()
+
+    assert %{"entries" => entries, "bytes" => bytes} = cache
+    assert %{entries: entries, bytes: bytes} == ConstraintCache.size()
+    assert entries > 0
+
+    ConstraintCache.clear()
+    cache = read() |> Window.new(0) |> snapshot() |> Map.fetch!("cache")
+    assert %{"entries" => 0, "bytes" => 0} = cache
+  end
+
+  test "a model has the name of its events, however it was named" do
+    start_supervised!({Registry, keys: :unique, name: __MODULE__.Names})
+    names = [__MODULE__.Model, {:global, __MODULE__}, {:via, Registry, {__MODULE__.Names, 1}}]
+
+    for name <- names, do: start_supervised!({Model, name: name, path: Model.tiny_path()})
+    pid = start_supervised!({Model, path: Model.tiny_path()})
+    gone = {:via, Registry, {__MODULE__.Names, 2}}
+
+    for {name, running} <- Enum.with_index(names ++ [pid, gone], 1) do
+      Telemetry.event([:model_step], fn -> {%{running: running}, %{model: name}} end)
+    end
+
+    window = Window.new(read(), 0)
+
+    running =
+      for model <- snapshot(window)["models"], into: %{}, do: {model["name"], model["running"]}
+
+    for {name, running_there} <- Enum.with_index(names ++ [pid], 1),
+        do: assert({name, running[Label.text(name)]} == {name, running_there})
+
+    # The last one doesn't run.
+    assert Window.now(window).running == 10
   end
 
   test "of many backends and models the busiest are told" do

@@ -164,7 +164,7 @@ defmodule Espalier.Telemetry.AggregatorTest do
 
     # What is there already goes on.
     hits = fn ->
-      for %{labels: [{"schema", text}]} = one <-
+      for %{labels: [{"cache", _none}, {"schema", text}]} = one <-
             series(name, "espalier_constraint_cache_hits_total", :all),
           do: {text, one.value}
     end
