@@ -52,6 +52,16 @@ defmodule Espalier.Telemetry.GrafanaTest do
     end
   end
 
+  # Nobody looks at these over time.
+  @not_shown ["espalier_model_parameters", "espalier_validated_bytes_total"]
+
+  test "each metric is in a panel", %{targets: targets} do
+    expressions = Enum.map_join(targets, "\n", fn {_panel, target} -> target["expr"] end)
+
+    for %{name: name} <- Metrics.all(), name not in @not_shown,
+        do: assert({name, true} == {name, expressions =~ name})
+  end
+
   test "legends name labels that there are", %{targets: targets} do
     exported = exported()
 
