@@ -175,10 +175,10 @@ defmodule Espalier.Telemetry do
     do: tell(sinks(), [:espalier, span, event], measurements.(), metadata)
 
   @doc false
-  # The time from the start of a span to another, by default to now.
-  @spec since(span, integer | nil) :: integer
-  def since(:off, _time), do: 0
-  def since({_event, started, _metadata}, time), do: (time || System.monotonic_time()) - started
+  # How long after the start of a span a time was, if there is one.
+  @spec since(span, integer | nil) :: integer | nil
+  def since({_event, started, _metadata}, time) when is_integer(time), do: time - started
+  def since(_span, _time), do: nil
 
   @doc false
   # What has no duration.

@@ -80,7 +80,7 @@ const groups = [
       { id: "input_tokens", label: "Tokens read", show: rate, more: (s) => [["all", count(s.totals.input_tokens)]] },
       { id: "first_attempts", label: "First attempts held", show: share, most: 1, more: (s) => [["refused", count(s.totals.refused)], ["retries", count(s.totals.retries)]] },
       { id: "latency_p50", second: "latency_p99", log: true, label: "Latency, p50", show: seconds, more: (s) => percentiles(s.latency.generation) },
-      { id: "first_token_p50", second: "first_token_p99", log: true, label: "First token, p50", show: seconds, more: (s) => percentiles(s.latency.first_token) },
+      { id: "first_token_p50", second: "first_token_p99", log: true, label: "First token, p50", show: seconds, absent: "nothing streamed yet", more: (s) => percentiles(s.latency.first_token) },
       { id: "batch_items", label: "Batch items running", show: count, more: (s) => [["batches", count(s.batches.count)]] },
       { id: "cache_hits", label: "Constraint cache hits", show: share, most: 1, more: (s) => [["entries", count(s.cache.entries)], ["size", bytes(s.cache.bytes)]] },
     ],
@@ -400,7 +400,7 @@ function showTile(tile, snapshot) {
   const [figure, unit] = tile.show(value);
   const begun = history.some((one) => one != null);
   put(tile.parts.figure, figure);
-  put(tile.parts.unit, value != null ? unit : begun ? "idle" : "no events yet");
+  put(tile.parts.unit, value != null ? unit : begun ? "idle" : tile.absent ?? "no events yet");
   tile.parts.figure.classList.toggle("none", value == null);
   showPeak(tile, snapshot, showLines(tile, snapshot));
   showMore(tile, tile.more(snapshot));

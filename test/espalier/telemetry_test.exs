@@ -380,6 +380,26 @@ defmodule Espalier.TelemetryTest do
     refute inspect(metadata) =~ @secret
   end
 
+  test "the first token is told where somebody reads it, and not where all may come at the end" do
+    Process.put(Sink, [:request])
+    {:ok, _yes} = Espalier.generate({:choice, [:yes]}, "?", model: MyApp.Model)
+    assert_received {[:espalier, :request, :stop], %{time_to_first_token: nil}, _metadata}
+
+    {:choice, [:yes]} |> Espalier.stream("?", model: MyApp.Model) |> Stream.run()
+    assert_received {[:espalier, :request, :stop], measurements, _metadata}
+    assert measurements.time_to_first_token in 1..measurements.duration
+
+    textless = stub(events: [StubBackend.done()]) ++ [max_attempts: 1]
+    {:choice, [:yes]} |> Espalier.stream("?", textless) |> catch_stream()
+    assert_received {[:espalier, :request, :stop], %{time_to_first_token: nil}, _metadata}
+  end
+
+  defp catch_stream(stream) do
+    Stream.run(stream)
+  rescue
+    Espalier.CastError -> :refused
+  end
+
   test "a stream that the reader leaves is halted" do
     stream = Espalier.stream([name: :string], "?", stub([]))
     refute_received {[:espalier | _], _measurements, _metadata}

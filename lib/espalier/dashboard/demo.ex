@@ -23,9 +23,9 @@ defmodule Espalier.Dashboard.Demo do
 
   @impl true
   def init([]) do
-    loads = [tickets: &tickets/0, orders: &orders/0, faults: &faults/0, nowhere: &nowhere/0]
-
-    tasks = for {id, load} <- loads, do: task(id, load)
+    loads = [tickets: &tickets/0, orders: &orders/0, streams: &streams/0]
+    wrong = [faults: &faults/0, nowhere: &nowhere/0]
+    tasks = for {id, load} <- loads ++ wrong, do: task(id, load)
     model = {Model, name: @model, path: Model.tiny_path(), n_threads: 1}
     Supervisor.init([model | tasks], strategy: :rest_for_one)
   end
@@ -52,6 +52,13 @@ defmodule Espalier.Dashboard.Demo do
     |> Enum.take(div(@batch, 2))
     |> Espalier.stream_batch(Order, model: @model, max_concurrency: 2, ordered: false)
     |> Enum.each(fn _result -> pause(250) end)
+  end
+
+  # Somebody who reads along.
+  defp streams do
+    pause(1_500)
+    [text] = Enum.take(Texts.tickets(), 1)
+    Ticket |> Espalier.stream(text, model: @model) |> Stream.run()
   end
 
   defp faults do

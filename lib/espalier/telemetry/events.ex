@@ -155,7 +155,8 @@ defmodule Espalier.Telemetry.Events do
                 measurements:
                   [
                     time_to_first_token:
-                      "how long until the first text, `duration` if there is none"
+                      "how long until the first text came, `nil` if none did, and without `Espalier.stream/3`: there " <>
+                        "all may come at the end"
                   ] ++
                     @usage,
                 metadata: finish_reason.("")

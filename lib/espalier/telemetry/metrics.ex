@@ -180,7 +180,7 @@ defmodule Espalier.Telemetry.Metrics do
           "espalier_time_to_first_token_seconds",
           stop(:request),
           @asked,
-          "How long it took until backends wrote the first text."
+          "How long it took until the first text came, of generations that are streamed."
         )
         | measurement: :time_to_first_token
       }

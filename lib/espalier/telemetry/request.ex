@@ -11,7 +11,7 @@ defmodule Espalier.Telemetry.Request do
   alias Espalier.Telemetry.GenAI
 
   # `outcome` is what is told at the end, if the reader does not stop before.
-  @enforce_keys [:span, :cursor, :attributes]
+  @enforce_keys [:span, :cursor, :attributes, :streamed?]
   defstruct @enforce_keys ++ [first_text: nil, outcome: :halted, raised: nil]
 
   @doc "The events of the request's backend."
@@ -30,7 +30,12 @@ defmodule Espalier.Telemetry.Request do
     case Telemetry.watch(ask, &failed(span, attributes, &1)) do
       {:ok, events} ->
         start = fn ->
-          %__MODULE__{span: span, cursor: Cursor.open(events), attributes: attributes}
+          %__MODULE__{
+            span: span,
+            cursor: Cursor.open(events),
+            attributes: attributes,
+            streamed?: request.streamed
+          }
         end
 
         {:ok, Stream.resource(start, &next/1, &close/1)}
@@ -65,8 +70,10 @@ defmodule Espalier.Telemetry.Request do
     end
   end
 
-  defp note({:tokens, _ids, text, _forced?}, %{first_text: nil} = read) when text != "",
-    do: %{read | first_text: System.monotonic_time()}
+  # Where nobody reads as it is written, the first text may come with the last one.
+  defp note({:tokens, _ids, text, _forced?}, %{first_text: nil, streamed?: true} = read)
+       when text != "",
+       do: %{read | first_text: System.monotonic_time()}
 
   defp note({:done, %{usage: %{}, finish_reason: reason}} = last, read) when is_atom(reason),
     do: %{read | outcome: last}

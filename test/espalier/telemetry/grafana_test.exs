@@ -58,7 +58,8 @@ defmodule Espalier.Telemetry.GrafanaTest do
   test "each metric is in a panel", %{targets: targets} do
     expressions = Enum.map_join(targets, "\n", fn {_panel, target} -> target["expr"] end)
 
-    for %{name: name} <- Metrics.all(), name not in @not_shown,
+    for %{name: name} <- Metrics.all(),
+        name not in @not_shown,
         do: assert({name, true} == {name, expressions =~ name})
   end
 
