@@ -136,6 +136,10 @@ defmodule Espalier.VocabularyCache do
   end
 
   @doc false
+  @spec format(String.t()) :: {:ok, Recipe.format()} | {:error, VocabularyError.t()}
+  defdelegate format(path), to: Recipe
+
+  @doc false
   @spec options() :: Options.schema()
   def options, do: @options
 

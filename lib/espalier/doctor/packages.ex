@@ -5,7 +5,8 @@ defmodule Espalier.Doctor.Packages do
   alias Espalier.Doctor.Check
 
   @packages [
-    {:telemetry, :telemetry, "no events are emitted", ~s({:telemetry, "~> 1.0"})},
+    {:telemetry, :telemetry, "nobody is told of events but the log, Prometheus and the dashboard",
+     ~s({:telemetry, "~> 1.0"})},
     {:telemetry_metrics, Telemetry.Metrics, "Espalier.Telemetry.metrics/0 is off",
      ~s({:telemetry_metrics, "~> 1.0"})},
     {:decimal, Decimal, "the types of decimals are off", ~s({:decimal, "~> 2.0 or ~> 3.0"})},

@@ -74,7 +74,7 @@ defmodule Espalier.VocabularyCache.Contents do
   defp detail(reason), do: List.to_string(:file.format_error(reason))
 
   defp not_found(path, detail) do
-    message = "cannot read #{path}: #{detail}"
+    message = "can't read #{path}: #{detail}"
     %VocabularyError{kind: :not_found, message: message, path: path, detail: detail}
   end
 

@@ -14,10 +14,12 @@ defmodule Espalier.VocabularyCache.Recipe do
   @enforce_keys [:path, :contents, :format, :options]
   defstruct @enforce_keys
 
+  @type format :: :tokenizer_json | :tiktoken | :serialized
+
   @type t :: %__MODULE__{
           path: String.t(),
           contents: Contents.t(),
-          format: :tokenizer_json | :tiktoken | :serialized,
+          format: format,
           options: keyword
         }
 
@@ -44,6 +46,14 @@ defmodule Espalier.VocabularyCache.Recipe do
       options = Keyword.drop(options, names)
       {:ok, %__MODULE__{path: path, contents: contents, format: format, options: options}}
     end
+  end
+
+  @doc "What a file is, by what it begins with."
+  @spec format(String.t()) :: {:ok, format} | {:error, VocabularyError.t()}
+  def format(path) do
+    with {:ok, given} <- Options.validate([], Vocabulary.options(:any)),
+         {:ok, contents} <- Contents.fingerprint(path, given[:max_file_bytes]),
+         do: format(nil, contents.head, path)
   end
 
   # Which others there are is known with the format.

@@ -25,7 +25,8 @@ defmodule Mix.Tasks.Espalier.Compile do
                   type: :string,
                   value: "FILE",
                   doc:
-                    "in place of a model, a `tokenizer.json`, or a file of ranks as tiktoken has them"
+                    "in place of a model, a `tokenizer.json`, a file of ranks as tiktoken has them, or what " <>
+                      "`Espalier.Vocabulary.serialize/1` wrote"
                 ],
                 eos: [
                   type: :string,

@@ -41,11 +41,11 @@ defmodule Mix.Tasks.Espalier.Doctor do
   Checks that all is there that Espalier needs, and tells what to do about what isn't.
 
       $ mix espalier.doctor
-      ok    Elixir            1.14.0
-      ok    OTP               25
-      warn  ecto              not there: Ecto schemas are no schemas; add {:ecto, "~> 3.10"} to the dependencies if you need that
-      ok    native library    loaded from priv/native on x86_64-pc-linux-gnu
-      ok    shipped model     loaded, and wrote the valid value {"urgent":true}
+      ok    Elixir             1.14.0
+      ok    OTP                25
+      warn  ecto               not there: Ecto schemas are no schemas; add {:ecto, "~> 3.10"} to the dependencies if you need that
+      ok    native library     loaded from priv/native on x86_64-pc-linux-gnu
+      ok    shipped model      loaded, and wrote the valid value {"urgent":true}
       ...
 
   No key is ever printed, and without `--online` nothing is sent anywhere. In JSON each line has the `check`, its
@@ -117,6 +117,6 @@ defmodule Mix.Tasks.Espalier.Doctor do
     status = {@colors[check.status], Atom.to_string(check.status)}
     advice = if check.advice, do: "; " <> check.advice, else: ""
     cells = [status, check.name, check.message <> advice]
-    Table.line(cells, [4, 16, nil], CLI.colors?())
+    Table.line(cells, [4, 17, nil], CLI.colors?())
   end
 end

@@ -78,6 +78,16 @@ defmodule Mix.Tasks.Espalier.CompileTest do
     assert {:ok, _} = output |> File.read!() |> Constraint.deserialize(vocabulary: vocabulary)
   end
 
+  test "takes a vocabulary that was stored", context do
+    vocabulary = Model.fetch!(MyApp.Model).vocabulary
+    stored = file(context, "stored.vocabulary", Vocabulary.serialize(vocabulary))
+    arguments = ["--schema", file(context, @schema), "--vocabulary", stored]
+    assert {0, told, ""} = run(arguments)
+    assert told =~ ~r/^tokens +#{vocabulary.size}$/m
+    assert {2, "", errors} = run(arguments ++ ["--eos", "a"])
+    assert errors =~ "--eos is not for a serialised vocabulary"
+  end
+
   defp eos_text(tokenizer, id) do
     %{"added_tokens" => tokens} = tokenizer |> File.read!() |> Espalier.JSON.decode!()
     Enum.find(tokens, &(&1["id"] == id))["content"]
@@ -98,6 +108,8 @@ defmodule Mix.Tasks.Espalier.CompileTest do
           {1, ["--schema", schema, "--vocabulary", tokenizer, "--eos", "<nope>"], "<nope>"},
           {1, ["--schema", schema, "--vocabulary", "no/such/file", "--eos", "a"],
            "can't read no/such/file"},
+          {1, ["--schema", schema, "--vocabulary", "/dev/zero", "--eos", "a"],
+           "can't read /dev/zero: it is not a regular file"},
           {1, ["--schema", schema, "--model", "no/such/model"], "no/such/model"},
           {1, ["--schema", schema, "--output", "no/such/folder/file"],
            "can't write no/such/folder/file: no such file or directory"},

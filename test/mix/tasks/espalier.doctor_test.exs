@@ -20,6 +20,7 @@ defmodule Mix.Tasks.Espalier.DoctorTest do
     assert Enum.any?(lines, &(&1 =~ ~r/^ok +Elixir +#{Regex.escape(System.version())}$/))
     assert Enum.any?(lines, &(&1 =~ ~r/^ok +native library +loaded from /))
     assert Enum.any?(lines, &(&1 =~ ~r/^ok +shipped model +.*{"urgent":(true|false)}$/))
+    refute Enum.any?(lines, &(&1 =~ ~r/^\w+ +\S+…/))
     assert List.last(lines) =~ ~r/^\d+ ok, \d+ to look at, 0 wrong$/
   end
 
