@@ -27,8 +27,8 @@ defmodule Mix.Tasks.Espalier.Dashboard do
       $ mix espalier.dashboard
       The dashboard is at http://127.0.0.1:4001
 
-  A dashboard that the application starts itself is left as it is, on its own port. In `iex -S mix espalier.dashboard`
-  there is a shell beside it.
+  Where the application starts an `Espalier.Dashboard` itself, that is the one, unless `--port` or `--ip` asks for another
+  beside it. With `iex -S mix espalier.dashboard` there is a shell, too.
 
   The exit status is 1 for what went wrong, as a port that is in use, and 2 if the command line is wrong.
 
@@ -52,17 +52,25 @@ defmodule Mix.Tasks.Espalier.Dashboard do
     # What can't start is an error to tell, and not the end of this process.
     Process.flag(:trap_exit, true)
 
-    # A name of its own, beside that of one that the application started.
-    settings = [name: __MODULE__] ++ Keyword.take(options, [:port, :ip])
-
-    with {:ok, dashboard} <- Dashboard.start_link(settings),
+    with {:ok, name, dashboard} <- options |> Keyword.take([:port, :ip]) |> dashboard(),
          {:ok, demo} <- demo(options[:demo]) do
-      CLI.puts("The dashboard is at #{Dashboard.url(__MODULE__)}")
-      wait(dashboard: dashboard, demo: demo)
+      CLI.puts("The dashboard is at #{Dashboard.url(name)}")
+      wait(for {_name, pid} = one when pid != nil <- [dashboard: dashboard, demo: demo], do: one)
     else
       {:error, error} when is_exception(error) -> {:error, error}
       {:error, reason} -> {:error, inspect(reason)}
     end
+  end
+
+  defp dashboard([]),
+    do: if(Process.whereis(Dashboard), do: {:ok, Dashboard, nil}, else: start([]))
+
+  defp dashboard(options), do: start(options)
+
+  # A name of its own, beside that of one that the application started.
+  defp start(options) do
+    with {:ok, pid} <- Dashboard.start_link([name: __MODULE__] ++ options),
+         do: {:ok, __MODULE__, pid}
   end
 
   defp demo(true), do: Demo.start_link([])
@@ -71,7 +79,7 @@ defmodule Mix.Tasks.Espalier.Dashboard do
   # The shell of `iex` begins when this process has ended.
   defp wait(started) do
     if Code.ensure_loaded?(IEx) and IEx.started?() do
-      for {_name, pid} when pid != nil <- started, do: Process.unlink(pid)
+      for {_name, pid} <- started, do: Process.unlink(pid)
       :ok
     else
       watch(Map.new(started, fn {name, pid} -> {pid, name} end))

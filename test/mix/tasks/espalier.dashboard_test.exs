@@ -103,6 +103,19 @@ defmodule Mix.Tasks.Espalier.DashboardTest do
   end
 
   @tag :capture_log
+  test "one that the application started is told, and another one beside it where that is asked for" do
+    start_supervised!({Espalier.Dashboard, port: 0})
+    server = serve([])
+    assert server.url == Espalier.Dashboard.url()
+    stop(server)
+    assert {200, _page} = get(server.url)
+
+    other = serve(["--port", "0"])
+    assert other.url != server.url
+    stop(other)
+  end
+
+  @tag :capture_log
   test "the demo has something to show" do
     server = serve(["--port", "0", "--demo"])
 
