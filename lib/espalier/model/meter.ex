@@ -6,9 +6,16 @@ defmodule Espalier.Model.Meter do
   alias Espalier.Telemetry
 
   @enforce_keys [:native, :model, :activity, :at]
-  defstruct @enforce_keys
+  defstruct @enforce_keys ++ [idle?: true]
 
-  @type t :: %__MODULE__{native: reference, model: term, activity: map, at: integer}
+  # What was told last holds until something else is told: that a model is idle has to be told, too.
+  @type t :: %__MODULE__{
+          native: reference,
+          model: term,
+          activity: map,
+          at: integer,
+          idle?: boolean
+        }
 
   @counts [:steps, :prompt_tokens, :completion_tokens, :forced_tokens]
   @now [:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes]
@@ -24,14 +31,14 @@ defmodule Espalier.Model.Meter do
     }
   end
 
-  @doc "Tells what was done since the last time, if it was anything or there is something to do."
+  @doc "Tells what was done since the last time, if it was anything, or was anything the time before."
   @spec tell(t) :: t
   def tell(%__MODULE__{activity: before} = meter) do
     activity = Native.model_activity(meter.native)
-    told = %{meter | activity: activity, at: System.monotonic_time()}
-    idle? = before.steps == activity.steps and before.running == 0 and activity.running == 0
+    idle? = before.steps == activity.steps and activity.running == 0
+    told = %{meter | activity: activity, at: System.monotonic_time(), idle?: idle?}
 
-    unless idle? do
+    unless idle? and meter.idle? do
       Telemetry.event([:model_step], fn ->
         {measurements(before, activity, told.at - meter.at), %{model: meter.model}}
       end)

@@ -393,7 +393,7 @@ defmodule Espalier.Telemetry.Metrics do
   defp model_steps do
     counts = [
       step("espalier_model_steps_total", :steps, "Steps of a model."),
-      step("espalier_model_busy_seconds_total", :duration, "How long it ran.", @native),
+      step("espalier_model_busy_seconds_total", &busy/2, "How long it ran.", @native),
       step("espalier_model_prompt_tokens_total", :prompt_tokens, "Tokens of prompts it read."),
       step("espalier_model_completion_tokens_total", :completion_tokens, "Tokens it wrote."),
       step(
@@ -481,6 +481,10 @@ defmodule Espalier.Telemetry.Metrics do
 
   defp mended(%{fixes: fixes}, _metadata) when is_integer(fixes), do: min(fixes, 1)
   defp mended(_measurements, _metadata), do: nil
+
+  # It is told once, too, that nothing was done.
+  defp busy(%{steps: 0, running: 0}, _metadata), do: nil
+  defp busy(measurements, _metadata), do: measurements[:duration]
 
   defp circuit_state(_measurements, metadata), do: @circuit_states[metadata[:to]]
 

@@ -52,6 +52,7 @@ defmodule Espalier.Telemetry.ReporterMetrics do
   defp measurement_name(%{name: name}) do
     name
     |> String.replace_suffix("_total", "")
+    |> String.replace_suffix("_seconds", "")
     |> String.split("_")
     |> List.last()
     |> String.to_atom()

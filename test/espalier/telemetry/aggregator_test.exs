@@ -84,6 +84,18 @@ defmodule Espalier.Telemetry.AggregatorTest do
     assert value(name, "espalier_retry_delay_seconds_total", name) == 1.5
   end
 
+  test "a model is busy while it does something", %{name: name} do
+    second = System.convert_time_unit(1, :second, :native)
+
+    for {steps, running} <- [{3, 1}, {0, 1}, {2, 0}, {0, 0}] do
+      Telemetry.event([:model_step], fn ->
+        {%{duration: second, steps: steps, running: running}, %{model: name}}
+      end)
+    end
+
+    assert value(name, "espalier_model_busy_seconds_total", name) == 3.0
+  end
+
   test "a gauge is what was told last", %{name: name, asked: asked} do
     for {from, to, state} <- [
           {:closed, :open, 2},
