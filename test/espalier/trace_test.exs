@@ -3,6 +3,7 @@ defmodule Espalier.TraceTest do
 
   import Espalier.Traces
 
+  alias Espalier.Columns
   alias Espalier.GenerationError
   alias Espalier.OptionsError
   alias Espalier.Trace
@@ -12,7 +13,7 @@ defmodule Espalier.TraceTest do
   doctest Espalier.Trace.Token
   doctest Espalier.Trace.Page.Markup
   doctest Espalier.Trace.Summary
-  doctest Espalier.Trace.Terminal.Table
+  doctest Espalier.Columns
   doctest Espalier.Trace.Visible
 
   @sgr ~r/\e\[[0-9;]*m/
@@ -49,7 +50,7 @@ defmodule Espalier.TraceTest do
         [_heading, body | _rest] = String.split(shown, "\n\n")
 
         for line <- String.split(body, "\n"),
-            do: assert(line |> String.replace(@sgr, "") |> String.graphemes() |> length() <= 20)
+            do: assert(line |> String.replace(@sgr, "") |> Columns.width() <= 20)
       end)
     end
 
@@ -58,6 +59,14 @@ defmodule Espalier.TraceTest do
       assert shown =~ ~r/^1 +\{ +forced$/m
       assert shown =~ ~r/^2 +no +sampled +0\.04 +12 +0\.10 +0\.80 ✗ ␣Yes$/m
       assert shown =~ ~r/^3 +\} +sampled +0\.50 +12 +0\.90$/m
+    end
+
+    test "has its columns below each other, however wide characters are" do
+      for colors? <- [true, false] do
+        shown = text(trace([forced("日本"), forced("ab")]), colors: colors?, details: true)
+        plain = String.replace(shown, @sgr, "")
+        assert plain =~ "\n1  日本   forced\n2  ab     forced\n"
+      end
     end
 
     test "sums up" do

@@ -2,25 +2,9 @@ defmodule Espalier.CLI.Table do
   @moduledoc false
   # Rows of texts as lines with columns that are aligned, by what a terminal takes for the width of a character.
 
-  # Blocks of characters that are two columns wide: East Asian scripts and pictures.
-  @wide [
-    0x1100..0x115F,
-    0x2E80..0x303E,
-    0x3041..0xA4CF,
-    0xA960..0xA97F,
-    0xAC00..0xD7A3,
-    0xF900..0xFAFF,
-    0xFE30..0xFE6F,
-    0xFF00..0xFF60,
-    0xFFE0..0xFFE6,
-    0x1F300..0x1F64F,
-    0x1F680..0x1F6FF,
-    0x1F900..0x1F9FF,
-    0x20000..0x3FFFD
-  ]
+  alias Espalier.Columns
 
   @gap "  "
-  @cut "…"
   @least_column 8
 
   @typedoc "A text, or one with what `IO.ANSI.format/2` takes to colour it."
@@ -84,32 +68,13 @@ defmodule Espalier.CLI.Table do
   defp pad(cell, width), do: String.duplicate(" ", max(width - width(cell), 0))
 
   defp cut(text, nil), do: text
-
-  defp cut(text, most) do
-    if width(text) <= most, do: text, else: take(String.graphemes(text), most - 1, []) <> @cut
-  end
-
-  defp take([grapheme | rest], left, taken) do
-    left = left - width(grapheme)
-    if left < 0, do: taken(taken), else: take(rest, left, [grapheme | taken])
-  end
-
-  defp take([], _left, taken), do: taken(taken)
-
-  defp taken(graphemes), do: graphemes |> Enum.reverse() |> Enum.join()
+  defp cut(text, most), do: Columns.cut(text, most)
 
   @doc "The columns that a text takes."
   @spec width(cell) :: non_neg_integer
   def width({_color, text}), do: width(text)
 
-  def width(text) do
-    text |> String.graphemes() |> Enum.map(&grapheme_width/1) |> Enum.sum()
-  end
-
-  defp grapheme_width(<<character::utf8, _marks::binary>>),
-    do: if(Enum.any?(@wide, &(character in &1)), do: 2, else: 1)
-
-  defp grapheme_width(_byte), do: 1
+  def width(text), do: Columns.width(text)
 
   # What would move the cursor or turn the direction of the text is spelled.
   defp printable({color, text}), do: {color, printable(text)}

@@ -3,6 +3,7 @@ defmodule Espalier.Trace.Terminal do
   # A trace for the terminal: its text, in colours or with lines between the tokens, the table of the tokens, and what
   # they come to. Nothing that a model wrote goes there before `Visible` has seen it.
 
+  alias Espalier.Columns
   alias Espalier.Trace
   alias Espalier.Trace.Summary
   alias Espalier.Trace.Terminal.Palette
@@ -98,7 +99,7 @@ defmodule Espalier.Trace.Terminal do
     end
   end
 
-  defp short(token), do: "‹" <> (token |> Summary.label() |> Table.cut(@most_columns)) <> "›"
+  defp short(token), do: "‹" <> (token |> Summary.label() |> Columns.cut(@most_columns)) <> "›"
 
   # Without probabilities there is nothing to explain.
   defp legend(%{lowest: nil, forced: 0}, _colors?, _details?), do: []

@@ -2,6 +2,7 @@ defmodule Espalier.Trace.Terminal.Table do
   @moduledoc false
   # The tokens of a trace, one a line.
 
+  alias Espalier.Columns
   alias Espalier.Trace
   alias Espalier.Trace.Summary
   alias Espalier.Trace.Terminal.Palette
@@ -32,17 +33,6 @@ defmodule Espalier.Trace.Terminal.Table do
     ]
   end
 
-  @doc """
-  A text of at most so many characters.
-
-      iex> Espalier.Trace.Terminal.Table.cut("abcdef", 4)
-      "abc…"
-  """
-  @spec cut(String.t(), pos_integer) :: String.t()
-  def cut(text, columns) do
-    if String.length(text) <= columns, do: text, else: String.slice(text, 0, columns - 1) <> "…"
-  end
-
   defp row({token, place}) do
     [
       Integer.to_string(place),
@@ -66,7 +56,7 @@ defmodule Espalier.Trace.Terminal.Table do
   end
 
   defp widths(rows) do
-    rows |> Enum.zip_with(fn cells -> cells |> Enum.map(&String.length/1) |> Enum.max() end)
+    rows |> Enum.zip_with(fn cells -> cells |> Enum.map(&Columns.width/1) |> Enum.max() end)
   end
 
   # The two columns of what was written share what the others leave.
@@ -80,17 +70,25 @@ defmodule Espalier.Trace.Terminal.Table do
   # The token has its style and what pads it has none.
   defp line(cells, widths, style, colors?) do
     [place, {token, columns}, how, p, allowed, kept, wanted] =
-      Enum.zip_with(cells, widths, fn cell, width -> {cut(cell, width), width} end)
+      Enum.zip_with(cells, widths, fn cell, width -> {Columns.cut(cell, width), width} end)
 
     rest =
       [left(how), right(p), right(allowed), right(kept), left(wanted)]
       |> Enum.join(@gap)
       |> String.trim_trailing()
 
-    padding = String.duplicate(" ", columns - String.length(token))
-    [right(place), @gap, Palette.paint(token, style, colors?), padding, @gap, rest]
+    [
+      right(place),
+      @gap,
+      Palette.paint(token, style, colors?),
+      padding(token, columns),
+      @gap,
+      rest
+    ]
   end
 
-  defp left({text, width}), do: String.pad_trailing(text, width)
-  defp right({text, width}), do: String.pad_leading(text, width)
+  defp left({text, width}), do: text <> padding(text, width)
+  defp right({text, width}), do: padding(text, width) <> text
+
+  defp padding(text, width), do: String.duplicate(" ", width - Columns.width(text))
 end

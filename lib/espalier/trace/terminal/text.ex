@@ -2,6 +2,7 @@ defmodule Espalier.Trace.Terminal.Text do
   @moduledoc false
   # The text of a trace for the terminal, token by token.
 
+  alias Espalier.Columns
   alias Espalier.Trace
   alias Espalier.Trace.Summary
   alias Espalier.Trace.Terminal.Palette
@@ -58,8 +59,11 @@ defmodule Espalier.Trace.Terminal.Text do
   defp wrap_cell(:end_of_line, {runs, run, _column}, _width),
     do: {[Enum.reverse(run) | runs], [], 0}
 
-  defp wrap_cell(cell, {runs, run, column}, width) when column >= width,
-    do: {[Enum.reverse(run) | runs], [cell], 1}
+  defp wrap_cell(cell, {runs, run, column}, width) do
+    columns = Columns.width(cell)
 
-  defp wrap_cell(cell, {runs, run, column}, _width), do: {runs, [cell | run], column + 1}
+    if column > 0 and column + columns > width,
+      do: {[Enum.reverse(run) | runs], [cell], columns},
+      else: {runs, [cell | run], column + columns}
+  end
 end
