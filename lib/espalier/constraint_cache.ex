@@ -1,6 +1,6 @@
 defmodule Espalier.ConstraintCache do
   @options [
-    name: [type: :atom, default: Espalier.ConstraintCache, doc: "The name of the cache."],
+    name: [type: :name, default: Espalier.ConstraintCache, doc: "The name of the cache."],
     max_bytes: [
       type: :non_neg_integer,
       default: 134_217_728,

@@ -27,7 +27,7 @@ defmodule Espalier.Dashboard do
       doc: "How many are served at once. Each page that is open needs one."
     ],
     name: [
-      type: :atom,
+      type: :name,
       default: Espalier.Dashboard,
       doc: "The name, for more than one of them."
     ]

@@ -41,6 +41,7 @@ defmodule Espalier.Options do
           | :atom
           | :boolean
           | :integer
+          | :name
           | :non_neg_integer
           | :number
           | :pos_integer
@@ -182,6 +183,7 @@ defmodule Espalier.Options do
   defp valid?(value, :atom), do: is_atom(value)
   defp valid?(value, :boolean), do: is_boolean(value)
   defp valid?(value, :integer), do: is_integer(value)
+  defp valid?(value, :name), do: is_atom(value) and value not in [nil, true, false]
   defp valid?(value, :non_neg_integer), do: is_integer(value) and value >= 0
   defp valid?(value, :number), do: is_number(value)
   defp valid?(value, :pos_integer), do: is_integer(value) and value > 0
@@ -209,6 +211,7 @@ defmodule Espalier.Options do
   end
 
   defp expected(:any), do: "any term"
+  defp expected(:name), do: "atom that names something"
   defp expected(:non_neg_integer), do: "non-negative integer"
   defp expected(:pos_integer), do: "positive integer"
   defp expected(:string), do: "text in UTF-8"

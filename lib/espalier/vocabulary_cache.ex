@@ -1,6 +1,6 @@
 defmodule Espalier.VocabularyCache do
   @options [
-    name: [type: :atom, default: Espalier.VocabularyCache, doc: "The name of the cache."],
+    name: [type: :name, default: Espalier.VocabularyCache, doc: "The name of the cache."],
     max_bytes: [
       type: :non_neg_integer,
       default: 536_870_912,

@@ -372,6 +372,8 @@ defmodule Espalier.ConstraintCacheTest do
 
     assert {:error, %OptionsError{option: :max_entries}} =
              ConstraintCache.start_link(max_entries: -1)
+
+    assert {:error, %OptionsError{option: :name}} = ConstraintCache.start_link(name: nil)
   end
 
   test "a vocabulary that nobody has any more goes with its constraints" do
@@ -476,6 +478,8 @@ defmodule Espalier.ConstraintCacheTest do
       ConstraintCache.clear(@cache)
       assert {0, {:ok, _constraint}} = compilations(fn -> fetch({:choice, ["0"]}) end)
       {_constraint, [fourth]} = stored(directory, {:choice, ["3"]})
+      # Room is made after a file was written.
+      eventually(fn -> compiling() == [] end)
       assert files(directory) == Enum.sort([foreign, fourth, hd(first), List.last(first)])
       assert File.read!(foreign) == "mine"
     end

@@ -36,6 +36,7 @@ defmodule Espalier.DashboardTest do
             {[ip: {1, 2, 3, 256}], :invalid},
             {[hosts: "example.org"], :invalid},
             {[max_connections: 0], :invalid},
+            {[name: nil], :invalid},
             {:port, :not_keyword}
           ] do
         assert {:error, %OptionsError{kind: ^kind}} = Dashboard.start_link(options)

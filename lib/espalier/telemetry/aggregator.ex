@@ -15,7 +15,7 @@ defmodule Espalier.Telemetry.Aggregator do
 
   @options [
     name: [
-      type: :atom,
+      type: :name,
       required: true,
       doc: "The name, by which what was counted is read."
     ],

@@ -268,6 +268,7 @@ defmodule Espalier.Telemetry.AggregatorTest do
 
   test "wrong options are errors" do
     assert {:error, %OptionsError{kind: :missing, option: :name}} = Aggregator.start_link([])
+    assert {:error, %OptionsError{kind: :invalid}} = Aggregator.start_link(name: nil)
     assert {:error, %OptionsError{kind: :unknown}} = Aggregator.start_link(name: :a, max: 1)
 
     assert {:error, %OptionsError{kind: :invalid, option: :max_series}} =
