@@ -29,7 +29,7 @@ defmodule Espalier.Telemetry do
 
   No metadata holds prompts, texts or values, unless `telemetry_content: true` is among the options of a generation, or
   set for all of them: `config :espalier, telemetry_content: true`. Then `content` is a map of `:prompt`, as in
-  `Espalier.Request`, and, in events that end a span, `:text`.
+  `Espalier.Request`, and of `:text` where an attempt ended with one, and where a generation ended with a value.
 
   ## OpenTelemetry
 
