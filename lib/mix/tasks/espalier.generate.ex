@@ -249,14 +249,20 @@ defmodule Mix.Tasks.Espalier.Generate do
   defp show_trace(result, options) do
     traces = for %{trace: %Trace{} = trace} <- result.attempts, do: trace
 
+    cond do
+      traced(options) == [] -> :ok
+      # It was not written now.
+      traces == [] -> {:error, "there is no trace of a value from the cache"}
+      true -> show_traces(traces, options)
+    end
+  end
+
+  defp show_traces(traces, options) do
     if options[:trace],
       do: Enum.each(traces, &Trace.print(&1, device: :stderr, colors: CLI.colors?()))
 
     if file = options[:trace_html], do: write_trace(List.last(traces), file), else: :ok
   end
-
-  # What came from a cache was not written now.
-  defp write_trace(nil, _file), do: {:error, "there is no trace of a value from the cache"}
 
   defp write_trace(trace, file) do
     with {:error, error} <- Trace.write_html(trace, file), do: CLI.fail!(Exception.message(error))

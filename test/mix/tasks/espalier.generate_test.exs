@@ -181,6 +181,17 @@ defmodule Mix.Tasks.Espalier.GenerateTest do
       assert traces =~ ~s({"urgent":false})
     end
 
+    test "is of what was written now, and not of what was remembered" do
+      start_supervised!({Espalier.Cache, name: __MODULE__.Cache})
+      configure(cache: __MODULE__.Cache)
+      arguments = ~w(--model MyApp.Model --choice yes,no --prompt Late? --trace)
+      assert {0, output, _trace} = run(arguments)
+
+      assert {1, ^output, errors} = run(arguments)
+      assert errors == "mix espalier.generate: there is no trace of a value from the cache\n"
+      assert {0, ^output, ""} = run(List.delete(arguments, "--trace"))
+    end
+
     test "may be a page", context do
       file = Path.join(context.tmp_dir, "trace.html")
       arguments = ["--choice", "yes", "--prompt", "Is it?", "--trace-html"]
