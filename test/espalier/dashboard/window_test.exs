@@ -266,12 +266,10 @@ defmodule Espalier.Dashboard.WindowTest do
 
   test "what the constraint cache holds is known without its events" do
     ConstraintCache.fetch!([dashboard: :integer], vocabulary: Vocabulary.bytes())
-    cache = read() |> Window.new(0) |> snapshot() |> Map.fetch!("cache")
-    assert Map.take(ConstraintCache.stats(), [:entries, :bytes]) == ConstraintCache.size()
-
-    assert %{"entries" => entries, "bytes" => bytes} = cache
-    assert %{entries: entries, bytes: bytes} == ConstraintCache.size()
+    %{entries: entries, bytes: bytes} = ConstraintCache.stats()
     assert entries > 0
+    cache = read() |> Window.new(0) |> snapshot() |> Map.fetch!("cache")
+    assert %{"entries" => ^entries, "bytes" => ^bytes} = cache
 
     ConstraintCache.clear()
     cache = read() |> Window.new(0) |> snapshot() |> Map.fetch!("cache")

@@ -98,7 +98,7 @@ defmodule Espalier.Telemetry.PrometheusTest do
         assert got.("_bucket", labels ++ [{"le", "+Inf"}]) == value.count
 
         for {bound, sum} <- cumulative(value.buckets), bound in [0.0001, 0.25, 5.0, 1000.0] do
-          assert got.("_bucket", labels ++ [{"le", Float.to_string(bound)}]) == sum
+          assert got.("_bucket", labels ++ [{"le", decimal(bound)}]) == sum
         end
       else
         assert got.("", labels) == value
@@ -117,6 +117,23 @@ defmodule Espalier.Telemetry.PrometheusTest do
 
   defp cumulative(buckets) do
     Enum.scan(buckets, fn {bound, n}, {_bound, sum} -> {bound, sum + n} end)
+  end
+
+  defp decimal(bound), do: :erlang.float_to_binary(bound, [:compact, decimals: 5])
+
+  test "bounds are written as decimals", %{name: name} do
+    tell_all()
+
+    bounds =
+      for {"espalier_generate_duration_seconds_bucket", labels, _n} <-
+            name |> Prometheus.scrape() |> parse(),
+          {"le", bound} <- labels,
+          uniq: true,
+          do: bound
+
+    assert Enum.join(bounds, " ") ==
+             "0.0001 0.00025 0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 " <>
+               "1.0 2.5 5.0 10.0 25.0 50.0 100.0 250.0 500.0 1000.0 +Inf"
   end
 
   test "labels come as they are, cut where they are long", %{name: name} do

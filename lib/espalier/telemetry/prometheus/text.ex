@@ -45,7 +45,8 @@ defmodule Espalier.Telemetry.Prometheus.Text do
   end
 
   defp bound(:infinity), do: "+Inf"
-  defp bound(bound), do: number(bound)
+  # The same by all versions of OTP, as series are told apart by it.
+  defp bound(bound), do: :erlang.float_to_binary(bound, [:compact, decimals: 5])
 
   defp sample(name, [], value), do: [name, " ", number(value), "\n"]
 
