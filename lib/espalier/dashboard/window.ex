@@ -64,13 +64,6 @@ defmodule Espalier.Dashboard.Window do
   @spec history(t) :: [figures]
   def history(window), do: Enum.reverse(window.seconds)
 
-  @doc "How much was counted in the last minute; `nil` where nothing was ever."
-  @spec counted(t, (Reading.t() -> number | nil)) :: number | nil
-  def counted(window, count) do
-    with now when now != nil <- count.(reading(window)),
-         do: now - (count.(a_minute_ago(window)) || 0)
-  end
-
   @doc "What a counter says of a second, as a mean of the last minute."
   @spec rate(t, (Reading.t() -> number | nil)) :: number | nil
   def rate(window, count), do: rate(window, count, @minute)
@@ -138,10 +131,13 @@ defmodule Espalier.Dashboard.Window do
   defp attempted(%{trail: %{first_attempts: %{held: held, failed: failed}}}), do: held + failed
   defp asked(%{counts: counts}), do: (counts.hits || 0) + (counts.misses || 0)
 
+  # Of what was counted in the last minute.
   defp share(window, part, all) do
     case counted(window, all) do
       0 -> nil
       n -> counted(window, part) / n
     end
   end
+
+  defp counted(window, count), do: count.(reading(window)) - count.(a_minute_ago(window))
 end

@@ -72,9 +72,6 @@ defmodule Espalier.Telemetry.Aggregator do
     metrics ++ [Map.put(@dropped, :series, [%{labels: [], value: dropped}])]
   end
 
-  defdelegate quantile(histogram, q), to: Histogram
-  defdelegate subtract(later, earlier), to: Histogram
-
   defp table(name) do
     Table.read(name)
   rescue
