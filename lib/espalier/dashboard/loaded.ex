@@ -8,7 +8,8 @@ defmodule Espalier.Dashboard.Loaded do
 
   @registry Espalier.Model.Registry
   @running [
-    {{:_, :_, %{name: :"$1", info: :"$2", max_batch_size: :"$3"}}, [], [{{:"$1", :"$2", :"$3"}}]}
+    {{:_, :"$1", %{name: :"$2", info: :"$3", max_batch_size: :"$4"}}, [],
+     [{{:"$1", :"$2", :"$3", :"$4"}}]}
   ]
 
   @type model :: %{name: String.t(), info: Espalier.Model.info(), max_batch_size: pos_integer}
@@ -18,12 +19,13 @@ defmodule Espalier.Dashboard.Loaded do
   @spec read() :: t
   def read, do: %{models: models(), cache: ConstraintCache.size()}
 
+  # The registry learns a moment later that a process ended.
   defp models do
-    @registry
-    |> Registry.select(@running)
-    |> Enum.map(fn {name, info, size} ->
-      %{name: Label.text(name), info: info, max_batch_size: size}
-    end)
-    |> Enum.sort_by(& &1.name)
+    models =
+      for {pid, name, info, size} <- Registry.select(@registry, @running), Process.alive?(pid) do
+        %{name: Label.text(name), info: info, max_batch_size: size}
+      end
+
+    Enum.sort_by(models, & &1.name)
   end
 end
