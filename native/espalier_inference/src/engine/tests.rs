@@ -1,5 +1,5 @@
 use std::fs;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use espalier_constraint::Constraint;
@@ -73,6 +73,17 @@ fn start(model: &Model, request: Request) -> Running {
     let (sender, events) = channel();
     let generation = model.submit(request, move |event| drop(sender.send(event))).unwrap();
     Running { events, generation }
+}
+
+/// The model's thread waits in each event of the request, until it may go on or the gate is dropped.
+fn start_gated(model: &Model, request: Request) -> (Running, Sender<()>) {
+    let ((sender, events), (gate, opened)) = (channel(), channel());
+    let sink = move |event| {
+        let _ = sender.send(event);
+        let _ = opened.recv();
+    };
+    let generation = model.submit(request, sink).unwrap();
+    (Running { events, generation }, gate)
 }
 
 fn run(model: &Model, request: Request) -> Outcome {
@@ -224,9 +235,10 @@ fn dropping_a_generation_cancels_nothing() {
 #[test]
 fn requests_fail_when_the_model_is_dropped() {
     let model = load(1);
-    let (running, waiting) = (start(&model, request("a", 500)), start(&model, request("b", 500)));
+    let (running, gate) = start_gated(&model, request("a", 500));
+    let waiting = start(&model, request("b", 500));
     running.next();
-    drop(model);
+    drop((model, gate));
     let stopped = Event::Failed(Error::ModelStopped { detail: String::new() });
     assert_eq!(waiting.outcome().last, stopped);
     assert_eq!(running.outcome().last, stopped);
@@ -235,9 +247,10 @@ fn requests_fail_when_the_model_is_dropped() {
 #[test]
 fn a_stopped_model_refuses_requests() {
     let model = load(1);
-    let running = start(&model.clone(), request("a", 500));
+    let (running, gate) = start_gated(&model.clone(), request("a", 500));
     running.next();
     model.stop();
+    drop(gate);
     let stopped = Error::ModelStopped { detail: String::new() };
     assert_eq!(running.outcome().last, Event::Failed(stopped.clone()));
     assert_eq!(model.submit(request("a", 5), |_| ()).unwrap_err(), stopped);
@@ -382,22 +395,15 @@ fn counts_what_it_does() {
     let model = load(2);
     assert_eq!(model.activity(), Activity::default());
     let text = || constrained(&model, "[ab]{30}!!", 40);
-    // The model's thread waits in each event of the first one.
-    let ((sender, events), (go_on, gate)) = (channel(), channel());
-    let sink = move |event| {
-        let _ = sender.send(event);
-        let _ = gate.recv();
-    };
-    let generation = model.submit(text(), sink).unwrap();
-    let first = Running { events, generation };
+    let (first, gate) = start_gated(&model, text());
     first.next();
     let others: Vec<_> = (0..4).map(|_| start(&model, text())).collect();
-    go_on.send(()).unwrap();
+    gate.send(()).unwrap();
     first.next();
     let Activity { n_running, n_waiting, n_cached_bytes, n_cached_tokens, .. } = model.activity();
     assert_eq!((n_running, n_waiting, n_cached_tokens), (2, 3, 1));
     assert!(n_cached_bytes > 0);
-    drop(go_on);
+    drop(gate);
     first.outcome();
     for other in others {
         other.outcome();
