@@ -37,7 +37,8 @@ defmodule Espalier.Dashboard do
   A page that shows what Espalier does at the moment, and what it did in the last five minutes.
 
       children = [
-        {Espalier.Dashboard, port: 4001}
+        {Espalier.Dashboard, port: 4001},
+        {Espalier.Model, name: MyApp.Model, path: "path/to/model"}
       ]
 
   Then open <http://127.0.0.1:4001>. Or try `mix espalier.dashboard`, which serves it for a project as it is, and
@@ -48,7 +49,8 @@ defmodule Espalier.Dashboard do
       true
 
   It needs neither `:telemetry` nor any other package, and asks for nothing from elsewhere. It counts from when it is
-  started. Where it is not, nothing is counted and nothing listens.
+  started, so it comes before the models: what goes wrong when they are loaded is shown, too. Where it is not started,
+  nothing is counted and nothing listens.
 
   | path | what is there |
   | --- | --- |

@@ -11,7 +11,12 @@ defmodule Espalier.Telemetry.Prometheus do
 
   It is a child of your supervisor and counts from then on, in a table of its own and in the processes that generate:
 
-      children = [Espalier.Telemetry.Prometheus]
+      children = [
+        Espalier.Telemetry.Prometheus,
+        {Espalier.Model, name: MyApp.Model, path: "path/to/model"}
+      ]
+
+  Before the models, it counts how they are loaded, too.
 
   `scrape/1` is the text that Prometheus reads. A Plug serves it so:
 
