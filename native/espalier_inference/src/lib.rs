@@ -62,6 +62,7 @@ pub use engine::{
     Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request,
 };
 pub use error::Error;
+pub use model::Quantization;
 pub use sampling::Sampling;
 pub use tiktoken::vocabulary_from_tiktoken;
 pub use tokenizer::Tokenizer;

@@ -25,8 +25,13 @@ impl TestModel {
     /// A small model with random weights and a tokenizer of single bytes. It has more logits than
     /// ids, as real ones do.
     pub(crate) fn random() -> Self {
+        Self::with_config(&config())
+    }
+
+    /// The same for another configuration.
+    pub(crate) fn with_config(config: &Value) -> Self {
         let model = Self::empty();
-        model.write_json("config.json", &config());
+        model.write_json("config.json", config);
         model.write_json("tokenizer.json", &byte_tokenizer());
         model.write_json(
             "tokenizer_config.json",
@@ -35,7 +40,7 @@ impl TestModel {
                 "chat_template": "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
             }),
         );
-        fs::write(model.file("model.safetensors"), random_weights(&config())).unwrap();
+        fs::write(model.file("model.safetensors"), random_weights(config)).unwrap();
         model
     }
 
@@ -83,6 +88,14 @@ pub(crate) fn config() -> Value {
         "tie_word_embeddings": true,
         "eos_token_id": EOS,
     })
+}
+
+/// The same with rows that can be divided into blocks and quantised.
+pub(crate) fn config_of_blocks() -> Value {
+    let mut config = config();
+    config["hidden_size"] = 64.into();
+    config["intermediate_size"] = 96.into();
+    config
 }
 
 /// The safetensors file of a model with a tied embedding.

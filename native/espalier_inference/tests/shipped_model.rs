@@ -19,7 +19,11 @@ const SCHEMA: &str = r#"{
 
 fn load(max_batch_size: usize) -> Model {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../priv/models/espalier-tiny");
-    Model::load(&directory, &ModelOptions { max_batch_size, n_threads: 1 }).unwrap()
+    Model::load(
+        &directory,
+        &ModelOptions { max_batch_size, n_threads: 1, ..ModelOptions::default() },
+    )
+    .unwrap()
 }
 
 fn start(model: &Model, constraint: Option<Constraint>, seed: u64) -> Receiver<Event> {

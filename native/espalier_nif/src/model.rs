@@ -33,8 +33,9 @@ struct Info {
 /// Loads a model, which lives as long as the calling process at most.
 #[rustler::nif(schedule = "DirtyIo")]
 fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
-    let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
-    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads };
+    let default = ModelOptions::default();
+    let n_threads = options.n_threads.unwrap_or(default.n_threads);
+    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads, ..default };
     let model = guard::with_own_thread(|| Ok(Model::load(Path::new(path), &options)?))?;
     let model = ResourceArc::new(ModelRef(model.into()));
     if env.monitor(&model, &env.pid()).is_none() {

@@ -28,7 +28,7 @@ use self::sink::Sink;
 use self::worker::{Command, Worker};
 use crate::chat_template::{ChatTemplate, Message};
 use crate::error::Error;
-use crate::model::LoadedModel;
+use crate::model::{LoadedModel, Quantization};
 use crate::tokenizer::Tokenizer;
 
 /// How a model is served.
@@ -40,12 +40,15 @@ pub struct ModelOptions {
     /// have work while several requests run or a prompt is read; the steps of a single text are too
     /// small to share, except in large models.
     pub n_threads: usize,
+    /// In how many bits the matrices are held: by default in eight where the files have 16.
+    pub quantization: Quantization,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
         let n_cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { max_batch_size: 8, n_threads: n_cores.min(8) }
+        let quantization = Quantization::default();
+        Self { max_batch_size: 8, n_threads: n_cores.min(8), quantization }
     }
 }
 
@@ -96,7 +99,7 @@ impl Model {
     /// The directory is laid out as Hugging Face does: `config.json`, `model.safetensors` (or
     /// shards with an index), `tokenizer.json`, and optionally `generation_config.json`,
     /// `tokenizer_config.json`, `chat_template.jinja`. Weights are f32, bf16 or f16, and are held
-    /// as f32.
+    /// as the options say.
     ///
     /// # Errors
     /// Every file that is missing, broken or asks for what isn't supported is an error that names
@@ -104,7 +107,7 @@ impl Model {
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, Error> {
         at_least_one("max_batch_size", options.max_batch_size)?;
         at_least_one("n_threads", options.n_threads)?;
-        let loaded = LoadedModel::read(directory)?;
+        let loaded = LoadedModel::read(directory, options.quantization)?;
         let info = info(&loaded);
         let LoadedModel { llama, tokenizer, vocabulary, chat_template, .. } = loaded;
         let (commands, receiver) = mpsc::channel();

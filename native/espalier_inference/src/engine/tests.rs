@@ -7,11 +7,15 @@ use serde_json::json;
 
 use super::*;
 use crate::sampling::Sampling;
-use crate::test_model::{EOS, TestModel};
+use crate::test_model::{self, EOS, TestModel};
 
 fn load(max_batch_size: usize) -> Model {
     let directory = TestModel::random();
-    Model::load(directory.path(), &ModelOptions { max_batch_size, n_threads: 1 }).unwrap()
+    Model::load(
+        directory.path(),
+        &ModelOptions { max_batch_size, n_threads: 1, ..ModelOptions::default() },
+    )
+    .unwrap()
 }
 
 fn request(prompt: &str, max_tokens: usize) -> Request {
@@ -110,9 +114,25 @@ fn same_seed_gives_the_same_text_alone_and_in_a_batch() {
 }
 
 #[test]
+fn quantised_models_give_the_same_text_alone_and_in_a_batch() {
+    let directory = TestModel::with_config(&test_model::config_of_blocks());
+    let load = |max_batch_size, n_threads| {
+        let options = ModelOptions { max_batch_size, n_threads, quantization: Quantization::Q8_0 };
+        Model::load(directory.path(), &options).unwrap()
+    };
+    let (single, batched) = (load(1, 1), load(8, 3));
+    let together: Vec<Running> = (0..8).map(|seed| start(&batched, seeded(seed))).collect();
+    for (seed, running) in (0..8).zip(together) {
+        let alone = run(&single, seeded(seed));
+        assert_eq!(alone.text, running.outcome().text, "seed {seed}");
+        assert!(alone.text.len() >= 30);
+    }
+}
+
+#[test]
 fn more_threads_give_the_same_text() {
     let directory = TestModel::random();
-    let options = ModelOptions { max_batch_size: 8, n_threads: 3 };
+    let options = ModelOptions { max_batch_size: 8, n_threads: 3, ..ModelOptions::default() };
     let (model, single) = (Model::load(directory.path(), &options).unwrap(), load(1));
     // Long enough that attention is shared among them.
     let long = || request(&"long ".repeat(80), 10);
@@ -201,8 +221,8 @@ fn refuses_requests_that_cannot_run() {
 fn refuses_options_that_serve_nobody() {
     let directory = TestModel::random();
     for options in [
-        ModelOptions { max_batch_size: 0, n_threads: 1 },
-        ModelOptions { max_batch_size: 1, n_threads: 0 },
+        ModelOptions { max_batch_size: 0, n_threads: 1, ..ModelOptions::default() },
+        ModelOptions { max_batch_size: 1, n_threads: 0, ..ModelOptions::default() },
     ] {
         let result = Model::load(directory.path(), &options).map(|_| ());
         assert!(matches!(result, Err(Error::InvalidOption { .. })), "{result:?}");

@@ -56,7 +56,7 @@ impl Worker {
         stopped: Arc<Stopped>,
         counters: Arc<Counters>,
     ) -> Self {
-        let ModelOptions { max_batch_size, n_threads } = *options;
+        let ModelOptions { max_batch_size, n_threads, .. } = *options;
         let (waiting, running) = (VecDeque::new(), Vec::new());
         Self { llama, max_batch_size, n_threads, commands, stopped, counters, waiting, running }
     }
@@ -230,13 +230,13 @@ mod tests {
     use crate::engine::sink::Sink;
     use crate::engine::{Event, Generation, Request};
     use crate::error::Error;
-    use crate::model::LoadedModel;
+    use crate::model::{LoadedModel, Quantization};
     use crate::sampling::Sampling;
     use crate::test_model::TestModel;
 
     #[test]
     fn a_failed_step_ends_its_requests_and_not_the_model() {
-        let loaded = LoadedModel::read(TestModel::random().path()).unwrap();
+        let loaded = LoadedModel::read(TestModel::random().path(), Quantization::None).unwrap();
         let (_commands, receiver) = channel();
         let stopped = Arc::new(Stopped::new());
         let options = ModelOptions::default();

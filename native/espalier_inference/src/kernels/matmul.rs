@@ -9,13 +9,9 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::panel::{PANEL, Panel, sums};
-
-/// Products with fewer multiplications than this (some 10 µs) stay on one thread: sharing them
-/// would cost more than it gains.
-const MIN_PARALLEL_WORK: usize = 1 << 20;
+use super::parts::by_parts;
 
 /// The panels whose weights are read once for all rows.
 const GROUP: usize = 4;
@@ -48,27 +44,10 @@ pub(crate) fn matmul(x: &[f32], packed: &[f32], n_in: usize, n_out: usize, y: &m
     let n_rows = x.len() / n_in;
     assert_eq!(n_rows * n_out, y.len(), "shapes of a matrix product disagree");
     assert_eq!(n_out.div_ceil(PANEL) * n_in, weights.len(), "weights of another shape");
-    let n_threads = rayon::current_num_threads();
-    if n_threads == 1 || n_rows * packed.len() < MIN_PARALLEL_WORK {
-        return matmul_on_this_thread(x, weights, n_in, n_out, y);
-    }
-    let n_part = n_out.div_ceil(PANEL).div_ceil(n_threads) * PANEL;
-    let parts = weights.par_chunks(n_part / PANEL * n_in).enumerate().map(|(index, weights)| {
-        let width = n_part.min(n_out - index * n_part);
-        let mut part = vec![0.0; n_rows * width];
-        matmul_on_this_thread(x, weights, n_in, width, &mut part);
-        part
+    by_parts(n_in, n_out, y, |panels, y| {
+        let weights = &weights[panels.start * n_in..panels.end * n_in];
+        Arch::new().dispatch(Matmul { x, weights, n_in, n_out: y.len() / n_rows, y });
     });
-    for (index, part) in parts.collect::<Vec<_>>().iter().enumerate() {
-        let width = part.len() / n_rows;
-        for (part, y) in part.chunks_exact(width).zip(y.chunks_exact_mut(n_out)) {
-            y[index * n_part..][..width].copy_from_slice(part);
-        }
-    }
-}
-
-fn matmul_on_this_thread(x: &[f32], weights: &[Panel], n_in: usize, n_out: usize, y: &mut [f32]) {
-    Arch::new().dispatch(Matmul { x, weights, n_in, n_out, y });
 }
 
 struct Matmul<'a> {

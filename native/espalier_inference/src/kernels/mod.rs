@@ -14,6 +14,8 @@ mod attention;
 mod exp;
 mod matmul;
 mod panel;
+mod parts;
+mod q8_0;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -21,6 +23,7 @@ pub(crate) use self::attention::Attention;
 use self::exp::exp;
 pub(crate) use self::matmul::{matmul, pack, unpack_row};
 pub(crate) use self::panel::{PANEL, Panel};
+pub(crate) use self::q8_0::Q8Matrix;
 
 /// `x / sqrt(mean(x²) + epsilon) * weight` for each row, into `y`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32]) {

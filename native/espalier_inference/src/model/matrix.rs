@@ -1,77 +1,93 @@
 //! [`Matrix`]: weights in the order in which products read them.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, bail};
+use std::sync::Arc;
 
-use super::slices::{mismatch, slice, with_slice};
-use crate::kernels::{self, PANEL};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
+
+use super::slices::{slice, with_slice};
+use crate::kernels::{self, Q8Matrix};
 
 /// A matrix of weights with a row of inputs' weights for each output.
 #[derive(Clone)]
 pub(super) struct Matrix {
-    /// Panels, inputs, outputs of a panel.
-    packed: Tensor,
+    weights: Arc<Weights>,
+    n_in: usize,
     n_out: usize,
+}
+
+enum Weights {
+    F32(Vec<f32>),
+    Q8(Q8Matrix),
 }
 
 impl Matrix {
     /// Packs the weights of a tensor of `[n_out, n_in]`.
-    pub(super) fn pack(weights: &Tensor) -> candle_core::Result<Self> {
+    pub(super) fn pack(weights: &Tensor) -> Result<Self> {
         let (n_out, n_in) = weights.dims2()?;
         let packed = with_slice(weights, |weights| kernels::pack(weights, n_in))?;
-        let packed = Tensor::from_vec(packed, ((), n_in, PANEL), weights.device())?;
-        Ok(Self { packed, n_out })
+        Ok(Self { weights: Arc::new(Weights::F32(packed)), n_in, n_out })
+    }
+
+    /// Quantises the weights of a tensor of `[n_out, n_in]` to `Q8_0`.
+    pub(super) fn quantise(weights: &Tensor) -> Result<Self> {
+        let (_, n_in) = weights.dims2()?;
+        if !Q8Matrix::fits(n_in) {
+            bail!("rows of {n_in} weights can't be quantised");
+        }
+        let quantised = with_slice(weights, |weights| Q8Matrix::quantise(weights, n_in))?;
+        Ok(Self::of_q8(quantised))
+    }
+
+    /// A matrix that is quantised already.
+    pub(super) fn of_q8(weights: Q8Matrix) -> Self {
+        let (n_in, n_out) = (weights.n_in(), weights.n_out());
+        Self { weights: Arc::new(Weights::Q8(weights)), n_in, n_out }
     }
 
     /// The products of some rows of inputs with each output's weights, row by row.
-    pub(super) fn product(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        x.apply_op2_no_bwd(&self.packed, &Product { n_out: self.n_out })
+    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        x.apply_op1_no_bwd(self)
     }
 
     /// The weights of some outputs, row by row.
-    pub(super) fn rows(&self, outputs: &[u32]) -> candle_core::Result<Tensor> {
+    pub(super) fn rows(&self, outputs: &[u32]) -> Result<Tensor> {
         if let Some(output) = outputs.iter().find(|&&output| output as usize >= self.n_out) {
             bail!("row {output} of a matrix of {} rows", self.n_out);
         }
-        let n_in = self.n_in();
-        let rows = with_slice(&self.packed, |packed| {
-            let row = |&output: &u32| kernels::unpack_row(packed, n_in, output as usize);
-            outputs.iter().flat_map(row).collect()
-        })?;
-        Tensor::from_vec::<_, f32>(rows, (outputs.len(), n_in), self.packed.device())
+        let mut rows = Vec::with_capacity(outputs.len() * self.n_in);
+        for &output in outputs {
+            match &*self.weights {
+                Weights::F32(packed) => {
+                    rows.extend(kernels::unpack_row(packed, self.n_in, output as usize));
+                }
+                Weights::Q8(quantised) => rows.extend(quantised.row(output as usize)),
+            }
+        }
+        Tensor::from_vec(rows, (outputs.len(), self.n_in), &Device::Cpu)
     }
 
     pub(super) fn n_weights(&self) -> usize {
-        self.n_out * self.n_in()
-    }
-
-    fn n_in(&self) -> usize {
-        self.packed.dims()[1]
+        self.n_out * self.n_in
     }
 }
 
-struct Product {
-    n_out: usize,
-}
-
-impl CustomOp2 for Product {
+impl CustomOp1 for Matrix {
     fn name(&self) -> &'static str {
         "product"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        packed: &CpuStorage,
-        packed_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (n_rows, n_in) = x_layout.shape().dims2()?;
-        if packed_layout.dims()[1] != n_in {
-            return Err(mismatch(self.name(), x_layout, packed_layout));
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Self { n_in, n_out, .. } = *self;
+        let (n_rows, row_size) = layout.shape().dims2()?;
+        if row_size != n_in {
+            bail!("{}: expected rows of {n_in} inputs, got: {:?}", self.name(), layout.shape());
         }
-        let mut y = vec![0.0; n_rows * self.n_out];
-        let (x, packed) = (slice(x, x_layout)?, slice(packed, packed_layout)?);
-        kernels::matmul(x, packed, n_in, self.n_out, &mut y);
-        Ok((CpuStorage::F32(y), Shape::from((n_rows, self.n_out))))
+        let x = slice(x, layout)?;
+        let mut y = vec![0.0; n_rows * n_out];
+        match &*self.weights {
+            Weights::F32(packed) => kernels::matmul(x, packed, n_in, n_out, &mut y),
+            Weights::Q8(quantised) => quantised.product(x, &mut y),
+        }
+        Ok((CpuStorage::F32(y), Shape::from((n_rows, n_out))))
     }
 }

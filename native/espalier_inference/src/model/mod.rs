@@ -14,6 +14,7 @@ pub(crate) mod llama;
 mod matrix;
 mod mlp;
 mod norm;
+mod quantization;
 mod rotary;
 mod slices;
 mod weights;
@@ -27,6 +28,7 @@ use espalier_constraint::{Limits, Vocabulary};
 use self::config::{Config, FAMILIES, Family};
 use self::json_file::JsonFile;
 use self::llama::Llama;
+pub use self::quantization::Quantization;
 use self::weights::Weights;
 use crate::chat_template::ChatTemplate;
 use crate::error::Error;
@@ -44,7 +46,7 @@ pub(crate) struct LoadedModel {
 impl LoadedModel {
     /// Reads `config.json`, `model.safetensors` (or its shards), `tokenizer.json`, and where they
     /// exist `generation_config.json`, `tokenizer_config.json` and `chat_template.jinja`.
-    pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(directory: &Path, quantization: Quantization) -> Result<Self, Error> {
         let config = JsonFile::read(&directory.join("config.json"))?;
         let family = family(&config)?;
         let shape = Config::from_json(&config, family)?;
@@ -57,7 +59,8 @@ impl LoadedModel {
             let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
             return Err(Error::VocabularyMismatch { n_ids, n_logits });
         }
-        let llama = Llama::load(shape, &Weights::read(directory, &Device::Cpu)?)?;
+        let weights = Weights::read(directory, &Device::Cpu, quantization)?;
+        let llama = Llama::load(shape, &weights)?;
         let vocabulary = Arc::new(vocabulary);
         let architecture = family.architecture;
         Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })

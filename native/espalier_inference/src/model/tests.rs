@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde_json::{Value, json};
 
 use super::add::add;
@@ -19,7 +20,7 @@ use crate::test_model::{self, TestModel};
 
 fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
-    let llama = load_llama(&directory).unwrap();
+    let llama = load_llama(&directory, Quantization::None).unwrap();
     let json: Value =
         serde_json::from_slice(&fs::read(directory.join("reference.json")).unwrap()).unwrap();
     let ids = json["input_ids"].as_array().unwrap().iter();
@@ -29,10 +30,10 @@ fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
     (llama, ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
 }
 
-fn load_llama(directory: &Path) -> Result<Llama, Error> {
+fn load_llama(directory: &Path, quantization: Quantization) -> Result<Llama, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
     let config = Config::from_json(&config, family(&config)?)?;
-    Llama::load(config, &Weights::read(directory, &Device::Cpu)?)
+    Llama::load(config, &Weights::read(directory, &Device::Cpu, quantization)?)
 }
 
 /// The logits of all tokens, read in parts of the given sizes.
@@ -97,6 +98,79 @@ fn agrees_with_reference_for_qwen3() {
     agrees_with_reference("variants/qwen3");
 }
 
+/// The logits of a model that is loaded with that option, for some of its ids.
+fn logits_with(directory: &Path, quantization: Quantization) -> Vec<f32> {
+    let llama = load_llama(directory, quantization).unwrap();
+    let ids: Vec<u32> = (0..40).map(|position| position * 37 % 257).collect();
+    logits_in_parts(&llama, &ids, &[ids.len()])
+}
+
+/// How far logits are from others, beside how far those are from zero.
+fn difference(logits: &[f32], others: &[f32]) -> f64 {
+    assert_eq!(logits.len(), others.len());
+    let squares = |numbers: &mut dyn Iterator<Item = f32>| {
+        numbers.map(|number| f64::from(number).powi(2)).sum::<f64>()
+    };
+    let differences = squares(&mut logits.iter().zip(others).map(|(logit, other)| logit - other));
+    (differences / squares(&mut others.iter().copied())).sqrt()
+}
+
+#[test]
+fn quantised_logits_of_the_shipped_model_are_near_those_before() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../priv/models/espalier-tiny");
+    let logits = logits_with(&directory, Quantization::Q8_0);
+    let before = logits_with(&directory, Quantization::None);
+    let difference = difference(&logits, &before);
+    assert!((1e-4..0.05).contains(&difference), "{difference}");
+}
+
+#[test]
+fn large_models_of_two_bytes_are_quantised_by_default() {
+    let bytes_of = |dtype, padding| {
+        let model = TestModel::with_config(&test_model::config_of_blocks());
+        let path = model.file("model.safetensors");
+        let whole = fs::read(&path).unwrap();
+        let tensors = SafeTensors::deserialize(&whole).unwrap();
+        let tensors = tensors.tensors().into_iter().map(|(name, view)| {
+            let numbers = view.data().as_chunks::<4>().0.iter();
+            let data: Vec<u8> = match dtype {
+                Dtype::F32 => view.data().to_vec(),
+                _ => numbers.flat_map(|number| [number[2], number[3]]).collect(),
+            };
+            (name, (view.shape().to_vec(), data))
+        });
+        let mut tensors: BTreeMap<_, _> = tensors.collect();
+        tensors
+            .insert("padding".to_owned(), (vec![padding / dtype.bitsize() * 8], vec![0; padding]));
+        let views = tensors.iter().map(|(name, (shape, data))| {
+            (name, TensorView::new(dtype, shape.clone(), data).unwrap())
+        });
+        fs::write(path, serialize(views, None).unwrap()).unwrap();
+        model
+    };
+    for (dtype, padding, expected) in [
+        (Dtype::BF16, 1 << 24, Quantization::Q8_0),
+        (Dtype::BF16, 1 << 20, Quantization::None),
+        (Dtype::F32, 1 << 24, Quantization::None),
+    ] {
+        let model = bytes_of(dtype, padding);
+        let logits = logits_with(model.path(), Quantization::Automatic);
+        assert!(logits == logits_with(model.path(), expected), "{dtype:?}, {padding}");
+    }
+}
+
+#[test]
+fn rows_that_can_not_be_quantised_are_named() {
+    let model = TestModel::random();
+    let result = LoadedModel::read(model.path(), Quantization::Q8_0).map(|_| ());
+    let Err(Error::InvalidWeights { tensor, expected, got, .. }) = result else {
+        panic!("{result:?}")
+    };
+    assert_eq!(tensor, "model.embed_tokens.weight");
+    assert_eq!(expected, "rows of a multiple of 32 weights");
+    assert_eq!(got, "rows of 48, to be quantised");
+}
+
 #[test]
 fn reading_in_parts_gives_the_same_logits() {
     let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
@@ -139,13 +213,16 @@ fn a_batch_that_does_not_fit_is_an_error() {
 #[test]
 fn shapes_that_do_not_fit_are_errors() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-    let linear = Linear::without_bias(Matrix::pack(&zeros(&[3, 8])).unwrap());
-    assert_eq!(linear.apply(&zeros(&[5, 8])).unwrap().dims(), [5, 3]);
-    for shape in [&[5, 7][..], &[8], &[5, 2, 8]] {
-        assert!(linear.apply(&zeros(shape)).is_err(), "{shape:?}");
+    assert!(Matrix::quantise(&zeros(&[3, 48])).is_err());
+    for make in [Matrix::pack, Matrix::quantise] {
+        let linear = Linear::without_bias(make(&zeros(&[3, 32])).unwrap());
+        assert_eq!(linear.apply(&zeros(&[5, 32])).unwrap().dims(), [5, 3]);
+        for shape in [&[5, 31][..], &[5, 64], &[32], &[5, 2, 32]] {
+            assert!(linear.apply(&zeros(shape)).is_err(), "{shape:?}");
+        }
+        assert!(linear.apply(&zeros(&[32, 5]).t().unwrap()).is_err(), "not row by row");
+        assert!(linear.apply(&zeros(&[5, 32]).to_dtype(DType::F64).unwrap()).is_err());
     }
-    assert!(linear.apply(&zeros(&[8, 5]).t().unwrap()).is_err(), "not row by row");
-    assert!(linear.apply(&zeros(&[5, 8]).to_dtype(DType::F64).unwrap()).is_err());
     for (shape, fits) in [(&[4, 6][..], true), (&[6], true), (&[4], false), (&[6, 4], false)] {
         assert_eq!(add(&zeros(&[4, 6]), &zeros(shape)).is_ok(), fits, "{shape:?}");
     }
@@ -183,7 +260,7 @@ fn load_with(changes: Value) -> Result<LoadedModel, Error> {
         config[name] = value.clone();
     }
     model.write_json("config.json", &config);
-    LoadedModel::read(model.path())
+    LoadedModel::read(model.path(), Quantization::Automatic)
 }
 
 #[track_caller]
@@ -263,7 +340,8 @@ fn reads_numbers_of_two_and_four_bytes_and_nothing_else() {
         let view = TensorView::new(dtype, vec![2], data).unwrap();
         let bytes = serialize([("x", view)], None).unwrap();
         fs::write(model.file("model.safetensors"), bytes).unwrap();
-        let tensor = Weights::read(model.path(), &Device::Cpu)?.tensor("x", &[2])?;
+        let tensor =
+            Weights::read(model.path(), &Device::Cpu, Quantization::None)?.tensor("x", &[2])?;
         Ok::<_, Error>(tensor.to_vec1::<f32>().unwrap())
     };
     let floats = [1.0f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat();
@@ -288,16 +366,25 @@ fn missing_and_broken_files_are_errors() {
         let whole = fs::read(model.file(name)).unwrap();
         for end in [0, 1, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
             fs::write(model.file(name), &whole[..end]).unwrap();
-            assert!(LoadedModel::read(model.path()).is_err(), "{name} cut at {end}");
+            assert!(
+                LoadedModel::read(model.path(), Quantization::Automatic).is_err(),
+                "{name} cut at {end}"
+            );
         }
         fs::write(model.file(name), [0xa5; 4096]).unwrap();
-        assert!(LoadedModel::read(model.path()).is_err(), "{name} of noise");
+        assert!(
+            LoadedModel::read(model.path(), Quantization::Automatic).is_err(),
+            "{name} of noise"
+        );
         fs::remove_file(model.file(name)).unwrap();
-        let result = LoadedModel::read(model.path()).map(|_| ());
+        let result = LoadedModel::read(model.path(), Quantization::Automatic).map(|_| ());
         let Err(Error::FileNotFound { path, .. }) = result else { panic!("{result:?}") };
         assert_eq!(path, model.file(name));
         fs::create_dir(model.file(name)).unwrap();
-        assert!(LoadedModel::read(model.path()).is_err(), "{name} a directory");
+        assert!(
+            LoadedModel::read(model.path(), Quantization::Automatic).is_err(),
+            "{name} a directory"
+        );
     }
 }
 
@@ -317,7 +404,7 @@ fn damaged_files_are_harmless() {
                 damaged[index] = b"0129-\"{}[],:\0\xff"[below(14)];
             }
             fs::write(model.file(name), damaged).unwrap();
-            drop(LoadedModel::read(model.path()));
+            drop(LoadedModel::read(model.path(), Quantization::Automatic));
         }
     }
 }
@@ -341,7 +428,7 @@ fn absurd_headers_of_weights_are_errors() {
         header(2, "{}"),
     ] {
         fs::write(model.file("model.safetensors"), bytes).unwrap();
-        let result = LoadedModel::read(model.path()).map(|_| ());
+        let result = LoadedModel::read(model.path(), Quantization::Automatic).map(|_| ());
         assert!(matches!(result, Err(Error::InvalidWeights { .. })), "{result:?}");
     }
 }
@@ -352,10 +439,10 @@ fn reads_shards_beside_the_index_only() {
     fs::rename(model.file("model.safetensors"), model.file("part-1.safetensors")).unwrap();
     let index = |file: &str| json!({"weight_map": {"model.norm.weight": file}});
     model.write_json("model.safetensors.index.json", &index("part-1.safetensors"));
-    assert!(LoadedModel::read(model.path()).is_ok());
+    assert!(LoadedModel::read(model.path(), Quantization::Automatic).is_ok());
     for outside in ["../part-1.safetensors", "/etc/hostname", "", "a/b"] {
         model.write_json("model.safetensors.index.json", &index(outside));
-        let result = LoadedModel::read(model.path()).map(|_| ());
+        let result = LoadedModel::read(model.path(), Quantization::Automatic).map(|_| ());
         assert!(matches!(result, Err(Error::InvalidConfig { .. })), "{result:?}");
     }
 }
@@ -372,14 +459,14 @@ fn a_tokenizer_with_more_ids_than_logits_is_refused() {
 fn finds_the_tokens_that_end_a_text() {
     let model = TestModel::random();
     model.write_json("generation_config.json", &json!({"eos_token_id": [10, 256]}));
-    let loaded = LoadedModel::read(model.path()).unwrap();
+    let loaded = LoadedModel::read(model.path(), Quantization::Automatic).unwrap();
     assert_eq!(loaded.vocabulary.eos_ids(), [10, 256]);
 }
 
 #[test]
 fn finds_the_chat_template() {
     let rendered = |model: &TestModel| {
-        let loaded = LoadedModel::read(model.path()).unwrap();
+        let loaded = LoadedModel::read(model.path(), Quantization::Automatic).unwrap();
         loaded.chat_template.map(|template| template.render(&[]).unwrap())
     };
     let model = TestModel::random();
@@ -392,6 +479,6 @@ fn finds_the_chat_template() {
     fs::remove_file(model.file("tokenizer_config.json")).unwrap();
     assert_eq!(rendered(&model), None);
     model.write_json("tokenizer_config.json", &json!({"chat_template": [{"name": "rag"}]}));
-    let result = LoadedModel::read(model.path()).map(|_| ());
+    let result = LoadedModel::read(model.path(), Quantization::Automatic).map(|_| ());
     assert!(matches!(result, Err(Error::InvalidConfig { .. })), "{result:?}");
 }

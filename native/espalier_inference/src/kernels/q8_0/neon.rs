@@ -1,0 +1,145 @@
+//! The kernels for 64-bit ARM: with instructions for products of bytes, and without.
+
+#![expect(unsafe_code, reason = "instructions that not every CPU has, and loads from slices")]
+
+use std::arch::aarch64::{
+    int8x16_t, int32x4_t, vaddq_s32, vcvtq_f32_s32, vdupq_n_s32, vdupq_n_u8, veorq_u8, vfmaq_f32,
+    vget_low_s8, vld1q_f32, vld1q_u8, vmull_high_s8, vmull_s8, vmulq_n_f32, vpaddlq_s16,
+    vpaddq_s32, vreinterpretq_s8_s32, vreinterpretq_s8_u8, vst1q_f32,
+};
+use std::arch::{asm, is_aarch64_feature_detected as detected};
+
+use half::slice::HalfFloatSliceExt;
+
+use super::inputs::InputBlock;
+use super::kernel::Kernel;
+use super::{BIAS, GROUP, WeightPanel};
+use crate::kernels::panel::{PANEL, Panel};
+
+/// Registers that hold a panel.
+const N: usize = PANEL / 4;
+
+/// With products of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DotProduct(());
+
+/// Without them, as every CPU of the kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Neon;
+
+impl DotProduct {
+    pub(super) fn detect() -> Option<Self> {
+        detected!("dotprod").then_some(Self(()))
+    }
+}
+
+impl Kernel for DotProduct {
+    #[inline]
+    fn tile<const ROWS: usize>(
+        self,
+        panel: WeightPanel<'_>,
+        rows: [&[InputBlock]; ROWS],
+    ) -> [Panel; ROWS] {
+        // SAFETY: there is a value only where the CPU has these instructions.
+        unsafe { tile_dot_product(panel, rows) }
+    }
+}
+
+impl Kernel for Neon {
+    #[inline]
+    fn tile<const ROWS: usize>(
+        self,
+        panel: WeightPanel<'_>,
+        rows: [&[InputBlock]; ROWS],
+    ) -> [Panel; ROWS] {
+        tile(panel, rows, add_products)
+    }
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn tile_dot_product<const ROWS: usize>(
+    panel: WeightPanel<'_>,
+    rows: [&[InputBlock]; ROWS],
+) -> [Panel; ROWS] {
+    tile(panel, rows, |mut total, weights, x| {
+        // SAFETY: the CPU has the instruction, which reads and writes these registers alone.
+        unsafe {
+            asm!(
+                "sdot {total:v}.4s, {weights:v}.16b, {x:v}.16b",
+                total = inout(vreg) total,
+                weights = in(vreg) weights,
+                x = in(vreg) x,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        total
+    })
+}
+
+/// Adds to each of four totals the four products of its own bytes.
+#[inline(always)]
+fn add_products(total: int32x4_t, weights: int8x16_t, x: int8x16_t) -> int32x4_t {
+    // SAFETY: every CPU of this kind has the instructions.
+    unsafe {
+        let low = vmull_s8(vget_low_s8(weights), vget_low_s8(x));
+        let high = vmull_high_s8(weights, x);
+        vaddq_s32(total, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+    }
+}
+
+#[inline(always)]
+fn tile<const ROWS: usize>(
+    panel: WeightPanel<'_>,
+    rows: [&[InputBlock]; ROWS],
+    add_products: impl Fn(int32x4_t, int8x16_t, int8x16_t) -> int32x4_t,
+) -> [Panel; ROWS] {
+    let n_blocks = panel.blocks.len();
+    let rows = rows.map(|row| &row[..n_blocks]);
+    let mut panels = [[0.0; PANEL]; ROWS];
+    for (block, (weights, scales)) in panel.blocks.iter().zip(panel.scales).enumerate() {
+        // SAFETY: every CPU of this kind has the instructions.
+        let mut totals = [[unsafe { vdupq_n_s32(0) }; N]; ROWS];
+        for (group, outputs) in weights.groups.iter().enumerate() {
+            let weights = load(outputs);
+            for (totals, row) in totals.iter_mut().zip(&rows) {
+                // SAFETY: as above.
+                let x = unsafe { vreinterpretq_s8_s32(vdupq_n_s32(row[block].groups[group])) };
+                for (total, weights) in totals.iter_mut().zip(weights) {
+                    *total = add_products(*total, weights, x);
+                }
+            }
+        }
+        let mut weight_scales = [0.0; PANEL];
+        scales.convert_to_f32_slice(&mut weight_scales);
+        for ((panel, totals), row) in panels.iter_mut().zip(totals).zip(&rows) {
+            add(panel, totals, &weight_scales, row[block].scale);
+        }
+    }
+    panels
+}
+
+/// The integers of a group as they were before the bias.
+#[inline(always)]
+fn load(outputs: &[[u8; GROUP]; PANEL]) -> [int8x16_t; N] {
+    let (parts, _) = outputs.as_flattened().as_chunks::<16>();
+    // SAFETY: a part is as large as the register, and every CPU of this kind has the instructions.
+    let part = |part: usize| unsafe {
+        vreinterpretq_s8_u8(veorq_u8(vld1q_u8(parts[part].as_ptr()), vdupq_n_u8(BIAS)))
+    };
+    std::array::from_fn(part)
+}
+
+/// Adds the totals of a block to the sums of those before.
+#[inline(always)]
+fn add(sums: &mut Panel, totals: [int32x4_t; N], weight_scales: &Panel, input_scale: f32) {
+    let (sums, _) = sums.as_chunks_mut::<4>();
+    let (weight_scales, _) = weight_scales.as_chunks::<4>();
+    for ((sums, total), scales) in sums.iter_mut().zip(totals).zip(weight_scales) {
+        // SAFETY: the parts are as large as the registers, and every CPU has the instructions.
+        unsafe {
+            let scales = vmulq_n_f32(vld1q_f32(scales.as_ptr()), input_scale);
+            let sum = vfmaq_f32(vld1q_f32(sums.as_ptr()), vcvtq_f32_s32(total), scales);
+            vst1q_f32(sums.as_mut_ptr(), sum);
+        }
+    }
+}
