@@ -12,7 +12,7 @@ use crate::kernels::panel::Panel;
 /// The inner loop of a product, for one kind of CPU. That there is a value says that the CPU is of
 /// that kind.
 pub(super) trait Kernel: Copy {
-    /// The product of each row of inputs with each output of a panel.
+    /// The product of each row of inputs, side by side, with each output of a panel.
     ///
     /// The integers of a block are multiplied and added up exactly. The sum of an output starts at
     /// zero, and for each block from the first to the last `mul_add(total, weight scale * input
@@ -20,13 +20,13 @@ pub(super) trait Kernel: Copy {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS];
 }
 
-/// What can be done by any kernel, in tiles of so many rows as its registers hold.
+/// What can be done by any kernel.
 pub(super) trait WithKernel {
-    fn with_kernel<K: Kernel, const ROWS: usize>(self, kernel: K);
+    fn with_kernel(self, kernel: impl Kernel);
 }
 
 /// One of the kernels that this CPU can run.
@@ -68,16 +68,16 @@ impl AnyKernel {
     pub(super) fn run(self, work: impl WithKernel) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni(kernel) => work.with_kernel::<_, 8>(kernel),
+            Self::Avx512Vnni(kernel) => work.with_kernel(kernel),
             #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(kernel) => work.with_kernel::<_, 4>(kernel),
+            Self::AvxVnni(kernel) => work.with_kernel(kernel),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(kernel) => work.with_kernel::<_, 4>(kernel),
+            Self::Avx2(kernel) => work.with_kernel(kernel),
             #[cfg(target_arch = "aarch64")]
-            Self::DotProduct(kernel) => work.with_kernel::<_, 4>(kernel),
+            Self::DotProduct(kernel) => work.with_kernel(kernel),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon(kernel) => work.with_kernel::<_, 4>(kernel),
-            Self::Portable(kernel) => work.with_kernel::<_, 1>(kernel),
+            Self::Neon(kernel) => work.with_kernel(kernel),
+            Self::Portable(kernel) => work.with_kernel(kernel),
         }
     }
 }

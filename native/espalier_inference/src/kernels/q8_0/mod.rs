@@ -21,6 +21,7 @@ use std::iter;
 use std::ops::Range;
 
 use half::f16;
+use pulp::{Arch, Simd, WithSimd};
 
 use self::inputs::InputBlock;
 use self::kernel::{AnyKernel, Kernel, WithKernel};
@@ -35,6 +36,10 @@ const BLOCK_BYTES: usize = size_of::<f16>() + BLOCK;
 
 /// Inputs of an output that lie side by side.
 const GROUP: usize = 4;
+
+/// The most rows that are computed together, for each of which the weights are read once: as many as
+/// the registers of every CPU hold.
+const TILE: usize = 4;
 
 /// What is added to an integer where it is kept, because CPUs multiply bytes without a sign by
 /// bytes with one.
@@ -80,7 +85,8 @@ impl Q8Matrix {
     /// Quantises a row of `n_in` weights, a multiple of [`BLOCK`], for each output.
     pub(crate) fn quantise(weights: &[f32], n_in: usize) -> Self {
         let (blocks, _) = weights.as_chunks::<BLOCK>();
-        Self::pack(n_in, blocks.iter().map(quantise))
+        let arch = Arch::new();
+        Self::pack(n_in, blocks.iter().map(|weights| arch.dispatch(Nearest { weights })))
     }
 
     /// Takes over the blocks of a file, output by output: `None` where they aren't as many bytes as
@@ -144,7 +150,7 @@ impl Q8Matrix {
         let n_rows = x.len() / self.n_in;
         assert_eq!(n_rows * self.n_out, y.len(), "shapes of a matrix product disagree");
         let kernel = AnyKernel::best();
-        let x = inputs::quantise(x);
+        let x = inputs::quantise(x, self.n_blocks());
         by_parts(self.n_in, self.n_out, y, |panels, y| {
             kernel.run(Product { matrix: self, x: &x, panels, y });
         });
@@ -161,12 +167,23 @@ impl Q8Matrix {
     }
 }
 
-/// The nearest block to some weights: the largest is 127 times the scale.
-fn quantise(weights: &[f32; BLOCK]) -> (f16, [i8; BLOCK]) {
-    let highest = weights.iter().fold(0.0f32, |highest, weight| highest.max(weight.abs()));
-    let scale = highest / 127.0;
-    let factor = if scale == 0.0 { 0.0 } else { scale.recip() };
-    (f16::from_f32(scale), weights.map(|weight| (weight * factor).round() as i8))
+/// What finds the nearest block to some weights: the largest is 127 times its scale.
+struct Nearest<'a> {
+    weights: &'a [f32; BLOCK],
+}
+
+impl WithSimd for Nearest<'_> {
+    type Output = (f16, [i8; BLOCK]);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> Self::Output {
+        let (scale, factor) = inputs::scale(self.weights);
+        let mut integers = [0; BLOCK];
+        for (integer, weight) in integers.iter_mut().zip(self.weights) {
+            *integer = (weight * factor).round() as i32 as i8;
+        }
+        (f16::from_f32(scale), integers)
+    }
 }
 
 /// The outputs of some panels for all rows, on one thread.
@@ -180,36 +197,27 @@ struct Product<'a> {
 
 impl WithKernel for Product<'_> {
     /// Goes over the weights once, a panel at a time that stays in the cache, and over all rows for
-    /// each, in tiles of `ROWS` rows.
-    fn with_kernel<K: Kernel, const ROWS: usize>(mut self, kernel: K) {
+    /// each.
+    fn with_kernel(mut self, kernel: impl Kernel) {
         let n_rows = self.x.len() / self.matrix.n_blocks();
         for panel in self.panels.clone() {
-            let mut row = 0;
-            while row + ROWS <= n_rows {
-                self.tile::<K, ROWS>(kernel, row, panel);
-                row += ROWS;
-            }
-            while row + 4 <= n_rows {
-                self.tile::<K, 4>(kernel, row, panel);
-                row += 4;
-            }
-            while row + 2 <= n_rows {
-                self.tile::<K, 2>(kernel, row, panel);
-                row += 2;
-            }
-            while row < n_rows {
-                self.tile::<K, 1>(kernel, row, panel);
-                row += 1;
+            for row in (0..n_rows).step_by(TILE) {
+                match n_rows - row {
+                    1 => self.tile::<1>(kernel, row, panel),
+                    2 => self.tile::<2>(kernel, row, panel),
+                    3 => self.tile::<3>(kernel, row, panel),
+                    _ => self.tile::<TILE>(kernel, row, panel),
+                }
             }
         }
     }
 }
 
 impl Product<'_> {
-    fn tile<K: Kernel, const ROWS: usize>(&mut self, kernel: K, row: usize, panel: usize) {
+    fn tile<const ROWS: usize>(&mut self, kernel: impl Kernel, row: usize, panel: usize) {
         let (n_blocks, n_rows) = (self.matrix.n_blocks(), self.x.len() / self.matrix.n_blocks());
-        let rows = std::array::from_fn(|i| &self.x[(row + i) * n_blocks..][..n_blocks]);
-        let sums: [Panel; ROWS] = kernel.tile(self.matrix.panel(panel), rows);
+        let (inputs, _) = self.x[row * n_blocks..][..ROWS * n_blocks].as_chunks();
+        let sums: [Panel; ROWS] = kernel.tile(self.matrix.panel(panel), inputs);
         let (width, start) = (self.y.len() / n_rows, (panel - self.panels.start) * PANEL);
         for (y, sums) in self.y.chunks_exact_mut(width).skip(row).zip(sums) {
             iter::zip(&mut y[start..], sums).for_each(|(y, sum)| *y = sum);

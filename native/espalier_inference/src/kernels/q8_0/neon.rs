@@ -38,10 +38,10 @@ impl Kernel for DotProduct {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
         // SAFETY: there is a value only where the CPU has these instructions.
-        unsafe { tile_dot_product(panel, rows) }
+        unsafe { tile_dot_product(panel, inputs) }
     }
 }
 
@@ -50,18 +50,18 @@ impl Kernel for Neon {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
-        tile(panel, rows, add_products)
+        tile(panel, inputs, add_products)
     }
 }
 
 #[target_feature(enable = "neon,dotprod")]
 fn tile_dot_product<const ROWS: usize>(
     panel: WeightPanel<'_>,
-    rows: [&[InputBlock]; ROWS],
+    inputs: &[[InputBlock; ROWS]],
 ) -> [Panel; ROWS] {
-    tile(panel, rows, |mut total, weights, x| {
+    tile(panel, inputs, |mut total, weights, x| {
         // SAFETY: the CPU has the instruction, which reads and writes these registers alone.
         unsafe {
             asm!(
@@ -90,20 +90,18 @@ fn add_products(total: int32x4_t, weights: int8x16_t, x: int8x16_t) -> int32x4_t
 #[inline(always)]
 fn tile<const ROWS: usize>(
     panel: WeightPanel<'_>,
-    rows: [&[InputBlock]; ROWS],
+    inputs: &[[InputBlock; ROWS]],
     add_products: impl Fn(int32x4_t, int8x16_t, int8x16_t) -> int32x4_t,
 ) -> [Panel; ROWS] {
-    let n_blocks = panel.blocks.len();
-    let rows = rows.map(|row| &row[..n_blocks]);
     let mut panels = [[0.0; PANEL]; ROWS];
-    for (block, (weights, scales)) in panel.blocks.iter().zip(panel.scales).enumerate() {
+    for ((weights, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
         // SAFETY: every CPU of this kind has the instructions.
         let mut totals = [[unsafe { vdupq_n_s32(0) }; N]; ROWS];
         for (group, outputs) in weights.groups.iter().enumerate() {
             let weights = load(outputs);
-            for (totals, row) in totals.iter_mut().zip(&rows) {
+            for (totals, input) in totals.iter_mut().zip(inputs) {
                 // SAFETY: as above.
-                let x = unsafe { vreinterpretq_s8_s32(vdupq_n_s32(row[block].groups[group])) };
+                let x = unsafe { vreinterpretq_s8_s32(vdupq_n_s32(input.groups[group])) };
                 for (total, weights) in totals.iter_mut().zip(weights) {
                     *total = add_products(*total, weights, x);
                 }
@@ -111,8 +109,8 @@ fn tile<const ROWS: usize>(
         }
         let mut weight_scales = [0.0; PANEL];
         scales.convert_to_f32_slice(&mut weight_scales);
-        for ((panel, totals), row) in panels.iter_mut().zip(totals).zip(&rows) {
-            add(panel, totals, &weight_scales, row[block].scale);
+        for ((panel, totals), input) in panels.iter_mut().zip(totals).zip(inputs) {
+            add(panel, totals, &weight_scales, input.scale);
         }
     }
     panels

@@ -12,18 +12,18 @@ impl Kernel for Portable {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
-        rows.map(|inputs| {
-            let mut sums = [0.0f32; PANEL];
-            for ((block, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
+        let mut panels = [[0.0f32; PANEL]; ROWS];
+        for ((block, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
+            for (sums, inputs) in panels.iter_mut().zip(inputs) {
                 for ((sum, total), scale) in sums.iter_mut().zip(totals(block, inputs)).zip(scales)
                 {
                     *sum = (total as f32).mul_add(scale.to_f32() * inputs.scale, *sum);
                 }
             }
-            sums
-        })
+        }
+        panels
     }
 }
 

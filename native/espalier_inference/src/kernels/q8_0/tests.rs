@@ -31,8 +31,9 @@ fn products_are_those_of_what_the_blocks_stand_for() {
     for (n_rows, n_in, n_out) in SHAPES {
         let (x, w) = (numbers(n_rows * n_in, 1), numbers(n_out * n_in, 2));
         let matrix = Q8Matrix::quantise(&w, n_in);
-        let (y, inputs) = (product(&matrix, &x), inputs::quantise(&x));
-        for (row, y) in inputs.chunks(n_in / BLOCK).zip(y.chunks(n_out)) {
+        let y = product(&matrix, &x);
+        for (row, y) in x.chunks(n_in).zip(y.chunks(n_out)) {
+            let row = inputs::quantise(row, n_in / BLOCK);
             for (output, &y) in y.iter().enumerate() {
                 let weights = matrix.row(output).map(f64::from);
                 let (expected, size) = dot(row.iter().flat_map(numbers_of), weights);
@@ -124,8 +125,8 @@ fn kernels_give_the_same_bits() {
         let mut x = numbers(n_rows * n_in, 6);
         x[..BLOCK].fill(-1.0);
         x[n_in - BLOCK..n_in].fill(1e-3);
-        let x = inputs::quantise(&x);
         let computed = |kernel: AnyKernel| {
+            let x = inputs::quantise(&x, n_in / BLOCK);
             let mut y = vec![f32::NAN; n_rows * n_out];
             let panels = 0..n_out.div_ceil(PANEL);
             kernel.run(Product { matrix: &matrix, x: &x, panels, y: &mut y });

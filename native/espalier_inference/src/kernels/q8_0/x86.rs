@@ -55,10 +55,10 @@ impl Kernel for Avx512Vnni {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
         // SAFETY: there is a value only where the CPU has these instructions.
-        unsafe { tile_avx512_vnni(panel, rows) }
+        unsafe { tile_avx512_vnni(panel, inputs) }
     }
 }
 
@@ -67,10 +67,10 @@ impl Kernel for AvxVnni {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
         // SAFETY: there is a value only where the CPU has these instructions.
-        unsafe { tile_avx_vnni(panel, rows) }
+        unsafe { tile_avx_vnni(panel, inputs) }
     }
 }
 
@@ -79,38 +79,36 @@ impl Kernel for Avx2 {
     fn tile<const ROWS: usize>(
         self,
         panel: WeightPanel<'_>,
-        rows: [&[InputBlock]; ROWS],
+        inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS] {
         // SAFETY: there is a value only where the CPU has these instructions.
-        unsafe { tile_avx2(panel, rows) }
+        unsafe { tile_avx2(panel, inputs) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn tile_avx512_vnni<const ROWS: usize>(
     panel: WeightPanel<'_>,
-    rows: [&[InputBlock]; ROWS],
+    inputs: &[[InputBlock; ROWS]],
 ) -> [Panel; ROWS] {
-    let n_blocks = panel.blocks.len();
-    let rows = rows.map(|row| &row[..n_blocks]);
     let mut sums = [_mm512_setzero_ps(); ROWS];
-    for (block, (weights, scales)) in panel.blocks.iter().zip(panel.scales).enumerate() {
+    for ((weights, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
         let mut totals = [_mm512_setzero_si512(); ROWS];
-        for (total, row) in totals.iter_mut().zip(&rows) {
-            *total = _mm512_set1_epi32(row[block].offset);
+        for (total, input) in totals.iter_mut().zip(inputs) {
+            *total = _mm512_set1_epi32(input.offset);
         }
         for (group, outputs) in weights.groups.iter().enumerate() {
             // SAFETY: a group is as large as the register.
             let weights = unsafe { _mm512_loadu_si512(outputs.as_ptr().cast()) };
-            for (total, row) in totals.iter_mut().zip(&rows) {
-                let x = _mm512_set1_epi32(row[block].groups[group]);
+            for (total, input) in totals.iter_mut().zip(inputs) {
+                let x = _mm512_set1_epi32(input.groups[group]);
                 *total = _mm512_dpbusd_epi32(*total, weights, x);
             }
         }
         // SAFETY: the scales of a block are as large as the register.
         let scales = _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(scales.as_ptr().cast()) });
-        for ((sum, total), row) in sums.iter_mut().zip(totals).zip(&rows) {
-            let scales = _mm512_mul_ps(scales, _mm512_set1_ps(row[block].scale));
+        for ((sum, total), input) in sums.iter_mut().zip(totals).zip(inputs) {
+            let scales = _mm512_mul_ps(scales, _mm512_set1_ps(input.scale));
             *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), scales, *sum);
         }
     }
@@ -128,27 +126,25 @@ const HALF: usize = PANEL / 2;
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 fn tile_avx_vnni<const ROWS: usize>(
     panel: WeightPanel<'_>,
-    rows: [&[InputBlock]; ROWS],
+    inputs: &[[InputBlock; ROWS]],
 ) -> [Panel; ROWS] {
-    let n_blocks = panel.blocks.len();
-    let rows = rows.map(|row| &row[..n_blocks]);
     let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-    for (block, (weights, scales)) in panel.blocks.iter().zip(panel.scales).enumerate() {
+    for ((weights, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
         for half in 0..2 {
             let mut totals = [_mm256_setzero_si256(); ROWS];
-            for (total, row) in totals.iter_mut().zip(&rows) {
-                *total = _mm256_set1_epi32(row[block].offset);
+            for (total, input) in totals.iter_mut().zip(inputs) {
+                *total = _mm256_set1_epi32(input.offset);
             }
             for (group, outputs) in weights.groups.iter().enumerate() {
                 let weights = load_half(outputs, half);
-                for (total, row) in totals.iter_mut().zip(&rows) {
-                    let x = _mm256_set1_epi32(row[block].groups[group]);
+                for (total, input) in totals.iter_mut().zip(inputs) {
+                    let x = _mm256_set1_epi32(input.groups[group]);
                     *total = _mm256_dpbusd_avx_epi32(*total, weights, x);
                 }
             }
             let scales = load_scales(scales, half);
-            for ((sums, total), row) in sums.iter_mut().zip(totals).zip(&rows) {
-                sums[half] = add(sums[half], total, scales, row[block].scale);
+            for ((sums, total), input) in sums.iter_mut().zip(totals).zip(inputs) {
+                sums[half] = add(sums[half], total, scales, input.scale);
             }
         }
     }
@@ -159,21 +155,19 @@ fn tile_avx_vnni<const ROWS: usize>(
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tile_avx2<const ROWS: usize>(
     panel: WeightPanel<'_>,
-    rows: [&[InputBlock]; ROWS],
+    inputs: &[[InputBlock; ROWS]],
 ) -> [Panel; ROWS] {
-    let n_blocks = panel.blocks.len();
-    let rows = rows.map(|row| &row[..n_blocks]);
     let low_bytes = _mm256_set1_epi16(0xff);
     let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-    for (block, (weights, scales)) in panel.blocks.iter().zip(panel.scales).enumerate() {
+    for ((weights, scales), inputs) in panel.blocks.iter().zip(panel.scales).zip(inputs) {
         let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
-        for (totals, row) in totals.iter_mut().zip(&rows) {
-            *totals = [_mm256_set1_epi32(row[block].offset); 2];
+        for (totals, input) in totals.iter_mut().zip(inputs) {
+            *totals = [_mm256_set1_epi32(input.offset); 2];
         }
         for (group, outputs) in weights.groups.iter().enumerate() {
             let weights = [load_half(outputs, 0), load_half(outputs, 1)];
-            for (totals, row) in totals.iter_mut().zip(&rows) {
-                let x = _mm256_set1_epi32(row[block].groups[group]);
+            for (totals, input) in totals.iter_mut().zip(inputs) {
+                let x = _mm256_set1_epi32(input.groups[group]);
                 let even_x = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x));
                 let odd_x = _mm256_srai_epi16::<8>(x);
                 for (total, weights) in totals.iter_mut().zip(weights) {
@@ -185,8 +179,8 @@ fn tile_avx2<const ROWS: usize>(
         }
         for half in 0..2 {
             let scales = load_scales(scales, half);
-            for ((sums, totals), row) in sums.iter_mut().zip(totals).zip(&rows) {
-                sums[half] = add(sums[half], totals[half], scales, row[block].scale);
+            for ((sums, totals), input) in sums.iter_mut().zip(totals).zip(inputs) {
+                sums[half] = add(sums[half], totals[half], scales, input.scale);
             }
         }
     }
