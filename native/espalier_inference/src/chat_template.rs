@@ -27,6 +27,7 @@ pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: String,
     eos_token: String,
+    adds_bos: bool,
 }
 
 impl ChatTemplate {
@@ -38,7 +39,13 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
         environment.add_template_owned(NAME, source).map_err(|error| invalid(&error))?;
-        Ok(Self { environment, bos_token, eos_token })
+        Ok(Self { environment, bos_token, eos_token, adds_bos: false })
+    }
+
+    /// The same template for a model whose prompts all begin with `bos_token`, whether the template
+    /// writes it or not.
+    pub(crate) fn with_bos(self) -> Self {
+        Self { adds_bos: true, ..self }
     }
 
     /// The prompt for the next answer of the assistant.
@@ -54,7 +61,9 @@ impl ChatTemplate {
             tools => (),
             documents => (),
         });
-        rendered.map_err(|error| invalid(&error))
+        let prompt = rendered.map_err(|error| invalid(&error))?;
+        let lacks_bos = self.adds_bos && !prompt.starts_with(&self.bos_token);
+        Ok(if lacks_bos { format!("{}{prompt}", self.bos_token) } else { prompt })
     }
 }
 

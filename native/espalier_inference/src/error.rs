@@ -14,12 +14,13 @@ pub enum Error {
         /// What the operating system says.
         reason: String,
     },
-    /// A JSON file of the model has a field that it can't have, or lacks one.
+    /// A JSON file of the model, or the metadata of its GGUF file, has a field that it can't have, or
+    /// lacks one.
     #[error("invalid {}: {field}: expected {expected}, got: {got}", path.display())]
     InvalidConfig {
         /// The file.
         path: PathBuf,
-        /// The field, or an empty text for the file as a whole.
+        /// The field or key, or an empty text for the file as a whole.
         field: String,
         /// What the field takes.
         expected: String,
@@ -29,7 +30,7 @@ pub enum Error {
     /// The model is of an architecture that has no forward pass here.
     #[error("unsupported architecture: expected one of {}, got: {got}", known.join(", "))]
     UnsupportedArchitecture {
-        /// The architecture that the model's `config.json` names.
+        /// The architecture that the model's `config.json` or GGUF file names.
         got: String,
         /// The architectures that are supported.
         known: Vec<String>,

@@ -45,6 +45,7 @@ mod chat_template;
 mod choice;
 mod engine;
 mod error;
+mod gguf;
 mod kernels;
 mod kv_cache;
 mod logits;

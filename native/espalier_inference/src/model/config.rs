@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::json_file::JsonFile;
-use super::rotary::{Rope, Scaling};
+use super::rotary::{Llama3Scaling, Rope, Scaling};
 use crate::error::Error;
 
 /// An architecture whose forward pass is Llama's, with what it adds.
@@ -11,9 +11,13 @@ use crate::error::Error;
 pub(crate) struct Family {
     /// The name in `config.json`.
     pub(crate) architecture: &'static str,
+    /// The name in GGUF files. Mistral's models are Llama's there.
+    pub(crate) gguf_architecture: Option<&'static str>,
+    /// Whether GGUF files have the two numbers that a rotary angle turns side by side.
+    pub(crate) gguf_pairs_neighbours: bool,
     biases: Biases,
     /// Whether the queries and keys of each head are normalized.
-    query_key_norm: bool,
+    pub(crate) query_key_norm: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +31,34 @@ enum Biases {
 
 /// All families that there are.
 pub(crate) const FAMILIES: [Family; 4] = [
-    Family { architecture: "LlamaForCausalLM", biases: Biases::Configured, query_key_norm: false },
-    Family { architecture: "MistralForCausalLM", biases: Biases::Nowhere, query_key_norm: false },
+    Family {
+        architecture: "LlamaForCausalLM",
+        gguf_architecture: Some("llama"),
+        gguf_pairs_neighbours: true,
+        biases: Biases::Configured,
+        query_key_norm: false,
+    },
+    Family {
+        architecture: "MistralForCausalLM",
+        gguf_architecture: None,
+        gguf_pairs_neighbours: true,
+        biases: Biases::Nowhere,
+        query_key_norm: false,
+    },
     Family {
         architecture: "Qwen2ForCausalLM",
+        gguf_architecture: Some("qwen2"),
+        gguf_pairs_neighbours: false,
         biases: Biases::QueryKeyValue,
         query_key_norm: false,
     },
-    Family { architecture: "Qwen3ForCausalLM", biases: Biases::Configured, query_key_norm: true },
+    Family {
+        architecture: "Qwen3ForCausalLM",
+        gguf_architecture: Some("qwen3"),
+        gguf_pairs_neighbours: false,
+        biases: Biases::Configured,
+        query_key_norm: true,
+    },
 ];
 
 /// Sizes and constants of the forward pass, checked against each other.
@@ -178,14 +202,14 @@ fn rope(file: &JsonFile) -> Result<Rope, Error> {
 }
 
 fn scaling(parameters: &JsonFile) -> Result<Scaling, Error> {
-    let scaling = Scaling {
+    let scaling = Llama3Scaling {
         factor: parameters.positive("factor", None)?,
         low_frequency_factor: parameters.positive("low_freq_factor", None)?,
         high_frequency_factor: parameters.positive("high_freq_factor", None)?,
         original_length: parameters.positive("original_max_position_embeddings", None)?,
     };
     if scaling.low_frequency_factor < scaling.high_frequency_factor {
-        Ok(scaling)
+        Ok(Scaling::Llama3(scaling))
     } else {
         Err(parameters.invalid("high_freq_factor", "a number above low_freq_factor"))
     }

@@ -49,7 +49,7 @@ impl Llama {
         } else {
             Linear::load("lm_head", hidden_size, n_ids, false, weights)?
         };
-        let rotary = Rotary::new(config.head_size, config.rope);
+        let rotary = Rotary::new(config.head_size, &config.rope);
         Ok(Self { config, embedding, layers, norm, output, rotary })
     }
 

@@ -23,9 +23,14 @@ enum Weights {
 impl Matrix {
     /// Packs the weights of a tensor of `[n_out, n_in]`.
     pub(super) fn pack(weights: &Tensor) -> Result<Self> {
-        let (n_out, n_in) = weights.dims2()?;
-        let packed = with_slice(weights, |weights| kernels::pack(weights, n_in))?;
-        Ok(Self { weights: Arc::new(Weights::F32(packed)), n_in, n_out })
+        let (_, n_in) = weights.dims2()?;
+        with_slice(weights, |weights| Self::pack_rows(weights, n_in))
+    }
+
+    /// Packs rows of `n_in` weights.
+    pub(super) fn pack_rows(weights: &[f32], n_in: usize) -> Self {
+        let packed = kernels::pack(weights, n_in);
+        Self { weights: Arc::new(Weights::F32(packed)), n_in, n_out: weights.len() / n_in }
     }
 
     /// Quantises the weights of a tensor of `[n_out, n_in]` to `Q8_0`.

@@ -1,4 +1,4 @@
-//! Loading a model from its directory, as Hugging Face lays it out.
+//! Loading a model from its directory, as Hugging Face lays it out, or from a GGUF file.
 //!
 //! One file for each architecture family holds its forward pass; [`llama`] is the one there is.
 
@@ -7,6 +7,7 @@ mod attention;
 mod cached_attention;
 mod config;
 mod files;
+mod gguf;
 mod json_file;
 mod layer;
 mod linear;
@@ -26,13 +27,15 @@ use candle_core::Device;
 use espalier_constraint::{Limits, Vocabulary};
 
 use self::config::{Config, FAMILIES, Family};
+use self::gguf::GgufWeights;
 use self::json_file::JsonFile;
 use self::llama::Llama;
 pub use self::quantization::Quantization;
 use self::weights::Weights;
 use crate::chat_template::ChatTemplate;
 use crate::error::Error;
-use crate::tokenizer::Tokenizer;
+use crate::gguf::GgufFile;
+use crate::tokenizer::{GgufTokenizer, Tokenizer};
 
 /// All that the files of a model say.
 pub(crate) struct LoadedModel {
@@ -44,9 +47,17 @@ pub(crate) struct LoadedModel {
 }
 
 impl LoadedModel {
+    /// Reads a GGUF file, or a directory that has one or the files of Hugging Face.
+    pub(crate) fn read(path: &Path, quantization: Quantization) -> Result<Self, Error> {
+        match gguf::find(path)? {
+            Some(file) => Self::read_gguf(&file, quantization),
+            None => Self::read_directory(path, quantization),
+        }
+    }
+
     /// Reads `config.json`, `model.safetensors` (or its shards), `tokenizer.json`, and where they
     /// exist `generation_config.json`, `tokenizer_config.json` and `chat_template.jinja`.
-    pub(crate) fn read(directory: &Path, quantization: Quantization) -> Result<Self, Error> {
+    fn read_directory(directory: &Path, quantization: Quantization) -> Result<Self, Error> {
         let config = JsonFile::read(&directory.join("config.json"))?;
         let family = family(&config)?;
         let shape = Config::from_json(&config, family)?;
@@ -54,17 +65,46 @@ impl LoadedModel {
         let tokenizer_config = JsonFile::read_if_present(&directory.join("tokenizer_config.json"))?;
         let chat_template = chat_template(directory, &tokenizer_config)?;
         let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
-        let vocabulary = tokenizer.vocabulary_with_eos_ids(&eos_ids, &Limits::default())?;
-        if vocabulary.n_ids() > shape.n_ids {
-            let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
-            return Err(Error::VocabularyMismatch { n_ids, n_logits });
-        }
+        let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
         let weights = Weights::read(directory, &Device::Cpu, quantization)?;
         let llama = Llama::load(shape, &weights)?;
-        let vocabulary = Arc::new(vocabulary);
         let architecture = family.architecture;
         Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
     }
+
+    fn read_gguf(path: &Path, quantization: Quantization) -> Result<Self, Error> {
+        let file = GgufFile::open(path)?;
+        let family = gguf::family(file.metadata())?;
+        let shape = gguf::config(&file, family)?;
+        let GgufTokenizer { tokenizer, eos_ids, bos_token, eos_token, adds_bos } =
+            GgufTokenizer::read(file.metadata())?;
+        let source = file.metadata().text("tokenizer.chat_template")?.map(str::to_owned);
+        let chat_template = source
+            .map(|source| ChatTemplate::new(source, bos_token, eos_token))
+            .transpose()?
+            .map(|template| if adds_bos { template.with_bos() } else { template });
+        let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
+        let weights = GgufWeights::new(file, &shape, family);
+        let weights = Weights::from_gguf(weights, &Device::Cpu, quantization);
+        let llama = Llama::load(shape, &weights)?;
+        weights.refuse_unread()?;
+        let architecture = family.architecture;
+        Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
+    }
+}
+
+/// The vocabulary of a model, which has a logit for each id.
+fn vocabulary(
+    tokenizer: &Tokenizer,
+    eos_ids: &[u32],
+    shape: &Config,
+) -> Result<Arc<Vocabulary>, Error> {
+    let vocabulary = tokenizer.vocabulary_with_eos_ids(eos_ids, &Limits::default())?;
+    if vocabulary.n_ids() > shape.n_ids {
+        let (n_ids, n_logits) = (vocabulary.n_ids(), shape.n_ids);
+        return Err(Error::VocabularyMismatch { n_ids, n_logits });
+    }
+    Ok(Arc::new(vocabulary))
 }
 
 fn family(config: &JsonFile) -> Result<Family, Error> {

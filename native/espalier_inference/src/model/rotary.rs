@@ -7,17 +7,24 @@ use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor};
 use super::slices::{mismatch, slice, slice_mut};
 
 /// Which angles a model was trained with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rope {
     /// The base of the frequencies.
     pub(crate) theta: f32,
     pub(crate) scaling: Option<Scaling>,
 }
 
-/// The way of Llama 3.1 to reach longer contexts: low frequencies are divided, high ones kept, and
-/// those between interpolated.
+/// How a model reaches longer contexts than its frequencies were made for.
+#[derive(Clone, Debug)]
+pub(crate) enum Scaling {
+    Llama3(Llama3Scaling),
+    /// What each frequency is divided by.
+    Divisors(Vec<f32>),
+}
+
+/// The way of Llama 3.1: low frequencies are divided, high ones kept, and those between interpolated.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scaling {
+pub(crate) struct Llama3Scaling {
     pub(crate) factor: f32,
     pub(crate) low_frequency_factor: f32,
     pub(crate) high_frequency_factor: f32,
@@ -38,10 +45,14 @@ pub(crate) struct Angles {
 }
 
 impl Rotary {
-    pub(crate) fn new(head_size: usize, rope: Rope) -> Self {
+    pub(crate) fn new(head_size: usize, rope: &Rope) -> Self {
         let frequency = |pair: usize| {
             let frequency = rope.theta.powf(-((2 * pair) as f32) / head_size as f32);
-            rope.scaling.map_or(frequency, |scaling| scaling.apply(frequency))
+            match &rope.scaling {
+                None => frequency,
+                Some(Scaling::Llama3(scaling)) => scaling.apply(frequency),
+                Some(Scaling::Divisors(divisors)) => frequency / divisors[pair],
+            }
         };
         Self { frequencies: (0..head_size / 2).map(frequency).collect() }
     }
@@ -63,7 +74,7 @@ impl Rotary {
     }
 }
 
-impl Scaling {
+impl Llama3Scaling {
     fn apply(self, frequency: f32) -> f32 {
         let wavelengths = self.original_length * frequency / TAU;
         let (low, high) = (self.low_frequency_factor, self.high_frequency_factor);

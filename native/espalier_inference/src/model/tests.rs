@@ -18,7 +18,7 @@ use super::*;
 use crate::kv_cache::KvCache;
 use crate::test_model::{self, TestModel};
 
-fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
+pub(super) fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     let llama = load_llama(&directory, Quantization::None).unwrap();
     let json: Value =
@@ -37,7 +37,7 @@ fn load_llama(directory: &Path, quantization: Quantization) -> Result<Llama, Err
 }
 
 /// The logits of all tokens, read in parts of the given sizes.
-fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
+pub(super) fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
     let (mut cache, mut rest, mut logits) = (llama.new_cache(), ids, Vec::new());
     for &size in sizes.iter().cycle() {
         if rest.is_empty() {
@@ -226,7 +226,7 @@ fn shapes_that_do_not_fit_are_errors() {
     for (shape, fits) in [(&[4, 6][..], true), (&[6], true), (&[4], false), (&[6, 4], false)] {
         assert_eq!(add(&zeros(&[4, 6]), &zeros(shape)).is_ok(), fits, "{shape:?}");
     }
-    let rotary = Rotary::new(8, Rope { theta: 1e4, scaling: None });
+    let rotary = Rotary::new(8, &Rope { theta: 1e4, scaling: None });
     let angles = rotary.angles([3, 9].into_iter(), &Device::Cpu).unwrap();
     for (shape, fits) in [(&[2, 3, 8], true), (&[1, 3, 8], false), (&[2, 3, 6], false)] {
         assert_eq!(angles.rotate(&zeros(shape)).is_ok(), fits, "{shape:?}");

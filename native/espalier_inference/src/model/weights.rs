@@ -1,4 +1,4 @@
-//! [`Weights`]: the tensors of a model's safetensors files, as `f32`.
+//! [`Weights`]: the tensors of a model's safetensors files or of its GGUF file, as `f32`.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -7,6 +7,7 @@ use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use super::files;
+use super::gguf::GgufWeights;
 use super::json_file::JsonFile;
 use super::matrix::Matrix;
 use super::quantization::Quantization;
@@ -17,11 +18,17 @@ use crate::kernels::Q8Matrix;
 /// as they are, and they have little to lose.
 const MIN_QUANTISED_BYTES: usize = 1 << 24;
 
-/// One `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+/// The weights of a model, by the names that safetensors files have for them.
 pub(super) struct Weights {
-    files: Vec<WeightFile>,
+    source: Source,
     device: Device,
     quantization: Quantization,
+}
+
+enum Source {
+    /// One `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+    Safetensors(Vec<WeightFile>),
+    Gguf(GgufWeights),
 }
 
 struct WeightFile {
@@ -44,46 +51,97 @@ impl Weights {
             BTreeSet::from(["model.safetensors".to_owned()])
         };
         let files = names.iter().map(|name| WeightFile::read(directory.join(name)));
-        let files = files.collect::<Result<_, _>>()?;
-        Ok(Self { files, device: device.clone(), quantization })
+        let source = Source::Safetensors(files.collect::<Result<_, _>>()?);
+        Ok(Self { source, device: device.clone(), quantization })
+    }
+
+    /// The weights in a GGUF file; no tensor is on the device yet.
+    pub(super) fn from_gguf(
+        weights: GgufWeights,
+        device: &Device,
+        quantization: Quantization,
+    ) -> Self {
+        Self { source: Source::Gguf(weights), device: device.clone(), quantization }
     }
 
     /// A tensor of the given shape, on the device.
     pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        self.file(name).tensor(name, shape, &self.device)
-    }
-
-    /// A matrix with a row of `n_in` weights for each of `n_out` outputs.
-    pub(super) fn matrix(&self, name: &str, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
-        let file = self.file(name);
-        let weights = file.tensor(name, &[n_out, n_in], &self.device)?;
-        let make = if self.quantises(file, name, n_in)? { Matrix::quantise } else { Matrix::pack };
-        make(&weights).map_err(|error| Error::ComputationFailed { detail: error.to_string() })
-    }
-
-    /// Whether a matrix of the file is to be quantised.
-    fn quantises(&self, file: &WeightFile, name: &str, n_in: usize) -> Result<bool, Error> {
-        let fits = Q8Matrix::fits(n_in);
-        match self.quantization {
-            Quantization::Automatic => Ok(fits && file.has_two_bytes(name) && self.is_large()),
-            Quantization::None => Ok(false),
-            Quantization::Q8_0 if fits => Ok(true),
-            Quantization::Q8_0 => {
-                let expected = format!("rows of a multiple of {} weights", Q8Matrix::BLOCK);
-                Err(file.invalid(name, &expected, &format!("rows of {n_in}, to be quantised")))
+        match &self.source {
+            Source::Safetensors(files) => file_of(files, name).tensor(name, shape, &self.device),
+            Source::Gguf(weights) => {
+                let numbers = weights.blocks(name, shape)?.to_f32();
+                Tensor::from_vec(numbers, shape, &self.device).map_err(computation_failed)
             }
         }
     }
 
-    fn is_large(&self) -> bool {
-        self.files.iter().map(|file| file.n_bytes).sum::<usize>() >= MIN_QUANTISED_BYTES
+    /// A matrix with a row of `n_in` weights for each of `n_out` outputs.
+    pub(super) fn matrix(&self, name: &str, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
+        match &self.source {
+            Source::Safetensors(files) => {
+                let weights = self.tensor(name, &[n_out, n_in])?;
+                let half = file_of(files, name).has_two_bytes(name) && is_large(files);
+                let quantises = self.quantises(name, n_in, half)?;
+                let make = if quantises { Matrix::quantise } else { Matrix::pack };
+                make(&weights).map_err(computation_failed)
+            }
+            Source::Gguf(weights) => {
+                let blocks = weights.blocks(name, &[n_out, n_in])?;
+                if !self.quantises(name, n_in, blocks.tensor_type().is_quantised())? {
+                    return Ok(Matrix::pack_rows(&blocks.to_f32(), n_in));
+                }
+                let q8_0 = blocks.q8_0().and_then(|bytes| Q8Matrix::from_blocks(bytes, n_in, n_out));
+                Ok(Matrix::of_q8(q8_0.unwrap_or_else(|| Q8Matrix::quantise(&blocks.to_f32(), n_in))))
+            }
+        }
     }
 
-    /// The file that has a tensor, or any where none has it.
-    fn file(&self, name: &str) -> &WeightFile {
-        let file = self.files.iter().find(|file| file.tensors.get(name).is_ok());
-        file.unwrap_or(&self.files[0])
+    /// Whether a matrix is to be quantised; `automatically` if that is left to us.
+    fn quantises(&self, name: &str, n_in: usize, automatically: bool) -> Result<bool, Error> {
+        let fits = Q8Matrix::fits(n_in);
+        match self.quantization {
+            Quantization::Automatic => Ok(fits && automatically),
+            Quantization::None => Ok(false),
+            Quantization::Q8_0 if fits => Ok(true),
+            Quantization::Q8_0 => Err(Error::InvalidWeights {
+                path: self.path(name),
+                tensor: name.to_owned(),
+                expected: format!("rows of a multiple of {} weights", Q8Matrix::BLOCK),
+                got: format!("rows of {n_in}, to be quantised"),
+            }),
+        }
     }
+
+    /// The file that has a tensor.
+    fn path(&self, name: &str) -> PathBuf {
+        match &self.source {
+            Source::Safetensors(files) => file_of(files, name).path.clone(),
+            Source::Gguf(weights) => weights.path().to_owned(),
+        }
+    }
+
+    /// Fails where a GGUF file has tensors that nothing has asked for.
+    pub(super) fn refuse_unread(&self) -> Result<(), Error> {
+        match &self.source {
+            Source::Safetensors(_) => Ok(()),
+            Source::Gguf(weights) => weights.refuse_unread(),
+        }
+    }
+}
+
+/// The file that has a tensor, or any where none has it.
+fn file_of<'a>(files: &'a [WeightFile], name: &str) -> &'a WeightFile {
+    let file = files.iter().find(|file| file.tensors.get(name).is_ok());
+    file.unwrap_or(&files[0])
+}
+
+fn is_large(files: &[WeightFile]) -> bool {
+    files.iter().map(|file| file.n_bytes).sum::<usize>() >= MIN_QUANTISED_BYTES
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn computation_failed(error: candle_core::Error) -> Error {
+    Error::ComputationFailed { detail: error.to_string() }
 }
 
 /// The files of an index, which must lie beside it.

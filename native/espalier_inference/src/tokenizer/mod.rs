@@ -1,5 +1,6 @@
 //! [`Tokenizer`]: text to token ids and back, from a `tokenizer.json` file.
 
+mod gguf;
 mod spelling;
 mod token_bytes;
 
@@ -9,6 +10,7 @@ use espalier_constraint::{Limits, Vocabulary};
 use serde_json::Value;
 use tokenizers::ModelWrapper;
 
+pub(crate) use self::gguf::GgufTokenizer;
 use self::spelling::Spelling;
 use self::token_bytes::TokenBytes;
 #[cfg(test)]
@@ -55,7 +57,10 @@ impl Tokenizer {
     /// [`Error::InvalidTokenizer`] when it is not one, or of a kind whose tokens have no bytes of
     /// their own (`WordPiece`, for example).
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        let json: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+        Self::from_value(serde_json::from_slice(bytes).map_err(invalid)?)
+    }
+
+    fn from_value(json: Value) -> Result<Self, Error> {
         let token_bytes = TokenBytes::from_json(&json)?;
         let parsed = guarded(|| serde_json::from_value::<tokenizers::Tokenizer>(json));
         let mut inner = parsed.map_err(invalid)?.map_err(invalid)?;
