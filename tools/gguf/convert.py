@@ -120,18 +120,17 @@ def add_tokenizer(writer, tokenizer, config, pre, size):
     writer.add_tokenizer_pre("default" if pieces else pre)
     writer.add_token_list([texts.get(id, f"[PAD{id}]") for id in range(size)])
     writer.add_token_types(kinds)
+    merges = [
+        merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]
+    ]
     if pieces:
-        # The ids of Llama 2 are in the order of the scores.
-        first = kinds.index(gguf.TokenType.NORMAL)
-        normal = gguf.TokenType.NORMAL
-        writer.add_token_scores(
-            [float(first - id) if kinds[id] == normal else 0.0 for id in range(size)]
-        )
+        # Merges are in the order of the scores of what they make, the best first.
+        scores = {}
+        for rank, pair in enumerate(merges):
+            scores.setdefault("".join(pair), float(-rank))
+        writer.add_token_scores([scores.get(texts.get(id), -1e9) for id in range(size)])
     else:
-        merges = model["merges"]
-        writer.add_token_merges(
-            [merge if isinstance(merge, str) else " ".join(merge) for merge in merges]
-        )
+        writer.add_token_merges([" ".join(pair) for pair in merges])
     if "bos_token_id" in config:
         writer.add_bos_token_id(config["bos_token_id"])
     writer.add_eos_token_id(config.get("eos_token_id", size - 1))

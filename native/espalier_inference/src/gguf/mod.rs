@@ -18,6 +18,7 @@ mod tensor_type;
 pub(crate) mod test_file;
 mod value;
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -85,17 +86,15 @@ impl GgufFile {
 
     /// The file may have become shorter since it was opened.
     fn bytes(&self, tensor: &TensorInfo) -> Result<Vec<u8>, Fault> {
+        let n_bytes = tensor.n_bytes as usize;
+        let failed = |error: &dyn Display| Fault::new(format!("{n_bytes} bytes"), error);
         let mut bytes = Vec::new();
-        let n_bytes = tensor.n_bytes;
+        bytes.try_reserve_exact(n_bytes).map_err(|error| failed(&error))?;
+        bytes.resize(n_bytes, 0);
         let mut file = &self.file;
-        let read = file
-            .seek(SeekFrom::Start(tensor.start))
-            .and_then(|_| file.take(n_bytes).read_to_end(&mut bytes));
-        match read {
-            Ok(n) if n as u64 == n_bytes => Ok(bytes),
-            Ok(n) => Err(Fault::new(format!("{n_bytes} bytes"), n)),
-            Err(error) => Err(Fault::new(format!("{n_bytes} bytes"), error)),
-        }
+        file.seek(SeekFrom::Start(tensor.start)).map_err(|error| failed(&error))?;
+        file.read_exact(&mut bytes).map_err(|error| failed(&error))?;
+        Ok(bytes)
     }
 
     pub(crate) fn invalid(&self, tensor: &str, expected: &str, got: &str) -> Error {

@@ -9,7 +9,7 @@ fn added(id: u32, content: &str, special: bool, normalized: bool) -> Value {
 }
 
 /// All bytes, a few merges, a literal added token and a special one.
-fn byte_level() -> Value {
+pub(super) fn byte_level() -> Value {
     let mut vocab = serde_json::Map::new();
     let name = |byte| ('!'..='\u{143}').find(|&c| byte_of_character(c) == Some(byte)).unwrap();
     for byte in 0..=255u8 {
@@ -33,7 +33,7 @@ fn byte_level() -> Value {
 }
 
 /// Llama 2's form: `▁` put in front, bytes for what has no piece.
-fn sentence_piece() -> Value {
+pub(super) fn sentence_piece() -> Value {
     let mut vocab = serde_json::Map::new();
     for (id, token) in (0..).zip(["<unk>", "<s>", "</s>"]) {
         vocab.insert(token.to_owned(), id.into());
@@ -73,7 +73,7 @@ fn metaspace() -> Value {
     json
 }
 
-fn load(json: &Value) -> Tokenizer {
+pub(super) fn load(json: &Value) -> Tokenizer {
     Tokenizer::from_json(json.to_string().as_bytes()).unwrap()
 }
 
@@ -81,7 +81,7 @@ fn spell(vocabulary: &Vocabulary, ids: &[u32]) -> Vec<u8> {
     ids.iter().flat_map(|&id| vocabulary.token_bytes(id).unwrap()).copied().collect()
 }
 
-const TEXTS: [&str; 7] =
+pub(super) const TEXTS: [&str; 7] =
     ["ab ab", "  a\n{b", "é ü 日本 \u{1F600}", "\"a\\\"", "\u{0}\u{7f}\u{ad}", "a", "<think>ab"];
 
 #[test]

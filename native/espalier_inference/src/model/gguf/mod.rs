@@ -3,6 +3,10 @@
 mod config;
 mod names;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod tests;
 mod weights;
 

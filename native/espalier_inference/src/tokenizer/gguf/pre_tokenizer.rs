@@ -39,7 +39,12 @@ static KNOWN: [PreTokenizer; 8] = [
         ..PLAIN
     },
     PreTokenizer { names: &["smaug-bpe"], splits: &[LLAMA3], ..PLAIN },
-    PreTokenizer { names: &["qwen2"], splits: &[QWEN2], composes: true, ..PLAIN },
+    PreTokenizer {
+        names: &["qwen2", "deepseek-r1-qwen"],
+        splits: &[QWEN2],
+        composes: true,
+        ..PLAIN
+    },
     PreTokenizer {
         names: &["tekken"],
         splits: &[TEKKEN],
