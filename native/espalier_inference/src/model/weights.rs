@@ -90,8 +90,11 @@ impl Weights {
                 if !self.quantises(name, n_in, blocks.tensor_type().is_quantised())? {
                     return Ok(Matrix::pack_rows(&blocks.to_f32(), n_in));
                 }
-                let q8_0 = blocks.q8_0().and_then(|bytes| Q8Matrix::from_blocks(bytes, n_in, n_out));
-                Ok(Matrix::of_q8(q8_0.unwrap_or_else(|| Q8Matrix::quantise(&blocks.to_f32(), n_in))))
+                let q8_0 =
+                    blocks.q8_0().and_then(|bytes| Q8Matrix::from_blocks(bytes, n_in, n_out));
+                Ok(Matrix::of_q8(
+                    q8_0.unwrap_or_else(|| Q8Matrix::quantise(&blocks.to_f32(), n_in)),
+                ))
             }
         }
     }

@@ -91,7 +91,6 @@ impl Q8Matrix {
 
     /// Takes over the blocks of a file, output by output: `None` where they aren't as many bytes as
     /// the matrix has, or `n_in` is no multiple of [`BLOCK`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for files that are quantised already"))]
     pub(crate) fn from_blocks(bytes: &[u8], n_in: usize, n_out: usize) -> Option<Self> {
         let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
         let n_blocks = n_out.checked_mul(n_in / BLOCK)?;

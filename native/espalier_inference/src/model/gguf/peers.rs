@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::gguf::GgufFile;
-use crate::model::LoadedModel;
 use crate::model::tests::logits_in_parts;
+use crate::model::{LoadedModel, Quantization};
 use crate::tokenizer::{GgufTokenizer, Tokenizer};
 
 #[test]
@@ -39,7 +39,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 fn compare_logits(path: &Path, case: &Value) {
-    let llama = LoadedModel::read(path).unwrap().llama;
+    let llama = LoadedModel::read(path, Quantization::None).unwrap().llama;
     let positions = ids(&case["positions"]);
     let logits = logits_in_parts(&llama, &positions, &[positions.len()]);
     let bytes = fs::read(path.with_file_name(case["logits"].as_str().unwrap())).unwrap();

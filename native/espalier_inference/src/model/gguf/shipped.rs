@@ -7,8 +7,8 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::gguf::test_file::{Entry, TestFile, TestTensor};
-use crate::model::LoadedModel;
 use crate::model::llama::Rows;
+use crate::model::{LoadedModel, Quantization};
 use crate::test_model::TestModel;
 
 const BF16: u32 = 30;
@@ -137,8 +137,8 @@ fn answer(model: &LoadedModel, content: &str) -> (String, Vec<f32>) {
 fn the_shipped_model_is_the_same_in_both_formats() {
     let directory = TestModel::empty();
     fs::write(directory.file("tiny.gguf"), converted().bytes()).unwrap();
-    let gguf = LoadedModel::read(&directory.file("tiny.gguf")).unwrap();
-    let safetensors = LoadedModel::read(&shipped()).unwrap();
+    let gguf = LoadedModel::read(&directory.file("tiny.gguf"), Quantization::None).unwrap();
+    let safetensors = LoadedModel::read(&shipped(), Quantization::None).unwrap();
     assert_eq!(gguf.vocabulary.n_ids(), safetensors.vocabulary.n_ids());
     assert_eq!(gguf.vocabulary.eos_ids(), safetensors.vocabulary.eos_ids());
     for id in 0..gguf.vocabulary.n_ids() as u32 {

@@ -7,14 +7,14 @@ use rand_pcg::Pcg64;
 use crate::chat_template::Message;
 use crate::error::Error;
 use crate::gguf::test_file::{Entry, TestFile};
-use crate::model::LoadedModel;
 use crate::model::tests::{logits_in_parts, reference};
+use crate::model::{LoadedModel, Quantization};
 use crate::test_model::TestModel;
 
 fn load(file: &TestFile) -> Result<LoadedModel, Error> {
     let directory = TestModel::empty();
     fs::write(directory.file("model.gguf"), file.bytes()).unwrap();
-    LoadedModel::read(&directory.file("model.gguf"))
+    LoadedModel::read(&directory.file("model.gguf"), Quantization::None)
 }
 
 /// The model of a test file with a change to it, which is refused by an error that names a key or tensor.
@@ -38,7 +38,7 @@ fn test_file(name: &str) -> std::path::PathBuf {
 #[track_caller]
 fn agrees_with_reference(name: &str, folder: &str) {
     let (_, ids, expected) = reference(folder);
-    let loaded = LoadedModel::read(&test_file(name)).unwrap();
+    let loaded = LoadedModel::read(&test_file(name), Quantization::None).unwrap();
     let logits = logits_in_parts(&loaded.llama, &ids, &[ids.len()]);
     let expected = expected.concat();
     assert_eq!(logits.len(), expected.len());
@@ -84,16 +84,16 @@ fn finds_the_one_file_of_a_directory() {
     let directory = TestModel::empty();
     let bytes = TestFile::model().bytes();
     fs::write(directory.file("a.gguf"), &bytes).unwrap();
-    assert!(LoadedModel::read(directory.path()).is_ok());
+    assert!(LoadedModel::read(directory.path(), Quantization::None).is_ok());
     fs::write(directory.file("b.gguf"), &bytes).unwrap();
-    let result = LoadedModel::read(directory.path()).map(drop);
+    let result = LoadedModel::read(directory.path(), Quantization::None).map(drop);
     let Err(Error::FileNotFound { path, reason }) = result else { panic!("{result:?}") };
     assert_eq!(path, directory.path());
     assert!(reason.contains("got: 2"), "{reason}");
     let safetensors = TestModel::random();
     fs::write(safetensors.file("a.gguf"), b"no GGUF file").unwrap();
-    assert!(LoadedModel::read(safetensors.path()).is_ok());
-    let result = LoadedModel::read(&safetensors.file("config.json")).map(drop);
+    assert!(LoadedModel::read(safetensors.path(), Quantization::None).is_ok());
+    let result = LoadedModel::read(&safetensors.file("config.json"), Quantization::None).map(drop);
     assert!(matches!(result, Err(Error::InvalidWeights { .. })), "{result:?}");
 }
 
@@ -270,7 +270,7 @@ fn damaged_files_are_harmless() {
     let whole = TestFile::model().bytes();
     for end in (0..whole.len()).step_by(397).chain([whole.len() - 1]) {
         fs::write(&path, &whole[..end]).unwrap();
-        assert!(LoadedModel::read(&path).is_err(), "cut at {end}");
+        assert!(LoadedModel::read(&path, Quantization::None).is_err(), "cut at {end}");
     }
     let mut random = Pcg64::seed_from_u64(6);
     let mut below = |n: usize| random.next_u32() as usize % n;
@@ -282,6 +282,6 @@ fn damaged_files_are_harmless() {
             damaged[below(head)] = [0, 1, 2, 8, b'a', 0x7f, 0xff][below(7)];
         }
         fs::write(&path, damaged).unwrap();
-        drop(LoadedModel::read(&path));
+        drop(LoadedModel::read(&path, Quantization::None));
     }
 }

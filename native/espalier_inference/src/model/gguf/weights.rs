@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::config::FREQUENCY_DIVISORS;
 use super::names;
