@@ -98,6 +98,20 @@ def quantize(source, target, name):
         sys.exit(f"llama.cpp did not write {target}")
 
 
+def write_numbers(source, target):
+    """Writes the model of a file with its numbers as float32, which llama.cpp multiplies as they are."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if field.name != "general.architecture" and not field.name.startswith("GGUF."):
+            items = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], items)
+    for tensor in reader.tensors:
+        numbers = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        writer.add_tensor(tensor.name, numbers)
+    finish(writer)
+
+
 def make_wide(folder):
     """The directory of a random model whose rows are blocks of 256 numbers."""
     generator = np.random.default_rng(9)
@@ -185,9 +199,12 @@ def main(folder, tokenizers):
             path = folder / f"{name}-{kind}.gguf"
             if kind != "F32":
                 quantize(plain, path, kind)
-            logits = path.with_suffix(".logits")
-            positions = expected_logits(path, logits)
-            cases.append({"file": path.name, "logits": logits.name, "positions": positions})
+            numbers = folder / "numbers.gguf"
+            write_numbers(path, numbers)
+            case = {"file": path.name, "logits": f"{path.stem}.logits", "exact": f"{path.stem}.exact"}
+            case["positions"] = expected_logits(path, folder / case["logits"])
+            expected_logits(numbers, folder / case["exact"])
+            cases.append(case)
         cases[-1] |= {"ids": expected_ids(plain), "tokenizer": str(directory / "tokenizer.json")}
     for number, argument in enumerate(tokenizers):
         own = "=" in argument

@@ -8,7 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use espalier_constraint::{Limits, Vocabulary};
 use serde_json::Value;
-use tokenizers::ModelWrapper;
+use tokenizers::models::bpe::BpeBuilder;
+use tokenizers::{
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper,
+};
 
 pub(crate) use self::gguf::GgufTokenizer;
 use self::spelling::Spelling;
@@ -57,16 +60,34 @@ impl Tokenizer {
     /// [`Error::InvalidTokenizer`] when it is not one, or of a kind whose tokens have no bytes of
     /// their own (`WordPiece`, for example).
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        Self::from_value(serde_json::from_slice(bytes).map_err(invalid)?)
-    }
-
-    fn from_value(json: Value) -> Result<Self, Error> {
+        let json: Value = serde_json::from_slice(bytes).map_err(invalid)?;
         let token_bytes = TokenBytes::from_json(&json)?;
         let parsed = guarded(|| serde_json::from_value::<tokenizers::Tokenizer>(json));
         let mut inner = parsed.map_err(invalid)?.map_err(invalid)?;
         inner.with_truncation(None).map_err(invalid)?;
         inner.with_padding(None);
         Ok(Self { inner, token_bytes })
+    }
+
+    /// A tokenizer of merges, with the other steps that a `tokenizer.json` would have.
+    fn from_merges(
+        merges: BpeBuilder,
+        steps: &Value,
+        added_tokens: Vec<AddedToken>,
+    ) -> Result<Self, Error> {
+        let built = guarded(|| merges.build());
+        let mut inner = tokenizers::Tokenizer::new(built.map_err(invalid)?.map_err(invalid)?);
+        let normalizer: Option<NormalizerWrapper> =
+            serde_json::from_value(steps["normalizer"].clone()).map_err(invalid)?;
+        let pre_tokenizer: Option<PreTokenizerWrapper> =
+            serde_json::from_value(steps["pre_tokenizer"].clone()).map_err(invalid)?;
+        let decoder: Option<DecoderWrapper> =
+            serde_json::from_value(steps["decoder"].clone()).map_err(invalid)?;
+        inner.with_normalizer(normalizer).map_err(invalid)?;
+        inner.with_pre_tokenizer(pre_tokenizer);
+        inner.with_decoder(decoder);
+        inner.add_tokens(added_tokens).map_err(invalid)?;
+        Ok(Self { inner, token_bytes: TokenBytes::from_json(steps)? })
     }
 
     /// The ids of a text. The names of special tokens in it become those tokens (chat templates

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -42,30 +43,52 @@ fn compare_logits(path: &Path, case: &Value) {
     let llama = LoadedModel::read(path, Quantization::None).unwrap().llama;
     let positions = ids(&case["positions"]);
     let logits = logits_in_parts(&llama, &positions, &[positions.len()]);
-    let bytes = fs::read(path.with_file_name(case["logits"].as_str().unwrap())).unwrap();
-    let theirs: Vec<f32> =
-        bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
-    assert_eq!(logits.len(), theirs.len());
-    let largest = |numbers: &mut dyn Iterator<Item = f32>| numbers.fold(0.0, f32::max);
-    let difference = largest(&mut logits.iter().zip(&theirs).map(|(a, b)| (a - b).abs()));
-    let scale = largest(&mut theirs.iter().map(|logit| logit.abs()));
     let n_ids = llama.config().n_ids;
+    let compare = |name: &str| {
+        let bytes = fs::read(path.with_file_name(case[name].as_str().unwrap())).unwrap();
+        let numbers = bytes.as_chunks::<4>().0.iter();
+        let theirs: Vec<f32> = numbers.map(|number| f32::from_le_bytes(*number)).collect();
+        difference(&logits, &theirs, n_ids)
+    };
+    println!("  logits beside llama.cpp's products: {:?}", compare("logits"));
+    let exact = compare("exact");
+    println!("  logits beside products of the same numbers: {exact:?}");
+    assert!(exact.largest <= 1e-4 * exact.scale, "the numbers of the file are others");
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "the fields are printed")]
+struct Difference {
+    largest: f32,
+    scale: f32,
+    /// The positions at which both have the same best token.
+    agree: usize,
+    positions: usize,
+}
+
+fn difference(ours: &[f32], theirs: &[f32], n_ids: usize) -> Difference {
+    assert_eq!(ours.len(), theirs.len());
     let best = |row: &[f32]| (0..n_ids).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-    let rows = || logits.chunks_exact(n_ids).zip(theirs.chunks_exact(n_ids));
-    let agree = rows().filter(|(ours, theirs)| best(ours) == best(theirs)).count();
-    println!(
-        "  logits: largest difference {difference:.5} of {scale:.1}, the same first choice at {agree} of {} positions",
-        positions.len()
-    );
+    let rows = || ours.chunks_exact(n_ids).zip(theirs.chunks_exact(n_ids));
+    Difference {
+        largest: ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+        scale: theirs.iter().map(|logit| logit.abs()).fold(0.0, f32::max),
+        agree: rows().filter(|(ours, theirs)| best(ours) == best(theirs)).count(),
+        positions: rows().count(),
+    }
 }
 
 fn compare_tokens(path: &Path, case: &Value, texts: &[&str]) {
     let file = GgufFile::open(path).unwrap();
+    let start = Instant::now();
     let ours = GgufTokenizer::read(file.metadata()).unwrap().tokenizer;
+    println!("  the tokenizer was read in {:?}", start.elapsed());
     let theirs: Vec<Vec<u32>> = case["ids"].as_array().unwrap().iter().map(ids).collect();
     differences("llama.cpp", &ours, texts, |index| theirs[index].clone());
     let Some(json) = case["tokenizer"].as_str() else { return };
+    let start = Instant::now();
     let json = Tokenizer::from_json(&fs::read(json).unwrap()).unwrap();
+    println!("  tokenizer.json was read in {:?}", start.elapsed());
     let n = differences("tokenizer.json", &ours, texts, |index| json.encode(texts[index]).unwrap());
     assert_eq!(n, 0, "tokens differ from those of the model's own tokenizer");
 }

@@ -1,10 +1,11 @@
 //! Vocabularies of merges over bytes, whose names are in GPT-2's map of bytes to characters.
 
 use serde_json::{Value, json};
+use tokenizers::models::bpe::{BPE, Merges};
 
+use super::Described;
 use super::pre_tokenizer::PreTokenizer;
 use super::tokens::Tokens;
-use super::{Described, tokenizer_json};
 use crate::error::Error;
 use crate::gguf::Metadata;
 
@@ -15,22 +16,19 @@ pub(super) fn describe(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Descr
     let byte_level = json!({
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
     });
-    let model = json!({
-        "type": "BPE",
-        "vocab": tokens.vocabulary(),
-        "merges": merges(metadata)?,
-        "ignore_merges": pre_tokenizer.whole_words,
+    let merges = BPE::builder()
+        .vocab_and_merges(tokens.vocabulary(), merges(metadata)?)
+        .ignore_merges(pre_tokenizer.whole_words);
+    let mut cuts: Vec<Value> = pre_tokenizer.splits.iter().map(|regex| split(regex)).collect();
+    cuts.push(byte_level.clone());
+    let mut steps = json!({
+        "pre_tokenizer": { "type": "Sequence", "pretokenizers": cuts },
+        "decoder": byte_level,
     });
-    let splits = pre_tokenizer.splits.iter().map(|regex| split(regex));
-    let mut steps: Vec<Value> = splits.collect();
-    steps.push(byte_level.clone());
-    let mut json = tokenizer_json(tokens, model);
-    json["pre_tokenizer"] = json!({ "type": "Sequence", "pretokenizers": steps });
-    json["decoder"] = byte_level;
     if pre_tokenizer.composes {
-        json["normalizer"] = json!({ "type": "NFC" });
+        steps["normalizer"] = json!({ "type": "NFC" });
     }
-    Ok(Described { json, adds_bos: pre_tokenizer.adds_bos })
+    Ok(Described { merges, steps, adds_bos: pre_tokenizer.adds_bos })
 }
 
 /// What matches and what is between matches become parts of their own.
@@ -40,7 +38,7 @@ fn split(regex: &str) -> Value {
 
 /// The pairs of texts that are merged, the most urgent ones first. A text may begin with a space, and
 /// has none elsewhere.
-fn merges(metadata: &Metadata) -> Result<Vec<[&str; 2]>, Error> {
+fn merges(metadata: &Metadata) -> Result<Merges, Error> {
     let expected = "an array of two texts each, with a space between them";
     let merges = metadata.texts(MERGES)?.ok_or_else(|| metadata.invalid(MERGES, expected))?;
     let pair = |merge: &'_ String| -> Option<[usize; 2]> {
@@ -51,7 +49,7 @@ fn merges(metadata: &Metadata) -> Result<Vec<[&str; 2]>, Error> {
     let pairs = merges.iter().map(|merge| {
         let [end, start] = pair(merge)
             .ok_or_else(|| metadata.mismatch(MERGES, expected, &format!("{merge:?}")))?;
-        Ok([&merge[..end], &merge[start..]])
+        Ok((merge[..end].to_owned(), merge[start..].to_owned()))
     });
     pairs.collect()
 }

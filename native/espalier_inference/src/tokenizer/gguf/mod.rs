@@ -12,7 +12,9 @@ mod pre_tokenizer;
 mod sentence_piece;
 mod tokens;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokenizers::AddedToken;
+use tokenizers::models::bpe::BpeBuilder;
 
 use self::tokens::{TokenType, Tokens};
 use super::Tokenizer;
@@ -53,9 +55,11 @@ pub(crate) struct GgufTokenizer {
     pub(crate) adds_bos: bool,
 }
 
-/// A vocabulary as `tokenizer.json` has it.
+/// What the metadata says about tokens.
 struct Described {
-    json: Value,
+    merges: BpeBuilder,
+    /// The other steps, as a `tokenizer.json` has them.
+    steps: Value,
     /// Whether prompts begin with the first token, where the file doesn't say.
     adds_bos: bool,
 }
@@ -63,7 +67,7 @@ struct Described {
 impl GgufTokenizer {
     pub(crate) fn read(metadata: &Metadata) -> Result<Self, Error> {
         let tokens = Tokens::read(metadata)?;
-        let Described { json, adds_bos } = match metadata.text(MODEL)? {
+        let Described { merges, steps, adds_bos } = match metadata.text(MODEL)? {
             Some("gpt2") => byte_level::describe(metadata, &tokens)?,
             Some("llama") => sentence_piece::describe(metadata, &tokens)?,
             _ => return Err(metadata.invalid(MODEL, "\"gpt2\" or \"llama\"")),
@@ -76,7 +80,7 @@ impl GgufTokenizer {
         let eos = tokens.id(metadata, ENDS[0])?;
         let text = |id: Option<u32>| id.map_or("", |id| tokens.text(id)).to_owned();
         Ok(Self {
-            tokenizer: Tokenizer::from_value(json)?,
+            tokenizer: Tokenizer::from_merges(merges, &steps, added_tokens(&tokens))?,
             eos_ids: eos_ids(metadata, &tokens)?,
             bos_token: text(bos),
             eos_token: text(eos),
@@ -98,25 +102,15 @@ fn eos_ids(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Vec<u32>, Error> 
     Ok(ids)
 }
 
-/// The parts of a `tokenizer.json` that all vocabularies have in common.
-fn tokenizer_json(tokens: &Tokens<'_>, model: Value) -> Value {
-    let mut json = json!({ "version": "1.0", "added_tokens": added_tokens(tokens) });
-    json["model"] = model;
-    json
-}
-
 /// Tokens that are found in a text as they stand, before anything else is.
-fn added_tokens(tokens: &Tokens<'_>) -> Vec<Value> {
-    let added = tokens.iter().filter_map(|(id, token_type, text)| {
+fn added_tokens(tokens: &Tokens<'_>) -> Vec<AddedToken> {
+    let added = tokens.iter().filter_map(|(_, token_type, text)| {
         let special = match token_type {
             TokenType::Control | TokenType::Unknown => true,
             TokenType::UserDefined => false,
             _ => return None,
         };
-        Some(json!({
-            "id": id, "content": text, "special": special, "normalized": false,
-            "single_word": false, "lstrip": false, "rstrip": false,
-        }))
+        Some(AddedToken::from(text, special).normalized(false))
     });
     added.collect()
 }

@@ -6,9 +6,10 @@
 
 use rustc_hash::FxHashMap;
 use serde_json::json;
+use tokenizers::models::bpe::{BPE, Merges};
 
+use super::Described;
 use super::tokens::{TokenType, Tokens};
-use super::{Described, tokenizer_json};
 use crate::error::Error;
 use crate::gguf::Metadata;
 
@@ -32,14 +33,13 @@ pub(super) fn describe(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Descr
     let unknown = tokens.id(metadata, UNKNOWN)?.map(|id| tokens.text(id)).or_else(|| {
         tokens.iter().find(|(_, kind, _)| *kind == TokenType::Unknown).map(|(.., text)| text)
     });
-    let model = json!({
-        "type": "BPE",
-        "vocab": tokens.vocabulary(),
-        "merges": merges(metadata, tokens)?,
-        "unk_token": unknown,
-        "fuse_unk": true,
-        "byte_fallback": true,
-    });
+    let mut merges = BPE::builder()
+        .vocab_and_merges(tokens.vocabulary(), merges(metadata, tokens)?)
+        .fuse_unk(true)
+        .byte_fallback(true);
+    if let Some(unknown) = unknown {
+        merges = merges.unk_token(unknown.to_owned());
+    }
     let mut normalizers =
         vec![json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" })];
     let mut decoders = vec![
@@ -51,10 +51,11 @@ pub(super) fn describe(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Descr
         normalizers.insert(0, json!({ "type": "Prepend", "prepend": "▁" }));
         decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
     }
-    let mut json = tokenizer_json(tokens, model);
-    json["normalizer"] = json!({ "type": "Sequence", "normalizers": normalizers });
-    json["decoder"] = json!({ "type": "Sequence", "decoders": decoders });
-    Ok(Described { json, adds_bos: true })
+    let steps = json!({
+        "normalizer": { "type": "Sequence", "normalizers": normalizers },
+        "decoder": { "type": "Sequence", "decoders": decoders },
+    });
+    Ok(Described { merges, steps, adds_bos: true })
 }
 
 fn refuse_changes(metadata: &Metadata) -> Result<(), Error> {
@@ -75,7 +76,7 @@ struct Merge<'a> {
 
 /// All ways to make a piece, those of the best pieces first, and of these those with the longest first
 /// part.
-fn merges<'a>(metadata: &Metadata, tokens: &Tokens<'a>) -> Result<Vec<[&'a str; 2]>, Error> {
+fn merges(metadata: &Metadata, tokens: &Tokens<'_>) -> Result<Merges, Error> {
     let scores = metadata.floats(SCORES)?.filter(|scores| scores.len() == tokens.len());
     let expected = || format!("a score for each of {} tokens", tokens.len());
     let scores = scores.ok_or_else(|| metadata.invalid(SCORES, &expected()))?;
@@ -101,5 +102,5 @@ fn merges<'a>(metadata: &Metadata, tokens: &Tokens<'a>) -> Result<Vec<[&'a str; 
     merges.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then_with(|| n_characters(b).cmp(&n_characters(a)))
     });
-    Ok(merges.into_iter().map(|merge| merge.texts).collect())
+    Ok(merges.into_iter().map(|merge| merge.texts.map(str::to_owned).into()).collect())
 }

@@ -1,7 +1,7 @@
 //! [`Tokens`]: the texts and types of all tokens of a GGUF file.
 
 use rustc_hash::FxHashMap;
-use serde_json::{Map, Value};
+use tokenizers::models::bpe::Vocab;
 
 use crate::error::Error;
 use crate::gguf::Metadata;
@@ -59,9 +59,9 @@ impl<'a> Tokens<'a> {
         &self.texts[id as usize]
     }
 
-    /// The ids by text, as a `tokenizer.json` has them.
-    pub(super) fn vocabulary(&self) -> Map<String, Value> {
-        self.iter().map(|(id, _, text)| (text.to_owned(), id.into())).collect()
+    /// The ids by text.
+    pub(super) fn vocabulary(&self) -> Vocab {
+        self.iter().map(|(id, _, text)| (text.to_owned(), id)).collect()
     }
 
     /// The id that a key names.
