@@ -1,8 +1,8 @@
 //! Local language models that generate under a constraint.
 //!
-//! - [`Model`] is a served model: a thread that owns the weights and advances all running
-//!   requests together (continuous batching). A [`Request`] is submitted with a function that
-//!   receives its [`Event`]s.
+//! - [`Model`] is a served model, from a directory of Hugging Face's or a GGUF file: a thread that
+//!   owns the weights and advances all running requests together (continuous batching). A
+//!   [`Request`] is submitted with a function that receives its [`Event`]s.
 //! - [`Sampling`] says how a token is drawn from the logits: same seed, same text.
 //! - [`Tokenizer`] reads `tokenizer.json` and makes the `Vocabulary` that constraints are compiled
 //!   for; [`vocabulary_from_tiktoken`] reads rank files.

@@ -55,7 +55,7 @@ impl Default for ModelOptions {
 /// What a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// The architecture that `config.json` names.
+    /// The architecture that `config.json` names, or would name for a GGUF file.
     pub architecture: String,
     /// The number of weights.
     pub n_parameters: usize,
@@ -94,7 +94,11 @@ struct Inner {
 pub(crate) type Stopped = OnceLock<String>;
 
 impl Model {
-    /// Reads the files of a model's directory and starts its thread.
+    /// Reads the files of a model's directory, or its GGUF file, and starts its thread.
+    ///
+    /// A GGUF file has all of a model; it is named, or the only one in a directory without
+    /// safetensors. Its weights are of the types F32, F16, BF16, `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`,
+    /// `Q8_0`, `Q4_K`, `Q5_K` and `Q6_K`.
     ///
     /// The directory is laid out as Hugging Face does: `config.json`, `model.safetensors` (or
     /// shards with an index), `tokenizer.json`, and optionally `generation_config.json`,

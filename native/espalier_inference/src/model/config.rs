@@ -88,6 +88,13 @@ pub(crate) struct Config {
     pub(crate) tied_embedding: bool,
 }
 
+impl Family {
+    /// Whether queries, keys and values have biases in all models.
+    pub(crate) fn always_has_input_bias(self) -> bool {
+        matches!(self.biases, Biases::QueryKeyValue)
+    }
+}
+
 impl Config {
     /// Reads the fields, and refuses every one whose value would change the computation in a way
     /// that is not supported.

@@ -88,7 +88,7 @@ pub(in crate::model) fn config(file: &GgufFile, family: Family) -> Result<Config
         max_length: keys.max_length()?,
         norm_epsilon: keys.positive("attention.layer_norm_rms_epsilon", None)?,
         rope: keys.rope(file, head_size)?,
-        input_bias: has("blk.0.attn_q.bias"),
+        input_bias: family.always_has_input_bias() || has("blk.0.attn_q.bias"),
         output_bias: has("blk.0.attn_output.bias"),
         mlp_bias: has("blk.0.ffn_gate.bias"),
         query_key_norm: family.query_key_norm,

@@ -205,6 +205,15 @@ fn names_the_tensor_that_does_not_fit() {
     refuses(add("output.weight", &[259, 32]), "output.weight");
     refuses(add("blk.0.attn_q.bias", &[32]), "blk.0.attn_k.bias");
     refuses(add("blk.0.attn_k.bias", &[16]), "blk.0.attn_k.bias");
+    refuses(
+        |file| {
+            let renamed = std::mem::take(&mut file.entries).into_iter();
+            file.entries =
+                renamed.map(|(key, entry)| (key.replace("llama", "qwen2"), entry)).collect();
+            file.set("general.architecture", "qwen2");
+        },
+        "blk.0.attn_q.bias",
+    );
     refuses(add("blk.1.attn_norm.weight", &[32]), "blk.1.attn_norm.weight");
     refuses(add("blk.0.ffn_gate_inp.weight", &[8, 32]), "blk.0.ffn_gate_inp.weight");
     refuses(add("rope_freqs.weight", &[5]), "rope_freqs.weight");

@@ -41,15 +41,12 @@ fn split(regex: &str) -> Value {
 fn merges(metadata: &Metadata) -> Result<Merges, Error> {
     let expected = "an array of two texts each, with a space between them";
     let merges = metadata.texts(MERGES)?.ok_or_else(|| metadata.invalid(MERGES, expected))?;
-    let pair = |merge: &'_ String| -> Option<[usize; 2]> {
-        let first = merge.chars().next()?.len_utf8();
-        let space = first + merge[first..].find(' ')?;
-        Some([space, space + 1])
-    };
-    let pairs = merges.iter().map(|merge| {
-        let [end, start] = pair(merge)
-            .ok_or_else(|| metadata.mismatch(MERGES, expected, &format!("{merge:?}")))?;
-        Ok((merge[..end].to_owned(), merge[start..].to_owned()))
-    });
-    pairs.collect()
+    let broken = |merge| metadata.mismatch(MERGES, expected, &format!("{merge:?}"));
+    merges.iter().map(|merge| pair(merge).ok_or_else(|| broken(merge))).collect()
+}
+
+fn pair(merge: &str) -> Option<(String, String)> {
+    let first = merge.chars().next()?.len_utf8();
+    let (left, right) = merge[first..].split_once(' ')?;
+    Some((merge[..first + left.len()].to_owned(), right.to_owned()))
 }
