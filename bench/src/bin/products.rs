@@ -16,7 +16,7 @@ use bench::{clock, machine, table};
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{Device, Module, Tensor};
 
-use self::kernels::Q8Matrix;
+use self::kernels::{Packed, Q8_0, QuantisedMatrix};
 
 const SHAPES: [(usize, usize); 5] =
     [(576, 1536), (896, 4864), (4864, 896), (2048, 8192), (576, 49152)];
@@ -34,11 +34,11 @@ fn main() -> Result<()> {
         vec![["inputs × outputs", "rows", "Espalier", "candle", "ratio"].map(String::from)];
     for (n_in, n_out) in SHAPES {
         let weights = numbers(n_in * n_out);
-        let ours = Q8Matrix::quantise(&weights, n_in);
+        let ours = Packed::<Q8_0>::quantise(&weights, n_in);
         let weights = Tensor::from_vec(weights, (n_out, n_in), &Device::Cpu)?;
         let theirs = QMatMul::from_qtensor(QTensor::quantize(&weights, GgmlDType::Q8_0)?)?;
         for n_rows in ROWS {
-            let speeds = compare(&ours, &theirs, n_rows)?;
+            let speeds = compare(&ours, &theirs, [n_rows, n_in, n_out])?;
             let [ours, theirs] = speeds.map(|speed| format!("{speed:.1}"));
             let ratio = table::ratio(speeds[0], speeds[1]);
             rows.push([format!("{n_in} × {n_out}"), n_rows.to_string(), ours, theirs, ratio]);
@@ -50,8 +50,11 @@ fn main() -> Result<()> {
 }
 
 /// How fast the products with some rows are, ours and theirs.
-fn compare(ours: &Q8Matrix, theirs: &QMatMul, n_rows: usize) -> Result<[f64; 2]> {
-    let (n_in, n_out) = (ours.n_in(), ours.n_out());
+fn compare(
+    ours: &Packed<Q8_0>,
+    theirs: &QMatMul,
+    [n_rows, n_in, n_out]: [usize; 3],
+) -> Result<[f64; 2]> {
     let x = numbers(n_rows * n_in);
     let inputs = Tensor::from_slice(&x, (n_rows, n_in), &Device::Cpu)?;
     let (mut fastest, mut total) = ([f64::INFINITY; 2], 0.0);

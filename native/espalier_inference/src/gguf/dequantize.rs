@@ -7,6 +7,7 @@
 use half::{bf16, f16};
 
 use super::tensor_type::TensorType;
+use crate::kernels::BlockFormat;
 
 /// The numbers of a tensor, row by row.
 #[derive(Debug)]
@@ -38,9 +39,17 @@ impl Blocks {
         self.tensor_type
     }
 
-    /// The bytes of blocks that are `Q8_0`.
-    pub(crate) fn q8_0(&self) -> Option<&[u8]> {
-        (self.tensor_type == TensorType::Q8_0).then_some(&*self.bytes)
+    /// The blocks as they are, if there are kernels for their format.
+    pub(crate) fn quantised(&self) -> Option<(BlockFormat, &[u8])> {
+        let format = match self.tensor_type {
+            TensorType::Q4_0 => BlockFormat::Q4_0,
+            TensorType::Q4K => BlockFormat::Q4K,
+            TensorType::Q5K => BlockFormat::Q5K,
+            TensorType::Q6K => BlockFormat::Q6K,
+            TensorType::Q8_0 => BlockFormat::Q8_0,
+            _ => return None,
+        };
+        Some((format, &self.bytes))
     }
 
     pub(crate) fn to_f32(&self) -> Vec<f32> {

@@ -15,7 +15,7 @@ mod exp;
 mod matmul;
 mod panel;
 mod parts;
-mod q8_0;
+mod quantised;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -23,7 +23,7 @@ pub(crate) use self::attention::Attention;
 use self::exp::exp;
 pub(crate) use self::matmul::{matmul, pack, unpack_row};
 pub(crate) use self::panel::{PANEL, Panel};
-pub(crate) use self::q8_0::Q8Matrix;
+pub(crate) use self::quantised::{BlockFormat, Packed, Q8_0, QuantisedMatrix};
 
 /// `x / sqrt(mean(x²) + epsilon) * weight` for each row, into `y`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32]) {

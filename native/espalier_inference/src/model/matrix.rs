@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 
 use super::slices::{slice, with_slice};
-use crate::kernels::{self, Q8Matrix};
+use crate::kernels::{self, BlockFormat, Packed, Q8_0, QuantisedMatrix};
 
 /// A matrix of weights with a row of inputs' weights for each output.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(super) struct Matrix {
 
 enum Weights {
     F32(Vec<f32>),
-    Q8(Q8Matrix),
+    Quantised(Box<dyn QuantisedMatrix>),
 }
 
 impl Matrix {
@@ -33,20 +33,37 @@ impl Matrix {
         Self { weights: Arc::new(Weights::F32(packed)), n_in, n_out: weights.len() / n_in }
     }
 
-    /// Quantises the weights of a tensor of `[n_out, n_in]` to `Q8_0`.
+    /// Rounds the weights of a tensor of `[n_out, n_in]` to `Q8_0`.
     pub(super) fn quantise(weights: &Tensor) -> Result<Self> {
         let (_, n_in) = weights.dims2()?;
-        if !Q8Matrix::fits(n_in) {
+        if !Self::can_be_quantised(n_in) {
             bail!("rows of {n_in} weights can't be quantised");
         }
-        let quantised = with_slice(weights, |weights| Q8Matrix::quantise(weights, n_in))?;
-        Ok(Self::of_q8(quantised))
+        with_slice(weights, |weights| Self::quantise_rows(weights, n_in))
     }
 
-    /// A matrix that is quantised already.
-    pub(super) fn of_q8(weights: Q8Matrix) -> Self {
-        let (n_in, n_out) = (weights.n_in(), weights.n_out());
-        Self { weights: Arc::new(Weights::Q8(weights)), n_in, n_out }
+    /// Rounds rows of `n_in` weights, of which blocks can be made, to `Q8_0`.
+    pub(super) fn quantise_rows(weights: &[f32], n_in: usize) -> Self {
+        let quantised = Packed::<Q8_0>::quantise(weights, n_in);
+        let n_out = weights.len() / n_in;
+        Self { weights: Arc::new(Weights::Quantised(Box::new(quantised))), n_in, n_out }
+    }
+
+    /// Whether rows of so many weights can be rounded to `Q8_0`.
+    pub(super) fn can_be_quantised(n_in: usize) -> bool {
+        Packed::<Q8_0>::fits(n_in)
+    }
+
+    /// Takes over the blocks of a file as they are, output by output: `None` where they aren't as many
+    /// bytes as the matrix has, or rows of `n_in` weights can't be divided into blocks.
+    pub(super) fn from_blocks(
+        format: BlockFormat,
+        bytes: &[u8],
+        n_out: usize,
+        n_in: usize,
+    ) -> Option<Self> {
+        let weights = Weights::Quantised(format.matrix(bytes, n_in, n_out)?);
+        Some(Self { weights: Arc::new(weights), n_in, n_out })
     }
 
     /// The products of some rows of inputs with each output's weights, row by row.
@@ -65,7 +82,7 @@ impl Matrix {
                 Weights::F32(packed) => {
                     rows.extend(kernels::unpack_row(packed, self.n_in, output as usize));
                 }
-                Weights::Q8(quantised) => rows.extend(quantised.row(output as usize)),
+                Weights::Quantised(quantised) => rows.extend(quantised.row(output as usize)),
             }
         }
         Tensor::from_vec(rows, (outputs.len(), self.n_in), &Device::Cpu)
@@ -91,7 +108,7 @@ impl CustomOp1 for Matrix {
         let mut y = vec![0.0; n_rows * n_out];
         match &*self.weights {
             Weights::F32(packed) => kernels::matmul(x, packed, n_in, n_out, &mut y),
-            Weights::Q8(quantised) => quantised.product(x, &mut y),
+            Weights::Quantised(quantised) => quantised.product(x, &mut y),
         }
         Ok((CpuStorage::F32(y), Shape::from((n_rows, n_out))))
     }

@@ -6,9 +6,9 @@
 /// reads a quarter of the memory that it reads for f32, and is several times faster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quantization {
-    /// `Q8_0` for the matrices that the files have in two bytes (bf16 and f16) and whose rows can be
-    /// divided into blocks of 32 weights, f32 for the others. Models of less than 16 MiB stay f32,
-    /// too: a CPU's caches hold them as they are.
+    /// The bits of a GGUF file that is quantised. Of safetensors `Q8_0` for the matrices that are in
+    /// two bytes (bf16 and f16) and whose rows can be divided into blocks of 32 weights, f32 for the
+    /// others; models of less than 16 MiB stay f32, too: a CPU's caches hold them as they are.
     #[default]
     Automatic,
     /// f32, whatever the files have.

@@ -15,6 +15,7 @@ use super::llama::Rows;
 use super::matrix::Matrix;
 use super::rotary::{Rope, Rotary};
 use super::*;
+use crate::kernels::BlockFormat;
 use crate::kv_cache::KvCache;
 use crate::test_model::{self, TestModel};
 
@@ -214,7 +215,12 @@ fn a_batch_that_does_not_fit_is_an_error() {
 fn shapes_that_do_not_fit_are_errors() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     assert!(Matrix::quantise(&zeros(&[3, 48])).is_err());
-    for make in [Matrix::pack, Matrix::quantise] {
+    let blocks = |weights: &Tensor| {
+        let (n_out, n_in) = weights.dims2()?;
+        let bytes = vec![0; n_out * n_in / 32 * 18];
+        Ok(Matrix::from_blocks(BlockFormat::Q4_0, &bytes, n_out, n_in).unwrap())
+    };
+    for make in [Matrix::pack, Matrix::quantise, blocks] {
         let linear = Linear::without_bias(make(&zeros(&[3, 32])).unwrap());
         assert_eq!(linear.apply(&zeros(&[5, 32])).unwrap().dims(), [5, 3]);
         for shape in [&[5, 31][..], &[5, 64], &[32], &[5, 2, 32]] {

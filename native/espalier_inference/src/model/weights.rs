@@ -12,7 +12,6 @@ use super::json_file::JsonFile;
 use super::matrix::Matrix;
 use super::quantization::Quantization;
 use crate::error::Error;
-use crate::kernels::Q8Matrix;
 
 /// Models of smaller files are not quantised unless they are asked to be: a CPU's caches hold them
 /// as they are, and they have little to lose.
@@ -87,21 +86,31 @@ impl Weights {
             }
             Source::Gguf(weights) => {
                 let blocks = weights.blocks(name, &[n_out, n_in])?;
-                if !self.quantises(name, n_in, blocks.tensor_type().is_quantised())? {
-                    return Ok(Matrix::pack_rows(&blocks.to_f32(), n_in));
+                if let Some(matrix) = self.as_in_file(&blocks, n_out, n_in) {
+                    return Ok(matrix);
                 }
-                let q8_0 =
-                    blocks.q8_0().and_then(|bytes| Q8Matrix::from_blocks(bytes, n_in, n_out));
-                Ok(Matrix::of_q8(
-                    q8_0.unwrap_or_else(|| Q8Matrix::quantise(&blocks.to_f32(), n_in)),
-                ))
+                let is_quantised = blocks.tensor_type().is_quantised();
+                let quantises = self.quantises(name, n_in, is_quantised)?;
+                let make = if quantises { Matrix::quantise_rows } else { Matrix::pack_rows };
+                Ok(make(&blocks.to_f32(), n_in))
             }
         }
     }
 
+    /// The matrix in the bits of its file, if it is to have them and there are kernels for them.
+    fn as_in_file(&self, blocks: &Blocks, n_out: usize, n_in: usize) -> Option<Matrix> {
+        let (format, bytes) = blocks.quantised()?;
+        let stays = match self.quantization {
+            Quantization::Automatic => true,
+            Quantization::None => false,
+            Quantization::Q8_0 => format == BlockFormat::Q8_0,
+        };
+        if stays { Matrix::from_blocks(format, bytes, n_out, n_in) } else { None }
+    }
+
     /// Whether a matrix is to be quantised; `automatically` if that is left to us.
     fn quantises(&self, name: &str, n_in: usize, automatically: bool) -> Result<bool, Error> {
-        let fits = Q8Matrix::fits(n_in);
+        let fits = Matrix::can_be_quantised(n_in);
         match self.quantization {
             Quantization::Automatic => Ok(fits && automatically),
             Quantization::None => Ok(false),
@@ -109,7 +118,7 @@ impl Weights {
             Quantization::Q8_0 => Err(Error::InvalidWeights {
                 path: self.path(name),
                 tensor: name.to_owned(),
-                expected: format!("rows of a multiple of {} weights", Q8Matrix::BLOCK),
+                expected: "rows of a multiple of 32 weights".to_owned(),
                 got: format!("rows of {n_in}, to be quantised"),
             }),
         }

@@ -1,6 +1,7 @@
 //! [`Kernel`]: the inner loop of a product, for one kind of CPU.
 
 use super::WeightPanel;
+use super::format::Format;
 use super::inputs::InputBlock;
 #[cfg(target_arch = "aarch64")]
 use super::neon::{DotProduct, Neon};
@@ -14,12 +15,13 @@ use crate::kernels::panel::Panel;
 pub(super) trait Kernel: Copy {
     /// The product of each row of inputs, side by side, with each output of a panel.
     ///
-    /// The integers of a block are multiplied and added up exactly. The sum of an output starts at
-    /// zero, and for each block from the first to the last `mul_add(total, weight scale * input
-    /// scale, sum)` is the next: so all kernels give the same bits.
-    fn tile<const ROWS: usize>(
+    /// The integers of a part with its own scale are multiplied and added up exactly. The sum of an
+    /// output starts at zero, and for each part from the first to the last it becomes
+    /// `mul_add(total, weight scale * input scale, sum)`, and then `mul_add(minimum, negative sum of
+    /// the inputs, sum)` where there are minima: so all kernels give the same bits.
+    fn tile<F: Format, const ROWS: usize>(
         self,
-        panel: WeightPanel<'_>,
+        panel: WeightPanel<'_, F>,
         inputs: &[[InputBlock; ROWS]],
     ) -> [Panel; ROWS];
 }

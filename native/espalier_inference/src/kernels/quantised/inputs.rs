@@ -1,33 +1,38 @@
-//! The inputs of a product in eight bits.
+//! The inputs of a product as integers.
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{BIAS, BLOCK, GROUP, TILE};
+use super::format::Format;
+use super::{BLOCK, GROUP_SIZE, N_GROUPS, TILE};
 
-/// Some inputs of a row: integers with one scale.
+/// Some inputs of a row: integers from -127 to 127 with one scale.
 #[derive(Clone, Copy)]
 pub(super) struct InputBlock {
     /// The integers in groups as instructions take them: the first in the lowest byte.
-    pub(super) groups: [i32; BLOCK / GROUP],
-    /// What makes up for the bias of the weights, whatever they are.
-    pub(super) offset: i32,
+    pub(super) groups: [i32; N_GROUPS],
     pub(super) scale: f32,
+    /// The sum of the inputs, times minus one.
+    pub(super) negative_sum: f32,
+    /// What makes up for a bias of 128, whatever the weights are.
+    offset: i32,
+    /// The same for each half of the inputs.
+    half_offsets: [i32; 2],
 }
 
 /// The nearest blocks to rows of inputs: the largest of a block is 127 times its scale.
 ///
 /// [`TILE`] rows lie side by side, block by block, and then the next.
-pub(super) fn quantise(x: &[f32], n_blocks: usize) -> Vec<InputBlock> {
+pub(super) fn round(x: &[f32], n_blocks: usize) -> Vec<InputBlock> {
     let (x, _) = x.as_chunks::<BLOCK>();
-    Arch::new().dispatch(Quantise { x, n_blocks })
+    Arch::new().dispatch(Round { x, n_blocks })
 }
 
-struct Quantise<'a> {
+struct Round<'a> {
     x: &'a [[f32; BLOCK]],
     n_blocks: usize,
 }
 
-impl WithSimd for Quantise<'_> {
+impl WithSimd for Round<'_> {
     type Output = Vec<InputBlock>;
 
     #[inline(always)]
@@ -51,14 +56,35 @@ impl InputBlock {
         const ROUNDING: f32 = 12_582_912.0;
         let (scale, factor) = scale(x);
         let mut integers = [0; BLOCK];
-        let mut sum = 0;
         for (integer, x) in integers.iter_mut().zip(x) {
             *integer = (x * factor + ROUNDING).to_bits() as i8;
-            sum += i32::from(*integer);
         }
-        let (groups, _) = integers.as_chunks::<GROUP>();
+        let mut sums = [0; 2];
+        for (sum, half) in sums.iter_mut().zip(integers.chunks_exact(BLOCK / 2)) {
+            for &integer in half {
+                *sum += i32::from(integer);
+            }
+        }
+        let (groups, _) = integers.as_chunks::<GROUP_SIZE>();
         let group = |group: usize| i32::from_le_bytes(groups[group].map(|integer| integer as u8));
-        Self { groups: std::array::from_fn(group), offset: -i32::from(BIAS) * sum, scale }
+        let sum = sums[0] + sums[1];
+        Self {
+            groups: std::array::from_fn(group),
+            scale,
+            negative_sum: -sum as f32 * scale,
+            offset: -128 * sum,
+            half_offsets: [-128 * sums[0], -128 * sums[1]],
+        }
+    }
+
+    /// What makes up for the bias of a format in that part of the block.
+    #[inline(always)]
+    pub(super) fn offset<F: Format>(&self, part: usize) -> i32 {
+        if F::BIAS == 0 {
+            return 0;
+        }
+        let offset = if F::N_GROUPS == N_GROUPS { self.offset } else { self.half_offsets[part] };
+        offset >> F::BIAS.leading_zeros()
     }
 }
 
