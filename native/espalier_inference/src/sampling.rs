@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn refuses(option: &str, sampling: Sampling) {
+    fn refuses(option: &str, sampling: &Sampling) {
         match sampling.validate() {
             Err(Error::InvalidOption { option: named, .. }) => assert_eq!(named, option),
             other => panic!("expected an error about {option}, got: {other:?}"),
@@ -151,17 +151,17 @@ mod tests {
         let default = Sampling::default();
         assert_eq!(default.validate(), Ok(()));
         for temperature in [-1.0, f32::NAN, f32::INFINITY] {
-            refuses("temperature", Sampling { temperature, ..default.clone() });
+            refuses("temperature", &Sampling { temperature, ..default.clone() });
         }
-        refuses("top_k", Sampling { top_k: Some(0), ..default.clone() });
-        refuses("top_p", Sampling { top_p: 0.0, ..default.clone() });
-        refuses("top_p", Sampling { top_p: 1.5, ..default.clone() });
-        refuses("typical_p", Sampling { typical_p: 0.0, ..default.clone() });
+        refuses("top_k", &Sampling { top_k: Some(0), ..default.clone() });
+        refuses("top_p", &Sampling { top_p: 0.0, ..default.clone() });
+        refuses("top_p", &Sampling { top_p: 1.5, ..default.clone() });
+        refuses("typical_p", &Sampling { typical_p: 0.0, ..default.clone() });
         let logit_bias = vec![(0, 1.0), (1, f32::INFINITY)];
-        refuses("logit_bias", Sampling { logit_bias, ..default.clone() });
-        refuses("min_p", Sampling { min_p: -0.1, ..default.clone() });
-        refuses("repetition_penalty", Sampling { repetition_penalty: 0.0, ..default.clone() });
-        refuses("presence_penalty", Sampling { presence_penalty: f32::NAN, ..default.clone() });
-        refuses("frequency_penalty", Sampling { frequency_penalty: 1e9, ..default });
+        refuses("logit_bias", &Sampling { logit_bias, ..default.clone() });
+        refuses("min_p", &Sampling { min_p: -0.1, ..default.clone() });
+        refuses("repetition_penalty", &Sampling { repetition_penalty: 0.0, ..default.clone() });
+        refuses("presence_penalty", &Sampling { presence_penalty: f32::NAN, ..default.clone() });
+        refuses("frequency_penalty", &Sampling { frequency_penalty: 1e9, ..default });
     }
 }

@@ -12,6 +12,8 @@ use super::json_file::JsonFile;
 use super::matrix::Matrix;
 use super::quantization::Quantization;
 use crate::error::Error;
+use crate::gguf::Blocks;
+use crate::kernels::BlockFormat;
 
 /// Models of smaller files are not quantised unless they are asked to be: a CPU's caches hold them
 /// as they are, and they have little to lose.
