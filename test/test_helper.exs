@@ -34,13 +34,31 @@ unless chromium? do
   IO.puts("Without chromium: the tests of the dashboard in a browser are left out.")
 end
 
+cluster? =
+  case Espalier.Cluster.start() do
+    :ok ->
+      true
+
+    {:error, _reason} ->
+      IO.puts("Without Erlang's distribution: the tests with several nodes are left out.")
+      false
+  end
+
 # The model of the examples in the documentation.
 {:ok, _model} = Espalier.Model.start_link(path: Espalier.Model.tiny_path(), name: MyApp.Model)
 
 # A slow machine is no failure.
 ExUnit.start(
   exclude:
-    for({tag, false} <- [llama: real_server?, promtool: promtool?, chromium: chromium?], do: tag),
+    for(
+      {tag, false} <- [
+        llama: real_server?,
+        promtool: promtool?,
+        chromium: chromium?,
+        cluster: cluster?
+      ],
+      do: tag
+    ),
   timeout: 300_000,
   assert_receive_timeout: 10_000
 )

@@ -6,6 +6,9 @@ defmodule Espalier.Application do
   def start(_type, _arguments) do
     children = [
       {Registry, keys: :unique, name: Espalier.Model.Registry},
+      Espalier.Model.Group,
+      Espalier.Model.Balancer,
+      Espalier.Model.Host,
       {Espalier.ConstraintCache, Application.get_env(:espalier, :constraint_cache, [])},
       {Espalier.VocabularyCache, Application.get_env(:espalier, :vocabulary_cache, [])},
       Espalier.HTTP.Pool,

@@ -42,7 +42,7 @@ defmodule Espalier.Backend do
 
   The text of `:tokens` may begin or end in the middle of a character. `forced?` says that there was
   no alternative to them. A backend that does not see tokens gives no ids. `:text` is the text of the value where
-  that is not the one that was written.
+  that is not the one that was written, and `:node` the node of Erlang that wrote it.
 
   If the request's `trace` is true, a backend that sees how tokens are chosen tells it: `:choice` comes before the
   `:tokens` that it is about, which are one token then. Its fields are those of `Espalier.Trace.Token`, and `size`, the
@@ -62,7 +62,8 @@ defmodule Espalier.Backend do
              %{
                required(:finish_reason) => :stop | :max_tokens,
                required(:usage) => Result.usage(),
-               optional(:text) => String.t()
+               optional(:text) => String.t(),
+               optional(:node) => node
              }}
           | {:error, Exception.t()}
 

@@ -24,11 +24,35 @@ defmodule Espalier.Model do
   callers share one model; see `:max_batch_size`. None of them goes through this process, which only
   holds the model: when it ends, the thread ends after the step that it is in, and running generations
   fail with an `Espalier.ModelError` of kind `:stopped`.
+
+  ## On several nodes
+
+  Models with the same name on connected nodes are a group, as soon as they run: there is nothing to set up but the
+  nodes. A request that names `{:group, name}` goes to the member with the fewest requests that run or wait, on this node
+  if that is one of them. So does one that names just `name`, on a node that has no such model; where there is one, its
+  name means that one.
+
+      Espalier.generate(schema, prompt, model: {:group, MyApp.Model})
+
+  Everything works as with a model of this node, streams too. The schema is compiled where the model is, and needs no
+  modules there, as it is sent as JSON Schema. (A compiled `Espalier.Constraint` can't be sent.) When the caller ends, or
+  its node, its generation ends. When a member or its node is lost, its callers are told at once: that is an
+  `Espalier.ModelError` of kind `:member_lost`, and `:max_retries` of `Espalier.generate/3` says how often the request goes to
+  another one. `members/1` says who is there.
+
+  Nodes with another version of Espalier are no members. Nothing checks that all members have the same weights: the same
+  seed gives the same text wherever they have.
+
+  Nodes that are connected trust each other: each can run anything on the others, and what they send, prompts and texts
+  among it, is readable on the network unless the
+  [distribution uses TLS](https://www.erlang.org/doc/apps/ssl/ssl_distribution.html). Connect nodes of your own only.
   """
 
   use GenServer
 
   alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Telemetry, Vocabulary}
+  alias Espalier.Model.Balancer
+  alias Espalier.Model.Group
   alias Espalier.Model.Meter
 
   @typedoc """
@@ -65,6 +89,17 @@ defmodule Espalier.Model do
   @enforce_keys [:pid, :name, :ref, :vocabulary, :info, :max_batch_size]
   defstruct @enforce_keys
 
+  @typedoc """
+  A model of a group. `load` is the number of requests that run or wait there, as far as this node knows: others tell it
+  twice a second. `max_batch_size` is `nil` until it was told.
+  """
+  @type member :: %{
+          node: node,
+          pid: pid,
+          load: non_neg_integer,
+          max_batch_size: pos_integer | nil
+        }
+
   @registry Espalier.Model.Registry
 
   # How often `[:espalier, :model_step]` is told.
@@ -72,7 +107,10 @@ defmodule Espalier.Model do
 
   @start_options [
     path: [type: :string, required: true, doc: "The folder with the model's files."],
-    name: [type: :any, doc: "A name, as for any `GenServer`."],
+    name: [
+      type: :any,
+      doc: "A name, as for any `GenServer`, which is also that of its group on connected nodes."
+    ],
     max_batch_size: [
       type: :pos_integer,
       default: 8,
@@ -140,6 +178,18 @@ defmodule Espalier.Model do
   @spec fetch!(server) :: t
   def fetch!(server), do: server |> fetch() |> Error.bang!()
 
+  @doc """
+  The models with that name on this node and on connected ones, in no order.
+
+      iex> [member] = Espalier.Model.members(MyApp.Model)
+      iex> {member.node, member.pid} == {node(), Process.whereis(MyApp.Model)}
+      true
+      iex> Espalier.Model.members(MyApp.NoModel)
+      []
+  """
+  @spec members(name :: term) :: [member]
+  def members(name), do: Balancer.members(name)
+
   @doc "Stops a model. Running generations fail with an `Espalier.ModelError` of kind `:stopped`."
   @spec stop(server) :: :ok | {:error, ModelError.t()}
   def stop(server) do
@@ -190,6 +240,7 @@ defmodule Espalier.Model do
     case load(options, native_options) do
       {:ok, model} ->
         {:ok, _registry} = Registry.register(@registry, self(), model)
+        Group.join(options[:name])
         tell_later()
         {:ok, Meter.new(model.ref, model.name)}
 

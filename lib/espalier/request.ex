@@ -79,7 +79,8 @@ defmodule Espalier.Request do
              model: [
                type: :any,
                doc: """
-               The served model: its name, its process, or an `Espalier.Model`. A hosted one is named by a text.\
+               The served model: its name, its process, an `Espalier.Model`, or `{:group, name}`, which is any one of \
+               that name on the connected nodes. A hosted one is named by a text.\
                """
              ],
              max_tokens: [

@@ -3,6 +3,7 @@ defmodule Espalier.Retry do
   # Which errors pass by themselves, and how long to wait until the same is asked again.
 
   alias Espalier.Deadline
+  alias Espalier.ModelError
   alias Espalier.ProviderError
   alias Espalier.Request
   alias Espalier.TransportError
@@ -16,6 +17,7 @@ defmodule Espalier.Retry do
     do: kind in [:rate_limited, :overloaded, :unavailable]
 
   def transient?(%TransportError{kind: kind}), do: kind != :tls
+  def transient?(%ModelError{kind: kind}), do: kind == :member_lost
   def transient?(_error), do: false
 
   @doc """

@@ -4,6 +4,7 @@ defmodule Espalier.RetryTest do
   import Espalier.Testing
 
   alias Espalier.GenerationError
+  alias Espalier.ModelError
   alias Espalier.ProviderError
   alias Espalier.RefusalError
   alias Espalier.Retry
@@ -18,6 +19,7 @@ defmodule Espalier.RetryTest do
     %ProviderError{kind: :rate_limited, provider: :test},
     %ProviderError{kind: :overloaded, provider: :test},
     %ProviderError{kind: :unavailable, provider: :test},
+    %ModelError{kind: :member_lost, message: "lost"},
     %TransportError{kind: :connect, url: "http://127.0.0.1"},
     %TransportError{kind: :timeout, url: "http://127.0.0.1"},
     %TransportError{kind: :closed, url: "http://127.0.0.1"}
@@ -29,6 +31,7 @@ defmodule Espalier.RetryTest do
     %ProviderError{kind: :not_found, provider: :test},
     %ProviderError{kind: :invalid_request, provider: :test},
     %ProviderError{kind: :invalid_response, provider: :test},
+    %ModelError{kind: :stopped, message: "stopped"},
     %RefusalError{kind: :refused, provider: :test},
     %RefusalError{kind: :filtered, provider: :test},
     %TransportError{kind: :tls, url: "http://127.0.0.1"},

@@ -1,12 +1,12 @@
 defmodule Espalier.Backends.Local do
   @moduledoc """
-  The backend for models served by `Espalier.Model` in this VM.
+  The backend for models served by `Espalier.Model`, in this VM or on a connected node.
 
   Values are valid by construction: the schema is compiled for the model's vocabulary (once, see
   `Espalier.ConstraintCache`), and only tokens that keep the text completable are ever allowed.
 
-  It takes no options of its own. The model is that of the `:model` option: a name, a process, or an
-  `Espalier.Model`.
+  It takes no options of its own. The model is that of the `:model` option: a name, a process, an
+  `Espalier.Model`, or `{:group, name}` for the models of that name on all connected nodes.
 
       iex> {:ok, answer} = Espalier.generate({:choice, [:yes, :no]}, "Is it late?", backend: Espalier.Backends.Local, model: MyApp.Model)
       iex> answer in [:yes, :no]
@@ -15,10 +15,12 @@ defmodule Espalier.Backends.Local do
 
   @behaviour Espalier.Backend
 
+  alias Espalier.Backends.Local.Grouped
   alias Espalier.ConstraintCache
   alias Espalier.Deadline
   alias Espalier.Generation
   alias Espalier.Model
+  alias Espalier.Model.Group
   alias Espalier.OptionsError
   alias Espalier.Packed
   alias Espalier.Prompt
@@ -30,27 +32,36 @@ defmodule Espalier.Backends.Local do
 
   @impl true
   def compile(%Request{} = request) do
-    with {:ok, model} <- model(request.model),
-         {:ok, _constraint} <- constraint(request, model),
-         do: :ok
+    case target(request.model) do
+      {:ok, {:group, name}} -> Grouped.compile(name, request)
+      {:ok, model} -> with {:ok, _constraint} <- constraint(request, model), do: :ok
+      {:error, error} -> {:error, error}
+    end
   end
 
   # As many as the model advances together.
   @impl true
   def max_concurrency(model, _options) do
-    with {:ok, model} <- model(model) do
-      model.max_batch_size
-    else
+    case target(model) do
+      {:ok, {:group, name}} -> Grouped.max_concurrency(name)
+      {:ok, model} -> model.max_batch_size
       {:error, _not_running} -> nil
     end
   end
 
   @impl true
   def stream(%Request{} = request) do
+    case target(request.model) do
+      {:ok, {:group, name}} -> {:ok, Grouped.events(name, request)}
+      {:ok, model} -> stream(request, model)
+      {:error, error} -> {:error, error}
+    end
+  end
+
+  defp stream(request, model) do
     deadline = Deadline.new(request.timeout)
 
-    with {:ok, model} <- model(request.model),
-         {:ok, constraint} <- constraint(request, model),
+    with {:ok, constraint} <- constraint(request, model),
          {:ok, prompt} <- encode(request, model) do
       native = native_request(request, constraint, prompt)
       start = fn -> Generation.start(model, native, request.timeout, deadline) end
@@ -59,11 +70,18 @@ defmodule Espalier.Backends.Local do
     end
   end
 
-  defp model(nil) do
+  defp target(nil) do
     {:error, %OptionsError{kind: :missing, option: :model, expected: "a served model"}}
   end
 
-  defp model(model), do: Model.fetch(model)
+  defp target({:group, name}), do: Group.fetch(name)
+
+  # Who names a model that is here means this one.
+  defp target(model) do
+    with {:error, error} <- Model.fetch(model),
+         {:error, %{kind: :not_running}} <- Group.fetch(model),
+         do: {:error, error}
+  end
 
   defp constraint(request, model) do
     options = [vocabulary: model.vocabulary] ++ request.text_options
@@ -108,8 +126,11 @@ defmodule Espalier.Backends.Local do
       {{:tokens, ids, bytes, forced?, choice}, generation} ->
         {tokens(ids, bytes, forced?, choice, vocabulary), {:ok, generation}}
 
-      {last, generation} ->
-        {[last], {:last, generation}}
+      {{:done, info}, generation} ->
+        {[{:done, Map.put(info, :node, node())}], {:last, generation}}
+
+      {error, generation} ->
+        {[error], {:last, generation}}
     end
   end
 

@@ -159,7 +159,12 @@ defmodule Espalier.Telemetry.Events do
                         "all may come at the end"
                   ] ++
                     @usage,
-                metadata: finish_reason.("")
+                metadata:
+                  finish_reason.("") ++
+                    [
+                      node:
+                        "the node whose `Espalier.Model` wrote the text; `nil` with another backend, or when the reader stopped"
+                    ]
               ],
               []
             ),

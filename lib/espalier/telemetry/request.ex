@@ -87,14 +87,14 @@ defmodule Espalier.Telemetry.Request do
   end
 
   defp tell({:error, error}, read), do: failed(read.span, read.attributes, error)
-  defp tell({:done, info}, read), do: stop(read, info.usage, info.finish_reason)
-  defp tell(:halted, read), do: stop(read, %{}, :halted)
+  defp tell({:done, info}, read), do: stop(read, info.usage, info.finish_reason, info[:node])
+  defp tell(:halted, read), do: stop(read, %{}, :halted, nil)
 
-  defp stop(read, usage, finish_reason) do
+  defp stop(read, usage, finish_reason, node) do
     usage = Result.counts(usage)
     gen_ai = GenAI.stopped(read.attributes, usage, finish_reason)
     times = %{time_to_first_token: Telemetry.since(read.span, read.first_text)}
-    metadata = %{finish_reason: finish_reason, gen_ai: gen_ai}
+    metadata = %{finish_reason: finish_reason, gen_ai: gen_ai, node: node}
     Telemetry.stop(read.span, Map.merge(usage, times), metadata)
   end
 end
