@@ -35,17 +35,22 @@ defmodule Espalier.Model.Balancer do
   @spec leave(place) :: :ok
   def leave(place), do: GenServer.cast(__MODULE__, {:leave, place})
 
+  @doc "Prefers other members to this one, until its node tells again what it does."
+  @spec avoid(pid) :: :ok
+  def avoid(member), do: GenServer.cast(__MODULE__, {:avoid, member})
+
   @doc "The members of a group, each with the requests that run or wait there, as far as is known here."
   @spec members(Group.name()) :: [member]
   def members(name), do: GenServer.call(__MODULE__, {:members, name}, :infinity)
 
   # A place is the monitor of its process. `running` counts the places at each member, and `elsewhere` has for each
-  # other node what it told of its models, where `load` is without what runs for this node.
+  # other node what it told of its models, where `load` is without what runs for this node. `avoided` are members that
+  # failed.
   @impl true
   def init([]) do
     Group.join(__MODULE__)
     tell_later()
-    {:ok, %{places: %{}, running: %{}, elsewhere: %{}}}
+    {:ok, %{places: %{}, running: %{}, elsewhere: %{}, avoided: []}}
   end
 
   @impl true
@@ -53,12 +58,11 @@ defmodule Espalier.Model.Balancer do
     do: {:reply, name |> Group.members() |> Enum.map(&member(&1, state)), state}
 
   def handle_call({:enter, name}, {pid, _tag}, state) do
-    case Group.members(name) do
-      [] ->
+    case choose(Group.members(name), state) do
+      nil ->
         {:reply, :none, state}
 
-      members ->
-        member = members |> Enum.shuffle() |> Enum.min_by(&{load(&1, state), node(&1) != node()})
+      member ->
         place = Process.monitor(pid)
         state = put_in(state.places[place], member)
         state = update_in(state.running[member], &((&1 || 0) + 1))
@@ -72,6 +76,9 @@ defmodule Espalier.Model.Balancer do
     {:noreply, remove(state, place)}
   end
 
+  def handle_cast({:avoid, member}, state),
+    do: {:noreply, update_in(state.avoided, &[member | List.delete(&1, member)])}
+
   @impl true
   def handle_info({:DOWN, place, :process, _pid, _reason}, state),
     do: {:noreply, remove(state, place)}
@@ -81,13 +88,25 @@ defmodule Espalier.Model.Balancer do
       {pid, %{told | load: max(told.load - running(pid, state), 0)}}
     end
 
-    {:noreply, put_in(state.elsewhere[node], Map.new(loads, others))}
+    {:noreply, put_in(forgive(state, &(&1 == node)).elsewhere[node], Map.new(loads, others))}
   end
 
   def handle_info(:tell, state) do
     tell()
     tell_later()
+    state = forgive(state, &(&1 not in Node.list()))
     {:noreply, update_in(state.elsewhere, &Map.take(&1, Node.list()))}
+  end
+
+  defp forgive(state, node?),
+    do: update_in(state.avoided, &Enum.reject(&1, fn member -> node?.(node(member)) end))
+
+  defp choose([], _state), do: nil
+
+  defp choose(members, state) do
+    members
+    |> Enum.shuffle()
+    |> Enum.min_by(&{&1 in state.avoided, load(&1, state), node(&1) != node()})
   end
 
   # A node that takes nothing now does without.

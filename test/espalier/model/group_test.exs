@@ -27,14 +27,8 @@ defmodule Espalier.Model.GroupTest do
   @long {:regex, "[0-9]{700}"}
 
   setup_all do
-    # Tests that are left out start no node.
-    if ExUnit.configuration()[:exclude][:cluster] do
-      :ok
-    else
-      :ok = Cluster.start()
-      {:ok, _peer, node} = Cluster.start_peer()
-      {:ok, node: node}
-    end
+    {:ok, _peer, node} = Cluster.start_peer()
+    {:ok, node: node}
   end
 
   # A name of its own for each test.
@@ -98,8 +92,11 @@ defmodule Espalier.Model.GroupTest do
       await_members(name, Enum.sort([node(), node]))
       await(fn -> Enum.all?(Model.members(name), &(&1.max_batch_size == 8 and &1.load == 0)) end)
 
-      assert Enum.sort(:erpc.call(node, Model, :members, [name])) ==
-               Enum.sort(Model.members(name))
+      sorted = fn members -> Enum.sort_by(members, & &1.node) end
+
+      await(fn ->
+        sorted.(:erpc.call(node, Model, :members, [name])) == sorted.(Model.members(name))
+      end)
 
       :ok = :erpc.call(node, Model, :stop, [pid])
       await_members(name, [node()])
@@ -367,6 +364,30 @@ defmodule Espalier.Model.GroupTest do
       :ok = :erpc.call(node, Model, :stop, [pid])
       assert {:ok, %Result{retries: retries}} = Task.await(task, :infinity)
       assert retries in 1..2
+    end
+
+    test "as its node hangs, is waited for as long as allowed, and then avoided",
+         %{gone: node, name: name} do
+      os_pid = :erpc.call(node, System, :pid, [])
+      on_exit(fn -> System.cmd("kill", ["-KILL", os_pid]) end)
+      {_output, 0} = System.cmd("kill", ["-STOP", os_pid])
+      options = [model: {:group, name}, timeout: 300]
+
+      assert {:error, %ModelError{kind: :member_lost}} =
+               Espalier.generate({:choice, [:a]}, "?", options)
+
+      here(name)
+
+      for _ <- 1..20, load <- [1, 8] do
+        tasks =
+          for _ <- 1..load,
+              do:
+                Task.async(fn ->
+                  Espalier.generate({:choice, [:a]}, "?", model: {:group, name})
+                end)
+
+        assert Enum.uniq(Task.await_many(tasks, :infinity)) == [{:ok, :a}]
+      end
     end
 
     test "with many callers, of whom each gets a value or an error",

@@ -29,8 +29,11 @@ defmodule Espalier.Backends.Local.Grouped do
   defp member_events(member, request), do: Remote.events(member, request)
 
   # Another member may do what one that was stopped can't.
-  defp lost({:error, %ModelError{kind: kind}}, member) when kind in [:stopped, :not_running],
-    do: {:error, Group.member_lost(node(member))}
+  defp lost({:error, %ModelError{kind: kind}}, member)
+       when kind in [:stopped, :not_running, :member_lost] do
+    Balancer.avoid(member)
+    {:error, Group.member_lost(node(member))}
+  end
 
   defp lost(event, _member), do: event
 
