@@ -39,12 +39,17 @@ defmodule Espalier.Cluster do
       name: random("peer"),
       host: '127.0.0.1',
       longnames: true,
+      # Which ends the node when this one ends, and not when they are disconnected.
+      connection: :standard_io,
       args: ['-setcookie', Atom.to_charlist(Node.get_cookie()) | connections()]
     }
 
     {:ok, peer, node} = :peer.start_link(options)
+    true = Node.connect(node)
     :ok = :erpc.call(node, :code, :add_pathsa, [:code.get_path()])
     if version, do: :ok = :erpc.call(node, :application, :load, [application(version)])
+    # Where it is there.
+    :erpc.call(node, Application, :ensure_all_started, [:telemetry])
     {:ok, _applications} = :erpc.call(node, Application, :ensure_all_started, [:espalier])
     {:ok, peer, node}
   end

@@ -12,7 +12,7 @@ defmodule Espalier.ModelError do
   | `:unsupported_architecture` | `got`, and `expected`: those that are supported |
   | `:not_running` | no model runs under that name or process: `detail` |
   | `:stopped` | the model was stopped while a request ran |
-  | `:member_lost` | the member of a group to which the request went was stopped, or its node is gone or does not answer: `detail` is the node. It is tried again |
+  | `:member_lost` | the member of a group to which the request went was stopped, or its node is gone: `detail` is the node. It is tried again |
   | `:version_mismatch` | models of that name run on nodes with another version of Espalier only: `expected`, `got` |
 
       iex> {:error, error} = Espalier.generate([name: :string], "Ada is here.", model: :no_such_model)

@@ -53,8 +53,7 @@ defmodule Espalier.Model.Group do
   @doc "That a member was lost while a request ran there."
   @spec member_lost(node) :: ModelError.t()
   def member_lost(node) do
-    message =
-      "the model on #{node} was lost: it was stopped, or its node is gone or does not answer"
+    message = "the model on #{node} was lost: it was stopped, or its node is gone"
 
     %ModelError{kind: :member_lost, message: message, detail: Atom.to_string(node)}
   end

@@ -14,11 +14,13 @@ defmodule Espalier.Model.Host do
   @doc """
   Starts a request at a node, and gives its process. What that sends goes to `reader`, an alias of the calling process.
   """
-  @spec start(node, Relay.work(), Request.t(), reference, timeout) :: {:ok, pid} | :unreachable
+  @spec start(node, Relay.work(), Request.t(), reference, timeout) ::
+          {:ok, pid} | {:error, :gone | :timeout}
   def start(node, work, request, reader, timeout) do
     GenServer.call({__MODULE__, node}, {:start, work, request, reader}, timeout)
   catch
-    :exit, _not_there -> :unreachable
+    :exit, {:timeout, _call} -> {:error, :timeout}
+    :exit, _not_there -> {:error, :gone}
   end
 
   @doc "Ends a request, if it hasn't ended."

@@ -7,6 +7,7 @@ defmodule Espalier.Model.Remote do
   alias Espalier.Backend
   alias Espalier.Deadline
   alias Espalier.GenerationError
+  alias Espalier.Model.Balancer
   alias Espalier.Model.Group
   alias Espalier.Model.Host
   alias Espalier.Model.Relay
@@ -17,7 +18,7 @@ defmodule Espalier.Model.Remote do
   # The deadline is kept where the model is. A node that says nothing then is not waited for much longer.
   @last_message_timeout 1_000
 
-  @enforce_keys [:node, :reader, :relay, :monitor, :timeout, :deadline]
+  @enforce_keys [:member, :reader, :relay, :monitor, :timeout, :deadline]
   defstruct @enforce_keys ++ [taken: 0, ended?: false]
 
   @doc "The events of a request to that process of a model; nothing is asked before they are read."
@@ -44,18 +45,18 @@ defmodule Espalier.Model.Remote do
          {:ok, relay} <- Host.start(node(member), work, request, reader, request.timeout) do
       monitor = Process.monitor(relay)
       times = [timeout: request.timeout, deadline: deadline]
-      at = [node: node(member), reader: reader, relay: relay, monitor: monitor]
+      at = [member: member, reader: reader, relay: relay, monitor: monitor]
       {:ok, struct!(__MODULE__, at ++ times)}
     else
-      :unreachable ->
-        forget(node(member), reader)
-        {:error, Group.member_lost(node(member))}
-
       {:error, error} ->
-        forget(node(member), reader)
-        {:error, error}
+        forget(member, reader)
+        {:error, failed(error, member, request.timeout)}
     end
   end
+
+  defp failed(:gone, member, _timeout), do: Group.member_lost(node(member))
+  defp failed(:timeout, member, timeout), do: silent(member, timeout)
+  defp failed(error, _member, _timeout), do: error
 
   # What is around a request stays here, and so do keys and functions.
   defp travelling(request) do
@@ -108,9 +109,9 @@ defmodule Espalier.Model.Remote do
   defp receive_next(%{reader: reader, monitor: monitor} = remote) do
     receive do
       {^reader, event} -> event
-      {:DOWN, ^monitor, :process, _relay, _reason} -> {:error, Group.member_lost(remote.node)}
+      {:DOWN, ^monitor, :process, _relay, _reason} -> {:error, failed(:gone, remote.member, nil)}
     after
-      wait(remote.deadline) -> {:error, timeout(remote.timeout)}
+      wait(remote.deadline) -> {:error, silent(remote.member, remote.timeout)}
     end
   end
 
@@ -118,8 +119,10 @@ defmodule Espalier.Model.Remote do
     with left when is_integer(left) <- Deadline.left(deadline), do: left + @last_message_timeout
   end
 
-  defp timeout(milliseconds) do
-    message = "no value within #{milliseconds} ms: the generation was cancelled"
+  # A node that hangs is not asked again before it says something.
+  defp silent(member, milliseconds) do
+    Balancer.avoid(member)
+    message = "no value within #{milliseconds} ms, nor another word from #{node(member)}"
     %GenerationError{kind: :timeout, message: message}
   end
 
@@ -127,14 +130,14 @@ defmodule Espalier.Model.Remote do
 
   defp close(%__MODULE__{} = remote) do
     Process.demonitor(remote.monitor, [:flush])
-    forget(remote.node, remote.reader)
+    forget(remote.member, remote.reader)
   end
 
   defp close(_not_started), do: :ok
 
-  defp forget(node, reader) do
+  defp forget(member, reader) do
     :erlang.unalias(reader)
-    Host.stop(node, reader)
+    Host.stop(node(member), reader)
     flush(reader)
   end
 

@@ -356,6 +356,19 @@ defmodule Espalier.Model.GroupTest do
       assert error.detail == Atom.to_string(node)
     end
 
+    test "as it is disconnected, ends the generation and is back when it is connected again",
+         %{gone: node, name: name} do
+      options = [model: {:group, name}, max_tokens: 1000, max_retries: 0]
+      task = Task.async(fn -> Espalier.generate(@long, "?", options) end)
+      await(fn -> activity(node, name).running == 1 end)
+      true = Node.disconnect(node)
+      assert {:error, %ModelError{kind: :member_lost}} = Task.await(task, :infinity)
+      await(fn -> Node.connect(node) end)
+      await_members(name, [node])
+      await(fn -> activity(node, name).running == 0 end)
+      assert {:ok, :a} = Espalier.generate({:choice, [:a]}, "?", options)
+    end
+
     test "or was stopped, is asked no more: another one is", %{gone: node, name: name, pid: pid} do
       options = [model: {:group, name}, max_tokens: 1000, retry_delay: 0]
       task = Task.async(fn -> Espalier.generate_result(@long, "?", options) end)
@@ -373,7 +386,7 @@ defmodule Espalier.Model.GroupTest do
       {_output, 0} = System.cmd("kill", ["-STOP", os_pid])
       options = [model: {:group, name}, timeout: 300]
 
-      assert {:error, %ModelError{kind: :member_lost}} =
+      assert {:error, %GenerationError{kind: :timeout}} =
                Espalier.generate({:choice, [:a]}, "?", options)
 
       here(name)
@@ -404,9 +417,9 @@ defmodule Espalier.Model.GroupTest do
         end
 
       await(fn -> activity(gone, name).running > 0 end)
+      Process.unlink(peer)
       :erpc.cast(gone, :erlang, :halt, [1, [flush: false]])
       results = Task.await_many(tasks, :infinity)
-      Process.unlink(peer)
 
       for result <- results do
         assert match?({:ok, %Result{text: <<_::binary-size(150)>>}}, result) or
