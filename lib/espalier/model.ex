@@ -10,8 +10,8 @@ defmodule Espalier.Model do
 
       Espalier.generate(schema, prompt, model: MyApp.Model)
 
-  `:path` is the folder of a Llama-like model as it comes from Hugging Face: `config.json`,
-  `tokenizer.json` and weights in safetensors files. The tiny model that is shipped with Espalier, for
+  `:path` is the folder of a Llama-like model (Llama, Mistral, Qwen 2 and 3) as it comes from Hugging Face:
+  `config.json`, `tokenizer.json` and weights in safetensors files; or it is a GGUF file. The tiny model that is shipped with Espalier, for
   trying things out and for tests, is at `tiny_path/0`:
 
       iex> {:ok, pid} = Espalier.Model.start_link(path: Espalier.Model.tiny_path())
@@ -106,7 +106,20 @@ defmodule Espalier.Model do
   @tell_milliseconds 1_000
 
   @start_options [
-    path: [type: :string, required: true, doc: "The folder with the model's files."],
+    path: [
+      type: :string,
+      required: true,
+      doc: "The folder with the model's files, or a GGUF file."
+    ],
+    quantization: [
+      type: {:in, [:automatic, :none, :q8_0]},
+      default: :automatic,
+      doc: """
+      In how many bits matrices are held. `:automatic` keeps those of a GGUF file that is quantised, and rounds weights \
+      of safetensors files that are in 16 bits to 8, with a scale for 32 of them, but for models of less than 16 MiB. \
+      `:q8_0` rounds all to these, `:none` holds all as f32.\
+      """
+    ],
     name: [
       type: :any,
       doc: "A name, as for any `GenServer`, which is also that of its group on connected nodes."
@@ -234,7 +247,8 @@ defmodule Espalier.Model do
   def init(options) do
     native_options = %{
       max_batch_size: options[:max_batch_size],
-      n_threads: options[:n_threads]
+      n_threads: options[:n_threads],
+      quantization: options[:quantization]
     }
 
     case load(options, native_options) do

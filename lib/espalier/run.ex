@@ -63,7 +63,7 @@ defmodule Espalier.Run do
     case recall(run) do
       {:ok, written, events} -> %{recalled(run, written) | cursor: Cursor.open(events)}
       {:error, error} -> %{run | cursor: Cursor.open([failed(error)])}
-      _not_there -> attempt(run, request)
+      _not_there -> begin(run, request)
     end
   end
 
@@ -192,10 +192,10 @@ defmodule Espalier.Run do
     {[told], attempt(run, request)}
   end
 
-  defp attempt(run, request) do
-    request = next_request(run, request)
-    open(%{run | spans: Spans.attempt(run.spans, request)}, request)
-  end
+  defp attempt(run, request), do: begin(run, next_request(run, request))
+
+  defp begin(run, request),
+    do: open(%{run | spans: Spans.attempt(run.spans, request)}, request)
 
   defp next_request(run, request),
     do: %{request | timeout: Deadline.left(request.deadline), attempt: length(run.past) + 1}

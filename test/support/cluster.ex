@@ -18,11 +18,31 @@ defmodule Espalier.Cluster do
     end
   end
 
+  # As a daemon it would outlive this VM. Where one runs already, this one ends at once.
   defp start_epmd do
-    with epmd when epmd != nil <- System.find_executable("epmd"),
-         {_output, 0} <- System.cmd(epmd, ["-daemon", "-address", "127.0.0.1"]),
-         do: :ok,
-         else: (_none -> {:error, :epmd})
+    case System.find_executable("epmd") do
+      nil ->
+        {:error, :epmd}
+
+      epmd ->
+        script = ~s("$0" -address 127.0.0.1 & pid=$!; cat; kill $pid)
+        spawn(fn -> hold({:spawn_executable, "/bin/sh"}, ["-c", script, epmd]) end)
+        await_epmd(500)
+    end
+  end
+
+  # The port, and so the script's input, is closed when this VM ends.
+  defp hold(command, arguments) do
+    Port.open(command, args: arguments)
+    Process.sleep(:infinity)
+  end
+
+  defp await_epmd(tries) do
+    case :erl_epmd.names('127.0.0.1') do
+      {:ok, _names} -> :ok
+      {:error, _not_yet} when tries > 0 -> Process.sleep(10) && await_epmd(tries - 1)
+      {:error, _none} -> {:error, :epmd}
+    end
   end
 
   defp start_node(:ok) do

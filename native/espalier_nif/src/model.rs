@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use espalier_inference::{Message, Model, ModelOptions};
-use rustler::{Atom, Env, NifMap, ResourceArc};
+use espalier_inference::{Message, Model, ModelOptions, Quantization};
+use rustler::{Atom, Env, NifMap, NifUnitEnum, ResourceArc};
 
 use crate::atoms;
 use crate::error::Fault;
@@ -17,6 +17,24 @@ use crate::vocabulary;
 struct LoadOptions {
     max_batch_size: usize,
     n_threads: Option<usize>,
+    quantization: QuantizationAtom,
+}
+
+#[derive(NifUnitEnum)]
+enum QuantizationAtom {
+    Automatic,
+    None,
+    Q8_0,
+}
+
+impl From<QuantizationAtom> for Quantization {
+    fn from(atom: QuantizationAtom) -> Self {
+        match atom {
+            QuantizationAtom::Automatic => Self::Automatic,
+            QuantizationAtom::None => Self::None,
+            QuantizationAtom::Q8_0 => Self::Q8_0,
+        }
+    }
 }
 
 #[derive(NifMap)]
@@ -33,9 +51,9 @@ struct Info {
 /// Loads a model, which lives as long as the calling process at most.
 #[rustler::nif(schedule = "DirtyIo")]
 fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
-    let default = ModelOptions::default();
-    let n_threads = options.n_threads.unwrap_or(default.n_threads);
-    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads, ..default };
+    let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
+    let quantization = options.quantization.into();
+    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads, quantization };
     let model = guard::with_own_thread(|| Ok(Model::load(Path::new(path), &options)?))?;
     let model = ResourceArc::new(ModelRef(model.into()));
     if env.monitor(&model, &env.pid()).is_none() {
