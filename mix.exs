@@ -187,6 +187,7 @@ defmodule Espalier.MixProject do
           Espalier.ConstraintCache,
           Espalier.VocabularyCache,
           Espalier.Matcher,
+          Espalier.LogitsMask,
           Espalier.JSON
         ],
         Profiles: [~r/^Espalier\.Profile/],
