@@ -74,7 +74,8 @@ defmodule Espalier.HTTP do
   @spec next(t) :: {event, t} | {:done, t}
   def next(%__MODULE__{connection: nil} = http) do
     with {:ok, connection} <- send_request(http.request, http.options),
-         {:ok, {status, headers}, connection} <- Connection.read_head(connection) do
+         {:ok, {status, headers}, connection} <-
+           Connection.read_head(connection, http.request.method) do
       {{:status, status, headers}, %{http | connection: connection}}
     else
       {:error, reason} -> failed(reason, http)

@@ -11,8 +11,12 @@ defmodule Espalier.Model do
       Espalier.generate(schema, prompt, model: MyApp.Model)
 
   `:path` is the folder of a Llama-like model (Llama, Mistral, Qwen 2 and 3) as it comes from Hugging Face:
-  `config.json`, `tokenizer.json` and weights in safetensors files; or it is a GGUF file. The tiny model that is shipped with Espalier, for
-  trying things out and for tests, is at `tiny_path/0`:
+  `config.json`, `tokenizer.json` and weights in safetensors files; or it is a GGUF file. With the name of a repository
+  there instead, the model is downloaded unless it is in the cache, see `Espalier.Hub`:
+
+      {Espalier.Model, name: MyApp.Model, repository: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+
+  The tiny model that is shipped with Espalier, for trying things out and for tests, is at `tiny_path/0`:
 
       iex> {:ok, pid} = Espalier.Model.start_link(path: Espalier.Model.tiny_path())
       iex> {:ok, model} = Espalier.Model.fetch(pid)
@@ -50,7 +54,8 @@ defmodule Espalier.Model do
 
   use GenServer
 
-  alias Espalier.{Error, Matcher, ModelError, Native, Options, Packed, Telemetry, Vocabulary}
+  alias Espalier.{Error, Hub, Matcher, ModelError, Native, Options, OptionsError, Packed}
+  alias Espalier.{Telemetry, Vocabulary}
   alias Espalier.Model.Balancer
   alias Espalier.Model.Group
   alias Espalier.Model.Meter
@@ -105,11 +110,16 @@ defmodule Espalier.Model do
   # How often `[:espalier, :model_step]` is told.
   @tell_milliseconds 1_000
 
+  @hub_options Hub.Settings.options()
+
   @start_options [
-    path: [
+    path: [type: :string, doc: "The folder with the model's files, or a GGUF file."],
+    repository: [
       type: :string,
-      required: true,
-      doc: "The folder with the model's files, or a GGUF file."
+      doc: """
+      The name of a repository in the Hugging Face hub, which is given instead of the path. The first time, \
+      `start_link/1` lasts as long as the download.\
+      """
     ],
     quantization: [
       type: {:in, [:automatic, :none, :q8_0]},
@@ -142,23 +152,67 @@ defmodule Espalier.Model do
   @doc """
   Loads a model and serves it as long as the process lives.
 
-  It returns when the model is loaded. A model that can't be loaded is an `Espalier.ModelError`.
+  It returns when the model is loaded. A model that can't be loaded is an `Espalier.ModelError`, and one that can't be
+  had from the hub an `Espalier.HubError`.
 
   ## Options
 
   #{Options.docs(@start_options)}
+  With `:repository` there are those of a download, too:
+
+  #{Options.docs(@hub_options)}
   """
   @spec start_link(keyword) :: {:ok, pid} | {:error, Exception.t() | {:already_started, pid}}
   def start_link(options) do
-    with {:ok, options} <- Options.validate(options, @start_options) do
-      GenServer.start_link(__MODULE__, options, Keyword.take(options, [:name]))
+    with {:ok, hub, options} <- split(options),
+         {:ok, options} <- Options.validate(options, @start_options),
+         :ok <- check_source(options, hub) do
+      arguments = {options, Hub.Settings.hide(hub)}
+      GenServer.start_link(__MODULE__, arguments, Keyword.take(options, [:name]))
     end
+  end
+
+  defp split(options) do
+    with {:ok, _options} <- Options.validate(options, @start_options ++ @hub_options) do
+      {hub, options} = Keyword.split(options, Keyword.keys(@hub_options))
+      {:ok, hub, options}
+    end
+  end
+
+  defp check_source(options, hub) do
+    case {options[:path], options[:repository], hub} do
+      {nil, nil, _hub} ->
+        {:error,
+         %OptionsError{kind: :missing, option: :path, expected: "a path or a :repository"}}
+
+      {nil, _repository, _hub} ->
+        :ok
+
+      {_path, nil, []} ->
+        :ok
+
+      {_path, nil, [{option, _value} | _]} ->
+        not_beside_path(option)
+
+      {_path, _repository, _hub} ->
+        not_beside_path(:repository)
+    end
+  end
+
+  defp not_beside_path(option) do
+    expected = "none beside :path"
+    {:error, %OptionsError{kind: :invalid, option: option, expected: expected, got: :given}}
   end
 
   @doc false
   def child_spec(options) do
-    id = if Keyword.keyword?(options), do: options[:name]
-    %{id: id || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+    if Keyword.keyword?(options) do
+      # A supervisor's reports show them.
+      options = Hub.Settings.hide(options)
+      %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+    else
+      %{id: __MODULE__, start: {__MODULE__, :start_link, [options]}}
+    end
   end
 
   @doc "The folder of the tiny model that is shipped with Espalier."
@@ -244,22 +298,22 @@ defmodule Espalier.Model do
   end
 
   @impl true
-  def init(options) do
-    native_options = %{
-      max_batch_size: options[:max_batch_size],
-      n_threads: options[:n_threads],
-      quantization: options[:quantization]
-    }
+  def init({options, hub}) do
+    with {:ok, path} <- path(options, hub),
+         {:ok, model} <- load(path, options) do
+      {:ok, _registry} = Registry.register(@registry, self(), model)
+      Group.join(options[:name])
+      tell_later()
+      {:ok, Meter.new(model.ref, model.name)}
+    else
+      {:error, error} -> {:stop, error}
+    end
+  end
 
-    case load(options, native_options) do
-      {:ok, model} ->
-        {:ok, _registry} = Registry.register(@registry, self(), model)
-        Group.join(options[:name])
-        tell_later()
-        {:ok, Meter.new(model.ref, model.name)}
-
-      {:error, error} ->
-        {:stop, error}
+  defp path(options, hub) do
+    case options[:repository] do
+      nil -> {:ok, options[:path]}
+      repository -> Hub.download(repository, hub)
     end
   end
 
@@ -276,11 +330,17 @@ defmodule Espalier.Model do
 
   defp tell_later, do: Process.send_after(self(), :tell, @tell_milliseconds)
 
-  defp load(options, native_options) do
-    metadata = fn -> %{model: options[:name], path: options[:path]} end
+  defp load(path, options) do
+    metadata = fn -> %{model: options[:name], path: path} end
+
+    native_options = %{
+      max_batch_size: options[:max_batch_size],
+      n_threads: options[:n_threads],
+      quantization: options[:quantization]
+    }
 
     load = fn ->
-      with {:ok, ref} <- options[:path] |> Native.model_load(native_options) |> Error.wrap(),
+      with {:ok, ref} <- path |> Native.model_load(native_options) |> Error.wrap(),
            do: {:ok, new(ref, options)}
     end
 

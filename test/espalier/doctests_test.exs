@@ -27,6 +27,7 @@ defmodule Espalier.DoctestsTest do
 
   doctest Espalier.Backend
   doctest Espalier.Backends.Local
+  doctest Espalier.Hub
   doctest Espalier.Image
   doctest Espalier.Request
   doctest Espalier.Result
@@ -35,6 +36,7 @@ defmodule Espalier.DoctestsTest do
   doctest Espalier.ChangesetError
   doctest Espalier.CircuitOpenError
   doctest Espalier.GenerationError
+  doctest Espalier.HubError
   doctest Espalier.InputError
   doctest Espalier.JSONError
   doctest Espalier.MatcherError

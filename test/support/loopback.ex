@@ -6,8 +6,8 @@ defmodule Espalier.Loopback do
       server.url
       #=> "http://127.0.0.1:40123"
 
-  Each request takes the next answer of the list; the last one is there for all that follow. An answer is a list of
-  steps:
+  Each request takes the next answer of the list; the last one is there for all that follow. With a function in place
+  of the list, that gives the answer to a request. An answer is a list of steps:
 
     * a binary - is sent
     * `{:pause, milliseconds}`
@@ -103,12 +103,13 @@ defmodule Espalier.Loopback do
   end
 
   def handle_call({:request, request}, _from, state) do
-    {answer, answers} = next(state.answers)
+    {answer, answers} = next(state.answers, request)
     {:reply, answer, %{state | answers: answers, requests: [request | state.requests]}}
   end
 
-  defp next([answer]), do: {answer, [answer]}
-  defp next([answer | answers]), do: {answer, answers}
+  defp next(function, request) when is_function(function), do: {function.(request), function}
+  defp next([answer], _request), do: {answer, [answer]}
+  defp next([answer | answers], _request), do: {answer, answers}
 
   defp accept(listener, server, owner) do
     # The listener is closed when the server ends.

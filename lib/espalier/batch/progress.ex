@@ -2,6 +2,8 @@ defmodule Espalier.Batch.Progress do
   @moduledoc false
   # How far a batch is: told to a function, drawn as a bar in a terminal, or written as lines where there is none.
 
+  alias Espalier.ProgressBar
+
   @enforce_keys [:tell, :total, :started]
   defstruct @enforce_keys
 
@@ -14,12 +16,11 @@ defmodule Espalier.Batch.Progress do
         }
 
   @type t :: %__MODULE__{
-          tell: nil | {:bar, columns :: pos_integer} | :lines | (counts -> term),
+          tell: ProgressBar.way(),
           total: non_neg_integer | nil,
           started: integer
         }
 
-  @most_cells 40
   @lines_without_total 100
 
   @doc "Whether a batch can be told to it."
@@ -29,19 +30,9 @@ defmodule Espalier.Batch.Progress do
   @doc "Tells that a batch begins, if it is to be told: with `true` on standard error, or to a function."
   @spec new(boolean | (counts -> term), non_neg_integer | nil) :: t
   def new(wanted, total) do
-    progress = %__MODULE__{tell: way(wanted), total: total, started: now()}
+    progress = %__MODULE__{tell: ProgressBar.way(wanted), total: total, started: now()}
     tell(progress, %{done: 0, failed: 0})
     progress
-  end
-
-  defp way(false), do: nil
-  defp way(function) when is_function(function), do: function
-
-  defp way(true) do
-    case :io.columns(:standard_error) do
-      {:ok, columns} -> {:bar, columns}
-      {:error, :enotsup} -> :lines
-    end
   end
 
   @doc "Tells what was counted."
@@ -55,10 +46,9 @@ defmodule Espalier.Batch.Progress do
 
   @doc "Ends the line of a bar."
   @spec close(t) :: :ok
-  def close(%{tell: {:bar, _columns}}), do: IO.write(:stderr, "\n")
-  def close(_progress), do: :ok
+  def close(progress), do: ProgressBar.close(progress.tell)
 
-  defp say({:bar, columns}, counts), do: IO.write(:stderr, "\r" <> bar(counts, columns))
+  defp say({:bar, columns}, counts), do: counts |> bar(columns) |> ProgressBar.draw()
   defp say(:lines, counts), do: if(line?(counts), do: IO.puts(:stderr, line(counts)), else: :ok)
 
   defp say(function, counts) do
@@ -75,20 +65,8 @@ defmodule Espalier.Batch.Progress do
 
   @doc "A batch so far, as a bar of at most so many columns."
   @spec bar(counts, pos_integer) :: String.t()
-  def bar(%{total: total} = counts, columns) when total in [nil, 0],
-    do: counts |> line() |> String.slice(0, columns - 1)
-
-  def bar(%{done: done, total: total} = counts, columns) do
-    line = line(counts)
-    cells = min(@most_cells, columns - String.length(line) - 4)
-
-    if cells > 0 do
-      full = div(cells * done, total)
-      "[#{String.duplicate("=", full)}#{String.duplicate(" ", cells - full)}] #{line}"
-    else
-      String.slice(line, 0, columns - 1)
-    end
-  end
+  def bar(%{done: done, total: total} = counts, columns),
+    do: ProgressBar.bar(done, total, line(counts), columns)
 
   @doc "A batch so far, in words."
   @spec line(counts) :: String.t()

@@ -18,11 +18,12 @@ defmodule Espalier.HTTP.Body do
 
   @type error :: {:error, {:protocol, String.t()}}
 
-  @doc "The framing that a head tells."
-  @spec new(Head.t()) :: {:ok, t} | error
-  def new({status, _headers}) when status in [204, 304], do: {:ok, :done}
+  @doc "The framing that the head of an answer tells. One to a HEAD request tells what there would be, and has nothing."
+  @spec new(method :: String.t(), Head.t()) :: {:ok, t} | error
+  def new("HEAD", _head), do: {:ok, :done}
+  def new(_method, {status, _headers}) when status in [204, 304], do: {:ok, :done}
 
-  def new({_status, headers}) do
+  def new(_method, {_status, headers}) do
     codings = headers |> Head.values("transfer-encoding") |> Enum.map(&String.downcase/1)
 
     case {codings, headers |> Head.values("content-length") |> Enum.uniq()} do

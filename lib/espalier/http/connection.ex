@@ -57,15 +57,19 @@ defmodule Espalier.HTTP.Connection do
     end
   end
 
-  @spec read_head(t) :: {:ok, Head.t(), t} | error
-  def read_head(connection) do
+  @doc "The head of the answer to a request with that method."
+  @spec read_head(t, String.t()) :: {:ok, Head.t(), t} | error
+  def read_head(connection, method) do
     with {:ok, head, rest} <- Head.read(connection.buffer),
-         {:ok, body} <- Body.new(head) do
+         {:ok, body} <- Body.new(method, head) do
       reusable? = body != :until_closed and kept?(head)
       {:ok, head, %{connection | buffer: rest, body: body, reusable?: reusable?}}
     else
-      :more -> with {:ok, connection} <- receive_more(connection), do: read_head(connection)
-      error -> failed(error, connection)
+      :more ->
+        with {:ok, connection} <- receive_more(connection), do: read_head(connection, method)
+
+      error ->
+        failed(error, connection)
     end
   end
 

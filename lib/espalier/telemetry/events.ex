@@ -293,6 +293,19 @@ defmodule Espalier.Telemetry.Events do
               [reason: "`:full`, or `:cleared` when all were dropped"] ++ cache
             ),
             span.(
+              :download,
+              "What is needed of a repository is looked for in the cache and downloaded, by `Espalier.Hub`.",
+              [repository: "its name", revision: "the branch, tag or commit"],
+              [
+                measurements: [
+                  files: "those that were not in the cache",
+                  bytes: "the bytes of these"
+                ],
+                metadata: [commit: "the commit that the revision is"]
+              ],
+              []
+            ),
+            span.(
               :model_load,
               "An `Espalier.Model` is loaded.",
               [

@@ -6,6 +6,8 @@ defmodule Espalier.Telemetry.EventsTest do
   @telemetry? Code.ensure_loaded?(:telemetry)
 
   alias Espalier.ConstraintCache
+  alias Espalier.Hub
+  alias Espalier.HubServer
   alias Espalier.Middleware.CircuitBreaker
   alias Espalier.Model
   alias Espalier.StubBackend
@@ -48,9 +50,9 @@ defmodule Espalier.Telemetry.EventsTest do
   @right ~s({"name":"A"})
   @wrong ~s({"name":"Ada"})
 
-  test "each event has exactly the keys of its documentation, and none is without it", %{
-    seen: seen
-  } do
+  @tag :tmp_dir
+  test "each event has exactly the keys of its documentation, and none is without it", context do
+    %{seen: seen} = context
     values()
     failures()
     readers_that_stop()
@@ -58,6 +60,7 @@ defmodule Espalier.Telemetry.EventsTest do
     circuits()
     constraints()
     vocabularies()
+    downloads(context)
     models()
 
     table =
@@ -155,6 +158,13 @@ defmodule Espalier.Telemetry.EventsTest do
         do: {:ok, _vocabulary} = fetch.(eos_tokens: [ends])
 
     {:error, _error} = fetch.(eos_tokens: ["no such token"])
+  end
+
+  defp downloads(%{tmp_dir: folder}) do
+    hub = HubServer.start_link("org/model", %{"model.gguf" => "weights"})
+    options = [base_url: hub.url, cache_dir: folder]
+    {:ok, _path} = Hub.download("org/model", options)
+    {:error, _error} = Hub.download("org/other", options)
   end
 
   defp models do
