@@ -28,7 +28,7 @@ defmodule Espalier.Hub.Client do
     url = settings.base_url <> path <> Name.encode_segment(settings.revision)
 
     with {:ok, answer} <- request(settings, nil, "GET", url),
-         {:ok, text} <- read(answer.http, settings, []) do
+         {:ok, text} <- read(answer.http, settings) do
       listing(JSON.decode(text), settings)
     end
   end
@@ -49,21 +49,18 @@ defmodule Espalier.Hub.Client do
 
   defp listing({:error, error}, settings), do: invalid(settings, nil, Exception.message(error))
 
-  defp read(http, settings, data) do
+  defp read(http, settings, data \\ [], n_bytes \\ 0) do
     case HTTP.next(http) do
       {:done, http} ->
         HTTP.close(http)
         {:ok, IO.iodata_to_binary(data)}
 
-      {{:data, more}, http} ->
-        data = [data | more]
+      {{:data, more}, http} when n_bytes + byte_size(more) <= @most_list_bytes ->
+        read(http, settings, [data | more], n_bytes + byte_size(more))
 
-        if IO.iodata_length(data) <= @most_list_bytes do
-          read(http, settings, data)
-        else
-          HTTP.abandon(http)
-          invalid(settings, nil, "a list of files of more than #{@most_list_bytes} bytes")
-        end
+      {{:data, _more}, http} ->
+        HTTP.abandon(http)
+        invalid(settings, nil, "a list of files of more than #{@most_list_bytes} bytes")
 
       {{:error, error}, _http} ->
         {:error, Fault.transport(settings, nil, error)}

@@ -49,6 +49,7 @@ defmodule Espalier.Telemetry.Metrics do
       batches() ++
       constraints() ++
       vocabularies() ++
+      downloads() ++
       model_loads() ++
       model_steps()
   end
@@ -361,6 +362,25 @@ defmodule Espalier.Telemetry.Metrics do
         :total_bytes,
         [@cache],
         "Bytes of the #{String.downcase(what)} that are in the cache.",
+        :byte
+      )
+    ]
+  end
+
+  defp downloads do
+    [
+      counter(
+        "espalier_downloads_total",
+        ends(:download),
+        [{:repository, [:repository], "none"}, @outcome],
+        "Repositories that were looked for in the cache or the hub, ok or by the kind of their error."
+      ),
+      sum(
+        "espalier_downloaded_bytes_total",
+        stop(:download),
+        :bytes,
+        [{:repository, [:repository], "none"}],
+        "Bytes of files that were downloaded.",
         :byte
       )
     ]
