@@ -22,6 +22,12 @@ unless real_server? do
   IO.puts("Without ESPALIER_LLAMA_PYTHON: the tests against a real server are left out.")
 end
 
+hub_client? = System.get_env("ESPALIER_HUB_PYTHON") != nil
+
+unless hub_client? do
+  IO.puts("Without ESPALIER_HUB_PYTHON: the tests beside the hub's own client are left out.")
+end
+
 promtool? = System.find_executable("promtool") != nil
 
 unless promtool? do
@@ -53,6 +59,7 @@ ExUnit.start(
     for(
       {tag, false} <- [
         llama: real_server?,
+        huggingface_hub: hub_client?,
         promtool: promtool?,
         chromium: chromium?,
         cluster: cluster?

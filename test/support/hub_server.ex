@@ -35,7 +35,8 @@ defmodule Espalier.HubServer do
 
     hub =
       Loopback.start_link(fn request ->
-        change.(Map.put(request, :host, :hub), hub_answer(request, repository))
+        answer = change.(Map.put(request, :host, :hub), hub_answer(request, repository))
+        if request.method == "HEAD", do: without_body(answer), else: answer
       end)
 
     %__MODULE__{hub: hub, other: other, url: hub.url, commit: repository.commit}
@@ -55,13 +56,14 @@ defmodule Espalier.HubServer do
     do: Base.encode16(:crypto.hash(:sha, "blob #{byte_size(bytes)}\0" <> bytes), case: :lower)
 
   @doc "An error as the hub has it."
-  def error(status, code, message \\ "no"),
-    do: Loopback.answer(status, [{"x-error-code", code}, {"x-error-message", message}], "no")
+  def error(status, code, headers \\ []),
+    do:
+      Loopback.answer(status, [{"x-error-code", code}, {"x-error-message", "no"} | headers], "no")
 
   defp hub_answer(request, %{token: token} = repository) when token != nil do
     if header(request, "authorization") == "Bearer " <> token,
       do: hub_answer(request, %{repository | token: nil}),
-      else: error(401, "GatedRepo", "Access to model #{repository.name} is restricted.")
+      else: error(401, "GatedRepo")
   end
 
   defp hub_answer(%{path: path} = request, repository) do
@@ -97,7 +99,7 @@ defmodule Espalier.HubServer do
 
     cond do
       content == nil ->
-        error(404, "EntryNotFound")
+        error(404, "EntryNotFound", [commit(repository)])
 
       name in repository.large ->
         redirect(content, repository)
@@ -123,13 +125,15 @@ defmodule Espalier.HubServer do
     [Loopback.head(302, headers)]
   end
 
+  defp without_body([answer]) when is_binary(answer),
+    do: [hd(String.split(answer, "\r\n\r\n")) <> "\r\n\r\n"]
+
+  defp without_body(steps), do: steps
+
   defp other_answer(request, large) do
     [sha256, "signature=secret"] = request.path |> String.trim_leading("/") |> String.split("?")
     content(request, Map.fetch!(large, sha256), [{"etag", ~s("of-another-kind")}])
   end
-
-  defp content(%{method: "HEAD"}, content, headers),
-    do: [Loopback.head(200, [{"content-length", byte_size(content)} | headers])]
 
   defp content(request, content, headers) do
     size = byte_size(content)
