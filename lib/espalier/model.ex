@@ -167,15 +167,14 @@ defmodule Espalier.Model do
     with {:ok, hub, options} <- split(options),
          {:ok, options} <- Options.validate(options, @start_options),
          :ok <- check_source(options, hub) do
-      arguments = {options, Hub.Settings.hide(hub)}
-      GenServer.start_link(__MODULE__, arguments, Keyword.take(options, [:name]))
+      GenServer.start_link(__MODULE__, {options, hub}, Keyword.take(options, [:name]))
     end
   end
 
   defp split(options) do
     with {:ok, _options} <- Options.validate(options, @start_options ++ @hub_options) do
       {hub, options} = Keyword.split(options, Keyword.keys(@hub_options))
-      {:ok, hub, options}
+      {:ok, Hub.Settings.hide(hub), options}
     end
   end
 
@@ -191,17 +190,17 @@ defmodule Espalier.Model do
       {_path, nil, []} ->
         :ok
 
-      {_path, nil, [{option, _value} | _]} ->
-        not_beside_path(option)
+      {_path, nil, [{option, value} | _]} ->
+        not_beside_path(option, value)
 
-      {_path, _repository, _hub} ->
-        not_beside_path(:repository)
+      {_path, repository, _hub} ->
+        not_beside_path(:repository, repository)
     end
   end
 
-  defp not_beside_path(option) do
+  defp not_beside_path(option, value) do
     expected = "none beside :path"
-    {:error, %OptionsError{kind: :invalid, option: option, expected: expected, got: :given}}
+    {:error, %OptionsError{kind: :invalid, option: option, expected: expected, got: value}}
   end
 
   @doc false

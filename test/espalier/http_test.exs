@@ -149,6 +149,26 @@ defmodule Espalier.HTTPTest do
     end
   end
 
+  describe "a request for a head alone" do
+    test "has an answer without a body, whatever length that would have" do
+      answers = [
+        [Loopback.head(200, [{"content-length", 1000}])],
+        Loopback.answer(200, [], "body")
+      ]
+
+      server = Loopback.start_link(answers)
+      options = [connect_timeout: 2000, receive_timeout: 2000, deadline: :infinity]
+      request = %{method: "HEAD", url: server.url, headers: [], body: ""}
+      assert {{:status, 200, headers}, http} = request |> HTTP.new(options) |> HTTP.next()
+      assert {"content-length", "1000"} in headers
+      assert {:done, http} = HTTP.next(http)
+      HTTP.close(http)
+
+      assert answer(server) == {200, "body"}
+      assert Loopback.connections(server) == 1
+    end
+  end
+
   describe "connections" do
     test "are used again when an answer was read to its end" do
       server =

@@ -366,6 +366,37 @@ defmodule Espalier.HubTest do
       assert "bytes=1" <> _ = range
     end
 
+    test "in any way is whole in the end" do
+      content = binary_part(@content, 0, 100_000)
+      files = files(%{@weights => content})
+
+      for seed <- 1..30 do
+        {:ok, random} = Agent.start_link(fn -> :rand.seed_s(:exsss, seed) end)
+        draw = fn n -> Agent.get_and_update(random, &:rand.uniform_s(n, &1)) end
+
+        change =
+          change(:other, "GET", ~r//, fn _request, [usual] ->
+            case draw.(6) do
+              1 -> [:reset]
+              2 -> Loopback.answer(Enum.at([403, 404, 429, 500], draw.(4) - 1), [], "no")
+              3 -> cut(Loopback.answer(200, [], content), draw.(60_000))
+              4 -> Loopback.chunked([content]) |> cut_in_pieces(draw)
+              _ -> cut([usual], draw.(60_000))
+            end
+          end)
+
+        hub = hub(files, change: change)
+        cache = Path.join(System.get_env("HF_HOME"), "#{seed}")
+        assert {:ok, path} = download(hub, max_retries: 100, cache_dir: cache)
+        assert File.read!(Path.join(path, @weights)) == content
+      end
+    end
+
+    defp cut_in_pieces(steps, draw) do
+      {first, rest} = steps |> IO.iodata_to_binary() |> String.split_at(draw.(20))
+      [first, rest |> binary_part(0, min(byte_size(rest), draw.(200_000))), :close]
+    end
+
     test "is had from the beginning where the server can't go on" do
       files = files()
 
@@ -611,6 +642,20 @@ defmodule Espalier.HubTest do
                download(hub(files(), change: change))
     end
 
+    test "are those of its certificate, too", %{tmp_dir: folder} do
+      root = [key: {:namedCurve, :secp256r1}]
+      chain = %{root: root, intermediates: [], peer: root}
+
+      %{server_config: tls} =
+        :public_key.pkix_test_data(%{server_chain: chain, client_chain: chain})
+
+      server = Loopback.start_link([Loopback.answer(200, [], "")], tls: [log_level: :none] ++ tls)
+      trusted = Path.join(folder, "trusted.pem")
+      File.write!(trusted, "")
+      options = [max_retries: 3, cacertfile: trusted]
+      assert {:error, %HubError{kind: :untrusted}} = download(%{url: server.url}, options)
+    end
+
     test "that pass are asked again, as often as is said", %{cache: cache} do
       for answer <- [
             Loopback.answer(429, [{"retry-after", 0}], ""),
@@ -648,18 +693,19 @@ defmodule Espalier.HubTest do
     defp redirect(to, status \\ 302),
       do: [Loopback.head(status, [{"location", to}, {"content-length", 0}])]
 
-    test "lead to where a repository is now" do
+    test "lead to where a repository is now, with the token" do
       change = fn request, usual ->
-        if request.host == :hub and request.path =~ "/org/tiny" and
-             not (request.path =~ "moved=1"),
-           do: redirect(request.path <> "?moved=1", 307),
-           else: usual
+        if request.host == :hub and request.path =~ "/org/tiny",
+          do: redirect(String.replace(request.path, "/org/tiny", "/new/name"), 307),
+          else: usual
       end
 
-      # The server looks at paths alone.
-      server = hub(files(), change: fn request, usual -> change.(request, usual) end)
-      assert {:error, _} = download(server, max_retries: 0, file: "none")
-      assert Enum.any?(HubServer.asked(server.hub), fn {_, path} -> path =~ "moved=1" end)
+      files = files()
+      options = [large: [@weights], change: change, token: "hf_token"]
+      hub = HubServer.start_link("new/name", files, options)
+      assert {:ok, path} = download(hub, token: "hf_token")
+      assert path =~ "models--org--tiny"
+      assert File.read!(Path.join(path, @weights)) == files[@weights]
     end
 
     test "are not followed without end, without TLS, or to nowhere" do
@@ -759,6 +805,41 @@ defmodule Espalier.HubTest do
 
       refute log =~ @token
     end
+  end
+
+  test "many VMs at once make one file" do
+    files = files()
+
+    # Pieces with pauses, so that all of them write at once.
+    change =
+      change(:other, "GET", ~r//, fn _request, [answer] ->
+        Enum.flat_map(0..byte_size(answer)//100_000, fn at ->
+          [binary_part(answer, at, min(100_000, byte_size(answer) - at)), {:pause, 10}]
+        end)
+      end)
+
+    hub = hub(files, change: change)
+    options = [base_url: hub.url, cache_dir: Path.join(System.get_env("HF_HOME"), "hub")]
+    paths = Enum.flat_map(:code.get_path(), &[~c"-pa", &1])
+
+    peers =
+      for _ <- 1..3 do
+        {:ok, peer, _node} = :peer.start_link(%{connection: :standard_io, args: paths})
+        {:ok, _started} = :peer.call(peer, Application, :ensure_all_started, [:espalier])
+        peer
+      end
+
+    results =
+      peers
+      |> Enum.map(fn peer ->
+        Task.async(fn -> :peer.call(peer, Hub, :download, [@repository, options], 60_000) end)
+      end)
+      |> Task.await_many(60_000)
+
+    assert [{:ok, path}] = Enum.uniq(results)
+    assert File.read!(Path.join(path, @weights)) == files[@weights]
+    assert length(Loopback.requests(hub.other)) in 1..3
+    refute Enum.any?(tree(options[:cache_dir]), fn {name, _} -> name =~ ~r/incomplete|tmp/ end)
   end
 
   test "many callers at once download each file once" do

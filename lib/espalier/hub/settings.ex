@@ -2,6 +2,7 @@ defmodule Espalier.Hub.Settings do
   @moduledoc false
   # What a download goes by: the options that were given, or what the environment variables of the hub's own clients say.
 
+  alias Espalier.Error
   alias Espalier.Hosted
   alias Espalier.HTTP
   alias Espalier.HTTP.Head
@@ -141,23 +142,19 @@ defmodule Espalier.Hub.Settings do
   end
 
   defp check_names(repository, options) do
-    cond do
-      not Name.repository?(repository) ->
-        invalid(repository, "expected \"namespace/name\", got #{Espalier.Error.show(repository)}")
+    names = [
+      {"repository", repository, &Name.repository?/1},
+      {"revision", options[:revision], &Name.revision?/1},
+      {"file", options[:file], &(&1 == nil or Name.file?(&1))}
+    ]
 
-      not Name.revision?(options[:revision]) ->
-        invalid(repository, "the revision #{Espalier.Error.show(options[:revision])}")
-
-      options[:file] != nil and not Name.file?(options[:file]) ->
-        invalid(repository, "the file #{Espalier.Error.show(options[:file])}")
-
-      true ->
-        :ok
-    end
+    Enum.find_value(names, :ok, fn {what, name, valid?} ->
+      unless valid?.(name), do: invalid(repository, "the #{what} #{Error.show(name)}")
+    end)
   end
 
   defp invalid(repository, detail) do
-    repository = if is_binary(repository), do: repository, else: inspect(repository)
+    repository = if Name.repository?(repository), do: repository, else: Error.show(repository)
     {:error, %HubError{kind: :invalid_name, repository: repository, detail: detail}}
   end
 
