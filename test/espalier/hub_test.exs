@@ -872,6 +872,15 @@ defmodule Espalier.HubTest do
       refute_received {:again, _}
     end
 
+    test "may raise, and the download goes on the next time" do
+      hub = hub(files())
+      raising = fn counts -> if counts.done > 1_000_000, do: raise("so") end
+      assert_raise RuntimeError, "so", fn -> download(hub, progress: raising) end
+      assert {:ok, _path} = download(hub)
+      assert [_first, second] = Loopback.requests(hub.other)
+      assert HubServer.header(second, "range") =~ "bytes="
+    end
+
     test "is lines where there is no terminal" do
       lines =
         capture_io(:stderr, fn -> assert {:ok, _path} = download(hub(files()), progress: true) end)

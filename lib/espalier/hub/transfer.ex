@@ -69,7 +69,7 @@ defmodule Espalier.Hub.Transfer do
          offset = if(offset < size, do: offset, else: 0),
          {:ok, answer} <- get(transfer, offset),
          {:ok, offset} <- start(transfer, answer, offset),
-         {:ok, ^size} <- copy(transfer, io, answer.http, {offset, [], 0}),
+         {:ok, ^size} <- copy(transfer, io, answer.http, offset),
          # A file that has its name and nothing in it after the power failed would never be looked at again.
          :ok <- :file.datasync(io) do
       {:ok, size}
@@ -107,8 +107,17 @@ defmodule Espalier.Hub.Transfer do
     broken(transfer, "the part that is missing is not there")
   end
 
+  # The function for the progress may raise.
+  defp copy(transfer, io, http, offset) do
+    receive_all(transfer, io, http, {offset, [], 0})
+  catch
+    kind, reason ->
+      HTTP.abandon(http)
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  end
+
   # The bytes after `position` were not written yet.
-  defp copy(transfer, io, http, {position, bytes, n_bytes} = state) do
+  defp receive_all(transfer, io, http, {position, bytes, n_bytes} = state) do
     case HTTP.next(http) do
       {{:data, data}, http} when position + n_bytes + byte_size(data) > transfer.meta.size ->
         refused(transfer, %{http: http}, "more than #{transfer.meta.size} bytes")
@@ -117,7 +126,7 @@ defmodule Espalier.Hub.Transfer do
         state = {position, [bytes | data], n_bytes + byte_size(data)}
 
         with {:ok, transfer, state} <- write(transfer, io, state, @write_bytes) do
-          copy(transfer, io, http, state)
+          receive_all(transfer, io, http, state)
         else
           error ->
             HTTP.abandon(http)
