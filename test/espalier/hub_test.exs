@@ -334,6 +334,17 @@ defmodule Espalier.HubTest do
       assert offsets == Enum.uniq(offsets)
     end
 
+    test "goes on at the hub itself if the file is still the same" do
+      files = files()
+      cut = change(:hub, "GET", ~r/#{@weights}/, fn _request, usual -> cut(usual, 2_000_000) end)
+      hub = hub(files, change: cut, large: [])
+      assert {:ok, path} = download(hub)
+      assert File.read!(Path.join(path, @weights)) == files[@weights]
+      assert %{headers: headers} = List.last(Loopback.requests(hub.hub))
+      assert {"if-range", ~s("#{HubServer.git_sha1(@content)}")} in headers
+      assert {"range", _from} = List.keyfind(headers, "range", 0)
+    end
+
     test "ends when nothing comes, and goes on the next time", %{cache: cache} do
       files = files()
       {:ok, breaks} = Agent.start_link(fn -> true end)
@@ -873,8 +884,19 @@ defmodule Espalier.HubTest do
     end
 
     test "may raise, and the download goes on the next time" do
-      hub = hub(files())
-      raising = fn counts -> if counts.done > 1_000_000, do: raise("so") end
+      change =
+        change(:other, "GET", ~r//, fn _request, [answer] ->
+          first = binary_part(answer, 0, min(byte_size(answer), 2_000_000))
+
+          [
+            first,
+            {:pause, 200},
+            binary_part(answer, byte_size(first), byte_size(answer) - byte_size(first))
+          ]
+        end)
+
+      hub = hub(files(), change: change)
+      raising = fn counts -> if counts.done in 1_500_000..2_900_000, do: raise("so") end
       assert_raise RuntimeError, "so", fn -> download(hub, progress: raising) end
       assert {:ok, _path} = download(hub)
       assert [_first, second] = Loopback.requests(hub.other)

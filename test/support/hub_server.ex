@@ -8,7 +8,6 @@ defmodule Espalier.HubServer do
   With `change:` a function of a request, with its `:host` (`:hub` or `:other`), and of the answer, gives another answer.
   With `token:` the hub asks for one.
   """
-  alias Espalier.JSON
   alias Espalier.Loopback
 
   defstruct [:hub, :other, :url, :commit, :revision]
