@@ -77,8 +77,7 @@ defmodule Espalier.Hub.Selection do
 
   defp alone(file), do: %{files: [file], index: nil, absent: [], result: file}
 
-  @doc "The files with the weights, by an index that is there."
-  # They may be anything that JSON has.
+  @doc "The files with the weights, by an index that is there. Their names were not checked, and may be no texts."
   @spec shards(Path.t(), Settings.t()) :: {:ok, [term]} | {:error, HubError.t()}
   def shards(path, settings) do
     with {:ok, %{size: size}} when size <= @most_index_bytes <- File.stat(path),
