@@ -36,7 +36,7 @@ defmodule Espalier.ProgressBar do
     cells = min(@most_cells, columns - String.length(text) - 4)
 
     if cells > 0 do
-      full = div(cells * done, total)
+      full = div(cells * min(done, total), total)
       "[#{String.duplicate("=", full)}#{String.duplicate(" ", cells - full)}] #{text}"
     else
       String.slice(text, 0, columns - 1)

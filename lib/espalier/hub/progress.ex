@@ -10,7 +10,9 @@ defmodule Espalier.Hub.Progress do
   @enforce_keys [:way, :repository, :total, :started]
   defstruct @enforce_keys ++ [file: nil, base: 0, told: nil]
 
-  @typedoc "`base` are the bytes of the files before this one, `told` is when it was told last."
+  @typedoc """
+  `base` are the bytes of the files before this one, `told` is when it was told last, `nil` if never of this file.
+  """
   @type t :: %__MODULE__{}
 
   @doc "Whether a download can be told to it."
@@ -30,8 +32,10 @@ defmodule Espalier.Hub.Progress do
 
   @doc "That the file is there, all its bytes."
   @spec finish(t, non_neg_integer) :: t
-  def finish(progress, size),
-    do: %{tell(%{progress | told: nil}, size) | base: progress.base + size}
+  def finish(progress, size) do
+    long_ago = now() - @milliseconds
+    %{tell(%{progress | told: long_ago}, size) | base: progress.base + size}
+  end
 
   @doc "Tells how many bytes of the file are there, if that was not told a moment ago."
   @spec tell(t, non_neg_integer) :: t
@@ -41,7 +45,7 @@ defmodule Espalier.Hub.Progress do
     now = now()
 
     if progress.told == nil or now - progress.told >= @milliseconds do
-      say(progress.way, counts(progress, bytes, now), bytes)
+      say(progress.way, counts(progress, bytes, now), progress.told == nil)
       %{progress | told: now}
     else
       progress
@@ -62,15 +66,14 @@ defmodule Espalier.Hub.Progress do
   def close(progress), do: ProgressBar.close(progress.way)
 
   # A shorter line leaves nothing of a longer one before it.
-  defp say({:bar, columns}, counts, _bytes) do
+  defp say({:bar, columns}, counts, _begins?) do
     bar = ProgressBar.bar(counts.done, counts.total, line(counts), columns)
     bar |> String.pad_trailing(columns - 1) |> ProgressBar.draw()
   end
 
   # A line for each file, when it begins.
-  defp say(:lines, counts, 0), do: IO.puts(:stderr, line(counts))
-  defp say(:lines, _counts, _bytes), do: :ok
-  defp say(function, counts, _bytes), do: function.(counts)
+  defp say(:lines, counts, begins?), do: if(begins?, do: IO.puts(:stderr, line(counts)))
+  defp say(function, counts, _begins?), do: function.(counts)
 
   @doc "A download so far, in words."
   @spec line(map) :: String.t()
