@@ -1,4 +1,4 @@
-//! How fast are products of rows with matrices in eight bits, beside those of candle?
+//! How fast are products of rows with quantised matrices, beside those of candle?
 //!
 //!     RAYON_NUM_THREADS=1 cargo run --release -p bench --features products --bin products
 //!
@@ -7,16 +7,22 @@
 //! second.
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
-#[expect(dead_code, unreachable_pub, reason = "a module of another crate, of which few is used")]
+#[expect(dead_code, unused_imports, reason = "a module of another crate, of which little is used")]
 #[path = "../../../native/espalier_inference/src/kernels/mod.rs"]
 mod kernels;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bench::{clock, machine, table};
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{Device, Module, Tensor};
 
-use self::kernels::{Packed, Q8_0, QuantisedMatrix};
+use self::kernels::{BlockFormat, QuantisedMatrix};
+
+const FORMATS: [(BlockFormat, GgmlDType); 3] = [
+    (BlockFormat::Q8_0, GgmlDType::Q8_0),
+    (BlockFormat::Q4K, GgmlDType::Q4K),
+    (BlockFormat::Q6K, GgmlDType::Q6K),
+];
 
 const SHAPES: [(usize, usize); 5] =
     [(576, 1536), (896, 4864), (4864, 896), (2048, 8192), (576, 49152)];
@@ -30,28 +36,33 @@ fn main() -> Result<()> {
     let is_alone = std::env::var("RAYON_NUM_THREADS").is_ok_and(|number| number == "1");
     ensure!(is_alone, "set RAYON_NUM_THREADS=1: other threads' time would not be counted");
     println!("{}. 10⁹ multiplications a second, on one thread.\n", machine::describe());
-    let mut rows =
-        vec![["inputs × outputs", "rows", "Espalier", "candle", "ratio"].map(String::from)];
-    for (n_in, n_out) in SHAPES {
-        let weights = numbers(n_in * n_out);
-        let ours = Packed::<Q8_0>::quantise(&weights, n_in);
-        let weights = Tensor::from_vec(weights, (n_out, n_in), &Device::Cpu)?;
-        let theirs = QMatMul::from_qtensor(QTensor::quantize(&weights, GgmlDType::Q8_0)?)?;
-        for n_rows in ROWS {
-            let speeds = compare(&ours, &theirs, [n_rows, n_in, n_out])?;
-            let [ours, theirs] = speeds.map(|speed| format!("{speed:.1}"));
-            let ratio = table::ratio(speeds[0], speeds[1]);
-            rows.push([format!("{n_in} × {n_out}"), n_rows.to_string(), ours, theirs, ratio]);
+    for (format, dtype) in FORMATS {
+        println!("{format:?}\n");
+        let mut rows = vec![
+            ["inputs × outputs", "rows", "Espalier", "candle", "ratio"].map(String::from).into(),
+        ];
+        let fits = |(n_in, _): &(usize, usize)| n_in.is_multiple_of(dtype.block_size());
+        for (n_in, n_out) in SHAPES.into_iter().filter(fits) {
+            let weights = Tensor::from_vec(numbers(n_in * n_out), (n_out, n_in), &Device::Cpu)?;
+            let weights = QTensor::quantize(&weights, dtype)?;
+            let ours = format.matrix(&weights.data()?, n_in, n_out).context("another format")?;
+            let theirs = QMatMul::from_qtensor(weights)?;
+            for n_rows in ROWS {
+                let speeds = compare(&*ours, &theirs, [n_rows, n_in, n_out])?;
+                let [ours, theirs] = speeds.map(|speed| format!("{speed:.1}"));
+                let ratio = table::ratio(speeds[0], speeds[1]);
+                let shape = format!("{n_in} × {n_out}");
+                rows.push(vec![shape, n_rows.to_string(), ours, theirs, ratio]);
+            }
         }
+        table::print(&rows);
     }
-    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
-    table::print(&rows);
     Ok(())
 }
 
 /// How fast the products with some rows are, ours and theirs.
 fn compare(
-    ours: &Packed<Q8_0>,
+    ours: &dyn QuantisedMatrix,
     theirs: &QMatMul,
     [n_rows, n_in, n_out]: [usize; 3],
 ) -> Result<[f64; 2]> {

@@ -30,8 +30,8 @@ pub(crate) trait Format: Sized + 'static {
     /// The scales of outputs that there aren't.
     const NO_SCALES: Self::Scales;
 
-    /// Gives each input and its integer in a block of the file, with the bias.
-    fn read_integers(bytes: &[u8], set: impl FnMut(usize, u8));
+    /// Reads the integers in a block of the file, input by input, with the bias.
+    fn read_integers(bytes: &[u8], integers: &mut [u8]);
 
     /// Sets the scales of one output to those in a block of the file.
     fn read_scales(bytes: &[u8], scales: &mut Self::Scales, output: usize);

@@ -13,7 +13,8 @@ pub(crate) trait Integers: Clone + Send + Sync {
     /// All the same integer.
     fn filled(integer: u8) -> Self;
 
-    fn set(&mut self, output: usize, input: usize, integer: u8);
+    /// Sets those of one output, input by input.
+    fn set(&mut self, output: usize, integers: &[u8; BLOCK]);
 
     /// The integers in bytes: made in the space that is given, where they aren't.
     fn groups<'a>(&'a self, space: &'a mut Groups) -> &'a Groups;
@@ -31,8 +32,11 @@ impl Integers for Bytes {
         Self { groups: [[[integer; GROUP_SIZE]; PANEL]; N_GROUPS] }
     }
 
-    fn set(&mut self, output: usize, input: usize, integer: u8) {
-        self.groups[input / GROUP_SIZE][output][input % GROUP_SIZE] = integer;
+    fn set(&mut self, output: usize, integers: &[u8; BLOCK]) {
+        let (groups, _) = integers.as_chunks();
+        for (outputs, group) in self.groups.iter_mut().zip(groups) {
+            outputs[output] = *group;
+        }
     }
 
     #[inline(always)]
@@ -56,21 +60,25 @@ impl<const MORE: usize> Integers for Nibbles<MORE> {
     fn filled(integer: u8) -> Self {
         let (low, high) = ([[[0; GROUP_SIZE]; PANEL]; _], [[[0; GROUP_SIZE]; PANEL]; _]);
         let mut integers = Self { low, high };
-        for output in 0..PANEL {
-            (0..BLOCK).for_each(|input| integers.set(output, input, integer));
-        }
+        (0..PANEL).for_each(|output| integers.set(output, &[integer; BLOCK]));
         integers
     }
 
-    fn set(&mut self, output: usize, input: usize, integer: u8) {
-        let (group, lane) = (input / GROUP_SIZE, input % GROUP_SIZE);
-        let low = &mut self.low[group % (N_GROUPS / 2)][output][lane];
-        let shift = group / (N_GROUPS / 2) * 4;
-        *low = *low & !(0xf << shift) | (integer & 0xf) << shift;
-        if MORE > 0 {
-            let (byte, shift, mask) = Self::more(group);
-            let high = &mut self.high[byte][output][lane];
-            *high = *high & !(mask << shift) | (integer >> 4 & mask) << shift;
+    fn set(&mut self, output: usize, integers: &[u8; BLOCK]) {
+        let (groups, _) = integers.as_chunks::<GROUP_SIZE>();
+        let group = |group: usize| u32::from_le_bytes(groups[group]);
+        for (index, outputs) in self.low.iter_mut().enumerate() {
+            let low = group(index) & 0x0f0f_0f0f;
+            let low = low | ((group(index + N_GROUPS / 2) & 0x0f0f_0f0f) << 4);
+            outputs[output] = low.to_le_bytes();
+        }
+        for (byte, outputs) in self.high.iter_mut().enumerate() {
+            let mut high = 0;
+            for index in (0..N_GROUPS).filter(|&index| Self::more(index).0 == byte) {
+                let (_, shift, mask) = Self::more(index);
+                high |= ((group(index) >> 4) & u32::from_ne_bytes([mask; 4])) << shift;
+            }
+            outputs[output] = high.to_le_bytes();
         }
     }
 
@@ -82,13 +90,13 @@ impl<const MORE: usize> Integers for Nibbles<MORE> {
             let integers = integers.as_flattened_mut();
             if MORE == 0 {
                 for (integer, low) in integers.iter_mut().zip(low) {
-                    *integer = low >> shift & 0xf;
+                    *integer = (low >> shift) & 0xf;
                 }
             } else {
                 let (byte, high_shift, mask) = Self::more(group);
                 let high = self.high[byte].as_flattened();
                 for ((integer, low), high) in integers.iter_mut().zip(low).zip(high) {
-                    *integer = low >> shift & 0xf | (high >> high_shift & mask) << 4;
+                    *integer = ((low >> shift) & 0xf) | (((high >> high_shift) & mask) << 4);
                 }
             }
         }

@@ -154,14 +154,17 @@ impl<F: Format> Packed<F> {
         let (n_panels, n_blocks) = (n_out.div_ceil(PANEL), n_in / F::N_INPUTS);
         let mut integers = vec![F::Integers::filled(F::BIAS); n_panels * n_in / BLOCK];
         let mut scales = vec![F::NO_SCALES; n_panels * n_blocks];
+        let mut block_integers = vec![0; F::N_INPUTS];
         for (index, bytes) in blocks.enumerate() {
             let (output, block) = (index / n_blocks, index % n_blocks);
             let (block, lane) = (output / PANEL * n_blocks + block, output % PANEL);
             let start = block * F::N_INPUTS / BLOCK;
             F::read_scales(bytes.as_ref(), &mut scales[block], lane);
-            F::read_integers(bytes.as_ref(), |input, integer| {
-                integers[start + input / BLOCK].set(lane, input % BLOCK, integer);
-            });
+            F::read_integers(bytes.as_ref(), &mut block_integers);
+            let (parts, _) = block_integers.as_chunks();
+            for (packed, part) in integers[start..].iter_mut().zip(parts) {
+                packed.set(lane, part);
+            }
         }
         Self { n_in, n_out, integers, scales }
     }

@@ -20,10 +20,10 @@ impl Format for Q4_0 {
 
     const NO_SCALES: Self::Scales = [f16::ZERO; PANEL];
 
-    fn read_integers(bytes: &[u8], mut set: impl FnMut(usize, u8)) {
-        for (input, &pair) in bytes[2..].iter().enumerate() {
-            set(input, pair & 0xf);
-            set(input + BLOCK / 2, pair >> 4);
+    fn read_integers(bytes: &[u8], integers: &mut [u8]) {
+        let (first, second) = integers.split_at_mut(BLOCK / 2);
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(&bytes[2..]) {
+            (*first, *second) = (pair & 0xf, pair >> 4);
         }
     }
 

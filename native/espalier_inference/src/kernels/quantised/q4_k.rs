@@ -32,12 +32,8 @@ impl Format for Q4K {
 
     const NO_SCALES: Scales = Scales::NONE;
 
-    fn read_integers(bytes: &[u8], mut set: impl FnMut(usize, u8)) {
-        for (index, &pair) in bytes[Scales::N_BYTES..].iter().enumerate() {
-            let input = first_of_pair(index);
-            set(input, pair & 0xf);
-            set(input + BLOCK, pair >> 4);
-        }
+    fn read_integers(bytes: &[u8], integers: &mut [u8]) {
+        read_pairs(&bytes[Scales::N_BYTES..], integers);
     }
 
     fn read_scales(bytes: &[u8], scales: &mut Scales, output: usize) {
@@ -50,9 +46,14 @@ impl Format for Q4K {
     }
 }
 
-/// The first of the two inputs whose bits share a byte; the other is a block after it.
-pub(super) fn first_of_pair(index: usize) -> usize {
-    index / BLOCK * 2 * BLOCK + index % BLOCK
+/// Reads four bits of each input: two neighbouring parts share their bytes.
+pub(super) fn read_pairs(bytes: &[u8], integers: &mut [u8]) {
+    for (parts, pairs) in integers.chunks_exact_mut(2 * BLOCK).zip(bytes.chunks_exact(BLOCK)) {
+        let (first, second) = parts.split_at_mut(BLOCK);
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(pairs) {
+            (*first, *second) = (pair & 0xf, pair >> 4);
+        }
+    }
 }
 
 impl Scales {
@@ -76,8 +77,8 @@ impl Scales {
             let (scale, minimum, both) = (factors[part], factors[part + 4], factors[part + 8]);
             self.factors[part][output] = (scale & 0x3f) as i8;
             self.minimum_factors[part][output] = (minimum & 0x3f) as i8;
-            self.factors[part + 4][output] = (both & 0xf | scale >> 6 << 4) as i8;
-            self.minimum_factors[part + 4][output] = (both >> 4 | minimum >> 6 << 4) as i8;
+            self.factors[part + 4][output] = ((both & 0xf) | (scale >> 6 << 4)) as i8;
+            self.minimum_factors[part + 4][output] = ((both >> 4) | (minimum >> 6 << 4)) as i8;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::format::{Format, PartScales};
 use super::integers::Nibbles;
-use super::q4_k::{Q4K, Scales, first_of_pair};
+use super::q4_k::{Q4K, Scales, read_pairs};
 use super::{BLOCK, N_GROUPS};
 
 /// Integers from 0 to 31, of which 32 have a scale and a minimum, and 256 a scale of these.
@@ -19,14 +19,14 @@ impl Format for Q5K {
 
     const NO_SCALES: Scales = Scales::NONE;
 
-    fn read_integers(bytes: &[u8], mut set: impl FnMut(usize, u8)) {
+    fn read_integers(bytes: &[u8], integers: &mut [u8]) {
         // A byte holds the fifth bit of the same input in all parts.
         let (fifths, pairs) = bytes[Scales::N_BYTES..].split_at(BLOCK);
-        for (index, &pair) in pairs.iter().enumerate() {
-            let input = first_of_pair(index);
-            let fifth = |input: usize| (fifths[input % BLOCK] >> (input / BLOCK) & 1) << 4;
-            set(input, pair & 0xf | fifth(input));
-            set(input + BLOCK, pair >> 4 | fifth(input + BLOCK));
+        read_pairs(pairs, integers);
+        for (part, integers) in integers.chunks_exact_mut(BLOCK).enumerate() {
+            for (integer, fifths) in integers.iter_mut().zip(fifths) {
+                *integer |= ((fifths >> part) & 1) << 4;
+            }
         }
     }
 

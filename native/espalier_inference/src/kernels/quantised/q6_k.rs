@@ -35,12 +35,16 @@ impl Format for Q6K {
 
     const NO_SCALES: Scales = Scales { floats: [f16::ZERO; PANEL], factors: [[0; PANEL]; N_PARTS] };
 
-    fn read_integers(bytes: &[u8], mut set: impl FnMut(usize, u8)) {
-        for input in 0..Self::N_INPUTS {
-            let (start, rest) = (input / N_TOGETHER, input % N_TOGETHER);
-            let low = bytes[start * 64 + rest % 64] >> (rest / 64 * 4) & 0xf;
-            let high = bytes[PLACES.0 + start * 32 + rest % 32] >> (rest / 32 * 2) & 3;
-            set(input, low | high << 4);
+    fn read_integers(bytes: &[u8], integers: &mut [u8]) {
+        let (low, high) = bytes.split_at(PLACES.0);
+        let halves = integers.chunks_exact_mut(N_TOGETHER);
+        for ((integers, low), high) in halves.zip(low.chunks_exact(64)).zip(high.chunks_exact(32)) {
+            for (part, integers) in integers.chunks_exact_mut(32).enumerate() {
+                let low = &low[part % 2 * 32..];
+                for ((integer, low), high) in integers.iter_mut().zip(low).zip(high) {
+                    *integer = ((low >> (part / 2 * 4)) & 0xf) | (((high >> (part * 2)) & 3) << 4);
+                }
+            }
         }
     }
 

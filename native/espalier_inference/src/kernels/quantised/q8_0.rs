@@ -21,9 +21,9 @@ impl Format for Q8_0 {
 
     const NO_SCALES: Self::Scales = [f16::ZERO; PANEL];
 
-    fn read_integers(bytes: &[u8], mut set: impl FnMut(usize, u8)) {
-        for (input, &integer) in bytes[2..].iter().enumerate() {
-            set(input, integer ^ Self::BIAS);
+    fn read_integers(bytes: &[u8], integers: &mut [u8]) {
+        for (integer, &byte) in integers.iter_mut().zip(&bytes[2..]) {
+            *integer = byte ^ Self::BIAS;
         }
     }
 
