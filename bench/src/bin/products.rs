@@ -6,6 +6,7 @@
 //! is the fastest of many runs on one thread, with the two taking turns, in 10⁹ multiplications a
 //! second.
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::cast_precision_loss, reason = "sizes and counts become floats, and are small")]
 
 #[expect(dead_code, unused_imports, reason = "a module of another crate, of which little is used")]
 #[path = "../../../native/espalier_inference/src/kernels/mod.rs"]

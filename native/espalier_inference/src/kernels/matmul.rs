@@ -182,6 +182,11 @@ mod tests {
     }
 
     #[test]
+    fn no_rows_have_no_products() {
+        assert!(product(&[], &numbers(64, 8), 32).is_empty());
+    }
+
+    #[test]
     fn threads_change_nothing() {
         let (n_in, n_out) = (256, 1001);
         let (x, w) = (numbers(5 * n_in, 5), numbers(n_out * n_in, 6));

@@ -1,4 +1,5 @@
-//! Arithmetic on plain `f32` slices: the products that a forward pass is made of.
+//! Arithmetic on plain `f32` slices: the products that a forward pass is made of. Their weights are
+//! `f32` numbers or quantised ones.
 //!
 //! A row's result never depends on how many other rows are computed with it: each dot product
 //! adds its terms in the same order, whatever the blocking. So a sequence gets bit for bit the

@@ -11,7 +11,7 @@ use super::panel::PANEL;
 const MIN_PARALLEL_WORK: usize = 1 << 20;
 
 /// Fills the rows of `y`, each of `n_out` outputs, by calls of `compute` for some panels of outputs:
-/// it gets the range of panels and the rows of their outputs alone.
+/// it gets the range of panels and the rows of their outputs alone, one row at least.
 ///
 /// `n_in` multiplications make an output. Where they are many in all, the threads of the pool that
 /// the caller runs in have a part each.
@@ -21,6 +21,9 @@ pub(super) fn by_parts(
     y: &mut [f32],
     compute: impl Fn(Range<usize>, &mut [f32]) + Sync,
 ) {
+    if y.is_empty() {
+        return;
+    }
     let (n_rows, n_panels) = (y.len() / n_out, n_out.div_ceil(PANEL));
     let n_threads = rayon::current_num_threads();
     if n_threads == 1 || n_panels * PANEL * n_in * n_rows < MIN_PARALLEL_WORK {

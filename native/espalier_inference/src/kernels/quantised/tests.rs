@@ -202,6 +202,7 @@ fn a_row_does_not_depend_on_the_others() {
             let alone = product(&matrix, &x[..n_rows * matrix.n_in]);
             assert_eq!(alone, together[..n_rows * n_out]);
         }
+        assert!(product(&matrix, &[]).is_empty());
         let last = product(&matrix, &x[(n_rows - 1) * matrix.n_in..]);
         assert_eq!(last, together[(n_rows - 1) * n_out..]);
     }
