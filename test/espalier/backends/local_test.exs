@@ -154,7 +154,7 @@ defmodule Espalier.Backends.LocalTest do
     assert {:ok, "a"} =
              Espalier.generate({:regex, "a"}, @text, [logit_bias: %{yes => 100}] ++ options)
 
-    assert {:error, %GenerationError{kind: :invalid_prompt}} =
+    assert {:error, %GenerationError{kind: :invalid_request}} =
              Espalier.generate({:regex, "a"}, @text, [logit_bias: %{0xFFFFFFFF => 1}] ++ options)
 
     for wrong <- [%{yes => 101}, %{"yes" => 1}, %{-1 => 1}, [1], %{yes => "1"}] do
