@@ -116,10 +116,12 @@ defmodule Espalier.Model.GroupTest do
       there(node, name)
       await_members(name, [node])
 
-      task =
-        Task.async(fn ->
-          :erpc.call(node, Espalier, :generate, [@long, "?", [model: name, max_tokens: 1000]])
-        end)
+      # One after the other: each may be over before its node tells.
+      generate = fn ->
+        :erpc.call(node, Espalier, :generate, [@long, "?", [model: name, max_tokens: 1000]])
+      end
+
+      task = Task.async(fn -> generate |> Stream.repeatedly() |> Stream.run() end)
 
       await(fn -> match?([%{load: 1}], Model.members(name)) end)
       Task.shutdown(task, :brutal_kill)
