@@ -35,14 +35,19 @@ defmodule Espalier.BatchLeftoversTest do
     alone = for n <- items(:right), into: %{}, do: {n, generate(n, model)}
 
     run(model, alone)
-    before = there(ref)
-    for _batch <- 1..3, do: run(model, alone)
-    left = there(ref)
 
-    assert left.activity == before.activity
-    assert %{running: 0, queue_length: 0, kv_cache_tokens: 0, kv_cache_bytes: 0} = left.activity
-    assert left.processes -- before.processes == []
-    assert left.bytes - before.bytes < 1_000_000
+    # What is lost is lost each time; what else there is in the VM grows now and then.
+    assert Enum.any?(1..5, fn _round ->
+             before = there(ref)
+             for _batch <- 1..3, do: run(model, alone)
+             left = there(ref)
+
+             assert %{running: 0, queue_length: 0, kv_cache_tokens: 0, kv_cache_bytes: 0} =
+                      left.activity
+
+             assert left.processes -- before.processes == []
+             left.bytes - before.bytes < 100_000
+           end)
   end
 
   defp items(kind), do: Enum.filter(1..@n_items, &(kind(&1) == kind))
