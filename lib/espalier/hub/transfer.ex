@@ -157,12 +157,14 @@ defmodule Espalier.Hub.Transfer do
     end
   end
 
-  # Another VM may have done so meanwhile; what this one wrote since went into the blob then.
+  # Another VM may have done so meanwhile. What this one wrote since went into the blob then, or into a file that it
+  # made anew.
   defp publish(transfer) do
     path = if File.regular?(transfer.blob), do: transfer.blob, else: transfer.partial
 
     case Checksum.check(path, transfer.meta) do
       :ok when path == transfer.blob ->
+        File.rm(transfer.partial)
         :ok
 
       :ok ->
