@@ -103,19 +103,16 @@ defmodule Espalier.Middleware do
 
   defp check(module, options, given) do
     cond do
-      not (Keyword.keyword?(options) and exports?(module, :call, 3)) ->
+      not (Keyword.keyword?(options) and Backend.exports?(module, :call, 3)) ->
         {:error, invalid(given)}
 
-      exports?(module, :validate, 1) ->
+      Backend.exports?(module, :validate, 1) ->
         with {:ok, options} <- module.validate(options), do: {:ok, {module, options}}
 
       true ->
         {:ok, {module, options}}
     end
   end
-
-  defp exports?(module, name, arity),
-    do: Code.ensure_loaded?(module) and function_exported?(module, name, arity)
 
   defp invalid(got) do
     expected = "a module with call/3, {module, options} or a function of two arguments"
