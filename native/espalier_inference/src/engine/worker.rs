@@ -63,10 +63,16 @@ impl Worker {
 
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
     pub(crate) fn run(mut self) {
-        let pool = match thread_pool(self.n_threads) {
-            Ok(pool) => pool,
-            Err(error) => return self.stop(error.to_string()),
-        };
+        match thread_pool(self.n_threads) {
+            Ok(pool) => self.serve(&pool),
+            Err(error) => self.stop(error.to_string()),
+        }
+        self.running.clear();
+        self.waiting.clear();
+        self.count_sequences();
+    }
+
+    fn serve(&mut self, pool: &ThreadPool) {
         while self.stopped.get().is_none() {
             self.receive();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.step()))) {
@@ -103,10 +109,12 @@ impl Worker {
     /// One forward pass over all running sequences, and a token for each that has read its prompt.
     fn step(&mut self) {
         self.update();
-        self.count();
+        self.count_sequences();
         if self.running.is_empty() || self.stopped.get().is_some() {
             return;
         }
+        self.counters.n_steps.add(1);
+        self.counters.n_advanced.add(self.running.len());
         let mut n_rows_left = MAX_ROWS;
         for sequence in &mut self.running {
             n_rows_left = n_rows_left.saturating_sub(sequence.plan(n_rows_left));
@@ -117,11 +125,8 @@ impl Worker {
             .for_each(|group| advance(&self.llama, group, &self.counters));
     }
 
-    fn count(&self) {
-        let n_running = self.running.len();
-        self.counters.n_steps.add(n_running.min(1));
-        self.counters.n_advanced.add(n_running);
-        self.counters.n_running.set(n_running);
+    fn count_sequences(&self) {
+        self.counters.n_running.set(self.running.len());
         self.counters.n_waiting.set(self.waiting.len());
         let caches = || self.running.iter().map(Sequence::cache);
         self.counters.n_cached_tokens.set(caches().map(KvCache::len).sum());
