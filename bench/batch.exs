@@ -101,7 +101,7 @@ defmodule Bench.Batch do
     Process.sleep(100)
     {:ok, %{ref: ref}} = Espalier.Model.fetch(model)
     activity = Espalier.Native.model_activity(ref)
-    left = Map.take(activity, [:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes])
+    left = Map.take(activity, [:running, :queue_length, :kv_cache_tokens])
     if Enum.any?(left, fn {_what, n} -> n > 0 end), do: raise("left: #{inspect(left)}")
     more = length(Process.list()) - n_processes
     if more > 0, do: raise("#{more} processes are left")

@@ -109,6 +109,7 @@ defmodule Espalier.Generation do
   defp last({:done, info}, _generation) do
     usage = %{
       prompt_tokens: info.prompt_tokens,
+      cached_tokens: info.cached_tokens,
       completion_tokens: info.tokens,
       forced_tokens: info.forced_tokens,
       steps: info.steps

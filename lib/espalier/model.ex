@@ -75,7 +75,7 @@ defmodule Espalier.Model do
 
   @typedoc """
   What a model is: `parameters` is the number of its weights, `size` the number of ids that it knows,
-  `max_length` the length of its context, prompt and answer together, in tokens.
+  `max_length` the length of its context, prompt and answer together, in tokens: its own, or what the KV cache has room for.
   """
   @type info :: %{
           architecture: String.t(),
@@ -138,6 +138,14 @@ defmodule Espalier.Model do
       type: :pos_integer,
       default: 8,
       doc: "How many generations advance together; further ones wait in order."
+    ],
+    max_kv_cache_bytes: [
+      type: :pos_integer,
+      doc: """
+      The most bytes of keys and values, of all generations together. What was read is kept within them, so that a \
+      prompt which begins as another one did is not read again. By default enough for `:max_batch_size` whole contexts, \
+      and for 32,768 tokens at most. No request can be longer than what fits.\
+      """
     ],
     n_threads: [
       type: :pos_integer,
@@ -335,7 +343,8 @@ defmodule Espalier.Model do
     native_options = %{
       max_batch_size: options[:max_batch_size],
       n_threads: options[:n_threads],
-      quantization: options[:quantization]
+      quantization: options[:quantization],
+      max_kv_cache_bytes: options[:max_kv_cache_bytes]
     }
 
     load = fn ->

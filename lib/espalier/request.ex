@@ -9,8 +9,9 @@ defmodule Espalier.Request do
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
     * `sampling_options` - those of its options that were given
-    * `model`, `max_tokens`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
+    * `model`, `max_tokens`, `priority`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
       it when the request is made
+    * `caller` - the process that asks, or the one that began it as a task
     * `trace` - whether `:choice` events are wanted, see `t:Espalier.Backend.event/0`
     * `attempt` - the number of the attempt, from 1
     * `streamed` - whether someone reads the tokens as they come; otherwise they may all come at the end
@@ -87,6 +88,14 @@ defmodule Espalier.Request do
                type: :pos_integer,
                default: 512,
                doc: "The most tokens to write. Near the end the value is brought to a close."
+             ],
+             priority: [
+               type: {:custom, "integer from -1000 to 1000", &__MODULE__.priority?/1},
+               default: 0,
+               doc: """
+               Of the requests that wait for a place in a local model's batch, those of the highest priority run first. Among \
+               equals, callers take turns.\
+               """
              ],
              timeout: [
                type: :timeout,
@@ -244,6 +253,8 @@ defmodule Espalier.Request do
                 text_options: [],
                 written: "",
                 attempt: 1,
+                priority: 0,
+                caller: nil,
                 trace: false,
                 telemetry_content: false,
                 streamed: false,
@@ -281,6 +292,8 @@ defmodule Espalier.Request do
           text_options: keyword,
           written: String.t(),
           attempt: pos_integer,
+          priority: integer,
+          caller: pid | nil,
           trace: boolean,
           telemetry_content: boolean,
           asked: Prompt.t() | nil,
@@ -321,6 +334,7 @@ defmodule Espalier.Request do
       made = [
         schema: form,
         prompt: prompt,
+        caller: caller(),
         fallbacks: fallbacks,
         middleware: middleware,
         sampling: Sampling.new(sampling),
@@ -337,6 +351,9 @@ defmodule Espalier.Request do
   @spec targets(keyword) :: [target]
   def targets(options),
     do: options[:backend] |> List.wrap() |> Enum.map(&target(&1, options[:model]))
+
+  # Tasks count as the process that began them.
+  defp caller, do: List.last([self() | Process.get(:"$callers", [])])
 
   defp target(backend, model) do
     {backend, options} = hide(backend)
@@ -359,6 +376,9 @@ defmodule Espalier.Request do
   @spec destination(t) :: term
   def destination(%__MODULE__{} = request),
     do: {request.backend, request.model, :erlang.phash2(request.backend_options, 0x100000000)}
+
+  @doc false
+  def priority?(value), do: is_integer(value) and value in -1000..1000
 
   @doc false
   def backends?([_ | _] = backends),

@@ -31,9 +31,9 @@ defmodule Espalier.Result do
   Counts of tokens.
 
   `completion_tokens` is all that was written. Of a local model `forced_tokens` of them had no alternative and
-  cost no choice of the model, and `steps` is how often the model ran. Of a hosted model `cached_tokens` are
-  those of the prompt that the provider had read before, and `reasoning_tokens` those of the completion that
-  are no part of the text, if the provider tells; what it does not tell of the first two is 0.
+  cost no choice of the model, and `steps` is how often the model ran. `cached_tokens` are those of the prompt that the
+  model, or the provider, had read before for other requests. Of a hosted model `reasoning_tokens` are those of the
+  completion that are no part of the text, if the provider tells; what it does not tell of the first two is 0.
   """
   @type usage :: %{
           required(:prompt_tokens) => non_neg_integer,

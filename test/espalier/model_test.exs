@@ -30,7 +30,9 @@ defmodule Espalier.ModelTest do
         frequency_penalty: 0.0,
         seed: 0,
         streamed: true,
-        traced: false
+        traced: false,
+        priority: 0,
+        caller: 0
       },
       Map.new(options[:sampling] || [])
     )
@@ -80,6 +82,86 @@ defmodule Espalier.ModelTest do
     Native.generation_cancel(generation)
     assert {text, {:done, _info}} = receive_all(ref)
     assert text != ""
+  end
+
+  describe "the KV cache" do
+    defp served(options) do
+      pid = start_supervised!({Model, [path: Model.tiny_path()] ++ options}, id: make_ref())
+      Model.fetch!(pid)
+    end
+
+    test "keeps what was read, which is not read again" do
+      prompt = String.duplicate("My order number is NF-20417. ", 8)
+
+      result = fn model ->
+        {:ok, result} = Espalier.generate_result([order: :string], prompt, model: model)
+        result
+      end
+
+      model = served([])
+      [first, again] = for _ <- 1..2, do: result.(model)
+      assert first.text == again.text
+      assert first.usage.cached_tokens == 0
+      assert again.usage.cached_tokens in 32..(again.usage.prompt_tokens - 1)
+      assert first.usage.prompt_tokens == again.usage.prompt_tokens
+    end
+
+    test "has a bound, which bounds requests, too" do
+      bound = 2_000_000
+      model = served(max_kv_cache_bytes: bound)
+      assert model.info.max_length in 200..600
+
+      assert {:error, %GenerationError{kind: :prompt_too_long}} =
+               Espalier.generate([a: :string], String.duplicate("word ", 700), model: model)
+
+      plenty = served([])
+      alone = for n <- 1..20, do: {:ok, _value} = text(n, plenty)
+      together = Task.async_stream(1..20, &text(&1, model), max_concurrency: 20)
+      assert alone == Enum.map(together, &elem(&1, 1))
+      assert Native.model_activity(model.ref).kv_cache_bytes in 1..bound
+    end
+
+    defp text(n, model) do
+      options = [model: model, temperature: 2, seed: n, max_tokens: 100]
+      Espalier.generate([text: {:string, min_length: 60}], "Text #{n}", options)
+    end
+
+    test "that is too small is refused" do
+      Process.flag(:trap_exit, true)
+      options = [path: Model.tiny_path(), max_kv_cache_bytes: 1_000]
+      assert {:error, error} = Model.start_link(options)
+      assert Exception.message(error) =~ "max_kv_cache_bytes"
+      assert Exception.message(error) =~ "1000 bytes, where a page of 16 tokens has"
+    end
+  end
+
+  test "requests of a higher priority go first" do
+    model =
+      Model.fetch!(
+        start_supervised!({Model, path: Model.tiny_path(), max_batch_size: 1}, id: :one)
+      )
+
+    {:ok, first, _generation} = generate(model, @long)
+
+    refs =
+      for priority <- [0, -5, 7], into: %{} do
+        {:ok, ref, _generation} = generate(model, max_tokens: 3, sampling: [priority: priority])
+        {ref, priority}
+      end
+
+    receive_all(first)
+    assert Enum.map(1..3, fn _ -> next_done(refs) end) == [7, 0, -5]
+
+    assert {:error, %OptionsError{option: :priority}} =
+             Espalier.generate(:string, "", priority: 0.5)
+  end
+
+  defp next_done(refs) do
+    receive do
+      {:espalier, ref, {:done, _info}} -> Map.fetch!(refs, ref)
+    after
+      30_000 -> flunk("no message")
+    end
   end
 
   describe "start_link/1" do

@@ -114,6 +114,8 @@ defmodule Espalier.Backends.Local do
       constraint: constraint.ref,
       streamed: request.streamed,
       traced: request.trace,
+      priority: request.priority,
+      caller: :erlang.phash2(request.caller, 0x100000000),
       max_tokens: clip(request.max_tokens)
     })
   end

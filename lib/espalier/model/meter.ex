@@ -17,7 +17,7 @@ defmodule Espalier.Model.Meter do
           idle?: boolean
         }
 
-  @counts [:steps, :prompt_tokens, :completion_tokens, :forced_tokens]
+  @counts [:steps, :prompt_tokens, :cached_tokens, :completion_tokens, :forced_tokens]
   @now [:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes]
 
   @doc "Begins to count; `model` is what the events call it."

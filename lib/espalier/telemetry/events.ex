@@ -18,7 +18,7 @@ defmodule Espalier.Telemetry.Events do
     completion_tokens: "tokens written",
     forced_tokens: "those of them that the constraint left no choice of",
     steps: "how often a local model ran",
-    cached_tokens: "tokens of prompts that the provider had read before",
+    cached_tokens: "tokens of prompts that had been read before",
     reasoning_tokens: "tokens written that are no part of the text"
   ]
 
@@ -333,12 +333,15 @@ defmodule Espalier.Telemetry.Events do
                 batch_size: "requests that a step advanced, on average",
                 running: "requests in the batch now",
                 queue_length: "requests that wait for a place in it now",
-                prompt_tokens: "tokens of prompts that were read",
+                prompt_tokens: "tokens of prompts",
+                cached_tokens:
+                  "those of them that were not read, as other prompts had begun with them",
                 completion_tokens: "tokens that were written, forced ones included",
                 forced_tokens: "those of them that constraints left no choice of",
                 tokens_per_second: "of those that were written",
-                kv_cache_tokens: "tokens that the KV cache holds now",
-                kv_cache_bytes: "bytes of the KV cache now",
+                kv_cache_tokens: "tokens of the batch in the KV cache now",
+                kv_cache_bytes:
+                  "bytes of the KV cache now, what is kept for prompts to come among them",
                 forward_time: "of forward passes, summed over threads",
                 mask_time: "of token masks, which are computed beside them, summed over threads"
               ],

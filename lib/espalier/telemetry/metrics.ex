@@ -193,7 +193,7 @@ defmodule Espalier.Telemetry.Metrics do
           prompt_tokens: "Tokens read, those of attempts that were refused among them.",
           completion_tokens: "Tokens written, those of attempts that were refused among them.",
           forced_tokens: "Tokens written that the constraint left no choice of.",
-          cached_tokens: "Tokens of prompts that the provider had read before.",
+          cached_tokens: "Tokens of prompts that had been read before.",
           reasoning_tokens: "Tokens written that are no part of the text."
         ],
         do: sum("espalier_#{key}_total", ends(:attempt), key, @asked, about)
@@ -414,7 +414,12 @@ defmodule Espalier.Telemetry.Metrics do
     counts = [
       step("espalier_model_steps_total", :steps, "Steps of a model."),
       step("espalier_model_busy_seconds_total", &busy/2, "How long it ran.", @native),
-      step("espalier_model_prompt_tokens_total", :prompt_tokens, "Tokens of prompts it read."),
+      step("espalier_model_prompt_tokens_total", :prompt_tokens, "Tokens of prompts."),
+      step(
+        "espalier_model_cached_tokens_total",
+        :cached_tokens,
+        "Those of them that it did not read, as other prompts had begun with them."
+      ),
       step("espalier_model_completion_tokens_total", :completion_tokens, "Tokens it wrote."),
       step(
         "espalier_model_forced_tokens_total",

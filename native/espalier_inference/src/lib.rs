@@ -17,11 +17,9 @@
 //! let model = Model::load(Path::new("priv/models/espalier-tiny"), &ModelOptions::default())?;
 //! let constraint = Constraint::choice(&["yes", "no"], model.vocabulary())?;
 //! let request = Request {
-//!     prompt: model.tokenizer().encode("Is the sky blue?")?,
 //!     constraint: Some(constraint),
 //!     sampling: Sampling { seed: 7, ..Sampling::default() },
-//!     max_tokens: 16,
-//!     traced: false,
+//!     ..Request::new(model.tokenizer().encode("Is the sky blue?")?, 16)
 //! };
 //! let (sender, events) = mpsc::channel();
 //! model.submit(request, move |event| drop(sender.send(event)))?;

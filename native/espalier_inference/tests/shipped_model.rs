@@ -30,11 +30,9 @@ fn start(model: &Model, constraint: Option<Constraint>, seed: u64) -> Receiver<E
     let content = format!("Ticket {seed}: Checkout has been down since 9:00, help!");
     let prompt = model.render(&[Message { role: "user".to_owned(), content }]).unwrap();
     let request = Request {
-        prompt: model.tokenizer().encode(&prompt).unwrap(),
         constraint,
         sampling: Sampling { seed, ..Sampling::default() },
-        max_tokens: 48,
-        traced: false,
+        ..Request::new(model.tokenizer().encode(&prompt).unwrap(), 48)
     };
     let (sender, events) = channel();
     model.submit(request, move |event| drop(sender.send(event))).unwrap();

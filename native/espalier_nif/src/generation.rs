@@ -35,6 +35,9 @@ struct RequestMap {
     streamed: bool,
     /// Whether sampled tokens come with how they were chosen.
     traced: bool,
+    priority: i32,
+    /// The same number for requests of one caller.
+    caller: u64,
 }
 
 /// Submits a request; its events go to `caller` as `{:espalier, reference, event}`.
@@ -79,8 +82,8 @@ impl From<RequestMap> for Request {
             frequency_penalty: map.frequency_penalty as f32,
             seed: map.seed,
         };
-        let RequestMap { prompt, max_tokens, traced, .. } = map;
-        Self { prompt: prompt.0, constraint, sampling, max_tokens, traced }
+        let RequestMap { prompt, max_tokens, traced, priority, caller, .. } = map;
+        Self { prompt: prompt.0, constraint, sampling, max_tokens, traced, priority, caller }
     }
 }
 
@@ -179,6 +182,7 @@ impl From<&Choice> for ChoiceMap {
 struct DoneMap {
     finish_reason: Atom,
     prompt_tokens: usize,
+    cached_tokens: usize,
     tokens: usize,
     forced_tokens: usize,
     steps: usize,
@@ -190,10 +194,18 @@ fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
             let choice = choice.as_ref().map(ChoiceMap::from);
             (atoms::tokens(), Packed(ids.clone()), binary(env, text), *forced, choice).encode(env)
         }
-        Event::Done { finish_reason, n_prompt_tokens, n_tokens, n_forced_tokens, n_steps } => {
+        Event::Done {
+            finish_reason,
+            n_prompt_tokens,
+            n_reused_tokens,
+            n_tokens,
+            n_forced_tokens,
+            n_steps,
+        } => {
             let done = DoneMap {
                 finish_reason: finish_reason_atom(*finish_reason),
                 prompt_tokens: *n_prompt_tokens,
+                cached_tokens: *n_reused_tokens,
                 tokens: *n_tokens,
                 forced_tokens: *n_forced_tokens,
                 steps: *n_steps,

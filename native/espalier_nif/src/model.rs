@@ -18,6 +18,7 @@ struct LoadOptions {
     max_batch_size: usize,
     n_threads: Option<usize>,
     quantization: QuantizationAtom,
+    max_kv_cache_bytes: Option<usize>,
 }
 
 #[derive(NifUnitEnum)]
@@ -51,9 +52,12 @@ struct Info {
 /// Loads a model, which lives as long as the calling process at most.
 #[rustler::nif(schedule = "DirtyIo")]
 fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
-    let n_threads = options.n_threads.unwrap_or(ModelOptions::default().n_threads);
-    let quantization = options.quantization.into();
-    let options = ModelOptions { max_batch_size: options.max_batch_size, n_threads, quantization };
+    let options = ModelOptions {
+        max_batch_size: options.max_batch_size,
+        n_threads: options.n_threads.unwrap_or(ModelOptions::default().n_threads),
+        quantization: options.quantization.into(),
+        max_kv_cache_bytes: options.max_kv_cache_bytes,
+    };
     let model = guard::with_own_thread(|| Ok(Model::load(Path::new(path), &options)?))?;
     let model = ResourceArc::new(ModelRef(model.into()));
     if env.monitor(&model, &env.pid()).is_none() {
@@ -106,6 +110,7 @@ struct ActivityMap {
     steps: u64,
     advanced: u64,
     prompt_tokens: u64,
+    cached_tokens: u64,
     completion_tokens: u64,
     forced_tokens: u64,
     /// Nanoseconds, as the next.
@@ -124,6 +129,7 @@ fn model_activity(model: ResourceArc<ModelRef>) -> ActivityMap {
         steps: activity.n_steps,
         advanced: activity.n_advanced,
         prompt_tokens: activity.n_prompt_tokens,
+        cached_tokens: activity.n_reused_tokens,
         completion_tokens: activity.n_tokens,
         forced_tokens: activity.n_forced_tokens,
         forward_time: activity.forward_time.as_nanos() as u64,

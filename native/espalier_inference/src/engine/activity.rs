@@ -10,8 +10,10 @@ pub struct Activity {
     pub n_steps: u64,
     /// Sequences that these advanced, each counted once a step.
     pub n_advanced: u64,
-    /// Tokens of prompts that were read.
+    /// Tokens of prompts, read or not.
     pub n_prompt_tokens: u64,
+    /// Those of them that weren't read, as other prompts had begun with them.
+    pub n_reused_tokens: u64,
     /// Tokens of texts, forced ones included.
     pub n_tokens: u64,
     /// Tokens that constraints forced.
@@ -24,9 +26,9 @@ pub struct Activity {
     pub n_running: u64,
     /// Sequences that wait for a place in it.
     pub n_waiting: u64,
-    /// Tokens in the KV caches.
+    /// Tokens in the KV caches of the batch; those that sequences share count for each.
     pub n_cached_tokens: u64,
-    /// Bytes of the KV caches.
+    /// Bytes of all keys and values that are held, for the batch and for texts to come.
     pub n_cached_bytes: u64,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Counters {
     pub(crate) n_steps: Counter,
     pub(crate) n_advanced: Counter,
     pub(crate) n_prompt_tokens: Counter,
+    pub(crate) n_reused_tokens: Counter,
     pub(crate) n_tokens: Counter,
     pub(crate) n_forced_tokens: Counter,
     forward_nanoseconds: Counter,
@@ -77,6 +80,7 @@ impl Counters {
             n_steps: self.n_steps.get(),
             n_advanced: self.n_advanced.get(),
             n_prompt_tokens: self.n_prompt_tokens.get(),
+            n_reused_tokens: self.n_reused_tokens.get(),
             n_tokens: self.n_tokens.get(),
             n_forced_tokens: self.n_forced_tokens.get(),
             forward_time: Duration::from_nanos(self.forward_nanoseconds.get()),

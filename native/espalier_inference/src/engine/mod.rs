@@ -3,12 +3,14 @@
 //! - [`Model`] is the handle: it loads, renders, submits, stops.
 //! - `request` holds what goes in ([`Request`]) and comes out ([`Event`]).
 //! - `worker` is the thread: admit, step, repeat.
+//! - `scheduler` decides which requests run, and what they read.
 //! - `sequence` is one running request, and `guide` its constraint with the token budget.
 //! - `activity` counts what is done ([`Activity`]).
 
 mod activity;
 mod guide;
 mod request;
+mod scheduler;
 mod sequence;
 mod sink;
 mod worker;
@@ -23,11 +25,14 @@ use espalier_constraint::Vocabulary;
 pub use self::activity::Activity;
 use self::activity::Counters;
 pub use self::request::{Event, FinishReason, Generation, Request};
+use self::scheduler::Scheduler;
 use self::sequence::Sequence;
 use self::sink::Sink;
 use self::worker::{Command, Worker};
 use crate::chat_template::{ChatTemplate, Message};
 use crate::error::Error;
+use crate::kv_cache::{PAGE, Pool};
+use crate::model::llama::Llama;
 use crate::model::{LoadedModel, Quantization};
 use crate::tokenizer::Tokenizer;
 
@@ -42,13 +47,28 @@ pub struct ModelOptions {
     pub n_threads: usize,
     /// In how many bits the matrices are held: by default in eight where the files have 16.
     pub quantization: Quantization,
+    /// The most bytes of keys and values, of all requests together. What was read is kept within them
+    /// for texts that begin alike. By default enough for `max_batch_size` whole contexts, and for
+    /// 32,768 tokens at most. No request can be longer than what fits.
+    pub max_kv_cache_bytes: Option<usize>,
 }
+
+/// The least pages of a cache: fewer are a mistake.
+const MIN_PAGES: usize = 2;
+
+/// The tokens that there is room for by default, at most.
+const DEFAULT_CACHED_TOKENS: usize = 1 << 15;
 
 impl Default for ModelOptions {
     fn default() -> Self {
         let n_cores = thread::available_parallelism().map_or(1, usize::from);
         let quantization = Quantization::default();
-        Self { max_batch_size: 8, n_threads: n_cores.min(8), quantization }
+        Self {
+            max_batch_size: 8,
+            n_threads: n_cores.min(8),
+            quantization,
+            max_kv_cache_bytes: None,
+        }
     }
 }
 
@@ -65,7 +85,8 @@ pub struct ModelInfo {
     pub hidden_size: usize,
     /// The number of ids that the model gives a logit for.
     pub n_ids: usize,
-    /// The context in tokens: prompt and answer together.
+    /// The context in tokens, prompt and answer together: the model's, or what the KV cache has room
+    /// for.
     pub max_length: usize,
     /// Whether messages can be rendered.
     pub has_chat_template: bool,
@@ -112,13 +133,17 @@ impl Model {
         at_least_one("max_batch_size", options.max_batch_size)?;
         at_least_one("n_threads", options.n_threads)?;
         let loaded = LoadedModel::read(directory, options.quantization)?;
-        let info = info(&loaded);
+        let n_pages = n_pages(&loaded.llama, options)?;
+        let info = info(&loaded, n_pages * PAGE);
         let LoadedModel { llama, tokenizer, vocabulary, chat_template, .. } = loaded;
         let (commands, receiver) = mpsc::channel();
         let stopped = Arc::new(Stopped::new());
         let counters = Arc::new(Counters::default());
-        let worker =
-            Worker::new(llama, options, receiver, Arc::clone(&stopped), Arc::clone(&counters));
+        let shape = llama.cache_shape();
+        let pool = Pool::new(shape, n_pages * shape.page_bytes());
+        let scheduler = Scheduler::new(options.max_batch_size, pool);
+        let (stop, count) = (Arc::clone(&stopped), Arc::clone(&counters));
+        let worker = Worker::new(llama, options.n_threads, scheduler, receiver, stop, count);
         thread::Builder::new()
             .name("espalier-model".to_owned())
             .spawn(move || worker.run())
@@ -211,7 +236,22 @@ impl Drop for Inner {
     }
 }
 
-fn info(loaded: &LoadedModel) -> ModelInfo {
+/// How many pages of keys and values there can be.
+fn n_pages(llama: &Llama, options: &ModelOptions) -> Result<usize, Error> {
+    let page_bytes = llama.cache_shape().page_bytes();
+    let contexts = options.max_batch_size.saturating_mul(llama.config().max_length);
+    let default = contexts.min(DEFAULT_CACHED_TOKENS).div_ceil(PAGE);
+    let n_pages = options.max_kv_cache_bytes.map_or(default, |bytes| bytes / page_bytes);
+    if n_pages < MIN_PAGES {
+        let (option, expected) = ("max_kv_cache_bytes", "room for two pages of keys and values");
+        let bytes = options.max_kv_cache_bytes.unwrap_or(0);
+        let got = format!("{bytes} bytes, where a page of {PAGE} tokens has {page_bytes}");
+        return Err(Error::InvalidOption { option, expected, got });
+    }
+    Ok(n_pages)
+}
+
+fn info(loaded: &LoadedModel, n_cached: usize) -> ModelInfo {
     let config = loaded.llama.config();
     ModelInfo {
         architecture: loaded.architecture.to_owned(),
@@ -219,7 +259,7 @@ fn info(loaded: &LoadedModel) -> ModelInfo {
         n_layers: config.n_layers,
         hidden_size: config.hidden_size,
         n_ids: config.n_ids,
-        max_length: config.max_length,
+        max_length: config.max_length.min(n_cached),
         has_chat_template: loaded.chat_template.is_some(),
     }
 }

@@ -24,6 +24,11 @@ pub struct Request {
     pub max_tokens: usize,
     /// Whether each token that is sampled comes with its [`Choice`].
     pub traced: bool,
+    /// Requests of a higher priority run before others that wait. 0 is the usual one.
+    pub priority: i32,
+    /// Who asks: of those that wait with the same priority, the one runs next whose caller has the
+    /// fewest running.
+    pub caller: u64,
 }
 
 /// What happens to a request, in order. The last event is `Done` or `Failed`.
@@ -46,6 +51,8 @@ pub enum Event {
         finish_reason: FinishReason,
         /// The tokens of the prompt.
         n_prompt_tokens: usize,
+        /// Those of them that weren't read, as another request had begun with the same ones.
+        n_reused_tokens: usize,
         /// The tokens of the text, forced ones included.
         n_tokens: usize,
         /// The tokens that the constraint forced.
@@ -91,6 +98,21 @@ impl Generation {
 }
 
 impl Request {
+    /// A request for any text, of the likeliest tokens.
+    #[must_use]
+    pub fn new(prompt: Vec<u32>, max_tokens: usize) -> Self {
+        let sampling = Sampling::default();
+        Self {
+            prompt,
+            constraint: None,
+            sampling,
+            max_tokens,
+            traced: false,
+            priority: 0,
+            caller: 0,
+        }
+    }
+
     /// The request, with as many tokens as fit into the model's context.
     pub(crate) fn checked(
         mut self,

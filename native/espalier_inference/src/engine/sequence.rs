@@ -10,7 +10,7 @@ use super::request::{Event, FinishReason, Generation, Request};
 use super::sink::Sink;
 use crate::choice::Choice;
 use crate::error::Error;
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, NextPage, Pool};
 use crate::model::llama::Rows;
 use crate::sampler::Sampler;
 
@@ -23,17 +23,23 @@ pub(crate) struct Sequence {
     guide: Guide,
     sampler: Sampler,
     cache: KvCache,
-    /// Tokens that the model hasn't read yet: of the prompt first, then of the text.
-    unread: Vec<u32>,
-    /// How many of them the current step reads.
+    /// The tokens of the prompt, then of the text. The model has read those that the cache has.
+    tokens: Vec<u32>,
+    /// How many more the current step reads.
     n_reading: usize,
+    is_started: bool,
+    caller: u64,
+    turn: u64,
+    priority: i32,
     /// The text so far, for an error that carries it.
     text: Vec<u8>,
     /// Whether choices are told.
     traced: bool,
     n_prompt_tokens: usize,
-    /// How many tokens of the prompt the model hasn't read yet.
-    n_prompt_unread: usize,
+    /// How many tokens of the prompt were read once, or known.
+    n_prompt_done: usize,
+    /// How many of them were known from other requests.
+    n_reused_tokens: usize,
     n_tokens: usize,
     n_forced_tokens: usize,
     n_steps: usize,
@@ -58,9 +64,14 @@ impl Sequence {
             cache: KvCache::default(),
             traced: request.traced,
             n_prompt_tokens: request.prompt.len(),
-            n_prompt_unread: request.prompt.len(),
-            unread: request.prompt,
+            n_prompt_done: 0,
+            n_reused_tokens: 0,
+            tokens: request.prompt,
             n_reading: 0,
+            is_started: false,
+            caller: request.caller,
+            turn: 0,
+            priority: request.priority,
             text: Vec::new(),
             n_tokens: 0,
             n_forced_tokens: 0,
@@ -68,13 +79,34 @@ impl Sequence {
         }
     }
 
-    /// Appends what is forced from the start. May finish the request.
-    pub(crate) fn start(&mut self, cache: KvCache) {
-        self.cache = cache;
+    /// Appends what is forced from the start, once. May finish the request.
+    pub(crate) fn start(&mut self) {
+        if std::mem::replace(&mut self.is_started, true) {
+            return;
+        }
         match self.guide.start() {
             Ok(advance) => self.append(&advance, None),
             Err(error) => self.fail(error),
         }
+    }
+
+    /// Who asked.
+    pub(crate) fn caller(&self) -> u64 {
+        self.caller
+    }
+
+    /// Which turn of its caller's it is.
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    pub(crate) fn set_turn(&mut self, turn: u64) {
+        self.turn = turn;
+    }
+
+    /// Requests of a higher one go first.
+    pub(crate) fn priority(&self) -> i32 {
+        self.priority
     }
 
     /// Whether the last event was sent, or nobody listens.
@@ -89,10 +121,44 @@ impl Sequence {
         }
     }
 
-    /// Decides how many tokens the next step reads, at least one, and returns that number.
-    pub(crate) fn plan(&mut self, max_rows: usize) -> usize {
-        self.n_reading = self.unread.len().min(max_rows.max(1));
-        self.n_reading
+    /// Takes over what the pool has of the beginning of the text.
+    pub(crate) fn reuse(&mut self, pool: &mut Pool) {
+        pool.reuse(&mut self.cache, &self.tokens);
+        let n_new = self.count_prompt();
+        self.n_reused_tokens += n_new;
+        self.counters.n_reused_tokens.add(n_new);
+    }
+
+    /// Lets others use what was read.
+    pub(crate) fn keep(&mut self, pool: &mut Pool) {
+        pool.keep(&mut self.cache, &self.tokens);
+    }
+
+    /// Gives up all keys and values. They are read or reused when the request runs again.
+    pub(crate) fn forget(&mut self, pool: &Pool) {
+        self.cache = pool.new_cache();
+    }
+
+    /// The page of the cache that is read next, if its tokens are there.
+    pub(crate) fn next_page(&self) -> Option<NextPage> {
+        self.cache.next_page(&self.tokens)
+    }
+
+    /// The number of tokens that the model has to read.
+    pub(crate) fn n_unread(&self) -> usize {
+        self.tokens.len() - self.cache.len()
+    }
+
+    /// How many of the tokens so far have no place in the cache.
+    pub(crate) fn n_without_place(&self) -> usize {
+        self.tokens.len().saturating_sub(self.cache.capacity())
+    }
+
+    /// Decides how many tokens the next step reads. Says whether the pool has room for them.
+    pub(crate) fn plan(&mut self, n_reading: usize, pool: &mut Pool) -> bool {
+        self.n_reading = n_reading;
+        let n = self.cache.len() + n_reading;
+        pool.reserve(&mut self.cache, n)
     }
 
     /// The keys and values of the tokens that were read.
@@ -108,19 +174,25 @@ impl Sequence {
     /// The parts of a step that run side by side: the rows for the model, and the guide if a token
     /// will be sampled after them.
     pub(crate) fn split(&mut self) -> (Rows<'_>, Option<&mut Guide>) {
-        let samples = self.n_reading == self.unread.len();
-        let tokens = &self.unread[..self.n_reading];
+        let tokens = &self.tokens[self.cache.len()..];
+        let samples = self.n_reading == tokens.len();
+        let tokens = &tokens[..self.n_reading];
         let rows = Rows { tokens, cache: &mut self.cache, n_logits: usize::from(samples) };
         (rows, samples.then_some(&mut self.guide))
     }
 
     /// Notes that the model has read the planned tokens.
     pub(crate) fn read(&mut self) {
-        self.unread.drain(..self.n_reading);
-        let n_of_prompt = self.n_reading.min(self.n_prompt_unread);
-        self.n_prompt_unread -= n_of_prompt;
-        self.counters.n_prompt_tokens.add(n_of_prompt);
+        self.count_prompt();
         self.n_steps += 1;
+    }
+
+    /// Counts the tokens of the prompt that the cache has for the first time.
+    fn count_prompt(&mut self) -> usize {
+        let n_done = self.cache.len().min(self.n_prompt_tokens).max(self.n_prompt_done);
+        let n_new = n_done - std::mem::replace(&mut self.n_prompt_done, n_done);
+        self.counters.n_prompt_tokens.add(n_new);
+        n_new
     }
 
     /// Samples a token and appends it, with what it forces. May finish the request.
@@ -162,7 +234,7 @@ impl Sequence {
             self.sampler.record(id);
         }
         self.text.extend_from_slice(&text);
-        self.unread.extend_from_slice(ids);
+        self.tokens.extend_from_slice(ids);
         self.n_tokens += ids.len();
         let n_forced = if forced { ids.len() } else { 0 };
         self.n_forced_tokens += n_forced;
@@ -175,6 +247,7 @@ impl Sequence {
         self.sink.send(Event::Done {
             finish_reason,
             n_prompt_tokens: self.n_prompt_tokens,
+            n_reused_tokens: self.n_reused_tokens,
             n_tokens: self.n_tokens,
             n_forced_tokens: self.n_forced_tokens,
             n_steps: self.n_steps,

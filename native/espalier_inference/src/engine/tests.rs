@@ -5,6 +5,8 @@ use std::time::Duration;
 use espalier_constraint::Constraint;
 use serde_json::json;
 
+mod scheduling;
+
 use super::*;
 use crate::sampling::Sampling;
 use crate::test_model::{self, EOS, TestModel};
@@ -19,13 +21,7 @@ fn load(max_batch_size: usize) -> Model {
 }
 
 fn request(prompt: &str, max_tokens: usize) -> Request {
-    Request {
-        prompt: prompt.bytes().map(u32::from).collect(),
-        constraint: None,
-        sampling: Sampling::default(),
-        max_tokens,
-        traced: false,
-    }
+    Request::new(prompt.bytes().map(u32::from).collect(), max_tokens)
 }
 
 fn seeded(seed: u64) -> Request {
@@ -117,7 +113,9 @@ fn same_seed_gives_the_same_text_alone_and_in_a_batch() {
 fn quantised_models_give_the_same_text_alone_and_in_a_batch() {
     let directory = TestModel::with_config(&test_model::config_of_blocks());
     let load = |max_batch_size, n_threads| {
-        let options = ModelOptions { max_batch_size, n_threads, quantization: Quantization::Q8_0 };
+        let quantization = Quantization::Q8_0;
+        let options =
+            ModelOptions { max_batch_size, n_threads, quantization, ..ModelOptions::default() };
         Model::load(directory.path(), &options).unwrap()
     };
     let (single, batched) = (load(1, 1), load(8, 3));
@@ -165,6 +163,7 @@ fn counts_tokens_and_steps() {
     let expected = Event::Done {
         finish_reason: FinishReason::MaxTokens,
         n_prompt_tokens: 16,
+        n_reused_tokens: 0,
         n_tokens: 5,
         n_forced_tokens: 0,
         n_steps: 5,
@@ -223,6 +222,7 @@ fn refuses_options_that_serve_nobody() {
     for options in [
         ModelOptions { max_batch_size: 0, n_threads: 1, ..ModelOptions::default() },
         ModelOptions { max_batch_size: 1, n_threads: 0, ..ModelOptions::default() },
+        ModelOptions { max_kv_cache_bytes: Some(1000), ..ModelOptions::default() },
     ] {
         let result = Model::load(directory.path(), &options).map(|_| ());
         assert!(matches!(result, Err(Error::InvalidOption { .. })), "{result:?}");
@@ -334,6 +334,7 @@ fn forced_tokens_need_no_sampling() {
     let expected = Event::Done {
         finish_reason: FinishReason::Stop,
         n_prompt_tokens: 1,
+        n_reused_tokens: 0,
         n_tokens: 9,
         n_forced_tokens: 9,
         n_steps: 0,

@@ -13,9 +13,10 @@ const N_TOGETHER: usize = 4;
 pub(crate) struct Attention<'a> {
     pub(crate) query: &'a [f32],
     /// The keys in blocks of [`PANEL`] positions: for each number of a key, a panel of positions.
-    pub(crate) keys: &'a [Panel],
-    /// The values, position by position, each of as many panels as it fills.
-    pub(crate) values: &'a [Panel],
+    pub(crate) keys: &'a [&'a [Panel]],
+    /// The values in the same blocks: position by position, each of as many panels as it fills.
+    pub(crate) values: &'a [&'a [Panel]],
+    /// How many of the positions count.
     pub(crate) n_positions: usize,
     /// Scratch space for a panel of each block.
     pub(crate) scores: &'a mut [Panel],
@@ -63,16 +64,14 @@ impl Attention<'_> {
     /// The product of the query with each key.
     #[inline(always)]
     fn score<S: Simd, const N: usize>(&mut self, simd: S) {
-        let size = self.query.len();
-        let block = |index: usize| &self.keys[index * size..][..size];
         let (groups, rest) = self.scores.as_chunks_mut::<N_TOGETHER>();
         let n_grouped = groups.len() * N_TOGETHER;
         for (group, scores) in groups.iter_mut().enumerate() {
-            let blocks = std::array::from_fn(|i| block(group * N_TOGETHER + i));
+            let blocks = std::array::from_fn(|i| self.keys[group * N_TOGETHER + i]);
             [*scores] = sums::<S, N, 1, N_TOGETHER>(simd, [self.query], blocks);
         }
         for (i, scores) in rest.iter_mut().enumerate() {
-            [[*scores]] = sums::<S, N, 1, 1>(simd, [self.query], [block(n_grouped + i)]);
+            [[*scores]] = sums::<S, N, 1, 1>(simd, [self.query], [self.keys[n_grouped + i]]);
         }
     }
 }
@@ -104,27 +103,19 @@ fn softmax(scores: &mut [Panel], n: usize, scale: f32) -> f32 {
 fn weighted_sum<S: Simd, const N: usize>(
     simd: S,
     weights: &[f32],
-    values: &[Panel],
+    values: &[&[Panel]],
     panel: usize,
     n_panels: usize,
 ) -> Panel {
     let mut sums = [[simd.splat_f32s(0.0); N]; N_TOGETHER];
-    let mut add = |i: usize, weight: f32, value: &Panel| {
-        let weight = simd.splat_f32s(weight);
-        for (sum, value) in sums[i].iter_mut().zip(registers::<S, N>(value)) {
-            *sum = simd.mul_add_f32s(weight, value, *sum);
+    for (weights, values) in weights.chunks(PANEL).zip(values) {
+        let values = values[panel..].iter().step_by(n_panels);
+        for (i, (&weight, value)) in weights.iter().zip(values).enumerate() {
+            let weight = simd.splat_f32s(weight);
+            for (sum, value) in sums[i % N_TOGETHER].iter_mut().zip(registers::<S, N>(value)) {
+                *sum = simd.mul_add_f32s(weight, value, *sum);
+            }
         }
-    };
-    let (groups, rest) = weights.as_chunks::<N_TOGETHER>();
-    let values = &values[..weights.len() * n_panels];
-    let (grouped, rest_values) = values.split_at(groups.len() * N_TOGETHER * n_panels);
-    for (weights, values) in groups.iter().zip(grouped.chunks_exact(N_TOGETHER * n_panels)) {
-        for (i, &weight) in weights.iter().enumerate() {
-            add(i, weight, &values[i * n_panels + panel]);
-        }
-    }
-    for (i, (&weight, value)) in rest.iter().zip(rest_values.chunks_exact(n_panels)).enumerate() {
-        add(i, weight, &value[panel]);
     }
     let [mut total, others @ ..] = sums;
     for sums in others {

@@ -72,7 +72,7 @@ impl Attention {
 
     fn append(&self, mut keys: &[f32], mut values: &[f32], batch: &mut [Rows<'_>]) {
         for rows in batch {
-            let size = rows.tokens.len() * rows.cache.row_size();
+            let size = rows.tokens.len() * rows.cache.shape().row_size();
             let (new_keys, new_values);
             (new_keys, keys) = keys.split_at(size);
             (new_values, values) = values.split_at(size);

@@ -71,9 +71,9 @@ impl CachedAttention<'_> {
     /// Whether the cache of a row has all it attends to, in heads that its queries can share.
     fn fits(&self, place: &Place, n_heads: usize, head_size: usize) -> bool {
         self.caches.get(place.sequence).is_some_and(|cache| {
-            let (_, n_kv_heads, kv_head_size) = cache.shape();
-            head_size == kv_head_size
-                && n_heads.checked_rem(n_kv_heads) == Some(0)
+            let shape = cache.shape();
+            head_size == shape.head_size
+                && n_heads.checked_rem(shape.n_heads) == Some(0)
                 && cache.n_positions(self.layer) > place.position
         })
     }
@@ -98,18 +98,19 @@ impl CachedAttention<'_> {
     fn attend(&self, block: Block<'_>, n_heads: usize, head_size: usize) {
         let Block { places, queries, output } = block;
         let cache = self.caches[places[0].sequence];
-        let (_, n_kv_heads, _) = cache.shape();
+        let n_sharing = n_heads / cache.shape().n_heads;
+        let n_in_all = places.iter().map(|place| place.position + 1).max().unwrap_or(0);
         let mut scores = Vec::new();
         for head in 0..n_heads {
-            let shared = cache.head(self.layer, head / (n_heads / n_kv_heads));
+            let (keys, values) = cache.head(self.layer, head / n_sharing, n_in_all);
             for (row, place) in places.iter().enumerate() {
                 let part = (row * n_heads + head) * head_size;
                 let n_positions = place.position + 1;
                 scores.resize(n_positions.div_ceil(PANEL), [0.0; PANEL]);
                 let attention = kernels::Attention {
                     query: &queries[part..][..head_size],
-                    keys: shared.keys(n_positions),
-                    values: shared.values(n_positions),
+                    keys: &keys,
+                    values: &values,
                     n_positions,
                     scores: &mut scores,
                     output: &mut output[part..][..head_size],

@@ -16,7 +16,7 @@ use super::norm::Norm;
 use super::rotary::Rotary;
 use super::weights::Weights;
 use crate::error::Error;
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, Shape};
 
 /// The tokens that one sequence adds in a step.
 pub(crate) struct Rows<'a> {
@@ -64,13 +64,13 @@ impl Llama {
         ends + self.layers.iter().map(Layer::n_parameters).sum::<usize>()
     }
 
-    /// An empty cache for a new sequence.
-    pub(crate) fn new_cache(&self) -> KvCache {
+    /// The shape of the caches of its sequences.
+    pub(crate) fn cache_shape(&self) -> Shape {
         let Config { n_layers, n_kv_heads, head_size, .. } = self.config;
-        KvCache::new(n_layers, n_kv_heads, head_size)
+        Shape { n_layers, n_heads: n_kv_heads, head_size }
     }
 
-    /// Adds the tokens of all sequences to their caches, and returns the logits asked for, row by
+    /// Adds the tokens of all sequences to their caches, which have room for them, and returns the logits asked for, row by
     /// row in the order of the batch. After an error the caches are of no more use.
     pub(crate) fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<f32>, Error> {
         let logits = self.hidden_states(batch).and_then(|x| self.logits(&x, batch));
@@ -106,9 +106,9 @@ impl Llama {
 
     /// Whether the batch is one for this model.
     fn check(&self, batch: &[Rows<'_>]) -> candle_core::Result<()> {
-        let Config { n_layers, n_kv_heads, head_size, .. } = self.config;
         let fits = |rows: &Rows<'_>| {
-            rows.cache.shape() == (n_layers, n_kv_heads, head_size)
+            rows.cache.shape() == self.cache_shape()
+                && rows.cache.len() + rows.tokens.len() <= rows.cache.capacity()
                 && rows.n_logits <= rows.tokens.len()
         };
         if !batch.iter().all(fits) {

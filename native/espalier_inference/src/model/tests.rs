@@ -16,7 +16,7 @@ use super::matrix::Matrix;
 use super::rotary::{Rope, Rotary};
 use super::*;
 use crate::kernels::BlockFormat;
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, PAGE, Pool, Shape};
 use crate::test_model::{self, TestModel};
 
 pub(super) fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
@@ -37,9 +37,20 @@ fn load_llama(directory: &Path, quantization: Quantization) -> Result<Llama, Err
     Llama::load(config, &Weights::read(directory, &Device::Cpu, quantization)?)
 }
 
+/// An empty cache with room for `n` positions.
+pub(super) fn new_cache(llama: &Llama, n: usize) -> KvCache {
+    cache_of(llama.cache_shape(), n)
+}
+
+fn cache_of(shape: Shape, n: usize) -> KvCache {
+    let mut cache = KvCache::new(shape);
+    assert!(Pool::new(shape, n.div_ceil(PAGE) * shape.page_bytes()).reserve(&mut cache, n));
+    cache
+}
+
 /// The logits of all tokens, read in parts of the given sizes.
 pub(super) fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
-    let (mut cache, mut rest, mut logits) = (llama.new_cache(), ids, Vec::new());
+    let (mut cache, mut rest, mut logits) = (new_cache(llama, ids.len()), ids, Vec::new());
     for &size in sizes.iter().cycle() {
         if rest.is_empty() {
             break;
@@ -185,7 +196,7 @@ fn reading_in_parts_gives_the_same_logits() {
 fn a_batch_gives_the_same_logits() {
     let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
     let parts: Vec<&[u32]> = vec![&ids[..1], &ids[3..10], &ids[..5], &ids[19..]];
-    let mut caches: Vec<_> = parts.iter().map(|_| llama.new_cache()).collect();
+    let mut caches: Vec<_> = parts.iter().map(|part| new_cache(&llama, part.len())).collect();
     let rows = parts.iter().zip(&mut caches);
     let mut rows: Vec<Rows<'_>> =
         rows.map(|(tokens, cache)| Rows { tokens, cache, n_logits: 1 }).collect();
@@ -203,12 +214,14 @@ fn a_batch_that_does_not_fit_is_an_error() {
         let result = llama.forward(&mut [Rows { tokens, cache: &mut cache, n_logits }]);
         assert!(matches!(result, Err(Error::ComputationFailed { .. })), "{result:?}");
     };
-    let Config { n_ids, n_layers, n_kv_heads, head_size, .. } = *llama.config();
-    fails(&[0, n_ids as u32], llama.new_cache(), 1);
-    fails(&[0], llama.new_cache(), 2);
+    let (n_ids, shape) = (llama.config().n_ids, llama.cache_shape());
+    let other = |n_layers, head_size| cache_of(Shape { n_layers, head_size, ..shape }, 9);
+    fails(&[0, n_ids as u32], new_cache(&llama, 9), 1);
+    fails(&[0], new_cache(&llama, 9), 2);
+    fails(&[0], new_cache(&llama, 0), 1);
     fails(&[0], KvCache::default(), 1);
-    fails(&[0], KvCache::new(n_layers, n_kv_heads, head_size + 1), 1);
-    fails(&[0], KvCache::new(n_layers + 1, n_kv_heads, head_size), 1);
+    fails(&[0], other(shape.n_layers, shape.head_size + 1), 1);
+    fails(&[0], other(shape.n_layers + 1, shape.head_size), 1);
 }
 
 #[test]
@@ -241,7 +254,7 @@ fn shapes_that_do_not_fit_are_errors() {
 
 #[test]
 fn attention_beyond_a_cache_is_an_error() {
-    let mut cache = KvCache::new(1, 2, 4);
+    let mut cache = cache_of(Shape { n_layers: 1, n_heads: 2, head_size: 4 }, 9);
     cache.append(0, &[1.0; 16], &[2.0; 16]);
     let attend = |shape: (usize, usize, usize), sequence, position| {
         let queries = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::gguf::test_file::{Entry, TestFile, TestTensor};
 use crate::model::llama::Rows;
+use crate::model::tests::new_cache;
 use crate::model::{LoadedModel, Quantization};
 use crate::test_model::TestModel;
 
@@ -121,7 +122,7 @@ fn answer(model: &LoadedModel, content: &str) -> (String, Vec<f32>) {
     let message = crate::Message { role: "user".to_owned(), content: content.to_owned() };
     let prompt = model.chat_template.as_ref().unwrap().render(&[message]).unwrap();
     let mut tokens = model.tokenizer.encode(&prompt).unwrap();
-    let (mut cache, mut ids, mut all) = (model.llama.new_cache(), Vec::new(), Vec::new());
+    let (mut cache, mut ids, mut all) = (new_cache(&model.llama, 400), Vec::new(), Vec::new());
     for _ in 0..40 {
         let rows = Rows { tokens: &tokens, cache: &mut cache, n_logits: 1 };
         let logits = model.llama.forward(&mut [rows]).unwrap();
