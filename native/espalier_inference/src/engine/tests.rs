@@ -440,3 +440,22 @@ fn counts_what_it_does() {
     assert!(model.activity().forward_time > Duration::ZERO);
     assert_eq!((model.activity().n_cached_tokens, model.activity().n_waiting), (0, 0));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn models_that_were_stopped_leave_no_threads() {
+    let n_threads = || fs::read_dir("/proc/self/task").unwrap().count();
+    let before = n_threads();
+    let directory = TestModel::random();
+    let options = ModelOptions { n_threads: 3, ..ModelOptions::default() };
+    for _ in 0..50 {
+        let model = Model::load(directory.path(), &options).unwrap();
+        run(&model, request("a", 2));
+    }
+    // Other tests have threads of their own, and threads end a moment later.
+    let left = (0..100).find(|_| {
+        thread::sleep(Duration::from_millis(20));
+        n_threads() < before + 50
+    });
+    assert!(left.is_some(), "{} threads", n_threads());
+}

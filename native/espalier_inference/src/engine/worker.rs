@@ -56,17 +56,18 @@ impl Worker {
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
     pub(crate) fn run(mut self) {
         match thread_pool(self.n_threads) {
-            Ok(pool) => self.serve(&pool),
+            // In a thread of the pool, so that small steps need no other one.
+            Ok(pool) => pool.install(|| self.serve()),
             Err(error) => self.stop(error.to_string()),
         }
         self.scheduler.clear();
         self.count_sequences();
     }
 
-    fn serve(&mut self, pool: &ThreadPool) {
+    fn serve(&mut self) {
         while self.stopped.get().is_none() {
             self.receive();
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.step()))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.step())) {
                 self.stop(panic_message(&*panic));
             }
         }
@@ -179,13 +180,9 @@ fn advance(llama: &Llama, mut sequences: Vec<&mut Sequence>, counters: &Counters
     }
 }
 
-/// A pool that the worker's thread is itself a member of, so that small steps need no other thread.
 fn thread_pool(n_threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
-    ThreadPoolBuilder::new()
-        .num_threads(n_threads)
-        .thread_name(|index| format!("espalier-model-{index}"))
-        .use_current_thread()
-        .build()
+    let name = |index| format!("espalier-model-{index}");
+    ThreadPoolBuilder::new().num_threads(n_threads).thread_name(name).build()
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
