@@ -405,31 +405,60 @@ defmodule Espalier.Model.GroupTest do
       end
     end
 
-    test "with many callers, of whom each gets a value or an error",
-         %{gone: gone, name: name, peer: peer} do
-      here(name)
-      await_members(name, Enum.sort([node(), gone]))
+    # Within which each caller has to know.
+    @timeout 60_000
 
-      tasks =
-        for seed <- 1..40 do
-          Task.async(fn ->
-            options = [model: {:group, name}, seed: seed, temperature: 1.0, retry_delay: 50]
-            Espalier.generate_result({:regex, "[0-9]{150}"}, "?", options)
-          end)
-        end
+    for {how, max_retries} <- [kill: 2, kill: 0, halt: 2, halt: 0] do
+      test "(#{how}) with a hundred callers, costs none its value but those without retries (#{max_retries})",
+           %{gone: gone, name: name, peer: peer} do
+        here(name)
+        await_members(name, Enum.sort([node(), gone]))
+        ended = :counters.new(1, [])
 
-      await(fn -> activity(gone, name).running > 0 end)
-      Process.unlink(peer)
-      :erpc.cast(gone, :erlang, :halt, [1, [flush: false]])
-      results = Task.await_many(tasks, :infinity)
+        options = [
+          model: {:group, name},
+          temperature: 1.0,
+          timeout: @timeout,
+          max_retries: unquote(max_retries),
+          retry_delay: 50
+        ]
 
-      for result <- results do
-        assert match?({:ok, %Result{text: <<_::binary-size(150)>>}}, result) or
-                 match?({:error, %ModelError{kind: :member_lost}}, result)
+        tasks =
+          for seed <- 1..100 do
+            Task.async(fn ->
+              result =
+                Espalier.generate_result({:regex, "[0-9]{60}"}, "?", [seed: seed] ++ options)
+
+              :counters.add(ended, 1, 1)
+              result
+            end)
+          end
+
+        await(fn -> :counters.get(ended, 1) > 10 and activity(gone, name).running > 0 end)
+        Process.unlink(peer)
+        lose(gone, unquote(how))
+        results = Task.await_many(tasks, @timeout + 5_000)
+
+        {values, errors} = Enum.split_with(results, &match?({:ok, _result}, &1))
+        assert Enum.all?(values, fn {:ok, result} -> byte_size(result.text) == 60 end)
+        assert Enum.all?(errors, &match?({:error, %ModelError{kind: :member_lost}}, &1))
+        retried = Enum.count(values, fn {:ok, result} -> result.retries > 0 end)
+
+        if unquote(max_retries) > 0,
+          do: assert({retried > 0, errors} == {true, []}),
+          else: assert({retried, errors != []} == {0, true})
+
+        await_members(name, [node()])
+        await(fn -> activity(node(), name).running == 0 end)
+        assert {:messages, []} = Process.info(self(), :messages)
       end
+    end
 
-      assert Enum.count(results, &match?({:ok, %{retries: 1}}, &1)) > 0
-      await_members(name, [node()])
+    defp lose(node, :halt), do: :erpc.cast(node, :erlang, :halt, [1, [flush: false]])
+
+    defp lose(node, :kill) do
+      os_pid = :erpc.call(node, System, :pid, [])
+      {_output, 0} = System.cmd("kill", ["-KILL", os_pid])
     end
   end
 end
