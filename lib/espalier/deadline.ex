@@ -10,8 +10,11 @@ defmodule Espalier.Deadline do
   def new(:infinity), do: :infinity
   def new(timeout), do: System.monotonic_time(:millisecond) + timeout
 
-  @doc "The milliseconds that are left."
+  # Of `receive`, with room for those who wait somewhat longer.
+  @most 0x7FFFFFFF
+
+  @doc "The milliseconds that are left, of which no more than can be waited for in one go."
   @spec left(t) :: timeout
   def left(:infinity), do: :infinity
-  def left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+  def left(deadline), do: (deadline - System.monotonic_time(:millisecond)) |> max(0) |> min(@most)
 end

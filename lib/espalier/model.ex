@@ -131,7 +131,7 @@ defmodule Espalier.Model do
       """
     ],
     name: [
-      type: :any,
+      type: {:custom, "atom, {:global, term} or {:via, module, term}", &__MODULE__.name?/1},
       doc: "A name, as for any `GenServer`, which is also that of its group on connected nodes."
     ],
     max_batch_size: [
@@ -148,7 +148,7 @@ defmodule Espalier.Model do
       """
     ],
     n_threads: [
-      type: :pos_integer,
+      type: {:custom, "integer from 1 to 1024", &__MODULE__.n_threads?/1},
       doc: """
       Threads that share the arithmetic of a step: by default one for each core, and at most 8. They \
       have work while several generations run or a prompt is read; the steps of a single text are too \
@@ -178,6 +178,14 @@ defmodule Espalier.Model do
       GenServer.start_link(__MODULE__, {options, hub}, Keyword.take(options, [:name]))
     end
   end
+
+  @doc false
+  def name?({:via, module, _term}), do: is_atom(module)
+  def name?({:global, _term}), do: true
+  def name?(name), do: is_atom(name) and name != :undefined
+
+  @doc false
+  def n_threads?(value), do: value in 1..1024
 
   defp split(options) do
     with {:ok, _options} <- Options.validate(options, @start_options ++ @hub_options) do
@@ -271,6 +279,9 @@ defmodule Espalier.Model do
       Native.model_stop(model.ref)
       GenServer.stop(model.pid)
     end
+  catch
+    # Another one stopped it meanwhile.
+    :exit, _reason -> {:error, not_running(server)}
   end
 
   @doc "The token ids of a text. Special tokens that are written in it count as such; none is added."
@@ -341,7 +352,8 @@ defmodule Espalier.Model do
     metadata = fn -> %{model: options[:name], path: path} end
 
     native_options = %{
-      max_batch_size: options[:max_batch_size],
+      # More than can be asked at once make no difference.
+      max_batch_size: min(options[:max_batch_size], 0x7FFFFFFF),
       n_threads: options[:n_threads],
       quantization: options[:quantization],
       max_kv_cache_bytes: options[:max_kv_cache_bytes]
