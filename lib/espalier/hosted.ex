@@ -85,14 +85,18 @@ defmodule Espalier.Hosted do
     end
   end
 
-  # How a text looks, and what its prompt looks like to the model, is not the caller's choice there.
+  # How a text looks, what its prompt looks like to the model, and who goes first is not the caller's choice there.
   defp check(request, name) do
     looks =
       for {option, value} <- request.text_options, looks?(option, value), do: {option, value}
 
-    looks = if request.template, do: looks, else: [{:template, false} | looks]
+    others =
+      for {option, neutral} <- [template: true, priority: 0],
+          {:ok, value} = Map.fetch(request, option),
+          value != neutral,
+          do: {option, value}
 
-    case looks do
+    case others ++ looks do
       [] -> :ok
       [{option, value} | _] -> {:error, unsupported(name, option, value)}
     end

@@ -352,11 +352,10 @@ defmodule Espalier.Model do
     metadata = fn -> %{model: options[:name], path: path} end
 
     native_options = %{
-      # More than can be asked at once make no difference.
-      max_batch_size: min(options[:max_batch_size], 0x7FFFFFFF),
+      max_batch_size: at_once(options[:max_batch_size]),
       n_threads: options[:n_threads],
       quantization: options[:quantization],
-      max_kv_cache_bytes: options[:max_kv_cache_bytes]
+      max_kv_cache_bytes: options[:max_kv_cache_bytes] && at_once(options[:max_kv_cache_bytes])
     }
 
     load = fn ->
@@ -366,6 +365,9 @@ defmodule Espalier.Model do
 
     Telemetry.span(:model_load, metadata, load, &loaded/1)
   end
+
+  # More than there can be make no difference.
+  defp at_once(number), do: min(number, 0x7FFFFFFFFFFFFFFF)
 
   defp loaded(%{info: info}) do
     measurements = %{parameters: info.parameters, vocabulary_size: info.size}

@@ -61,6 +61,14 @@ defmodule Espalier.Sampling do
       default: 0.0,
       doc: "Subtract this from the scores of tokens for each time they were written."
     ],
+    stop: [
+      type: {:custom, "list of texts that are not empty", &__MODULE__.stops?/1},
+      default: [],
+      doc: """
+      Texts of which the first one ends the text before it. What a constraint holds ends only where it is a value: in a \
+      JSON string they are part of it.\
+      """
+    ],
     seed: [
       type: {:custom, "integer from 0 to 2^64 - 1", &__MODULE__.seed?/1},
       doc: "The seed of the draws. A random one if not given; `Espalier.Result` tells it."
@@ -82,6 +90,7 @@ defmodule Espalier.Sampling do
           repetition_penalty: float,
           presence_penalty: float,
           frequency_penalty: float,
+          stop: [String.t()],
           seed: non_neg_integer
         }
 
@@ -99,11 +108,10 @@ defmodule Espalier.Sampling do
   def new(options) do
     defaults = for {name, entry} <- @options, entry[:default], do: {name, entry[:default]}
     options = Keyword.merge(defaults, options)
-    {whole, numbers} = Keyword.split(options, [:top_k, :seed, :logit_bias])
+    {whole, numbers} = Keyword.split(options, [:top_k, :seed, :logit_bias, :stop])
     seed = Keyword.get_lazy(whole, :seed, fn -> :rand.uniform(0x100000000) - 1 end)
     floats = for {name, number} <- numbers, do: {name, number / 1}
-    fields = [top_k: whole[:top_k], seed: seed, logit_bias: whole[:logit_bias]]
-    struct!(__MODULE__, fields ++ floats)
+    struct!(__MODULE__, [top_k: whole[:top_k]] ++ Keyword.put(whole, :seed, seed) ++ floats)
   end
 
   @doc false
@@ -118,6 +126,12 @@ defmodule Espalier.Sampling do
       Enum.all?(value, fn {id, bias} ->
         is_integer(id) and id in 0..0xFFFFFFFF and is_number(bias) and abs(bias) <= 100
       end)
+  end
+
+  @doc false
+  def stops?(value) do
+    is_list(value) and not List.improper?(value) and
+      Enum.all?(value, &(is_binary(&1) and &1 != "" and String.valid?(&1)))
   end
 
   @doc false

@@ -31,6 +31,7 @@ defmodule Espalier.ModelTest do
         seed: 0,
         streamed: true,
         traced: false,
+        stop: [],
         priority: 0,
         caller: 0
       },

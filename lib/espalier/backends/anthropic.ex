@@ -67,7 +67,12 @@ defmodule Espalier.Backends.Anthropic do
   @version "2023-06-01"
 
   @tool "answer"
-  @sampling [:temperature, :top_p, :top_k]
+  @sampling %{
+    temperature: "temperature",
+    top_p: "top_p",
+    top_k: "top_k",
+    stop: "stop_sequences"
+  }
 
   @options [
     mode: [
@@ -173,7 +178,7 @@ defmodule Espalier.Backends.Anthropic do
   defp sampling(given) do
     case Enum.find(given, fn {option, value} -> not taken?(option, value) end) do
       nil ->
-        fields = for {option, value} <- given, option in @sampling, do: {to_string(option), value}
+        fields = for {option, value} <- given, name = @sampling[option], do: {name, value}
         {:ok, Map.new(fields)}
 
       {:temperature, value} ->
@@ -187,7 +192,7 @@ defmodule Espalier.Backends.Anthropic do
   end
 
   defp taken?(:temperature, value), do: value <= 1
-  defp taken?(option, _value) when option in @sampling, do: true
+  defp taken?(option, _value) when is_map_key(@sampling, option), do: true
   defp taken?(option, value), do: value == Sampling.options()[option][:default]
 
   defp thinking(nil), do: %{}

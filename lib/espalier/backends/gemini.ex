@@ -74,6 +74,7 @@ defmodule Espalier.Backends.Gemini do
     top_k: "topK",
     presence_penalty: "presencePenalty",
     frequency_penalty: "frequencyPenalty",
+    stop: "stopSequences",
     seed: "seed"
   }
 

@@ -94,6 +94,7 @@ defmodule Espalier.Backends.Ollama do
     repetition_penalty: "repeat_penalty",
     presence_penalty: "presence_penalty",
     frequency_penalty: "frequency_penalty",
+    stop: "stop",
     seed: "seed"
   }
 

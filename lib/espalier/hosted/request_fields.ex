@@ -29,7 +29,7 @@ defmodule Espalier.Hosted.RequestFields do
   what changes nothing is left out.
   """
   @spec sampling(Request.t(), provider :: atom, %{atom => String.t()}, most_seed :: pos_integer) ::
-          {:ok, %{String.t() => number | map}} | {:error, OptionsError.t()}
+          {:ok, %{String.t() => number | map | [String.t()]}} | {:error, OptionsError.t()}
   def sampling(request, provider, names, most_seed \\ 0xFFFFFFFFFFFFFFFF)
 
   def sampling(%Request{sampling_options: options}, provider, names, most_seed) do
@@ -46,7 +46,7 @@ defmodule Espalier.Hosted.RequestFields do
   defp field(biases) when is_map(biases),
     do: Map.new(biases, fn {id, bias} -> {Integer.to_string(id), bias} end)
 
-  defp field(number), do: number
+  defp field(value), do: value
 
   defp neutral(option), do: Sampling.options()[option][:default]
 end

@@ -35,6 +35,7 @@ struct RequestMap {
     streamed: bool,
     /// Whether sampled tokens come with how they were chosen.
     traced: bool,
+    stop: Vec<String>,
     priority: i32,
     /// The same number for requests of one caller.
     caller: u64,
@@ -82,8 +83,8 @@ impl From<RequestMap> for Request {
             frequency_penalty: map.frequency_penalty as f32,
             seed: map.seed,
         };
-        let RequestMap { prompt, max_tokens, traced, priority, caller, .. } = map;
-        Self { prompt: prompt.0, constraint, sampling, max_tokens, traced, priority, caller }
+        let RequestMap { prompt, max_tokens, traced, stop, priority, caller, .. } = map;
+        Self { prompt: prompt.0, constraint, sampling, max_tokens, stop, traced, priority, caller }
     }
 }
 

@@ -132,6 +132,7 @@ defmodule Espalier.Backends.GeminiTest do
         seed: 7,
         presence_penalty: 1,
         frequency_penalty: -1,
+        stop: ["\n"],
         min_p: 0,
         repetition_penalty: 1.0
       ]
@@ -145,6 +146,7 @@ defmodule Espalier.Backends.GeminiTest do
                "seed" => 7,
                "presencePenalty" => 1,
                "frequencyPenalty" => -1,
+               "stopSequences" => ["\n"],
                "thinkingConfig" => %{"thinkingBudget" => 0}
              }
 

@@ -138,6 +138,29 @@ defmodule Espalier.Backends.LocalTest do
     end
   end
 
+  test "a text ends before what stops it, where it is a value", context do
+    options = [model: context.model, max_tokens: 60, temperature: 1.0, seed: 5]
+    {:ok, free} = Espalier.generate({:regex, "(?s).*"}, @text, options)
+    stop = String.slice(free, 3, 2)
+    [expected | _rest] = String.split(free, stop)
+
+    assert {:ok, ^expected} =
+             Espalier.generate({:regex, "(?s).*"}, @text, [stop: [stop]] ++ options)
+
+    events = Espalier.stream({:regex, "(?s).*"}, @text, [stop: ["\0", stop]] ++ options)
+    assert expected == for({:text, text} <- events, into: "", do: text)
+
+    {:ok, value} = Espalier.generate([name: :string], @text, options)
+
+    assert {:ok, ^value} =
+             Espalier.generate([name: :string], @text, [stop: ["a", ~s("), "{"]] ++ options)
+
+    for wrong <- ["a", [""], [1], [<<255>>], ["a" | "b"]] do
+      assert {:error, %Espalier.OptionsError{option: :stop}} =
+               Espalier.generate({:regex, "a"}, @text, [stop: wrong] ++ options)
+    end
+  end
+
   test "a bias moves what is written, as far as the schema lets it", context do
     {:ok, [yes | _rest]} = Espalier.Model.encode(context.model, "yes")
     options = [model: context.model]

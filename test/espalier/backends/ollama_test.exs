@@ -139,6 +139,7 @@ defmodule Espalier.Backends.OllamaTest do
         repetition_penalty: 1.0,
         presence_penalty: 1,
         frequency_penalty: -1,
+        stop: ["\n"],
         seed: 7
       ]
 
@@ -156,6 +157,7 @@ defmodule Espalier.Backends.OllamaTest do
                "repeat_penalty" => 1.0,
                "presence_penalty" => 1,
                "frequency_penalty" => -1,
+               "stop" => ["\n"],
                "seed" => 7
              }
 

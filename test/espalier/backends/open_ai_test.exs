@@ -97,7 +97,14 @@ defmodule Espalier.Backends.OpenAITest do
     end
 
     test "has the sampling that was given" do
-      given = [temperature: 0, top_p: 0.5, seed: 7, presence_penalty: 1, frequency_penalty: -1]
+      given = [
+        temperature: 0,
+        top_p: 0.5,
+        seed: 7,
+        presence_penalty: 1,
+        frequency_penalty: -1,
+        stop: ["."]
+      ]
 
       assert given
              |> Map.new(fn {name, value} -> {to_string(name), value} end)
@@ -123,11 +130,12 @@ defmodule Espalier.Backends.OpenAITest do
         "top_p" => 1.0,
         "presence_penalty" => 0.0,
         "frequency_penalty" => 0.0,
-        "logit_bias" => %{}
+        "logit_bias" => %{},
+        "stop" => []
       }
 
       served = Map.merge(fields, %{"min_p" => 0.0, "repetition_penalty" => 1.0})
-      groq = Map.take(fields, ["temperature", "top_p"])
+      groq = Map.take(fields, ["temperature", "top_p", "stop"])
 
       for {dialect, fields} <- [openai: fields, vllm: served, groq: groq] do
         json = sent(@schema, neutral ++ [openai: [dialect: dialect]]).json
@@ -145,7 +153,8 @@ defmodule Espalier.Backends.OpenAITest do
             typical_p: 0.5,
             repetition_penalty: 1.5,
             whitespace: :compact,
-            template: false
+            template: false,
+            priority: 1
           ] do
         assert {:error, %OptionsError{kind: :unsupported, option: ^name, got: ^value} = error} =
                  generate(@schema, server, [{name, value}])

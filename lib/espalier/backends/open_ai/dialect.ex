@@ -26,6 +26,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       presence_penalty: "presence_penalty",
       frequency_penalty: "frequency_penalty",
       logit_bias: "logit_bias",
+      stop: "stop",
       seed: "seed"
     },
     profile: :open_ai_strict,
@@ -118,7 +119,7 @@ defmodule Espalier.Backends.OpenAI.Dialect do
       | url: "https://api.groq.com/openai/v1",
         key: "GROQ_API_KEY",
         limit: "max_completion_tokens",
-        sampling: Map.take(@openai.sampling, [:temperature, :top_p, :seed]),
+        sampling: Map.take(@openai.sampling, [:temperature, :top_p, :stop, :seed]),
         profile: :groq
     },
     # https://openrouter.ai/docs/structured-outputs; only providers that know all fields are asked.

@@ -5,6 +5,7 @@
 //! - `worker` is the thread: admit, step, repeat.
 //! - `scheduler` decides which requests run, and what they read.
 //! - `sequence` is one running request, and `guide` its constraint with the token budget.
+//! - `stops` finds texts that end one.
 //! - `activity` counts what is done ([`Activity`]).
 
 mod activity;
@@ -13,6 +14,7 @@ mod request;
 mod scheduler;
 mod sequence;
 mod sink;
+mod stops;
 mod worker;
 
 use std::path::Path;

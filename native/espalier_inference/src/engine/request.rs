@@ -22,6 +22,8 @@ pub struct Request {
     /// The most tokens that are generated, the end of the text not counted. At least 1; what
     /// exceeds the model's context is cut off.
     pub max_tokens: usize,
+    /// Texts of which the first one ends the text before it, where that is complete.
+    pub stop: Vec<String>,
     /// Whether each token that is sampled comes with its [`Choice`].
     pub traced: bool,
     /// Requests of a higher priority run before others that wait. 0 is the usual one.
@@ -67,7 +69,7 @@ pub enum Event {
 /// Why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it, or the constraint is complete.
+    /// The model ended it, the constraint is complete, or a text was found that ends it.
     Stop,
     /// `max_tokens` were generated. With a constraint that doesn't happen: the text is brought to
     /// a valid end in time.
@@ -107,6 +109,7 @@ impl Request {
             constraint: None,
             sampling,
             max_tokens,
+            stop: Vec::new(),
             traced: false,
             priority: 0,
             caller: 0,
@@ -129,6 +132,10 @@ impl Request {
         if self.max_tokens == 0 {
             let (option, expected) = ("max_tokens", "an integer from 1");
             return Err(Error::InvalidOption { option, expected, got: "0".to_owned() });
+        }
+        if self.stop.iter().any(String::is_empty) {
+            let (option, expected) = ("stop", "texts that are not empty");
+            return Err(Error::InvalidOption { option, expected, got: "\"\"".to_owned() });
         }
         let constrained = self.constraint.as_ref().map(Constraint::vocabulary);
         if let Some(n_ids) = constrained.map(|own| own.n_ids()).filter(|&n| n != vocabulary.n_ids())

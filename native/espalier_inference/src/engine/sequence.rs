@@ -8,6 +8,7 @@ use super::activity::Counters;
 use super::guide::{Advance, Guide};
 use super::request::{Event, FinishReason, Generation, Request};
 use super::sink::Sink;
+use super::stops::{Passed, Stops};
 use crate::choice::Choice;
 use crate::error::Error;
 use crate::kv_cache::{KvCache, NextPage, Pool};
@@ -22,6 +23,7 @@ pub(crate) struct Sequence {
     sink: Sink,
     guide: Guide,
     sampler: Sampler,
+    stops: Stops,
     cache: KvCache,
     /// The tokens of the prompt, then of the text. The model has read those that the cache has.
     tokens: Vec<u32>,
@@ -60,6 +62,7 @@ impl Sequence {
             counters,
             sink,
             guide: Guide::new(matcher, request.max_tokens),
+            stops: Stops::new(request.stop, request.constraint.as_ref()),
             sampler: Sampler::new(request.sampling, &request.prompt),
             cache: KvCache::default(),
             traced: request.traced,
@@ -225,7 +228,7 @@ impl Sequence {
     }
 
     fn append_tokens(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
-        if ids.is_empty() {
+        if ids.is_empty() || self.is_finished() {
             return;
         }
         let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
@@ -240,10 +243,17 @@ impl Sequence {
         self.n_forced_tokens += n_forced;
         self.counters.n_tokens.add(ids.len());
         self.counters.n_forced_tokens.add(n_forced);
-        self.sink.send(Event::Tokens { ids: ids.to_vec(), text, forced, choice });
+        let n_bytes = text.len();
+        let event = Event::Tokens { ids: ids.to_vec(), text, forced, choice };
+        let Passed { events, is_end } = self.stops.follow(&self.text, n_bytes, event);
+        events.into_iter().for_each(|event| self.sink.send(event));
+        if is_end {
+            self.finish(FinishReason::Stop);
+        }
     }
 
     fn finish(&mut self, finish_reason: FinishReason) {
+        self.stops.rest().into_iter().for_each(|event| self.sink.send(event));
         self.sink.send(Event::Done {
             finish_reason,
             n_prompt_tokens: self.n_prompt_tokens,
@@ -256,6 +266,7 @@ impl Sequence {
 
     /// Finishes the request with an error.
     pub(crate) fn fail(&mut self, error: Error) {
+        self.stops.rest().into_iter().for_each(|event| self.sink.send(event));
         let error = match error {
             Error::Truncated { max_tokens, .. } => {
                 Error::Truncated { max_tokens, partial: std::mem::take(&mut self.text) }

@@ -459,3 +459,42 @@ fn models_that_were_stopped_leave_no_threads() {
     });
     assert!(left.is_some(), "{} threads", n_threads());
 }
+
+/// The text up to the first of the stops before which it is complete.
+fn stopped(model: &Model, pattern: &str, text: &str, stops: &[&str]) -> String {
+    let constraint = Constraint::regex(pattern, model.vocabulary()).unwrap();
+    let ends = |end: &usize| {
+        let mut matcher = constraint.matcher();
+        stops.iter().any(|stop| text[*end..].starts_with(stop))
+            && matcher.accept_text(&text.as_bytes()[..*end]).is_ok()
+            && matcher.is_accepting().unwrap()
+    };
+    text[..(0..text.len()).find(ends).unwrap_or(text.len())].to_owned()
+}
+
+#[test]
+fn stop_texts_end_a_text_before_them() {
+    let model = load(8);
+    let mut n_stopped = 0;
+    for seed in 0..40 {
+        for (pattern, stops) in [
+            ("[ab]{30}|[ab]*", &["aba", "bbb"][..]),
+            ("([ab]{3})*", &["ab", "bba"]),
+            ("(abcabd|bcdabx|cabdbc){5}|(abc|abd|bcdabx)*", &["abd", "cabx", "dab"]),
+            ("[ab]{20}", &["ab"]),
+        ] {
+            let sampling = Sampling { seed, temperature: 1.0, ..Sampling::default() };
+            let request = Request { sampling, ..constrained(&model, pattern, 40) };
+            let stop = stops.iter().map(|&stop| stop.to_owned()).collect();
+            let whole = run(&model, request.clone());
+            let cut = run(&model, Request { stop, ..request });
+            finished(&cut, FinishReason::Stop);
+            assert_eq!(cut.text, stopped(&model, pattern, &whole.text, stops), "{pattern}");
+            n_stopped += usize::from(cut.text != whole.text);
+        }
+    }
+    assert!(n_stopped > 10, "{n_stopped}");
+    let request = Request { stop: vec![String::new()], ..request("x", 5) };
+    let refused = model.submit(request, |_| {}).err();
+    assert!(matches!(refused, Some(Error::InvalidOption { option: "stop", .. })));
+}

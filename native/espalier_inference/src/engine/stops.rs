@@ -1,0 +1,80 @@
+//! [`Stops`]: texts that end a generation before them.
+
+use espalier_constraint::Constraint;
+
+use super::request::Event;
+
+/// Follows a text and finds the first of some others in it.
+///
+/// What could be the beginning of one is held back until that is known. Under a constraint a text ends
+/// only where it is complete: elsewhere, as inside of a JSON string, the others are part of it.
+pub(crate) struct Stops {
+    stops: Vec<Vec<u8>>,
+    constraint: Option<Constraint>,
+    /// Up to where the text was searched.
+    n_searched: usize,
+    held_back: Vec<HeldBack>,
+}
+
+/// Tokens that weren't told yet, and where their text is in the whole one.
+struct HeldBack {
+    start: usize,
+    end: usize,
+    event: Event,
+}
+
+/// What may be told.
+pub(crate) struct Passed {
+    pub(crate) events: Vec<Event>,
+    /// Whether one of the texts was found, so that nothing follows.
+    pub(crate) is_end: bool,
+}
+
+impl Stops {
+    pub(crate) fn new(stops: Vec<String>, constraint: Option<&Constraint>) -> Self {
+        let constraint = constraint.filter(|_| !stops.is_empty()).cloned();
+        let stops = stops.into_iter().map(String::into_bytes).collect();
+        Self { stops, constraint, n_searched: 0, held_back: Vec::new() }
+    }
+
+    /// Follows a text by the `n` bytes of an event with tokens, which are its last ones now.
+    pub(crate) fn follow(&mut self, text: &[u8], n: usize, event: Event) -> Passed {
+        self.held_back.push(HeldBack { start: text.len() - n, end: text.len(), event });
+        while self.n_searched < text.len() {
+            let (before, rest) = text.split_at(self.n_searched);
+            if self.stops.iter().any(|stop| rest.starts_with(stop)) && self.is_complete(before) {
+                return Passed { events: self.cut(), is_end: true };
+            }
+            if self.stops.iter().any(|stop| stop.len() > rest.len() && stop.starts_with(rest)) {
+                break;
+            }
+            self.n_searched += 1;
+        }
+        let n_known = self.held_back.partition_point(|held| held.end <= self.n_searched);
+        let events = self.held_back.drain(..n_known).map(|held| held.event).collect();
+        Passed { events, is_end: false }
+    }
+
+    /// What was held back, of a text that ends by itself.
+    pub(crate) fn rest(&mut self) -> Vec<Event> {
+        self.held_back.drain(..).map(|held| held.event).collect()
+    }
+
+    fn is_complete(&self, text: &[u8]) -> bool {
+        let Some(constraint) = &self.constraint else { return true };
+        let mut matcher = constraint.matcher();
+        matcher.accept_text(text).is_ok() && matcher.is_accepting() == Ok(true)
+    }
+
+    /// The events whose texts begin before the end; the last one's text ends there, too.
+    fn cut(&mut self) -> Vec<Event> {
+        let end = self.n_searched;
+        self.held_back.retain(|held| held.start < end);
+        if let Some(HeldBack { start, event: Event::Tokens { text, .. }, .. }) =
+            self.held_back.last_mut()
+        {
+            text.truncate(end - *start);
+        }
+        self.rest()
+    }
+}
