@@ -6,7 +6,10 @@
 # their readers, have hardly any time, are killed or are wrong. As many others have run before, as a warm-up. At each tenth
 # nothing runs for a moment, and what is there is counted: memory of the VM, resident memory of the process of the
 # operating system, processes, ports, monitors and what the model holds. A count that is not that of the beginning, or
-# resident memory that is more at the end than after half by more than two in a hundred, ends the script with an error.
+# resident memory that is more at the end than after half by more than three in a hundred, ends the script with an error.
+#
+# What constraints find out about new texts is memory that grows with them, up to `:table_bytes` of `Espalier.Limits`. Here
+# that is little enough to be reached in the warm-up.
 
 Code.require_file("support/machine.exs", __DIR__)
 Code.require_file("../test/support/soak.ex", __DIR__)
@@ -15,7 +18,7 @@ defmodule Bench.Soak do
   alias Espalier.Model
   alias Espalier.Soak
 
-  @growth 1.02
+  @growth 1.03
 
   def run(arguments) do
     switches = [requests: :integer, at_once: :integer, model: :string]
@@ -23,25 +26,26 @@ defmodule Bench.Soak do
     {:ok, pid} = Model.start_link(path: options[:model] || Model.tiny_path())
     {:ok, model} = Model.fetch(pid)
     n_requests = options[:requests] || 20_000
-    run = &Soak.run(model, &1, options[:at_once] || 64)
+    soak = Soak.new(model)
+    run = &Soak.run(soak, &1, options[:at_once] || 64)
 
     IO.puts(Bench.Machine.describe())
     run.(1..n_requests)
     before = Soak.level(model)
-    IO.puts("after a warm-up of #{n_requests}: #{describe(before)}")
+    IO.puts("after a warm-up of #{n_requests}: #{Soak.describe(before)}")
 
     tenths = Enum.chunk_every((n_requests + 1)..(2 * n_requests), div(n_requests, 10))
     {times, outcomes, levels} = tenths |> Enum.map(&tenth(&1, model, run)) |> unzip()
 
     report(n_requests, times, outcomes)
-    check!(before, levels)
+    Soak.check!(before, levels, @growth)
   end
 
   defp tenth(numbers, model, run) do
     {microseconds, outcomes} = :timer.tc(fn -> run.(numbers) end)
     level = Soak.level(model)
     rate = round(length(numbers) * 1.0e6 / microseconds)
-    IO.puts("#{length(numbers)} requests, #{rate} a second: #{describe(level)}")
+    IO.puts("#{length(numbers)} requests, #{rate} a second: #{Soak.describe(level)}")
     {microseconds, outcomes, level}
   end
 
@@ -60,28 +64,6 @@ defmodule Bench.Soak do
 
     for {outcome, n} <- outcomes, do: IO.puts("#{String.pad_trailing("#{outcome}:", 12)}#{n}")
   end
-
-  defp check!(before, levels) do
-    half = Enum.at(levels, div(length(levels), 2) - 1)
-    last = List.last(levels)
-
-    if last.counts != before.counts,
-      do: raise("left: #{inspect(before.counts)}, #{inspect(last.counts)}")
-
-    if half.resident && last.resident > half.resident * @growth,
-      do:
-        raise(
-          "resident memory grew from #{megabytes(half.resident)} to #{megabytes(last.resident)}"
-        )
-  end
-
-  defp describe(%{counts: counts} = level) do
-    counts = Enum.map_join(counts, ", ", fn {what, n} -> "#{n} #{what}" end)
-    "VM #{megabytes(level.vm)}, resident #{megabytes(level.resident)}; #{counts}"
-  end
-
-  defp megabytes(nil), do: "unknown"
-  defp megabytes(bytes), do: "#{Float.round(bytes / 1.0e6, 1)} MB"
 end
 
 Bench.Soak.run(System.argv())

@@ -7,6 +7,8 @@ defmodule Espalier.Soak do
   reader, with hardly any time, with a caller that is killed, or wrong.
   """
 
+  alias Espalier.Constraint
+  alias Espalier.ConstraintCache
   alias Espalier.Deadline
   alias Espalier.Generation
   alias Espalier.GenerationError
@@ -25,6 +27,10 @@ defmodule Espalier.Soak do
 
   @words ~w(Please add Omar Reed of Sallow Energy in Lisbon: the invoice is wrong! Zoë)
 
+  # What is found out about constraints grows with new texts up to this. With the default that takes longer than a soak, and
+  # would be taken for a loss.
+  @table_bytes 2_000_000
+
   # In a hundred.
   @endings [right: 60, halted: 12, timeout: 10, killed: 14, wrong: 4]
 
@@ -33,17 +39,29 @@ defmodule Espalier.Soak do
   """
   @type outcome :: :finished | :halted | :timeout | :killed | :wrong
 
+  @doc "A model for `run/3`, with the constraints of the requests."
+  @spec new(Model.t()) :: {Model.t(), [Constraint.t()]}
+  def new(%Model{vocabulary: vocabulary} = model) do
+    options = [vocabulary: vocabulary, limits: [table_bytes: @table_bytes]]
+    {model, for(schema <- @schemas, do: {schema, Constraint.json_schema!(schema, options)})}
+  end
+
   @doc "Runs requests, so many at once, and counts what became of them. A result that is not right raises."
-  @spec run(Model.t(), Enumerable.t(pos_integer), pos_integer) :: %{outcome => pos_integer}
-  def run(%Model{} = model, numbers, at_once) do
+  @spec run({Model.t(), list}, Enumerable.t(pos_integer), pos_integer) :: %{
+          outcome => pos_integer
+        }
+  def run({model, schemas}, numbers, at_once) do
     numbers
-    |> Task.async_stream(&outcome(&1, model), max_concurrency: at_once, timeout: :infinity)
+    |> Task.async_stream(&outcome(&1, model, schemas),
+      max_concurrency: at_once,
+      timeout: :infinity
+    )
     |> Enum.frequencies_by(fn {:ok, outcome} -> outcome end)
   end
 
-  defp outcome(number, model) do
+  defp outcome(number, model, schemas) do
     :rand.seed(:exsss, number)
-    request = request(number)
+    request = request(number, schemas)
     delay = if request.ending == :killed, do: :rand.uniform(30) - 1, else: :infinity
 
     {caller, monitor} =
@@ -62,12 +80,14 @@ defmodule Espalier.Soak do
   defp outcome_of(:killed, _number), do: :killed
   defp outcome_of(reason, number), do: raise("request #{number}: #{inspect(reason)}")
 
-  defp request(number) do
+  defp request(number, schemas) do
     ending = ending(:rand.uniform(100), @endings)
+    {json_schema, constraint} = Enum.random(schemas)
 
     %{
       ending: ending,
-      schema: Enum.random(@schemas),
+      json_schema: json_schema,
+      schema: constraint,
       # What is wrong with a request is told of those with a schema.
       free?: ending != :wrong and :rand.uniform(4) == 1,
       streamed?: ending == :halted or :rand.uniform(2) == 1,
@@ -122,7 +142,7 @@ defmodule Espalier.Soak do
     error in GenerationError -> finished({:error, error}, request)
   end
 
-  defp finished({:ok, %Result{text: text}}, %{schema: schema}) do
+  defp finished({:ok, %Result{text: text}}, %{json_schema: schema}) do
     {:ok, []} = schema |> JSON.encode!() |> Native.schema_validate(text, true, [])
     :finished
   end
@@ -186,6 +206,28 @@ defmodule Espalier.Soak do
     end
   end
 
+  @doc """
+  Loads models, one after the other, lets each write, and stops it or kills its process.
+
+  Constraints of models that are gone are dropped from the cache now and not within two minutes.
+  """
+  @spec load_and_stop(pos_integer) :: :ok
+  def load_and_stop(times) do
+    for n <- 1..times do
+      options = [path: Model.tiny_path(), quantization: Enum.at([:none, :q8_0], rem(n, 2))]
+      {:ok, pid} = Model.start_link(options)
+      Process.unlink(pid)
+      {:ok, _value} = Espalier.generate([name: {:string, max_length: 9}], "Ada.", model: pid)
+      monitor = Process.monitor(pid)
+      if rem(n, 3) == 0, do: Process.exit(pid, :kill), else: Model.stop(pid)
+      receive do: ({:DOWN, ^monitor, :process, ^pid, _reason} -> :ok)
+    end
+
+    :erlang.garbage_collect()
+    ConstraintCache.stats()
+    :ok
+  end
+
   @typedoc """
   What is there when nothing runs. `vm` and `resident` are bytes; `resident` is that of the process of the operating system,
   where that tells it.
@@ -201,6 +243,8 @@ defmodule Espalier.Soak do
   def level(%Model{} = model) do
     settle(model, 500)
     Enum.each(Process.list(), &:erlang.garbage_collect/1)
+    # The native library frees what is large in a thread of its own.
+    Process.sleep(50)
     %{vm: :erlang.memory(:total), resident: resident(), counts: counts(model)}
   end
 
@@ -225,7 +269,8 @@ defmodule Espalier.Soak do
       processes: length(Process.list()),
       ports: length(Port.list()),
       monitors: Process.list() |> Enum.map(&n_monitors/1) |> Enum.sum(),
-      tables: length(:ets.all())
+      tables: length(:ets.all()),
+      threads: status("Threads") || 0
     })
   end
 
@@ -236,10 +281,38 @@ defmodule Espalier.Soak do
     end
   end
 
-  defp resident do
+  defp resident,
+    do: with(kilobytes when kilobytes != nil <- status("VmRSS"), do: kilobytes * 1024)
+
+  defp status(name) do
     with {:ok, text} <- File.read("/proc/self/status"),
-         [_, kilobytes] <- Regex.run(~r/^VmRSS:\s*(\d+) kB$/m, text),
-         do: String.to_integer(kilobytes) * 1024,
+         [_, number] <- Regex.run(~r/^#{name}:\s*(\d+)/m, text),
+         do: String.to_integer(number),
          else: (_unknown -> nil)
   end
+
+  @doc "Raises where something was left, or where resident memory grew since half of the levels by more than that factor."
+  @spec check!(level, [level], float) :: :ok
+  def check!(before, levels, growth) do
+    half = Enum.at(levels, div(length(levels), 2) - 1)
+    last = List.last(levels)
+
+    if last.counts != before.counts,
+      do: raise("left: expected #{inspect(before.counts)}, got: #{inspect(last.counts)}")
+
+    if half.resident && last.resident > half.resident * growth,
+      do: raise("resident memory grew from #{show(half.resident)} to #{show(last.resident)}")
+
+    :ok
+  end
+
+  @doc "A level as a line."
+  @spec describe(level) :: String.t()
+  def describe(%{counts: counts} = level) do
+    counts = Enum.map_join(counts, ", ", fn {what, n} -> "#{n} #{what}" end)
+    "VM #{show(level.vm)}, resident #{show(level.resident)}; #{counts}"
+  end
+
+  defp show(nil), do: "unknown"
+  defp show(bytes), do: "#{Float.round(bytes / 1.0e6, 1)} MB"
 end
