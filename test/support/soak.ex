@@ -1,7 +1,7 @@
 defmodule Espalier.Soak do
   @moduledoc """
-  Many callers of one model of whom some go away at random, and what is there before and after them, for
-  `Espalier.SoakTest` and `bench/soak.exs`.
+  Many callers of one model of whom some go away at random, models that come and go, and what is there before and after
+  them: for `Espalier.SoakTest`, `bench/soak.exs` and `bench/loads.exs`.
 
   What a request is follows from its number alone: whole or streamed, constrained or free, read to its end, left by its
   reader, with hardly any time, with a caller that is killed, or wrong.
@@ -39,17 +39,18 @@ defmodule Espalier.Soak do
   """
   @type outcome :: :finished | :halted | :timeout | :killed | :wrong
 
-  @doc "A model for `run/3`, with the constraints of the requests."
-  @spec new(Model.t()) :: {Model.t(), [Constraint.t()]}
+  @typedoc "A model, and the schemas of the requests with their constraints."
+  @opaque t :: {Model.t(), [{map, Constraint.t()}]}
+
+  @doc "What `run/3` asks, and of which model."
+  @spec new(Model.t()) :: t
   def new(%Model{vocabulary: vocabulary} = model) do
     options = [vocabulary: vocabulary, limits: [table_bytes: @table_bytes]]
     {model, for(schema <- @schemas, do: {schema, Constraint.json_schema!(schema, options)})}
   end
 
   @doc "Runs requests, so many at once, and counts what became of them. A result that is not right raises."
-  @spec run({Model.t(), list}, Enumerable.t(pos_integer), pos_integer) :: %{
-          outcome => pos_integer
-        }
+  @spec run(t, Enumerable.t(pos_integer), pos_integer) :: %{outcome => pos_integer}
   def run({model, schemas}, numbers, at_once) do
     numbers
     |> Task.async_stream(&outcome(&1, model, schemas),
