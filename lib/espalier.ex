@@ -134,10 +134,28 @@ defmodule Espalier do
   @typedoc """
   A text, or messages with the roles `:system`, `:user` and `:assistant`. The content of a message is a text,
   or a list of texts and images.
+
+  For local models there is the role `:tool`, too, and a message may have a `:name`, what the model thought before
+  (`:reasoning_content`), and `:tool_calls`, each of a `:name`, `:arguments` and maybe an `:id`, which is the
+  `:tool_call_id` of the tool's answer. What becomes of them is up to the model's chat template.
   """
-  @type prompt ::
-          String.t()
-          | [%{role: atom | String.t(), content: String.t() | [String.t() | Espalier.Image.t()]}]
+  @type prompt :: String.t() | [message]
+
+  @typedoc "A message of a prompt; one with `:tool_calls` needs no content."
+  @type message :: %{
+          required(:role) => atom | String.t(),
+          optional(:content) => String.t() | [String.t() | Espalier.Image.t()] | nil,
+          optional(:name) => String.t(),
+          optional(:reasoning_content) => String.t(),
+          optional(:tool_call_id) => String.t(),
+          optional(:tool_calls) => [
+            %{
+              required(:name) => String.t(),
+              required(:arguments) => map | String.t(),
+              optional(:id) => String.t()
+            }
+          ]
+        }
 
   @typedoc "What `stream/3` yields."
   @type event ::

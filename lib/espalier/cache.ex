@@ -123,7 +123,8 @@ defmodule Espalier.Cache do
       Form.to_json_schema(request.schema),
       %{sampling | seed: seed},
       Enum.map([request | request.fallbacks], &backend/1),
-      Map.take(request, [:prompt, :middleware, :max_tokens, :template, :text_options])
+      Map.take(request, [:prompt, :middleware, :max_tokens, :template, :text_options]),
+      Map.take(request, [:tools, :template_variables])
     ]
 
     :crypto.hash(:sha256, meaning |> plain() |> :erlang.term_to_binary([:deterministic]))

@@ -16,6 +16,7 @@ defmodule Espalier.Hosted do
   alias Espalier.HTTP.SSE
   alias Espalier.JSON
   alias Espalier.OptionsError
+  alias Espalier.Prompt
   alias Espalier.Request
   alias Espalier.TransportError
 
@@ -91,13 +92,13 @@ defmodule Espalier.Hosted do
       for {option, value} <- request.text_options, looks?(option, value), do: {option, value}
 
     others =
-      for {option, neutral} <- [template: true, priority: 0],
+      for {option, neutral} <- [template: true, priority: 0, tools: nil, template_variables: %{}],
           {:ok, value} = Map.fetch(request, option),
           value != neutral,
           do: {option, value}
 
     case others ++ looks do
-      [] -> :ok
+      [] -> Prompt.check_plain(request.prompt)
       [{option, value} | _] -> {:error, unsupported(name, option, value)}
     end
   end

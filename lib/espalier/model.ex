@@ -55,8 +55,9 @@ defmodule Espalier.Model do
   use GenServer
 
   alias Espalier.{Error, Hub, Matcher, ModelError, Native, Options, OptionsError, Packed}
-  alias Espalier.{Telemetry, Vocabulary}
+  alias Espalier.{Prompt, Telemetry, Vocabulary}
   alias Espalier.Model.Balancer
+  alias Espalier.Model.Conversation
   alias Espalier.Model.Group
   alias Espalier.Model.Meter
 
@@ -76,6 +77,8 @@ defmodule Espalier.Model do
   @typedoc """
   What a model is: `parameters` is the number of its weights, `size` the number of ids that it knows,
   `max_length` the length of its context, prompt and answer together, in tokens: its own, or what the KV cache has room for.
+  `reasoning` has the tags between which the model thinks before it answers, as `{"<think>", "</think>"}`, if it was trained
+  to: they are in its chat template and tokens of their own.
   """
   @type info :: %{
           architecture: String.t(),
@@ -84,7 +87,8 @@ defmodule Espalier.Model do
           hidden_size: pos_integer,
           size: pos_integer,
           max_length: pos_integer,
-          has_chat_template: boolean
+          has_chat_template: boolean,
+          reasoning: {String.t(), String.t()} | nil
         }
 
   @typedoc "A model, or the name or process of one."
@@ -301,19 +305,59 @@ defmodule Espalier.Model do
     end
   end
 
+  @render_options Conversation.options() ++
+                    [
+                      add_generation_prompt: [
+                        type: :boolean,
+                        default: true,
+                        doc: "Whether the prompt ends where the model's answer begins."
+                      ],
+                      now: [
+                        type: {:custom, "a NaiveDateTime", &Conversation.time?/1},
+                        doc:
+                          "What a template that asks for the time is told. The local time if not given."
+                      ]
+                    ]
+
   @doc """
   The prompt that asks for the next answer in a conversation, by the model's own chat template.
 
-  A message is a role and its content. A model without a template is an `Espalier.GenerationError` of
-  kind `:no_chat_template`.
+  Messages are those of `Espalier.generate/3`, or tuples of a role and a content. A model without a template is an
+  `Espalier.GenerationError` of kind `:no_chat_template`, and what a template refuses one of kind
+  `:invalid_chat_template`.
+
+  A generation asks a model that thinks, see `t:info/0`, not to: the variable `enable_thinking` is false unless it is
+  given, and a section that the prompt has begun is closed.
+
+      iex> messages = [%{role: :system, content: "Be brief."}, %{role: :user, content: "Hello"}]
+      iex> Espalier.Model.render(MyApp.Model, messages)
+      {:ok, "<|user|>Be brief.\nHello<|assistant|>"}
+
+  ## Options
+
+  #{Options.docs(@render_options)}
   """
-  @spec render(server, [{role :: String.t(), content :: String.t()}]) ::
+  @spec render(server, [map | {role :: String.t(), content :: String.t()}], keyword) ::
           {:ok, String.t()} | {:error, Exception.t()}
-  def render(server, messages) do
-    with {:ok, model} <- fetch(server) do
-      model.ref |> Native.model_render(messages) |> Error.wrap()
+  def render(server, messages, options \\ []) do
+    with {:ok, options} <- Options.validate(options, @render_options),
+         {:ok, model} <- fetch(server),
+         {:ok, {:messages, messages}} <- messages(messages),
+         {:ok, conversation} <- Conversation.new(messages, options) do
+      model.ref |> Native.model_render(conversation) |> Error.wrap()
     end
   end
+
+  defp messages(messages) when is_list(messages) do
+    messages
+    |> Enum.map(fn
+      {role, content} -> %{role: role, content: content}
+      message -> message
+    end)
+    |> Prompt.new()
+  end
+
+  defp messages(other), do: Prompt.new(%{messages: other})
 
   @impl true
   def init({options, hub}) do

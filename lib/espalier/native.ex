@@ -59,7 +59,7 @@ defmodule Espalier.Native do
   def model_vocabulary(_model), do: not_loaded()
   def model_encode(_model, _text), do: not_loaded()
   def model_decode(_model, _packed_ids), do: not_loaded()
-  def model_render(_model, _messages), do: not_loaded()
+  def model_render(_model, _conversation), do: not_loaded()
   def model_generate(_model, _caller, _ref, _request), do: not_loaded()
   def model_stop(_model), do: not_loaded()
   def generation_cancel(_generation), do: not_loaded()

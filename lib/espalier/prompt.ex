@@ -4,10 +4,14 @@ defmodule Espalier.Prompt do
 
   alias Espalier.GenerationError
   alias Espalier.Image
+  alias Espalier.Prompt.Message
 
-  @roles ["system", "user", "assistant"]
+  @roles ["system", "user", "assistant", "tool"]
 
-  @type t :: {:text, String.t()} | {:messages, [{role :: String.t(), content}]}
+  @type t :: {:text, String.t()} | {:messages, [message]}
+  @type message ::
+          {role :: String.t(), content}
+          | {role :: String.t(), content | nil, Message.fields()}
   @type content :: String.t() | [String.t() | Image.t()]
 
   @doc "The prompt that a caller's term stands for."
@@ -47,12 +51,11 @@ defmodule Espalier.Prompt do
     do: {:messages, [{"system", instruction} | messages]}
 
   @doc "The messages with texts as contents, for a backend whose models don't see."
-  @spec texts([{String.t(), content}]) ::
-          {:ok, [{String.t(), String.t()}]} | {:error, GenerationError.t()}
+  @spec texts([message]) :: {:ok, [message]} | {:error, GenerationError.t()}
   def texts(messages) do
-    case Enum.find_index(messages, fn {_role, content} -> image?(content) end) do
+    case Enum.find_index(messages, &image?(elem(&1, 1))) do
       nil ->
-        {:ok, for({role, content} <- messages, do: {role, text(content)})}
+        {:ok, for(message <- messages, do: put_elem(message, 1, text(elem(message, 1))))}
 
       index ->
         {:error, error("message #{index + 1} has an image, and the model takes texts only")}
@@ -61,8 +64,26 @@ defmodule Espalier.Prompt do
 
   defp image?(content), do: is_list(content) and Enum.any?(content, &is_struct/1)
 
-  defp text(text) when is_binary(text), do: text
-  defp text(texts), do: Enum.join(texts, "\n\n")
+  defp text(texts) when is_list(texts), do: Enum.join(texts, "\n\n")
+  defp text(content), do: content
+
+  @doc "Whether there is nothing but texts and images, said by the system, a user or the assistant."
+  @spec check_plain(t) :: :ok | {:error, GenerationError.t()}
+  def check_plain({:text, _text}), do: :ok
+
+  def check_plain({:messages, messages}) do
+    messages
+    |> Enum.with_index(1)
+    |> Enum.find_value(:ok, fn {message, place} ->
+      with what when what != nil <- beyond_plain(message) do
+        {:error, error("message #{place} has #{what}, which only local models take")}
+      end
+    end)
+  end
+
+  defp beyond_plain({_role, _content, [{name, _value} | _]}), do: ":" <> name
+  defp beyond_plain(message) when elem(message, 0) == "tool", do: "the role :tool"
+  defp beyond_plain(_plain), do: nil
 
   defp check(text) when is_binary(text) do
     with :ok <- check_text(text, "the prompt"), do: {:text, text}
@@ -94,17 +115,26 @@ defmodule Espalier.Prompt do
     end
   end
 
-  defp check_message(%{role: role, content: content} = message, place)
-       when map_size(message) == 2 do
-    with :ok <- check_role(role, place),
-         :ok <- check_content(content, "the content of message #{place}") do
-      {to_string(role), content}
+  defp check_message(%{role: role} = message, place)
+       when is_map_key(message, :content) or is_map_key(message, :tool_calls) do
+    with [] <- Map.keys(message) -- [:role, :content | Message.names()],
+         :ok <- check_role(role, place),
+         {:ok, fields} <- check_fields(message, place),
+         :ok <- check_content(message, place) do
+      message = {to_string(role), message[:content]}
+      if fields == [], do: message, else: Tuple.append(message, fields)
+    else
+      {:error, detail} -> {:error, detail}
+      _unknown_keys -> no_message(message, place)
     end
   end
 
-  defp check_message(message, place) do
+  defp check_message(message, place), do: no_message(message, place)
+
+  defp no_message(message, place) do
     {:error,
-     "expected message #{place} to be %{role: ..., content: ...}, got: #{inspect(message, limit: 5)}"}
+     "expected message #{place} to be %{role: ..., content: ...}, with or without " <>
+       Enum.map_join(Message.names(), ", ", &inspect/1) <> ", got: #{inspect(message, limit: 5)}"}
   end
 
   defp check_role(role, place) do
@@ -112,17 +142,32 @@ defmodule Espalier.Prompt do
       :ok
     else
       {:error,
-       "expected the role of message #{place} to be :system, :user or :assistant, got: #{inspect(role)}"}
+       "expected the role of message #{place} to be :system, :user, :assistant or :tool, got: #{inspect(role)}"}
     end
   end
 
-  defp check_content([_ | _] = parts, what) do
+  defp check_fields(message, place) do
+    with {:error, detail} <- Message.fields(message), do: {:error, "message #{place}: #{detail}"}
+  end
+
+  # Who calls tools need not say anything, and a tool may have nothing to tell.
+  defp check_content(%{tool_calls: [_ | _]} = message, place) do
+    if message[:content] in [nil, ""], do: :ok, else: check_said(message, place)
+  end
+
+  defp check_content(%{role: role, content: ""}, _place) when role in [:tool, "tool"], do: :ok
+  defp check_content(message, place), do: check_said(message, place)
+
+  defp check_said(message, place),
+    do: check_parts(message[:content], "the content of message #{place}")
+
+  defp check_parts([_ | _] = parts, what) do
     if List.improper?(parts),
       do: check_text(parts, what),
       else: Enum.find_value(parts, :ok, &part_error(&1, what))
   end
 
-  defp check_content(content, what), do: check_text(content, what)
+  defp check_parts(content, what), do: check_text(content, what)
 
   defp part_error(%Image{url: url}, _what) when is_binary(url), do: nil
 

@@ -4,12 +4,14 @@ defmodule Espalier.Request do
 
     * `schema` - pass it to `Espalier.Schema.to_constraint/2` or `Espalier.Schema.to_json_schema/1`
     * `prompt` - `{:text, text}`, or `{:messages, [{role, content}]}`, where a content is a text, or a list of
-      texts and `Espalier.Image`s
+      texts and `Espalier.Image`s. A message that has more is `{role, content, fields}`, see `t:Espalier.prompt/0`:
+      fields are pairs of a name and a JSON value, as `{"tool_call_id", "1"}`
     * `backend`, `backend_options` - the module that generates, and what was given for it alone
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
     * `sampling_options` - those of its options that were given
-    * `model`, `max_tokens`, `priority`, `template`, `timeout` - options of `Espalier.generate/3`; `timeout` is what is left of
+    * `model`, `max_tokens`, `priority`, `template`, `tools`, `template_variables`, `timeout` - options of
+      `Espalier.generate/3`; `timeout` is what is left of
       it when the request is made
     * `caller` - the process that asks, or the one that began it as a task
     * `trace` - whether `:choice` events are wanted, see `t:Espalier.Backend.event/0`
@@ -41,6 +43,7 @@ defmodule Espalier.Request do
   alias Espalier.Deadline
   alias Espalier.JSON.Documents
   alias Espalier.Middleware
+  alias Espalier.Model.Conversation
   alias Espalier.Options
   alias Espalier.OptionsError
   alias Espalier.Prompt
@@ -220,7 +223,7 @@ defmodule Espalier.Request do
                default: [],
                doc: "Functions around each request to a backend, see `Espalier.Middleware`."
              ]
-           ] ++ Sampling.options() ++ @text_options
+           ] ++ Conversation.options() ++ Sampling.options() ++ @text_options
 
   @enforce_keys [
     :schema,
@@ -245,6 +248,8 @@ defmodule Espalier.Request do
                 :max_total_tokens,
                 :cache,
                 :asked,
+                :tools,
+                template_variables: %{},
                 cache_random: false,
                 backend_options: [],
                 sampling_options: [],
@@ -285,6 +290,8 @@ defmodule Espalier.Request do
           timeout: timeout,
           deadline: Deadline.t(),
           template: boolean,
+          tools: [map] | nil,
+          template_variables: %{optional(atom | String.t()) => term},
           fallbacks: [target],
           middleware: [Middleware.t()],
           cache: GenServer.server() | nil,

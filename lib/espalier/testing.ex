@@ -164,7 +164,7 @@ defmodule Espalier.Testing do
   defp texts({:text, text}), do: [text]
 
   defp texts({:messages, messages}) do
-    for {_role, content} <- messages, text <- List.wrap(content), is_binary(text), do: text
+    for message <- messages, text <- List.wrap(elem(message, 1)), is_binary(text), do: text
   end
 
   defp same?(text, %Regex{} = expected), do: Regex.match?(expected, text)

@@ -18,12 +18,14 @@ defmodule Espalier.Backends.Local do
   alias Espalier.Backends.Local.Grouped
   alias Espalier.ConstraintCache
   alias Espalier.Deadline
+  alias Espalier.Error
   alias Espalier.Generation
   alias Espalier.Model
+  alias Espalier.Model.Conversation
   alias Espalier.Model.Group
+  alias Espalier.Native
   alias Espalier.OptionsError
   alias Espalier.Packed
-  alias Espalier.Prompt
   alias Espalier.Request
   alias Espalier.Vocabulary
 
@@ -89,19 +91,58 @@ defmodule Espalier.Backends.Local do
   end
 
   defp encode(%{prompt: {:text, text}} = request, model) do
-    if request.template and model.info.has_chat_template do
-      render([{"user", text}], model)
-    else
-      Model.encode(model, text)
+    cond do
+      request.template and model.info.has_chat_template ->
+        render([{"user", text}], request, model)
+
+      option = template_option(request) ->
+        {:error, without_template(option)}
+
+      true ->
+        Model.encode(model, text)
     end
   end
 
-  defp encode(%{prompt: {:messages, messages}}, model), do: render(messages, model)
+  defp encode(%{prompt: {:messages, messages}} = request, model),
+    do: render(messages, request, model)
 
-  defp render(messages, model) do
-    with {:ok, messages} <- Prompt.texts(messages),
-         {:ok, text} <- Model.render(model, messages),
-         do: Model.encode(model, text)
+  defp render(messages, request, model) do
+    reasoning = model.info.reasoning
+    options = [tools: request.tools, template_variables: variables(request, reasoning)]
+
+    with {:ok, conversation} <- Conversation.new(messages, options),
+         {:ok, text} <- model.ref |> Native.model_render(conversation) |> Error.wrap(),
+         do: Model.encode(model, close_reasoning(text, reasoning))
+  end
+
+  # The value comes at once, so the prompt is one after which the model learned to answer at once.
+  defp variables(%{template_variables: variables}, nil), do: variables
+
+  defp variables(%{template_variables: variables}, _reasoning) do
+    if Map.has_key?(variables, "enable_thinking"),
+      do: variables,
+      else: Map.put_new(variables, :enable_thinking, false)
+  end
+
+  # Some templates begin to think for the model.
+  defp close_reasoning(text, nil), do: text
+
+  defp close_reasoning(text, {start, stop}) do
+    if text |> String.trim_trailing() |> String.ends_with?(start),
+      do: String.trim_trailing(text) <> "\n\n" <> stop <> "\n\n",
+      else: text
+  end
+
+  defp template_option(%{tools: tools}) when tools != nil, do: {:tools, tools}
+
+  defp template_option(%{template_variables: variables}) when variables != %{},
+    do: {:template_variables, variables}
+
+  defp template_option(_request), do: nil
+
+  defp without_template({option, value}) do
+    expected = "none, as the prompt goes through no chat template"
+    %OptionsError{kind: :invalid, option: option, expected: expected, got: value}
   end
 
   defp native_request(request, constraint, prompt) do

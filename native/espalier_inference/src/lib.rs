@@ -6,7 +6,7 @@
 //! - [`Sampling`] says how a token is drawn from the logits: same seed, same text.
 //! - [`Tokenizer`] reads `tokenizer.json` and makes the `Vocabulary` that constraints are compiled
 //!   for; [`vocabulary_from_tiktoken`] reads rank files.
-//! - [`Message`]s become a prompt through the model's own chat template.
+//! - A [`Conversation`] becomes a prompt through the model's own chat template.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -55,7 +55,7 @@ mod test_model;
 mod tiktoken;
 mod tokenizer;
 
-pub use chat_template::Message;
+pub use chat_template::Conversation;
 pub use choice::{Alternative, Choice};
 pub use engine::{
     Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request,

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use espalier_constraint::{Constraint, JsonSchemaOptions};
-use espalier_inference::{Event, FinishReason, Message, Model, ModelOptions, Request, Sampling};
+use espalier_inference::{
+    Conversation, Event, FinishReason, Model, ModelOptions, Request, Sampling,
+};
+use serde_json::json;
 
 const SCHEMA: &str = r#"{
     "type": "object",
@@ -28,7 +31,9 @@ fn load(max_batch_size: usize) -> Model {
 
 fn start(model: &Model, constraint: Option<Constraint>, seed: u64) -> Receiver<Event> {
     let content = format!("Ticket {seed}: Checkout has been down since 9:00, help!");
-    let prompt = model.render(&[Message { role: "user".to_owned(), content }]).unwrap();
+    let prompt = model
+        .render(&Conversation::new(vec![json!({"role": "user", "content": content})]))
+        .unwrap();
     let request = Request {
         constraint,
         sampling: Sampling { seed, ..Sampling::default() },

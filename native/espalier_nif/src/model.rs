@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use espalier_inference::{Message, Model, ModelOptions, Quantization};
+use espalier_inference::{Conversation, Model, ModelOptions, Quantization};
 use rustler::{Atom, Env, NifMap, NifUnitEnum, ResourceArc};
 
 use crate::atoms;
 use crate::error::Fault;
 use crate::guard;
+use crate::json;
 use crate::packed::Packed;
 use crate::resources::{ModelRef, VocabularyRef};
 use crate::vocabulary;
@@ -47,6 +48,7 @@ struct Info {
     size: usize,
     max_length: usize,
     has_chat_template: bool,
+    reasoning: Option<(String, String)>,
 }
 
 /// Loads a model, which lives as long as the calling process at most.
@@ -77,6 +79,7 @@ fn model_info(model: ResourceArc<ModelRef>) -> Info {
         size: info.n_ids,
         max_length: info.max_length,
         has_chat_template: info.has_chat_template,
+        reasoning: info.reasoning.clone(),
     }
 }
 
@@ -95,14 +98,37 @@ fn model_decode(model: ResourceArc<ModelRef>, tokens: Packed) -> Result<String, 
     guard::catch(|| Ok(model.0.tokenizer().decode(&tokens.0)))
 }
 
+/// Messages, tools and variables are JSON, whose objects have an order.
+#[derive(NifMap)]
+struct ConversationMap {
+    messages: String,
+    tools: Option<String>,
+    variables: String,
+    add_generation_prompt: bool,
+    now: i64,
+}
+
 #[rustler::nif(schedule = "DirtyCpu")]
 fn model_render(
     model: ResourceArc<ModelRef>,
-    messages: Vec<(String, String)>,
+    conversation: ConversationMap,
 ) -> Result<String, Fault> {
-    let message = |(role, content)| Message { role, content };
-    let messages: Vec<Message> = messages.into_iter().map(message).collect();
-    guard::with_large_stack(|| Ok(model.0.render(&messages)?))
+    guard::with_large_stack(|| Ok(model.0.render(&conversation.try_into()?)?))
+}
+
+impl TryFrom<ConversationMap> for Conversation {
+    type Error = Fault;
+
+    fn try_from(map: ConversationMap) -> Result<Self, Fault> {
+        let tools = map.tools.as_deref().map(serde_json::from_str).transpose();
+        Ok(Self {
+            messages: serde_json::from_str(&map.messages).map_err(|error| json::fault(&error))?,
+            tools: tools.map_err(|error| json::fault(&error))?,
+            variables: serde_json::from_str(&map.variables).map_err(|error| json::fault(&error))?,
+            add_generation_prompt: map.add_generation_prompt,
+            now: map.now,
+        })
+    }
 }
 
 #[derive(NifMap)]

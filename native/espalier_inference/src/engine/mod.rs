@@ -31,7 +31,7 @@ use self::scheduler::Scheduler;
 use self::sequence::Sequence;
 use self::sink::Sink;
 use self::worker::{Command, Worker};
-use crate::chat_template::{ChatTemplate, Message};
+use crate::chat_template::{ChatTemplate, Conversation};
 use crate::error::Error;
 use crate::kv_cache::{PAGE, Pool};
 use crate::model::llama::Llama;
@@ -92,6 +92,9 @@ pub struct ModelInfo {
     pub max_length: usize,
     /// Whether messages can be rendered.
     pub has_chat_template: bool,
+    /// The tags between which the model thinks before it answers, if it was trained to: those that
+    /// the chat template has and that are tokens of their own.
+    pub reasoning: Option<(String, String)>,
 }
 
 /// A handle to a served model; clones are handles to the same one.
@@ -182,10 +185,10 @@ impl Model {
     /// The prompt that asks for the next answer in a conversation.
     ///
     /// # Errors
-    /// [`Error::NoChatTemplate`], and [`Error::InvalidChatTemplate`] when the template fails or
-    /// refuses the messages.
-    pub fn render(&self, messages: &[Message]) -> Result<String, Error> {
-        self.inner.chat_template.as_ref().ok_or(Error::NoChatTemplate)?.render(messages)
+    /// [`Error::NoChatTemplate`], [`Error::InvalidChatTemplate`] when the template fails or refuses the
+    /// messages, and [`Error::InvalidOption`] for variables with names that are taken.
+    pub fn render(&self, conversation: &Conversation) -> Result<String, Error> {
+        self.inner.chat_template.as_ref().ok_or(Error::NoChatTemplate)?.render(conversation)
     }
 
     /// Adds a request to the model's queue and returns at once.
@@ -263,6 +266,9 @@ fn info(loaded: &LoadedModel, n_cached: usize) -> ModelInfo {
         n_ids: config.n_ids,
         max_length: config.max_length.min(n_cached),
         has_chat_template: loaded.chat_template.is_some(),
+        reasoning: loaded.chat_template.as_ref().and_then(|template| {
+            template.reasoning_tags(|text| loaded.tokenizer.token_id(text).is_some())
+        }),
     }
 }
 

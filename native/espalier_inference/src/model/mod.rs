@@ -32,7 +32,7 @@ use self::json_file::JsonFile;
 use self::llama::Llama;
 pub use self::quantization::Quantization;
 use self::weights::Weights;
-use crate::chat_template::ChatTemplate;
+use crate::chat_template::{ChatTemplate, SpecialTokens};
 use crate::error::Error;
 use crate::gguf::GgufFile;
 use crate::tokenizer::{GgufTokenizer, Tokenizer};
@@ -80,7 +80,10 @@ impl LoadedModel {
             GgufTokenizer::read(file.metadata())?;
         let source = file.metadata().text("tokenizer.chat_template")?.map(str::to_owned);
         let chat_template = source
-            .map(|source| ChatTemplate::new(source, bos_token, eos_token))
+            .map(|source| {
+                let tokens = vec![("bos_token", bos_token), ("eos_token", eos_token)];
+                ChatTemplate::new(&source, tokens)
+            })
             .transpose()?
             .map(|template| if adds_bos { template.with_bos() } else { template });
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
@@ -144,10 +147,22 @@ fn chat_template(directory: &Path, config: &JsonFile) -> Result<Option<ChatTempl
     } else {
         template_in_config(config)?
     };
-    let token = |name| config.token_text(name).unwrap_or_default().to_owned();
-    source
-        .map(|source| ChatTemplate::new(source, token("bos_token"), token("eos_token")))
-        .transpose()
+    source.map(|source| ChatTemplate::new(&source, special_tokens(config))).transpose()
+}
+
+/// The special tokens that the tokenizer's configuration names. A template has no other ones.
+fn special_tokens(config: &JsonFile) -> SpecialTokens {
+    let names = [
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+    ];
+    let named = |name| Some((name, config.token_text(name)?.to_owned()));
+    names.into_iter().filter_map(named).collect()
 }
 
 /// One template as a text, or a list of named ones, of which "default" is meant.

@@ -15,6 +15,7 @@ use super::llama::Rows;
 use super::matrix::Matrix;
 use super::rotary::{Rope, Rotary};
 use super::*;
+use crate::chat_template::Conversation;
 use crate::kernels::BlockFormat;
 use crate::kv_cache::{KvCache, PAGE, Pool, Shape};
 use crate::test_model::{self, TestModel};
@@ -486,7 +487,7 @@ fn finds_the_tokens_that_end_a_text() {
 fn finds_the_chat_template() {
     let rendered = |model: &TestModel| {
         let loaded = LoadedModel::read(model.path(), Quantization::Automatic).unwrap();
-        loaded.chat_template.map(|template| template.render(&[]).unwrap())
+        loaded.chat_template.map(|template| template.render(&Conversation::new(vec![])).unwrap())
     };
     let model = TestModel::random();
     let named = json!([{"name": "rag", "template": "R"}, {"name": "default", "template": "D"}]);

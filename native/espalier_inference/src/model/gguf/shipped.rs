@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::gguf::test_file::{Entry, TestFile, TestTensor};
 use crate::model::llama::Rows;
@@ -119,8 +119,13 @@ fn add_tokenizer(file: &mut TestFile) {
 
 /// The tokens of the likeliest answer, with the logits of all steps.
 fn answer(model: &LoadedModel, content: &str) -> (String, Vec<f32>) {
-    let message = crate::Message { role: "user".to_owned(), content: content.to_owned() };
-    let prompt = model.chat_template.as_ref().unwrap().render(&[message]).unwrap();
+    let message = json!({"role": "user", "content": content});
+    let prompt = model
+        .chat_template
+        .as_ref()
+        .unwrap()
+        .render(&crate::Conversation::new(vec![message]))
+        .unwrap();
     let mut tokens = model.tokenizer.encode(&prompt).unwrap();
     let (mut cache, mut ids, mut all) = (new_cache(&model.llama, 400), Vec::new(), Vec::new());
     for _ in 0..40 {

@@ -4,7 +4,9 @@ use std::path::Path;
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::chat_template::Message;
+use serde_json::json;
+
+use crate::chat_template::Conversation;
 use crate::error::Error;
 use crate::gguf::test_file::{Entry, TestFile};
 use crate::model::tests::{logits_in_parts, reference};
@@ -251,9 +253,9 @@ fn renders_with_the_first_token() {
         let mut file = TestFile::model();
         file.set("tokenizer.ggml.bos_token_id", Entry::U32(u32::from(b'B')));
         change(&mut file);
-        let message = Message { role: "user".to_owned(), content: "hi".to_owned() };
+        let message = json!({"role": "user", "content": "hi"});
         let template = load(&file).unwrap().chat_template;
-        template.map(|template| template.render(&[message]).unwrap())
+        template.map(|template| template.render(&Conversation::new(vec![message])).unwrap())
     };
     let adds_bos = |file: &mut TestFile| {
         file.set("tokenizer.ggml.add_bos_token", Entry::Bool(true));
