@@ -8,8 +8,9 @@
 # operating system, processes, ports, monitors and what the model holds. A count that is not that of the beginning, or
 # resident memory that is more at the end than after half by more than three in a hundred, ends the script with an error.
 #
-# What constraints find out about new texts is memory that grows with them, up to `:table_bytes` of `Espalier.Limits`. Here
-# that is little enough to be reached in the warm-up.
+# What constraints find out about new texts is memory that grows with them, up to `:table_bytes` of `Espalier.Limits`, and
+# so are keys and values of prompts that were read, up to `:max_kv_cache_bytes`. Here both are little enough to be reached
+# in the warm-up.
 
 Code.require_file("support/machine.exs", __DIR__)
 Code.require_file("../test/support/soak.ex", __DIR__)
@@ -19,11 +20,13 @@ defmodule Bench.Soak do
   alias Espalier.Soak
 
   @growth 1.03
+  @kv_cache_bytes 20_000_000
 
   def run(arguments) do
     switches = [requests: :integer, at_once: :integer, model: :string]
     {options, [], []} = OptionParser.parse(arguments, strict: switches)
-    {:ok, pid} = Model.start_link(path: options[:model] || Model.tiny_path())
+    path = options[:model] || Model.tiny_path()
+    {:ok, pid} = Model.start_link(path: path, max_kv_cache_bytes: @kv_cache_bytes)
     {:ok, model} = Model.fetch(pid)
     n_requests = options[:requests] || 20_000
     soak = Soak.new(model)

@@ -8,13 +8,17 @@ defmodule Espalier.SoakTest do
   # Far more than what grows now and then, far less than these requests take.
   @most_growth 16_000_000
 
+  # Few enough that they are there before anything is counted.
+  @kv_cache_bytes 2_000_000
+
   # The thread that frees what is large starts with the first such thing.
   setup_all do
     Soak.load_and_stop(2)
   end
 
   test "many callers, of whom some go away at random, leave nothing" do
-    model = [path: Model.tiny_path()] |> then(&start_supervised!({Model, &1})) |> Model.fetch!()
+    options = [path: Model.tiny_path(), max_kv_cache_bytes: @kv_cache_bytes]
+    model = {Model, options} |> start_supervised!() |> Model.fetch!()
     soak = Soak.new(model)
     Soak.run(soak, 1..200, 32)
     before = Soak.level(model)

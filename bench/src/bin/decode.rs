@@ -42,8 +42,8 @@ impl Generator {
     fn load(path: &str, n_threads: usize) -> Result<Self> {
         let options = ModelOptions { n_threads, ..ModelOptions::default() };
         let model = Model::load(Path::new(path), &options)?;
-        let options = JsonSchemaOptions::default();
-        let ticket = Constraint::json_schema(TICKET, model.vocabulary(), &options)?;
+        let options = JsonSchemaOptions::generating();
+        let ticket = Constraint::json_schema(TICKET, &options, model.vocabulary())?;
         Ok(Self { model, ticket, n_prompts: 0 })
     }
 
