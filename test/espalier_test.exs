@@ -164,7 +164,7 @@ defmodule EspalierTest do
             {[%{role: :user, content: "a"} | :b], "expected a text or a list of messages"},
             {[%{role: :user}], "expected message 1 to be %{role: ..., content: ...}"},
             {[%{role: :user, content: "a"}, %{role: :robot, content: "a"}],
-             "expected the role of message 2 to be :system, :user or :assistant, got: :robot"},
+             "expected the role of message 2 to be :system, :user, :assistant or :tool, got: :robot"},
             {[%{role: :user, content: ""}], "the content of message 1 is empty"},
             {[%{role: :user, content: 1}],
              "expected the content of message 1 to be a text, got: 1"},

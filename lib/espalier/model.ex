@@ -331,7 +331,7 @@ defmodule Espalier.Model do
 
       iex> messages = [%{role: :system, content: "Be brief."}, %{role: :user, content: "Hello"}]
       iex> Espalier.Model.render(MyApp.Model, messages)
-      {:ok, "<|user|>Be brief.\nHello<|assistant|>"}
+      {:ok, "<|user|>Be brief.\\nHello<|assistant|>"}
 
   ## Options
 

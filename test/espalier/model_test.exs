@@ -275,7 +275,7 @@ defmodule Espalier.ModelTest do
     end
   end
 
-  describe "render/2" do
+  describe "render/3" do
     test "writes messages as the model's template does", %{model: model} do
       messages = [{"user", "A ticket, please"}]
 
@@ -284,7 +284,8 @@ defmodule Espalier.ModelTest do
         {:error, error} -> assert %GenerationError{kind: :no_chat_template} = error
       end
 
-      assert_raise ArgumentError, fn -> Model.render(model, [%{role: "user"}]) end
+      assert {:error, %GenerationError{kind: :invalid_prompt}} =
+               Model.render(model, [%{role: "user"}])
     end
   end
 
