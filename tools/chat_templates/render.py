@@ -4,7 +4,7 @@
 
 Each `.jinja` file of DIRECTORY is rendered with each conversation of `conversations.py`. FILE gets the
 templates, the conversations and the texts, as JSON; where transformers fails there is none. The
-library's tests read `testdata/chat_templates.json`, which is made so of the templates here. Needs
+library's tests read `testdata/chat_templates/rendered.json`, which is made so of the templates here. Needs
 transformers 4 and jinja2.
 """
 

@@ -18,10 +18,10 @@ fn hello() -> Conversation {
 /// environment variable names.
 #[test]
 fn renders_as_transformers_does() {
-    let data = std::env::var("ESPALIER_CHAT_TEMPLATES")
-        .map_or(include_str!("../../../../testdata/chat_templates.json").to_owned(), |path| {
-            std::fs::read_to_string(path).unwrap()
-        });
+    let data = std::env::var("ESPALIER_CHAT_TEMPLATES").map_or(
+        include_str!("../../../../testdata/chat_templates/rendered.json").to_owned(),
+        |path| std::fs::read_to_string(path).unwrap(),
+    );
     let data: Json = serde_json::from_str(&data).unwrap();
     let names = ["bos_token", "eos_token", "pad_token"];
     let text = |json: &Json| json.as_str().map(str::to_owned);
