@@ -34,7 +34,7 @@ use self::worker::{Command, Worker};
 use crate::chat_template::{ChatTemplate, Conversation};
 use crate::error::Error;
 use crate::kv_cache::{PAGE, Pool};
-use crate::model::llama::Llama;
+use crate::model::transformer::Transformer;
 use crate::model::{LoadedModel, Quantization};
 use crate::tokenizer::Tokenizer;
 
@@ -138,17 +138,17 @@ impl Model {
         at_least_one("max_batch_size", options.max_batch_size)?;
         at_least_one("n_threads", options.n_threads)?;
         let loaded = LoadedModel::read(directory, options.quantization)?;
-        let n_pages = n_pages(&loaded.llama, options)?;
+        let n_pages = n_pages(&loaded.transformer, options)?;
         let info = info(&loaded, n_pages * PAGE);
-        let LoadedModel { llama, tokenizer, vocabulary, chat_template, .. } = loaded;
+        let LoadedModel { transformer, tokenizer, vocabulary, chat_template, .. } = loaded;
         let (commands, receiver) = mpsc::channel();
         let stopped = Arc::new(Stopped::new());
         let counters = Arc::new(Counters::default());
-        let shape = llama.cache_shape();
+        let shape = transformer.cache_shape();
         let pool = Pool::new(shape, n_pages * shape.page_bytes());
         let scheduler = Scheduler::new(options.max_batch_size, pool);
         let (stop, count) = (Arc::clone(&stopped), Arc::clone(&counters));
-        let worker = Worker::new(llama, options.n_threads, scheduler, receiver, stop, count);
+        let worker = Worker::new(transformer, options.n_threads, scheduler, receiver, stop, count);
         thread::Builder::new()
             .name("espalier-model".to_owned())
             .spawn(move || worker.run())
@@ -242,9 +242,9 @@ impl Drop for Inner {
 }
 
 /// How many pages of keys and values there can be.
-fn n_pages(llama: &Llama, options: &ModelOptions) -> Result<usize, Error> {
-    let page_bytes = llama.cache_shape().page_bytes();
-    let contexts = options.max_batch_size.saturating_mul(llama.config().max_length);
+fn n_pages(transformer: &Transformer, options: &ModelOptions) -> Result<usize, Error> {
+    let page_bytes = transformer.cache_shape().page_bytes();
+    let contexts = options.max_batch_size.saturating_mul(transformer.config().max_length);
     let default = contexts.min(DEFAULT_CACHED_TOKENS).div_ceil(PAGE);
     let n_pages = options.max_kv_cache_bytes.map_or(default, |bytes| bytes / page_bytes);
     if n_pages < MIN_PAGES {
@@ -257,11 +257,11 @@ fn n_pages(llama: &Llama, options: &ModelOptions) -> Result<usize, Error> {
 }
 
 fn info(loaded: &LoadedModel, n_cached: usize) -> ModelInfo {
-    let config = loaded.llama.config();
+    let config = loaded.transformer.config();
     ModelInfo {
         architecture: loaded.architecture.to_owned(),
-        n_parameters: loaded.llama.n_parameters(),
-        n_layers: config.n_layers,
+        n_parameters: loaded.transformer.n_parameters(),
+        n_layers: config.layers.len(),
         hidden_size: config.hidden_size,
         n_ids: config.n_ids,
         max_length: config.max_length.min(n_cached),

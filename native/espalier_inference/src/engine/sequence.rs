@@ -12,7 +12,7 @@ use super::stops::{Passed, Stops};
 use crate::choice::Choice;
 use crate::error::Error;
 use crate::kv_cache::{KvCache, NextPage, Pool};
-use crate::model::llama::Rows;
+use crate::model::transformer::Rows;
 use crate::sampler::Sampler;
 
 /// The state of a request, from the queue to its last event.

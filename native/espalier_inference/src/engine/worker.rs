@@ -16,7 +16,7 @@ use super::activity::Counters;
 use super::guide::Guide;
 use super::scheduler::Scheduler;
 use super::sequence::Sequence;
-use crate::model::llama::{Llama, Rows};
+use crate::model::transformer::{Rows, Transformer};
 
 /// Parameters that the caches of a CPU may hold from step to step: 32 MiB of them.
 const MAX_CACHED_PARAMETERS: usize = 1 << 23;
@@ -33,7 +33,7 @@ pub(crate) enum Command {
 
 /// Owns the weights and all requests.
 pub(crate) struct Worker {
-    llama: Llama,
+    transformer: Transformer,
     n_threads: usize,
     commands: Receiver<Command>,
     stopped: Arc<Stopped>,
@@ -43,14 +43,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(
-        llama: Llama,
+        transformer: Transformer,
         n_threads: usize,
         scheduler: Scheduler,
         commands: Receiver<Command>,
         stopped: Arc<Stopped>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { llama, n_threads, commands, stopped, counters, scheduler }
+        Self { transformer, n_threads, commands, stopped, counters, scheduler }
     }
 
     /// Serves until the model is stopped. Requests that are left fail as they are dropped.
@@ -110,10 +110,10 @@ impl Worker {
         let n_reading = running.iter().filter(|sequence| sequence.n_reading() > 0).count();
         self.counters.n_steps.add(1);
         self.counters.n_advanced.add(n_reading);
-        let n_groups = n_groups(&self.llama, running);
+        let n_groups = n_groups(&self.transformer, running);
         groups(running, n_groups)
             .into_par_iter()
-            .for_each(|group| advance(&self.llama, group, &self.counters));
+            .for_each(|group| advance(&self.transformer, group, &self.counters));
         self.scheduler.keep();
     }
 
@@ -130,10 +130,10 @@ impl Worker {
 /// Threads with sequences of their own wait for each other once a step, and threads that share
 /// the products of all sequences many times; but each reads all the weights. So they have
 /// their own where that reading is little, beside the work or because a cache holds them.
-fn n_groups(llama: &Llama, sequences: &[Sequence]) -> usize {
+fn n_groups(transformer: &Transformer, sequences: &[Sequence]) -> usize {
     let n_rows: usize = sequences.iter().map(Sequence::n_reading).sum();
     let n_threads = rayon::current_num_threads();
-    let are_cached = llama.n_parameters() <= MAX_CACHED_PARAMETERS;
+    let are_cached = transformer.n_parameters() <= MAX_CACHED_PARAMETERS;
     let own = are_cached || n_rows >= n_threads * MIN_OWN_ROWS;
     if own { n_threads } else { 1 }
 }
@@ -154,11 +154,11 @@ fn groups(sequences: &mut [Sequence], n: usize) -> Vec<Vec<&mut Sequence>> {
 }
 
 /// One forward pass over some sequences, and a token for each that has read its prompt.
-fn advance(llama: &Llama, mut sequences: Vec<&mut Sequence>, counters: &Counters) {
+fn advance(transformer: &Transformer, mut sequences: Vec<&mut Sequence>, counters: &Counters) {
     let (mut rows, mut guides): (Vec<Rows<'_>>, Vec<Option<&mut Guide>>) =
         sequences.iter_mut().map(|sequence| sequence.split()).unzip();
     let (logits, masks) = rayon::join(
-        || counters.time_forward(|| llama.forward(&mut rows)),
+        || counters.time_forward(|| transformer.forward(&mut rows)),
         || -> Vec<_> {
             let guides = guides.iter_mut().map(Option::as_mut);
             let masks = guides.map(|guide| guide.map(|guide| guide.compute_mask()));
@@ -171,7 +171,7 @@ fn advance(llama: &Llama, mut sequences: Vec<&mut Sequence>, counters: &Counters
             return sequences.iter_mut().for_each(|sequence| sequence.fail(error.clone()));
         }
     };
-    let mut logits = logits.chunks_exact(llama.config().n_ids);
+    let mut logits = logits.chunks_exact(transformer.config().n_ids);
     for (sequence, mask) in sequences.iter_mut().zip(masks) {
         sequence.read();
         if let Some((mask, logits)) = mask.and_then(|mask| Some((mask, logits.next()?))) {
@@ -209,10 +209,10 @@ mod tests {
         let (_commands, receiver) = channel();
         let stopped = Arc::new(Stopped::new());
         // Its caches are none of this model.
-        let shape = Shape { n_layers: 1, ..loaded.llama.cache_shape() };
+        let shape = Shape { n_layers: 1, ..loaded.transformer.cache_shape() };
         let scheduler = Scheduler::new(8, Pool::new(shape, 1 << 20));
         let (stop, counters) = (Arc::clone(&stopped), Arc::default());
-        let mut worker = Worker::new(loaded.llama, 1, scheduler, receiver, stop, counters);
+        let mut worker = Worker::new(loaded.transformer, 1, scheduler, receiver, stop, counters);
         let (sender, events) = channel();
         let sink = Sink::new(move |event| drop(sender.send(event)), stopped);
         let request = Request::new(vec![1], 5);

@@ -4,6 +4,8 @@
 //! (`K`) have scales for their parts, which are small integers with a scale in common. Products are
 //! taken in the order that the format's reference takes, so that the numbers are the same bit for bit.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
 use super::tensor_type::TensorType;
@@ -33,6 +35,13 @@ impl Blocks {
         let row = |index| &self.bytes[row_at(index) * size..][..size];
         let bytes = (0..n_rows).flat_map(row).copied().collect();
         Some(Self { bytes, ..self })
+    }
+
+    /// Some of the `n_rows` rows, none of which shares a block with another.
+    pub(crate) fn part(&self, rows: Range<usize>, n_rows: usize) -> Self {
+        let size = self.bytes.len() / n_rows;
+        let bytes = self.bytes[rows.start * size..rows.end * size].to_vec();
+        Self { bytes, ..*self }
     }
 
     pub(crate) fn tensor_type(&self) -> TensorType {

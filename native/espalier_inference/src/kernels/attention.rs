@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::exp::exp;
+use super::exp::{exp, soft_cap};
 use super::panel::{PANEL, Panel, numbers, registers, sums};
 
 /// Panels of scores that are computed together, and positions whose values are added up apart: to
@@ -18,6 +18,12 @@ pub(crate) struct Attention<'a> {
     pub(crate) values: &'a [&'a [Panel]],
     /// How many of the positions count.
     pub(crate) n_positions: usize,
+    /// The positions from the first that are before the query's window: fewer than a panel.
+    pub(crate) n_skipped: usize,
+    /// What scores are multiplied by.
+    pub(crate) scale: f32,
+    /// What keeps scaled scores from growing.
+    pub(crate) cap: Option<f32>,
     /// Scratch space for a panel of each block.
     pub(crate) scores: &'a mut [Panel],
     pub(crate) output: &'a mut [f32],
@@ -49,7 +55,12 @@ impl Attention<'_> {
     #[inline(always)]
     fn attend<S: Simd, const N: usize>(mut self, simd: S) {
         self.score::<S, N>(simd);
-        let scale = (self.query.len() as f32).sqrt().recip();
+        let mut scale = self.scale;
+        if let Some(cap) = self.cap {
+            soft_cap(self.scores.as_flattened_mut(), scale, cap);
+            scale = 1.0;
+        }
+        self.scores.as_flattened_mut()[..self.n_skipped].fill(f32::NEG_INFINITY);
         let factor = softmax(self.scores, self.n_positions, scale);
         let weights = &self.scores.as_flattened()[..self.n_positions];
         let n_panels = self.output.len().div_ceil(PANEL);

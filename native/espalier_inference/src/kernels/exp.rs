@@ -22,6 +22,14 @@ pub(super) fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { (sum * rest * rest + rest + 1.0) * scale }
 }
 
+/// `cap * tanh(x * scale / cap)` for each number.
+#[inline(always)]
+pub(super) fn soft_cap(numbers: &mut [f32], scale: f32, cap: f32) {
+    for x in numbers {
+        *x = cap - 2.0 * cap / (exp(*x * (2.0 * scale / cap)) + 1.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,6 +75,50 @@ impl WithSimd for SwiGlu<'_> {
     }
 }
 
+/// `gelu(gate) * up`, into `gate`, with the approximation by a hyperbolic tangent.
+pub(crate) fn geglu(gate: &mut [f32], up: &[f32]) {
+    Arch::new().dispatch(GeGlu { gate, up });
+}
+
+struct GeGlu<'a> {
+    gate: &'a mut [f32],
+    up: &'a [f32],
+}
+
+impl WithSimd for GeGlu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        const CUBIC: f32 = 0.044_715;
+        // Half of one plus a tangent of x is a logistic function of 2x.
+        let factor = -2.0 * std::f32::consts::FRAC_2_PI.sqrt();
+        for (gate, &up) in self.gate.iter_mut().zip(self.up) {
+            let x = *gate;
+            *gate = x / (1.0 + exp(factor * (x + CUBIC * x * x * x))) * up;
+        }
+    }
+}
+
+/// `cap * tanh(x / cap)` for each number.
+pub(crate) fn soft_cap(numbers: &mut [f32], cap: f32) {
+    Arch::new().dispatch(SoftCap { numbers, cap });
+}
+
+struct SoftCap<'a> {
+    numbers: &'a mut [f32],
+    cap: f32,
+}
+
+impl WithSimd for SoftCap<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        exp::soft_cap(self.numbers, 1.0, self.cap);
+    }
+}
+
 /// `x + y`, into `x`.
 pub(crate) fn add(x: &mut [f32], y: &[f32]) {
     for (x, &y) in x.iter_mut().zip(y) {

@@ -3,19 +3,22 @@
 use candle_core::Tensor;
 
 use super::cached_attention::{CachedAttention, Place};
-use super::config::Config;
+use super::config::{Config, LayerKind};
 use super::linear::Linear;
-use super::llama::Rows;
 use super::norm::Norm;
 use super::rotary::Angles;
 use super::slices::with_slice;
+use super::transformer::Rows;
 use super::weights::Weights;
 use crate::error::Error;
 
 pub(super) struct Attention {
     /// The index of the layer, under which caches have its keys and values.
     layer: usize,
+    kind: LayerKind,
     head_size: usize,
+    scale: f32,
+    cap: Option<f32>,
     /// Norms of each head's queries and keys.
     query_key_norm: Option<(Norm, Norm)>,
     query: Linear,
@@ -35,23 +38,38 @@ impl Attention {
         let Config { hidden_size, head_size, input_bias, .. } = *config;
         let (query_size, kv_size) = (config.query_size(), config.kv_size());
         let path = |part: &str| format!("{name}.self_attn.{part}");
-        let input =
-            |part: &str, size| Linear::load(&path(part), hidden_size, size, input_bias, weights);
-        let norm = |part: &str| Norm::load(&path(part), head_size, config.norm_epsilon, weights);
+        let norm = |part: &str| Norm::load(&path(part), head_size, config, weights);
         let norms = || Ok::<_, Error>((norm("q_norm")?, norm("k_norm")?));
         let query_key_norm = config.query_key_norm.then(norms).transpose()?;
-        let (query, key) = (input("q_proj", query_size)?, input("k_proj", kv_size)?);
-        let value = input("v_proj", kv_size)?;
+        let input =
+            |part: &str, size| Linear::load(&path(part), hidden_size, size, input_bias, weights);
+        let [query, key, value] = if config.fused {
+            let sizes = [query_size, kv_size, kv_size];
+            Linear::load_fused(&path("qkv_proj"), hidden_size, sizes, weights)?
+        } else {
+            [input("q_proj", query_size)?, input("k_proj", kv_size)?, input("v_proj", kv_size)?]
+        };
         let output =
             Linear::load(&path("o_proj"), query_size, hidden_size, config.output_bias, weights)?;
-        Ok(Self { layer, head_size, query_key_norm, query, key, value, output })
+        Ok(Self {
+            layer,
+            kind: config.layers[layer],
+            head_size,
+            scale: config.attention_scale,
+            cap: config.attention_cap,
+            query_key_norm,
+            query,
+            key,
+            value,
+            output,
+        })
     }
 
     /// Adds the keys and values of all rows to their caches, and returns what each row attends to.
     pub(super) fn apply(
         &self,
         x: &Tensor,
-        angles: &Angles,
+        angles: &[Angles],
         places: &[Place],
         batch: &mut [Rows<'_>],
     ) -> candle_core::Result<Tensor> {
@@ -62,11 +80,20 @@ impl Attention {
             queries = query_norm.apply(&queries)?;
             keys = key_norm.apply(&keys)?;
         }
-        angles.rotate(&queries)?;
-        angles.rotate(&keys)?;
+        if let Some(index) = self.kind.rope {
+            angles[index].rotate(&queries)?;
+            angles[index].rotate(&keys)?;
+        }
         with_slice(&keys, |keys| with_slice(&values, |values| self.append(keys, values, batch)))??;
         let caches: Vec<_> = batch.iter().map(|rows| &*rows.cache).collect();
-        let attended = CachedAttention { layer: self.layer, places, caches: &caches };
+        let attended = CachedAttention {
+            layer: self.layer,
+            window: self.kind.window,
+            scale: self.scale,
+            cap: self.cap,
+            places,
+            caches: &caches,
+        };
         self.output.apply(&queries.apply_op1_no_bwd(&attended)?)
     }
 

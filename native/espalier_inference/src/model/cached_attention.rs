@@ -27,6 +27,12 @@ pub(super) struct Place {
 /// The operation on a tensor of rows, heads and the numbers of a head. It gives a tensor of rows.
 pub(super) struct CachedAttention<'a> {
     pub(super) layer: usize,
+    /// How many positions a row attends to, its own included; all without a window.
+    pub(super) window: Option<usize>,
+    /// What scores are multiplied by.
+    pub(super) scale: f32,
+    /// What keeps scaled scores from growing.
+    pub(super) cap: Option<f32>,
     /// The places of the rows, whose keys and values the caches have already.
     pub(super) places: &'a [Place],
     pub(super) caches: &'a [&'a KvCache],
@@ -47,7 +53,8 @@ impl CustomOp1 for CachedAttention<'_> {
         let queries = slice(queries, layout)?;
         let mut output = vec![0.0; queries.len()];
         let blocks = self.blocks(size, queries, &mut output);
-        let work: usize = self.places.iter().map(|place| (place.position + 1) * size).sum();
+        let n_positions = |place: &Place| self.window.unwrap_or(usize::MAX).min(place.position + 1);
+        let work: usize = self.places.iter().map(|place| n_positions(place) * size).sum();
         if rayon::current_num_threads() == 1 || work < MIN_PARALLEL_WORK {
             for block in blocks {
                 self.attend(block, n_heads, head_size);
@@ -105,13 +112,19 @@ impl CachedAttention<'_> {
             let (keys, values) = cache.head(self.layer, head / n_sharing, n_in_all);
             for (row, place) in places.iter().enumerate() {
                 let part = (row * n_heads + head) * head_size;
-                let n_positions = place.position + 1;
+                let end = place.position + 1;
+                let start = self.window.map_or(0, |window| end.saturating_sub(window));
+                let first_panel = start / PANEL;
+                let n_positions = end - first_panel * PANEL;
                 scores.resize(n_positions.div_ceil(PANEL), [0.0; PANEL]);
                 let attention = kernels::Attention {
                     query: &queries[part..][..head_size],
-                    keys: &keys,
-                    values: &values,
+                    keys: &keys[first_panel..],
+                    values: &values[first_panel..],
                     n_positions,
+                    n_skipped: start % PANEL,
+                    scale: self.scale,
+                    cap: self.cap,
                     scores: &mut scores,
                     output: &mut output[part..][..head_size],
                 };

@@ -1,65 +1,15 @@
-//! [`Config`]: the shape of a Llama-like model, from its `config.json`.
+//! [`Config`]: what a forward pass computes, in terms that all families share.
+//!
+//! [`families`](super::families) turn the fields of a `config.json` into it, each in a file of its own.
 
 use serde_json::Value;
 
 use super::json_file::JsonFile;
-use super::rotary::{Llama3Scaling, Rope, Scaling};
+use super::rope::Rope;
 use crate::error::Error;
 
-/// An architecture whose forward pass is Llama's, with what it adds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Family {
-    /// The name in `config.json`.
-    pub(crate) architecture: &'static str,
-    /// The name in GGUF files. Mistral's models are Llama's there.
-    pub(crate) gguf_architecture: Option<&'static str>,
-    /// Whether GGUF files have the two numbers that a rotary angle turns side by side.
-    pub(crate) gguf_pairs_neighbours: bool,
-    biases: Biases,
-    /// Whether the queries and keys of each head are normalized.
-    pub(crate) query_key_norm: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Biases {
-    /// Where `attention_bias` and `mlp_bias` say so.
-    Configured,
-    /// For queries, keys and values.
-    QueryKeyValue,
-    Nowhere,
-}
-
-/// All families that there are.
-pub(crate) const FAMILIES: [Family; 4] = [
-    Family {
-        architecture: "LlamaForCausalLM",
-        gguf_architecture: Some("llama"),
-        gguf_pairs_neighbours: true,
-        biases: Biases::Configured,
-        query_key_norm: false,
-    },
-    Family {
-        architecture: "MistralForCausalLM",
-        gguf_architecture: None,
-        gguf_pairs_neighbours: true,
-        biases: Biases::Nowhere,
-        query_key_norm: false,
-    },
-    Family {
-        architecture: "Qwen2ForCausalLM",
-        gguf_architecture: Some("qwen2"),
-        gguf_pairs_neighbours: false,
-        biases: Biases::QueryKeyValue,
-        query_key_norm: false,
-    },
-    Family {
-        architecture: "Qwen3ForCausalLM",
-        gguf_architecture: Some("qwen3"),
-        gguf_pairs_neighbours: false,
-        biases: Biases::Configured,
-        query_key_norm: true,
-    },
-];
+/// More layers than any model has, so that a list of them fits into memory.
+const MAX_LAYERS: usize = 1 << 16;
 
 /// Sizes and constants of the forward pass, checked against each other.
 #[derive(Clone, Debug)]
@@ -69,14 +19,32 @@ pub(crate) struct Config {
     pub(crate) n_ids: usize,
     pub(crate) hidden_size: usize,
     pub(crate) intermediate_size: usize,
-    pub(crate) n_layers: usize,
+    /// What is different from layer to layer.
+    pub(crate) layers: Vec<LayerKind>,
     pub(crate) n_heads: usize,
     pub(crate) n_kv_heads: usize,
     pub(crate) head_size: usize,
     /// The context in tokens: prompt and answer together.
     pub(crate) max_length: usize,
     pub(crate) norm_epsilon: f32,
-    pub(crate) rope: Rope,
+    /// What is added to the weights of norms.
+    pub(crate) norm_offset: f32,
+    /// Whether the outputs of attention and MLP are normalized, too.
+    pub(crate) output_norms: bool,
+    /// The rotary angles that layers choose from.
+    pub(crate) ropes: Vec<Rope>,
+    /// What the products of queries and keys are multiplied by.
+    pub(crate) attention_scale: f32,
+    /// What keeps the products of queries and keys, once scaled, from growing.
+    pub(crate) attention_cap: Option<f32>,
+    /// The same for the logits.
+    pub(crate) logit_cap: Option<f32>,
+    /// What the embedding is multiplied by.
+    pub(crate) embedding_scale: Option<f32>,
+    pub(crate) activation: Activation,
+    /// Whether the matrices of queries, keys and values are one in the files, and those of the MLP's
+    /// inputs another.
+    pub(crate) fused: bool,
     /// Biases of queries, keys and values.
     pub(crate) input_bias: bool,
     /// Bias of the attention's output.
@@ -88,18 +56,28 @@ pub(crate) struct Config {
     pub(crate) tied_embedding: bool,
 }
 
-impl Family {
-    /// Whether queries, keys and values have biases in all models.
-    pub(crate) fn always_has_input_bias(self) -> bool {
-        matches!(self.biases, Biases::QueryKeyValue)
-    }
+/// What is different from layer to layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerKind {
+    /// How many positions a row attends to, its own included; all before it without a window.
+    pub(crate) window: Option<usize>,
+    /// The index of the layer's rotary angles; without, its rows don't know their positions.
+    pub(crate) rope: Option<usize>,
+}
+
+/// What the gates of an MLP go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Silu,
+    /// The approximation of GELU by a hyperbolic tangent.
+    GeluTanh,
 }
 
 impl Config {
-    /// Reads the fields, and refuses every one whose value would change the computation in a way
-    /// that is not supported.
-    pub(crate) fn from_json(file: &JsonFile, family: Family) -> Result<Self, Error> {
-        refuse_unsupported(file)?;
+    /// Reads what all families have in common. The rest is as the first Llama has it, but without
+    /// rotary angles, which [`read_rope`](Self::read_rope) adds.
+    pub(super) fn read(file: &JsonFile) -> Result<Self, Error> {
+        file.expect("quantization_config", "nothing", |_| false)?;
         let hidden_size = file.size("hidden_size", None)?;
         let n_heads = file.size("num_attention_heads", None)?;
         let n_kv_heads = file.size("num_key_value_heads", Some(n_heads))?;
@@ -107,27 +85,86 @@ impl Config {
             let expected = format!("a divisor of num_attention_heads, {n_heads}");
             return Err(file.invalid("num_key_value_heads", &expected));
         }
+        let n_layers = file.size("num_hidden_layers", None)?;
+        if n_layers > MAX_LAYERS {
+            return Err(file.invalid("num_hidden_layers", &format!("at most {MAX_LAYERS}")));
+        }
         let head_size = head_size(file, hidden_size, n_heads)?;
-        let max_length = file.size("max_position_embeddings", Some(2048))?;
-        refuse_sliding_window(file, max_length)?;
-        let (input_bias, output_bias, mlp_bias) = biases(file, family)?;
         Ok(Self {
             n_ids: file.size("vocab_size", None)?,
             hidden_size,
             intermediate_size: file.size("intermediate_size", None)?,
-            n_layers: file.size("num_hidden_layers", None)?,
+            layers: vec![LayerKind { window: None, rope: Some(0) }; n_layers],
             n_heads,
             n_kv_heads,
             head_size,
-            max_length,
+            max_length: file.size("max_position_embeddings", Some(2048))?,
             norm_epsilon: file.positive("rms_norm_eps", Some(1e-6))?,
-            rope: rope(file)?,
-            input_bias,
-            output_bias,
-            mlp_bias,
-            query_key_norm: family.query_key_norm,
+            norm_offset: 0.0,
+            output_norms: false,
+            ropes: Vec::new(),
+            attention_scale: (head_size as f32).sqrt().recip(),
+            attention_cap: None,
+            logit_cap: None,
+            embedding_scale: None,
+            activation: Activation::Silu,
+            fused: false,
+            input_bias: false,
+            output_bias: false,
+            mlp_bias: false,
+            query_key_norm: false,
             tied_embedding: file.flag("tie_word_embeddings", false)?,
         })
+    }
+
+    /// Reads the rotary angles of whole heads. Those of `YaRN` reach beyond the context that the file
+    /// names.
+    pub(super) fn read_rope(&mut self, file: &JsonFile, theta: f32) -> Result<(), Error> {
+        let whole = |file: &JsonFile| {
+            file.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))
+        };
+        whole(file)?;
+        for name in ["rope_scaling", "rope_parameters"] {
+            file.object(name)?.as_ref().map_or(Ok(()), whole)?;
+        }
+        let rope = Rope::read(file, self.head_size, theta, self.max_length)?;
+        self.max_length = self.max_length.max(rope.reach());
+        self.ropes = vec![rope];
+        Ok(())
+    }
+
+    /// Reads whether the matrices of attention and MLP have biases.
+    pub(super) fn read_biases(&mut self, file: &JsonFile) -> Result<(), Error> {
+        self.input_bias = file.flag("attention_bias", false)?;
+        self.output_bias = self.input_bias;
+        self.mlp_bias = file.flag("mlp_bias", false)?;
+        Ok(())
+    }
+
+    /// Gives a window to the layers that `layer_types` says slide, or else to those of the rule.
+    /// Returns which layers those are.
+    pub(super) fn set_windows(
+        &mut self,
+        file: &JsonFile,
+        window: usize,
+        rule: impl Fn(usize) -> bool,
+    ) -> Result<Vec<bool>, Error> {
+        let slides: Vec<bool> = match file.field("layer_types") {
+            Some(types) => slides(types, self.layers.len()).ok_or_else(|| {
+                let expected = format!(
+                    "\"full_attention\" or \"sliding_attention\" for each of {} layers",
+                    self.layers.len()
+                );
+                file.invalid("layer_types", &expected)
+            })?,
+            None => (0..self.layers.len()).map(rule).collect(),
+        };
+        // A window as long as the context is none.
+        let window = Some(window).filter(|window| *window < self.max_length);
+        for (layer, slides) in self.layers.iter_mut().zip(&slides) {
+            layer.window = window.filter(|_| *slides);
+        }
+        Ok(slides)
     }
 
     /// Numbers in the queries of one token.
@@ -141,35 +178,15 @@ impl Config {
     }
 }
 
-fn refuse_unsupported(file: &JsonFile) -> Result<(), Error> {
-    file.expect("hidden_act", "\"silu\"", |value| value == "silu")?;
-    file.expect("quantization_config", "nothing", |_| false)?;
-    file.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))
-}
-
-/// Biases of queries, keys and values, of the attention's output, and of the MLP.
-fn biases(file: &JsonFile, family: Family) -> Result<(bool, bool, bool), Error> {
-    match family.biases {
-        Biases::Configured => {
-            let attention = file.flag("attention_bias", false)?;
-            Ok((attention, attention, file.flag("mlp_bias", false)?))
-        }
-        Biases::QueryKeyValue => Ok((true, false, false)),
-        Biases::Nowhere => Ok((false, false, false)),
-    }
-}
-
-/// A window as long as the context is none.
-fn refuse_sliding_window(file: &JsonFile, max_length: usize) -> Result<(), Error> {
-    file.expect("layer_types", "\"full_attention\" only", |types| {
-        types.as_array().is_some_and(|types| types.iter().all(|kind| kind == "full_attention"))
-    })?;
-    if !file.flag("use_sliding_window", true)? {
-        return Ok(());
-    }
-    file.expect("sliding_window", "no window shorter than the context", |value| {
-        value.as_u64().is_some_and(|window| window >= max_length as u64)
-    })
+/// Whether each layer slides.
+fn slides(types: &Value, n_layers: usize) -> Option<Vec<bool>> {
+    let types = types.as_array().filter(|types| types.len() == n_layers)?;
+    let slides = types.iter().map(|kind| match kind.as_str()? {
+        "sliding_attention" => Some(true),
+        "full_attention" => Some(false),
+        _ => None,
+    });
+    slides.collect()
 }
 
 fn head_size(file: &JsonFile, hidden_size: usize, n_heads: usize) -> Result<usize, Error> {
@@ -183,41 +200,5 @@ fn head_size(file: &JsonFile, hidden_size: usize, n_heads: usize) -> Result<usiz
         Ok(head_size)
     } else {
         Err(file.invalid("head_dim", "an even number"))
-    }
-}
-
-/// The rotary angles: their base is a field of its own in older files, and in `rope_parameters` in
-/// newer ones. Unknown ways to scale them are refused: unscaled, the model would be another.
-fn rope(file: &JsonFile) -> Result<Rope, Error> {
-    let mut rope = Rope { theta: file.positive("rope_theta", Some(10_000.0))?, scaling: None };
-    for name in ["rope_scaling", "rope_parameters"] {
-        let Some(parameters) = file.object(name)? else { continue };
-        parameters.expect("partial_rotary_factor", "1", |value| value.as_f64() == Some(1.0))?;
-        rope.theta = parameters.positive("rope_theta", Some(rope.theta))?;
-        let kind = ["rope_type", "type"].into_iter().find(|kind| parameters.field(kind).is_some());
-        match kind.and_then(|kind| parameters.field(kind)).and_then(Value::as_str) {
-            Some("llama3") => rope.scaling = Some(scaling(&parameters)?),
-            Some("default") => {}
-            None if kind.is_none() && parameters.field("factor").is_none() => {}
-            _ => {
-                let expected = "\"default\" or \"llama3\"";
-                return Err(parameters.invalid(kind.unwrap_or("rope_type"), expected));
-            }
-        }
-    }
-    Ok(rope)
-}
-
-fn scaling(parameters: &JsonFile) -> Result<Scaling, Error> {
-    let scaling = Llama3Scaling {
-        factor: parameters.positive("factor", None)?,
-        low_frequency_factor: parameters.positive("low_freq_factor", None)?,
-        high_frequency_factor: parameters.positive("high_freq_factor", None)?,
-        original_length: parameters.positive("original_max_position_embeddings", None)?,
-    };
-    if scaling.low_frequency_factor < scaling.high_frequency_factor {
-        Ok(Scaling::Llama3(scaling))
-    } else {
-        Err(parameters.invalid("high_freq_factor", "a number above low_freq_factor"))
     }
 }

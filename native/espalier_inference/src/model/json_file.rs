@@ -1,7 +1,9 @@
 //! [`JsonFile`]: a JSON file of a model, read field by field with typed errors.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::files;
@@ -18,6 +20,8 @@ pub(crate) struct JsonFile {
     /// What errors put in front of a field's name: the object that it is in.
     prefix: String,
     fields: Map<String, Value>,
+    /// What errors call fields that have another name in the file.
+    names: Rc<FxHashMap<String, String>>,
 }
 
 impl JsonFile {
@@ -30,8 +34,17 @@ impl JsonFile {
         if path.exists() {
             Self::read(path)
         } else {
-            Ok(Self { path: path.to_owned(), prefix: String::new(), fields: Map::new() })
+            Ok(Self::new(path, Map::new(), FxHashMap::default()))
         }
+    }
+
+    /// What another file says in these fields, and what it calls them.
+    pub(crate) fn new(
+        path: &Path,
+        fields: Map<String, Value>,
+        names: FxHashMap<String, String>,
+    ) -> Self {
+        Self { path: path.to_owned(), prefix: String::new(), fields, names: Rc::new(names) }
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
@@ -42,9 +55,7 @@ impl JsonFile {
             got,
         };
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(fields)) => {
-                Ok(Self { path: path.to_owned(), prefix: String::new(), fields })
-            }
+            Ok(Value::Object(fields)) => Ok(Self::new(path, fields, FxHashMap::default())),
             Ok(other) => Err(invalid(shortened(&other))),
             Err(error) => Err(invalid(error.to_string())),
         }
@@ -65,6 +76,38 @@ impl JsonFile {
                 .filter(|size| (1..=MAX_SIZE).contains(size))
                 .map(|size| size as usize)
                 .ok_or_else(|| self.invalid(name, expected)),
+        }
+    }
+
+    /// An integer from zero.
+    pub(crate) fn size_or_zero(&self, name: &str, default: usize) -> Result<usize, Error> {
+        let is_zero = self.field(name).is_some_and(|value| value.as_u64() == Some(0));
+        if is_zero { Ok(0) } else { self.size(name, Some(default)) }
+    }
+
+    /// A size, or nothing for `null`; the default is for an absent field.
+    pub(crate) fn size_or_null(
+        &self,
+        name: &str,
+        default: Option<usize>,
+    ) -> Result<Option<usize>, Error> {
+        match self.fields.get(name) {
+            None => Ok(default),
+            Some(Value::Null) => Ok(None),
+            Some(_) => self.size(name, None).map(Some),
+        }
+    }
+
+    /// The same for a number above zero.
+    pub(crate) fn positive_or_null(
+        &self,
+        name: &str,
+        default: Option<f32>,
+    ) -> Result<Option<f32>, Error> {
+        match self.fields.get(name) {
+            None => Ok(default),
+            Some(Value::Null) => Ok(None),
+            Some(_) => self.positive(name, None).map(Some),
         }
     }
 
@@ -91,7 +134,8 @@ impl JsonFile {
             None => Ok(None),
             Some(Value::Object(fields)) => {
                 let prefix = format!("{}{name}.", self.prefix);
-                Ok(Some(Self { path: self.path.clone(), prefix, fields: fields.clone() }))
+                let (path, names) = (self.path.clone(), Rc::clone(&self.names));
+                Ok(Some(Self { path, prefix, fields: fields.clone(), names }))
             }
             Some(_) => Err(self.invalid(name, "an object")),
         }
@@ -130,9 +174,10 @@ impl JsonFile {
     }
 
     pub(crate) fn invalid(&self, field: &str, expected: &str) -> Error {
+        let name = format!("{}{field}", self.prefix);
         Error::InvalidConfig {
             path: self.path.clone(),
-            field: format!("{}{field}", self.prefix),
+            field: self.names.get(&name).cloned().unwrap_or(name),
             expected: expected.to_owned(),
             got: self.fields.get(field).map_or_else(|| "nothing".to_owned(), shortened),
         }

@@ -6,10 +6,10 @@ use super::add::add;
 use super::attention::Attention;
 use super::cached_attention::Place;
 use super::config::Config;
-use super::llama::Rows;
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::rotary::Angles;
+use super::transformer::Rows;
 use super::weights::Weights;
 use crate::error::Error;
 
@@ -19,6 +19,8 @@ pub(super) struct Layer {
     attention: Attention,
     mlp_norm: Norm,
     mlp: Mlp,
+    /// Norms of the outputs of attention and MLP.
+    output_norms: Option<(Norm, Norm)>,
 }
 
 impl Layer {
@@ -26,32 +28,47 @@ impl Layer {
         let name = format!("model.layers.{index}");
         let norm = |part: &str| {
             let name = format!("{name}.{part}");
-            Norm::load(&name, config.hidden_size, config.norm_epsilon, weights)
+            Norm::load(&name, config.hidden_size, config, weights)
         };
-        Ok(Self {
-            attention_norm: norm("input_layernorm")?,
-            attention: Attention::load(index, &name, config, weights)?,
-            mlp_norm: norm("post_attention_layernorm")?,
-            mlp: Mlp::load(&name, config, weights)?,
-        })
+        let attention_norm = norm("input_layernorm")?;
+        let attention = Attention::load(index, &name, config, weights)?;
+        // With norms of outputs, the name is that of the attention's.
+        let (mlp_norm, output_norms) = if config.output_norms {
+            let outputs = (norm("post_attention_layernorm")?, norm("post_feedforward_layernorm")?);
+            (norm("pre_feedforward_layernorm")?, Some(outputs))
+        } else {
+            (norm("post_attention_layernorm")?, None)
+        };
+        let mlp = Mlp::load(&name, config, weights)?;
+        Ok(Self { attention_norm, attention, mlp_norm, mlp, output_norms })
     }
 
     /// Changes the hidden states in place.
     pub(super) fn apply(
         &self,
         x: &Tensor,
-        angles: &Angles,
+        angles: &[Angles],
         places: &[Place],
         batch: &mut [Rows<'_>],
     ) -> candle_core::Result<()> {
         let normed = self.attention_norm.apply(x)?;
-        add(x, &self.attention.apply(&normed, angles, places, batch)?)?;
-        let normed = self.mlp_norm.apply(x)?;
-        add(x, &self.mlp.apply(&normed)?)
+        let mut attended = self.attention.apply(&normed, angles, places, batch)?;
+        if let Some((norm, _)) = &self.output_norms {
+            attended = norm.apply(&attended)?;
+        }
+        add(x, &attended)?;
+        let mut output = self.mlp.apply(&self.mlp_norm.apply(x)?)?;
+        if let Some((_, norm)) = &self.output_norms {
+            output = norm.apply(&output)?;
+        }
+        add(x, &output)
     }
 
     pub(super) fn n_parameters(&self) -> usize {
-        let norms = self.attention_norm.n_parameters() + self.mlp_norm.n_parameters();
-        norms + self.attention.n_parameters() + self.mlp.n_parameters()
+        let outputs = self.output_norms.iter().flat_map(|(attention, mlp)| [attention, mlp]);
+        let norms = [&self.attention_norm, &self.mlp_norm].into_iter().chain(outputs);
+        norms.map(Norm::n_parameters).sum::<usize>()
+            + self.attention.n_parameters()
+            + self.mlp.n_parameters()
     }
 }

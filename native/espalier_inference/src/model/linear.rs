@@ -27,6 +27,16 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
+    /// Layers without biases whose weights are those of one matrix, one after the other.
+    pub(super) fn load_fused<const N: usize>(
+        name: &str,
+        n_in: usize,
+        sizes: [usize; N],
+        weights: &Weights,
+    ) -> Result<[Self; N], Error> {
+        Ok(weights.matrices(&format!("{name}.weight"), sizes, n_in)?.map(Self::without_bias))
+    }
+
     /// A layer of weights that may be another layer's, too.
     pub(super) fn without_bias(weight: Matrix) -> Self {
         Self { weight, bias: None }

@@ -2,15 +2,16 @@
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 
-use super::config::Config;
+use super::config::{Activation, Config};
 use super::linear::Linear;
 use super::slices::{mismatch, slice, slice_mut};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels;
 
-/// `down(silu(gate(x)) * up(x))` for each row `x`.
+/// `down(activation(gate(x)) * up(x))` for each row `x`.
 pub(super) struct Mlp {
+    activation: Activation,
     gate: Linear,
     up: Linear,
     down: Linear,
@@ -23,16 +24,20 @@ impl Mlp {
         let linear = |name: &str, n_in, n_out| {
             Linear::load(&format!("{layer}.mlp.{name}"), n_in, n_out, mlp_bias, weights)
         };
-        Ok(Self {
-            gate: linear("gate_proj", hidden_size, intermediate_size)?,
-            up: linear("up_proj", hidden_size, intermediate_size)?,
-            down: linear("down_proj", intermediate_size, hidden_size)?,
-        })
+        let [gate, up] = if config.fused {
+            let name = format!("{layer}.mlp.gate_up_proj");
+            Linear::load_fused(&name, hidden_size, [intermediate_size; 2], weights)?
+        } else {
+            let gate = linear("gate_proj", hidden_size, intermediate_size)?;
+            [gate, linear("up_proj", hidden_size, intermediate_size)?]
+        };
+        let down = linear("down_proj", intermediate_size, hidden_size)?;
+        Ok(Self { activation: config.activation, gate, up, down })
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let gate = self.gate.apply(x)?;
-        gate.inplace_op2(&self.up.apply(x)?, &SwiGlu)?;
+        gate.inplace_op2(&self.up.apply(x)?, &Gate(self.activation))?;
         self.down.apply(&gate)
     }
 
@@ -41,12 +46,12 @@ impl Mlp {
     }
 }
 
-/// `silu(gate) * up`, into `gate`.
-struct SwiGlu;
+/// `activation(gate) * up`, into `gate`.
+struct Gate(Activation);
 
-impl InplaceOp2 for SwiGlu {
+impl InplaceOp2 for Gate {
     fn name(&self) -> &'static str {
-        "swiglu"
+        "gate"
     }
 
     fn cpu_fwd(
@@ -59,7 +64,11 @@ impl InplaceOp2 for SwiGlu {
         if gate_layout.shape() != up_layout.shape() {
             return Err(mismatch(self.name(), gate_layout, up_layout));
         }
-        kernels::swiglu(slice_mut(gate, gate_layout)?, slice(up, up_layout)?);
+        let (gate, up) = (slice_mut(gate, gate_layout)?, slice(up, up_layout)?);
+        match self.0 {
+            Activation::Silu => kernels::swiglu(gate, up),
+            Activation::GeluTanh => kernels::geglu(gate, up),
+        }
         Ok(())
     }
 }

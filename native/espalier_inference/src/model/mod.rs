@@ -1,23 +1,26 @@
 //! Loading a model from its directory, as Hugging Face lays it out, or from a GGUF file.
 //!
-//! One file for each architecture family holds its forward pass; [`llama`] is the one there is.
+//! [`families`] says what each family of models does differently, one file for each. [`config`] has the
+//! terms in which they say so, and [`transformer`] the forward pass that follows them.
 
 mod add;
 mod attention;
 mod cached_attention;
 mod config;
+mod families;
 mod files;
 mod gguf;
 mod json_file;
 mod layer;
 mod linear;
-pub(crate) mod llama;
 mod matrix;
 mod mlp;
 mod norm;
 mod quantization;
+mod rope;
 mod rotary;
 mod slices;
+pub(crate) mod transformer;
 mod weights;
 
 use std::path::Path;
@@ -26,11 +29,12 @@ use std::sync::Arc;
 use candle_core::Device;
 use espalier_constraint::{Limits, Vocabulary};
 
-use self::config::{Config, FAMILIES, Family};
+use self::config::Config;
+use self::families::{FAMILIES, Family};
 use self::gguf::GgufWeights;
 use self::json_file::JsonFile;
-use self::llama::Llama;
 pub use self::quantization::Quantization;
+use self::transformer::Transformer;
 use self::weights::Weights;
 use crate::chat_template::{ChatTemplate, SpecialTokens};
 use crate::error::Error;
@@ -40,7 +44,7 @@ use crate::tokenizer::{GgufTokenizer, Tokenizer};
 /// All that the files of a model say.
 pub(crate) struct LoadedModel {
     pub(crate) architecture: &'static str,
-    pub(crate) llama: Llama,
+    pub(crate) transformer: Transformer,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) chat_template: Option<ChatTemplate>,
@@ -60,22 +64,22 @@ impl LoadedModel {
     fn read_directory(directory: &Path, quantization: Quantization) -> Result<Self, Error> {
         let config = JsonFile::read(&directory.join("config.json"))?;
         let family = family(&config)?;
-        let shape = Config::from_json(&config, family)?;
+        let shape = (family.describe)(&config)?;
         let tokenizer = Tokenizer::from_json(&files::read(&directory.join("tokenizer.json"))?)?;
         let tokenizer_config = JsonFile::read_if_present(&directory.join("tokenizer_config.json"))?;
         let chat_template = chat_template(directory, &tokenizer_config)?;
         let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
         let weights = Weights::read(directory, &Device::Cpu, quantization)?;
-        let llama = Llama::load(shape, &weights)?;
+        let transformer = Transformer::load(shape, &weights)?;
         let architecture = family.architecture;
-        Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
+        Ok(Self { architecture, transformer, tokenizer, vocabulary, chat_template })
     }
 
     fn read_gguf(path: &Path, quantization: Quantization) -> Result<Self, Error> {
         let file = GgufFile::open(path)?;
-        let family = gguf::family(file.metadata())?;
-        let shape = gguf::config(&file, family)?;
+        let (family, gguf_family) = gguf::family(file.metadata())?;
+        let shape = gguf::config(&file, family, gguf_family)?;
         let GgufTokenizer { tokenizer, eos_ids, bos_token, eos_token, adds_bos } =
             GgufTokenizer::read(file.metadata())?;
         let source = file.metadata().text("tokenizer.chat_template")?.map(str::to_owned);
@@ -87,12 +91,12 @@ impl LoadedModel {
             .transpose()?
             .map(|template| if adds_bos { template.with_bos() } else { template });
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
-        let weights = GgufWeights::new(file, &shape, family);
+        let weights = GgufWeights::new(file, &shape, gguf_family);
         let weights = Weights::from_gguf(weights, &Device::Cpu, quantization);
-        let llama = Llama::load(shape, &weights)?;
+        let transformer = Transformer::load(shape, &weights)?;
         weights.refuse_unread()?;
         let architecture = family.architecture;
-        Ok(Self { architecture, llama, tokenizer, vocabulary, chat_template })
+        Ok(Self { architecture, transformer, tokenizer, vocabulary, chat_template })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 
+use super::config::Config;
 use super::slices::{mismatch, slice};
-use super::weights::Weights;
+use super::weights::{Weights, computation_failed};
 use crate::error::Error;
 use crate::kernels;
 
@@ -18,10 +19,15 @@ impl Norm {
     pub(super) fn load(
         name: &str,
         size: usize,
-        epsilon: f32,
+        config: &Config,
         weights: &Weights,
     ) -> Result<Self, Error> {
-        Ok(Self { weight: weights.tensor(&format!("{name}.weight"), &[size])?, epsilon })
+        let weight = weights.tensor(&format!("{name}.weight"), &[size])?;
+        let weight = match config.norm_offset {
+            0.0 => weight,
+            offset => weight.affine(1.0, offset.into()).map_err(computation_failed)?,
+        };
+        Ok(Self { weight, epsilon: config.norm_epsilon })
     }
 
     /// The normed rows, in a tensor of the same shape.

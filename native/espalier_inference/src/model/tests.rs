@@ -11,36 +11,37 @@ use serde_json::{Value, json};
 use super::add::add;
 use super::cached_attention::{CachedAttention, Place};
 use super::linear::Linear;
-use super::llama::Rows;
 use super::matrix::Matrix;
-use super::rotary::{Rope, Rotary};
+use super::rope::Rope;
+use super::rotary::Rotary;
+use super::transformer::Rows;
 use super::*;
 use crate::chat_template::Conversation;
 use crate::kernels::BlockFormat;
 use crate::kv_cache::{KvCache, PAGE, Pool, Shape};
 use crate::test_model::{self, TestModel};
 
-pub(super) fn reference(name: &str) -> (Llama, Vec<u32>, Vec<Vec<f32>>) {
+pub(super) fn reference(name: &str) -> (Transformer, Vec<u32>, Vec<Vec<f32>>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
-    let llama = load_llama(&directory, Quantization::None).unwrap();
+    let transformer = load_weights(&directory, Quantization::None).unwrap();
     let json: Value =
         serde_json::from_slice(&fs::read(directory.join("reference.json")).unwrap()).unwrap();
     let ids = json["input_ids"].as_array().unwrap().iter();
     let logits = json["logits"].as_array().unwrap().iter().map(|row| {
         row.as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap() as f32).collect()
     });
-    (llama, ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
+    (transformer, ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
 }
 
-fn load_llama(directory: &Path, quantization: Quantization) -> Result<Llama, Error> {
+fn load_weights(directory: &Path, quantization: Quantization) -> Result<Transformer, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
-    let config = Config::from_json(&config, family(&config)?)?;
-    Llama::load(config, &Weights::read(directory, &Device::Cpu, quantization)?)
+    let config = (family(&config)?.describe)(&config)?;
+    Transformer::load(config, &Weights::read(directory, &Device::Cpu, quantization)?)
 }
 
 /// An empty cache with room for `n` positions.
-pub(super) fn new_cache(llama: &Llama, n: usize) -> KvCache {
-    cache_of(llama.cache_shape(), n)
+pub(super) fn new_cache(transformer: &Transformer, n: usize) -> KvCache {
+    cache_of(transformer.cache_shape(), n)
 }
 
 fn cache_of(shape: Shape, n: usize) -> KvCache {
@@ -50,8 +51,8 @@ fn cache_of(shape: Shape, n: usize) -> KvCache {
 }
 
 /// The logits of all tokens, read in parts of the given sizes.
-pub(super) fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
-    let (mut cache, mut rest, mut logits) = (new_cache(llama, ids.len()), ids, Vec::new());
+pub(super) fn logits_in_parts(transformer: &Transformer, ids: &[u32], sizes: &[usize]) -> Vec<f32> {
+    let (mut cache, mut rest, mut logits) = (new_cache(transformer, ids.len()), ids, Vec::new());
     for &size in sizes.iter().cycle() {
         if rest.is_empty() {
             break;
@@ -59,15 +60,15 @@ pub(super) fn logits_in_parts(llama: &Llama, ids: &[u32], sizes: &[usize]) -> Ve
         let (tokens, after) = rest.split_at(size.min(rest.len()));
         rest = after;
         let rows = Rows { tokens, cache: &mut cache, n_logits: tokens.len() };
-        logits.extend(llama.forward(&mut [rows]).unwrap());
+        logits.extend(transformer.forward(&mut [rows]).unwrap());
     }
     logits
 }
 
 #[track_caller]
 fn agrees_with_reference(name: &str) {
-    let (llama, ids, expected) = reference(name);
-    let logits = logits_in_parts(&llama, &ids, &[ids.len()]);
+    let (transformer, ids, expected) = reference(name);
+    let logits = logits_in_parts(&transformer, &ids, &[ids.len()]);
     let expected = expected.concat();
     assert_eq!(logits.len(), expected.len());
     let scale = expected.iter().fold(0.0f32, |max, logit| max.max(logit.abs()));
@@ -111,11 +112,63 @@ fn agrees_with_reference_for_qwen3() {
     agrees_with_reference("variants/qwen3");
 }
 
+/// The directories of the models of the other families, and of settings that not all models have.
+const FAMILIES_AND_SETTINGS: [&str; 9] = [
+    "variants/llama_linear",
+    "variants/mistral_window",
+    "variants/qwen2_window",
+    "variants/qwen3_yarn",
+    "variants/smollm3",
+    "variants/phi3_longrope",
+    "variants/phi3_window",
+    "variants/gemma2",
+    "variants/gemma3",
+];
+
+#[test]
+fn agrees_with_reference_for_families_and_settings() {
+    FAMILIES_AND_SETTINGS.into_iter().for_each(agrees_with_reference);
+}
+
+#[test]
+fn families_and_settings_give_the_same_in_parts_and_in_a_batch() {
+    for name in FAMILIES_AND_SETTINGS {
+        let (transformer, ids, _) = reference(name);
+        let whole = logits_in_parts(&transformer, &ids, &[ids.len()]);
+        for sizes in [&[1][..], &[7], &[5, 1, 20]] {
+            assert_eq!(logits_in_parts(&transformer, &ids, sizes), whole, "{name}, {sizes:?}");
+        }
+        let parts: Vec<&[u32]> = vec![&ids[..1], &ids[3..30], &ids];
+        let mut caches: Vec<_> =
+            parts.iter().map(|part| new_cache(&transformer, part.len())).collect();
+        let rows = parts.iter().zip(&mut caches);
+        let mut rows: Vec<Rows<'_>> =
+            rows.map(|(tokens, cache)| Rows { tokens, cache, n_logits: tokens.len() }).collect();
+        let together = transformer.forward(&mut rows).unwrap();
+        let alone = parts.iter().map(|ids| logits_in_parts(&transformer, ids, &[ids.len()]));
+        assert_eq!(together, alone.collect::<Vec<_>>().concat(), "{name}");
+    }
+}
+
+#[test]
+fn quantised_logits_of_all_families_are_near_those_before() {
+    for name in FAMILIES_AND_SETTINGS {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+        let ids: Vec<u32> = (0..40).map(|position| position * 37 % 128).collect();
+        let logits = |quantization| {
+            let transformer = load_weights(&directory, quantization).unwrap();
+            logits_in_parts(&transformer, &ids, &[ids.len()])
+        };
+        let difference = difference(&logits(Quantization::Q8_0), &logits(Quantization::None));
+        assert!((1e-4..0.1).contains(&difference), "{name}: {difference}");
+    }
+}
+
 /// The logits of a model that is loaded with that option, for some of its ids.
 fn logits_with(directory: &Path, quantization: Quantization) -> Vec<f32> {
-    let llama = load_llama(directory, quantization).unwrap();
+    let transformer = load_weights(directory, quantization).unwrap();
     let ids: Vec<u32> = (0..40).map(|position| position * 37 % 257).collect();
-    logits_in_parts(&llama, &ids, &[ids.len()])
+    logits_in_parts(&transformer, &ids, &[ids.len()])
 }
 
 /// How far logits are from others, beside how far those are from zero.
@@ -186,40 +239,40 @@ fn rows_that_can_not_be_quantised_are_named() {
 
 #[test]
 fn reading_in_parts_gives_the_same_logits() {
-    let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
-    let whole = logits_in_parts(&llama, &ids, &[ids.len()]);
+    let (transformer, ids, _) = reference("data/llama_untied_gqa_bf16");
+    let whole = logits_in_parts(&transformer, &ids, &[ids.len()]);
     for sizes in [&[1][..], &[7], &[5, 1, 2]] {
-        assert_eq!(logits_in_parts(&llama, &ids, sizes), whole, "parts of {sizes:?}");
+        assert_eq!(logits_in_parts(&transformer, &ids, sizes), whole, "parts of {sizes:?}");
     }
 }
 
 #[test]
 fn a_batch_gives_the_same_logits() {
-    let (llama, ids, _) = reference("data/llama_untied_gqa_bf16");
+    let (transformer, ids, _) = reference("data/llama_untied_gqa_bf16");
     let parts: Vec<&[u32]> = vec![&ids[..1], &ids[3..10], &ids[..5], &ids[19..]];
-    let mut caches: Vec<_> = parts.iter().map(|part| new_cache(&llama, part.len())).collect();
+    let mut caches: Vec<_> = parts.iter().map(|part| new_cache(&transformer, part.len())).collect();
     let rows = parts.iter().zip(&mut caches);
     let mut rows: Vec<Rows<'_>> =
         rows.map(|(tokens, cache)| Rows { tokens, cache, n_logits: 1 }).collect();
-    let together = llama.forward(&mut rows).unwrap();
-    for (tokens, logits) in parts.iter().zip(together.chunks_exact(llama.config().n_ids)) {
-        let alone = logits_in_parts(&llama, tokens, &[tokens.len()]);
+    let together = transformer.forward(&mut rows).unwrap();
+    for (tokens, logits) in parts.iter().zip(together.chunks_exact(transformer.config().n_ids)) {
+        let alone = logits_in_parts(&transformer, tokens, &[tokens.len()]);
         assert_eq!(alone[alone.len() - logits.len()..], *logits);
     }
 }
 
 #[test]
 fn a_batch_that_does_not_fit_is_an_error() {
-    let (llama, _, _) = reference("data/llama_untied_gqa_bf16");
+    let (transformer, _, _) = reference("data/llama_untied_gqa_bf16");
     let fails = |tokens: &[u32], mut cache: KvCache, n_logits| {
-        let result = llama.forward(&mut [Rows { tokens, cache: &mut cache, n_logits }]);
+        let result = transformer.forward(&mut [Rows { tokens, cache: &mut cache, n_logits }]);
         assert!(matches!(result, Err(Error::ComputationFailed { .. })), "{result:?}");
     };
-    let (n_ids, shape) = (llama.config().n_ids, llama.cache_shape());
+    let (n_ids, shape) = (transformer.config().n_ids, transformer.cache_shape());
     let other = |n_layers, head_size| cache_of(Shape { n_layers, head_size, ..shape }, 9);
-    fails(&[0, n_ids as u32], new_cache(&llama, 9), 1);
-    fails(&[0], new_cache(&llama, 9), 2);
-    fails(&[0], new_cache(&llama, 0), 1);
+    fails(&[0, n_ids as u32], new_cache(&transformer, 9), 1);
+    fails(&[0], new_cache(&transformer, 9), 2);
+    fails(&[0], new_cache(&transformer, 0), 1);
     fails(&[0], KvCache::default(), 1);
     fails(&[0], other(shape.n_layers, shape.head_size + 1), 1);
     fails(&[0], other(shape.n_layers + 1, shape.head_size), 1);
@@ -246,9 +299,11 @@ fn shapes_that_do_not_fit_are_errors() {
     for (shape, fits) in [(&[4, 6][..], true), (&[6], true), (&[4], false), (&[6, 4], false)] {
         assert_eq!(add(&zeros(&[4, 6]), &zeros(shape)).is_ok(), fits, "{shape:?}");
     }
-    let rotary = Rotary::new(8, &Rope { theta: 1e4, scaling: None });
+    let rotary = Rotary::new(&Rope::new(8, 1e4));
     let angles = rotary.angles([3, 9].into_iter(), &Device::Cpu).unwrap();
-    for (shape, fits) in [(&[2, 3, 8], true), (&[1, 3, 8], false), (&[2, 3, 6], false)] {
+    for (shape, fits) in
+        [(&[2, 3, 8], true), (&[1, 3, 8], false), (&[2, 3, 6], false), (&[2, 3, 10], true)]
+    {
         assert_eq!(angles.rotate(&zeros(shape)).is_ok(), fits, "{shape:?}");
     }
 }
@@ -260,7 +315,14 @@ fn attention_beyond_a_cache_is_an_error() {
     let attend = |shape: (usize, usize, usize), sequence, position| {
         let queries = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
         let places = [Place { sequence, position }];
-        queries.apply_op1_no_bwd(&CachedAttention { layer: 0, places: &places, caches: &[&cache] })
+        queries.apply_op1_no_bwd(&CachedAttention {
+            layer: 0,
+            window: None,
+            scale: 0.5,
+            cap: None,
+            places: &places,
+            caches: &[&cache],
+        })
     };
     let attended = attend((1, 4, 4), 0, 1).unwrap();
     assert_eq!(attended.to_vec2::<f32>().unwrap(), [[2.0; 16]]);
@@ -317,8 +379,19 @@ fn refuses_what_would_change_the_computation() {
     refuses_config(json!({ "rope_scaling": llama3 }), "rope_scaling.low_freq_factor");
     refuses_config(json!({"rope_scaling": {"factor": 8.0}}), "rope_scaling.rope_type");
     refuses_config(json!({"layer_types": ["sliding_attention"]}), "layer_types");
-    refuses_config(json!({"rope_scaling": {"type": "linear", "factor": 2.0}}), "rope_scaling.type");
-    refuses_config(json!({"rope_parameters": {"rope_type": "yarn"}}), "rope_parameters.rope_type");
+    refuses_config(
+        json!({"rope_scaling": {"type": "dynamic", "factor": 2.0}}),
+        "rope_scaling.type",
+    );
+    refuses_config(json!({"rope_scaling": {"type": "linear"}}), "rope_scaling.factor");
+    refuses_config(
+        json!({"rope_parameters": {"rope_type": "longrope"}}),
+        "rope_parameters.rope_type",
+    );
+    let yarn = json!({"rope_type": "yarn", "factor": 2.0, "mscale": 1.0});
+    refuses_config(json!({ "rope_parameters": yarn }), "rope_parameters.mscale");
+    refuses_config(json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor");
+    refuses_config(json!({"num_hidden_layers": 70_000}), "num_hidden_layers");
     refuses_config(json!({"quantization_config": {"bits": 4}}), "quantization_config");
     refuses_config(json!({"sliding_window": 128}), "sliding_window");
     refuses_config(json!({"attention_bias": "yes"}), "attention_bias");
@@ -326,6 +399,44 @@ fn refuses_what_would_change_the_computation() {
     let newer =
         json!({"rope_theta": null, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}});
     assert!(load_with(newer).is_ok());
+}
+
+#[test]
+fn settings_of_families_that_are_not_supported_are_named() {
+    for (architecture, changes, named) in [
+        (
+            "Qwen2",
+            json!({"use_sliding_window": true, "layer_types": ["full_attention"]}),
+            "layer_types",
+        ),
+        ("Mistral", json!({"sliding_window": -1}), "sliding_window"),
+        ("SmolLM3", json!({"no_rope_layers": [1]}), "no_rope_layers"),
+        ("SmolLM3", json!({"no_rope_layers": [1, 2]}), "no_rope_layers"),
+        ("Phi3", json!({"attention_bias": true}), "attention_bias"),
+        ("Phi3", json!({"partial_rotary_factor": 0.4}), "partial_rotary_factor"),
+        ("Phi3", json!({"rope_scaling": {"type": "yarn", "factor": 2.0}}), "rope_scaling.type"),
+        ("Phi3", json!({"rope_scaling": {"type": "su"}}), "rope_scaling.short_factor"),
+        ("Gemma2", json!({"hidden_act": "silu"}), "hidden_act"),
+        ("Gemma2", json!({"hidden_activation": "gelu"}), "hidden_activation"),
+        (
+            "Gemma2",
+            json!({"hidden_act": null, "attn_logit_softcapping": 0}),
+            "attn_logit_softcapping",
+        ),
+        ("Gemma3", json!({"hidden_act": null}), "sliding_window"),
+        (
+            "Gemma3",
+            json!({
+                "hidden_act": null,
+                "rope_parameters": {"sliding_attention": {"rope_type": "dynamic"}}
+            }),
+            "rope_parameters.sliding_attention.rope_type",
+        ),
+    ] {
+        let mut changes = changes;
+        changes["architectures"] = json!([format!("{architecture}ForCausalLM")]);
+        refuses_config(changes, named);
+    }
 }
 
 #[test]
@@ -342,7 +453,7 @@ fn names_the_tensor_that_does_not_fit() {
     for (changes, named) in [
         (json!({"hidden_size": 40}), "model.embed_tokens.weight"),
         (json!({"num_hidden_layers": 3}), "model.layers.2.input_layernorm.weight"),
-        (json!({"num_hidden_layers": 200_000_000}), "model.layers.2.input_layernorm.weight"),
+        (json!({"num_hidden_layers": 60_000}), "model.layers.2.input_layernorm.weight"),
         (json!({"tie_word_embeddings": false}), "lm_head.weight"),
         (json!({"attention_bias": true}), "model.layers.0.self_attn.q_proj.bias"),
         (json!({"num_key_value_heads": 4}), "model.layers.0.self_attn.k_proj.weight"),

@@ -1,6 +1,7 @@
 //! [`Weights`]: the tensors of a model's safetensors files or of its GGUF file, as `f32`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use candle_core::safetensors::BufferedSafetensors;
@@ -80,23 +81,66 @@ impl Weights {
     pub(super) fn matrix(&self, name: &str, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
         match &self.source {
             Source::Safetensors(files) => {
-                let weights = self.tensor(name, &[n_out, n_in])?;
                 let half = file_of(files, name).has_two_bytes(name) && is_large(files);
-                let quantises = self.quantises(name, n_in, half)?;
-                let make = if quantises { Matrix::quantise } else { Matrix::pack };
-                make(&weights).map_err(computation_failed)
+                self.of_tensor(name, &self.tensor(name, &[n_out, n_in])?, half)
             }
             Source::Gguf(weights) => {
-                let blocks = weights.blocks(name, &[n_out, n_in])?;
-                if let Some(matrix) = self.as_in_file(&blocks, n_out, n_in) {
-                    return Ok(matrix);
-                }
-                let is_quantised = blocks.tensor_type().is_quantised();
-                let quantises = self.quantises(name, n_in, is_quantised)?;
-                let make = if quantises { Matrix::quantise_rows } else { Matrix::pack_rows };
-                Ok(make(&blocks.to_f32(), n_in))
+                self.of_blocks(name, &weights.blocks(name, &[n_out, n_in])?, n_out, n_in)
             }
         }
+    }
+
+    /// Matrices of so many outputs whose rows are those of one in the files, one after the other.
+    pub(super) fn matrices<const N: usize>(
+        &self,
+        name: &str,
+        sizes: [usize; N],
+        n_in: usize,
+    ) -> Result<[Matrix; N], Error> {
+        let shape = [sizes.iter().sum(), n_in];
+        let mut end = 0;
+        let parts = sizes.into_iter().map(|size| {
+            end += size;
+            end - size..end
+        });
+        let matrices: Result<Vec<Matrix>, Error> = match &self.source {
+            Source::Safetensors(files) => {
+                let half = file_of(files, name).has_two_bytes(name) && is_large(files);
+                let whole = self.tensor(name, &shape)?;
+                let part = |rows: Range<usize>| whole.narrow(0, rows.start, rows.len());
+                let parts = parts.map(|rows| part(rows).map_err(computation_failed));
+                parts.map(|part| self.of_tensor(name, &part?, half)).collect()
+            }
+            Source::Gguf(weights) => {
+                let whole = weights.blocks(name, &shape)?;
+                let part = |rows: Range<usize>| (rows.len(), whole.part(rows, shape[0]));
+                parts.map(part).map(|(n, part)| self.of_blocks(name, &part, n, n_in)).collect()
+            }
+        };
+        Ok(matrices?.try_into().unwrap_or_else(|_| unreachable!("there is a matrix for each size")))
+    }
+
+    fn of_tensor(&self, name: &str, weights: &Tensor, half: bool) -> Result<Matrix, Error> {
+        let (_, n_in) = weights.dims2().map_err(computation_failed)?;
+        let quantises = self.quantises(name, n_in, half)?;
+        let make = if quantises { Matrix::quantise } else { Matrix::pack };
+        make(weights).map_err(computation_failed)
+    }
+
+    fn of_blocks(
+        &self,
+        name: &str,
+        blocks: &Blocks,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<Matrix, Error> {
+        if let Some(matrix) = self.as_in_file(blocks, n_out, n_in) {
+            return Ok(matrix);
+        }
+        let is_quantised = blocks.tensor_type().is_quantised();
+        let quantises = self.quantises(name, n_in, is_quantised)?;
+        let make = if quantises { Matrix::quantise_rows } else { Matrix::pack_rows };
+        Ok(make(&blocks.to_f32(), n_in))
     }
 
     /// The matrix in the bits of its file, if it is to have them and there are kernels for them.
@@ -154,7 +198,7 @@ fn is_large(files: &[WeightFile]) -> bool {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn computation_failed(error: candle_core::Error) -> Error {
+pub(super) fn computation_failed(error: candle_core::Error) -> Error {
     Error::ComputationFailed { detail: error.to_string() }
 }
 

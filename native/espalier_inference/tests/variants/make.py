@@ -1,13 +1,14 @@
 """Makes small random models of the Llama-like families and their f32 logits.
 
-    python native/espalier_inference/tests/variants/make.py
+    python native/espalier_inference/tests/variants/make.py [NAME ...]
 
-What the families add to Llama (biases, norms of queries and keys, scaled rotary angles) is
-compared with these figures, which come from the `transformers` library. Needs torch,
+What the families add to Llama (biases, other norms, scaled and missing rotary angles, windows, caps)
+is compared with these figures, which come from the `transformers` library. Needs torch,
 transformers and safetensors.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -69,16 +70,139 @@ MODELS = {
         "use_sliding_window": False,
         "tie_word_embeddings": True,
     },
+    "llama_linear": {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "rope_theta": 10000.0,
+        "rope_scaling": {"type": "linear", "factor": 4.0},
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "mistral_window": {
+        "architectures": ["MistralForCausalLM"],
+        "model_type": "mistral",
+        "rope_theta": 10000.0,
+        "sliding_window": 18,
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "qwen2_window": {
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "rope_theta": 1000000.0,
+        "sliding_window": 7,
+        "use_sliding_window": True,
+        "max_window_layers": 1,
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "qwen3_yarn": {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "rope_theta": 1000000.0,
+        "rope_scaling": {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+        "head_dim": 16,
+        "attention_bias": False,
+        "use_sliding_window": False,
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "smollm3": {
+        "architectures": ["SmolLM3ForCausalLM"],
+        "model_type": "smollm3",
+        "rope_theta": 50000.0,
+        "no_rope_layers": [1, 1, 1, 0, 1],
+        "num_hidden_layers": 5,
+        "use_sliding_window": False,
+        "pad_token_id": 0,
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "phi3_longrope": {
+        "architectures": ["Phi3ForCausalLM"],
+        "model_type": "phi3",
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "rope_theta": 10000.0,
+        "partial_rotary_factor": 0.75,
+        "original_max_position_embeddings": 32,
+        "rope_scaling": {
+            "type": "longrope",
+            "short_factor": [1.0, 1.0, 1.05, 1.1, 1.1, 1.2],
+            "long_factor": [1.1, 1.5, 2.5, 5.0, 9.0, 14.0],
+        },
+        "sliding_window": 1000,
+        "pad_token_id": 0,
+        "tie_word_embeddings": True,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "phi3_window": {
+        "architectures": ["Phi3ForCausalLM"],
+        "model_type": "phi3",
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "rope_theta": 10000.0,
+        "original_max_position_embeddings": 256,
+        "rope_scaling": None,
+        "sliding_window": 20,
+        "pad_token_id": 0,
+        "tie_word_embeddings": False,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "gemma2": {
+        "architectures": ["Gemma2ForCausalLM"],
+        "model_type": "gemma2",
+        "num_hidden_layers": 3,
+        "head_dim": 16,
+        "rope_theta": 10000.0,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": 16,
+        "attn_logit_softcapping": 4.0,
+        "final_logit_softcapping": 12.0,
+        "sliding_window": 17,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
+    "gemma3": {
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+        "num_hidden_layers": 7,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "rope_theta": 1000000.0,
+        "rope_local_base_freq": 10000.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 9,
+        "sliding_window_pattern": 6,
+        "intermediate_size": 64,
+        "torch_dtype": "bfloat16",
+    },
 }
 
 
 def randomise(model, generator):
     """Weights large enough that every part of the model shows in the logits."""
+    # Gemma's norms multiply by one more than their weights.
+    norm = 0 if model.config.model_type.startswith("gemma") else 1
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)
             if name.endswith("norm.weight"):
-                weight.copy_(1 + 0.2 * noise)
+                weight.copy_(norm + 0.2 * noise)
             elif name.endswith("bias"):
                 weight.copy_(0.5 * noise)
             elif "embed_tokens" in name:
@@ -92,13 +216,17 @@ def make(folder, fields, seed):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
     generator = torch.Generator().manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)).float().eval()
+    config = AutoConfig.from_pretrained(folder)
+    options = {"dtype": torch.float32, "attn_implementation": "eager"}
+    model = AutoModelForCausalLM.from_config(config, **options).eval()
     randomise(model, generator)
+    dtype = getattr(torch, fields.get("torch_dtype", "float32"))
     weights = {
-        name: weight.detach().contiguous().clone()
+        name: weight.detach().to(dtype).contiguous().clone()
         for name, weight in model.state_dict().items()
-        if not (fields["tie_word_embeddings"] and name == "lm_head.weight")
+        if not (config.tie_word_embeddings and name == "lm_head.weight")
     }
+    model.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     ids = torch.randint(0, fields["vocab_size"], (48,), generator=generator).tolist()
     with torch.no_grad():
@@ -107,12 +235,16 @@ def make(folder, fields, seed):
     (folder / "reference.json").write_text(json.dumps({"input_ids": ids, "logits": logits}) + "\n")
 
 
-def main():
-    """Makes all models beside this file."""
+def main(names):
+    """Makes the models of these names, or all, beside this file."""
     torch.set_num_threads(1)
     for seed, (name, fields) in enumerate(MODELS.items(), start=1):
-        make(Path(__file__).resolve().parent / name, fields | SIZES, seed)
+        if not names or name in names:
+            # Gemma has a field of its own for the activation.
+            other = "hidden_act" if "hidden_activation" in fields else None
+            sizes = {key: size for key, size in SIZES.items() if key != other}
+            make(Path(__file__).resolve().parent / name, sizes | fields, seed)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

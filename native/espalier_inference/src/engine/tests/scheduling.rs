@@ -9,7 +9,7 @@ use crate::model::LoadedModel;
 fn load_with_pages(n_pages: usize, max_batch_size: usize) -> (Model, usize) {
     let directory = TestModel::random();
     let loaded = LoadedModel::read(directory.path(), Quantization::None).unwrap();
-    let page_bytes = loaded.llama.cache_shape().page_bytes();
+    let page_bytes = loaded.transformer.cache_shape().page_bytes();
     let max_kv_cache_bytes = Some(n_pages * page_bytes);
     let options = ModelOptions {
         max_batch_size,

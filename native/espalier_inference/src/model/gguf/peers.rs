@@ -40,10 +40,10 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 fn compare_logits(path: &Path, case: &Value) {
-    let llama = LoadedModel::read(path, Quantization::None).unwrap().llama;
+    let transformer = LoadedModel::read(path, Quantization::None).unwrap().transformer;
     let positions = ids(&case["positions"]);
-    let logits = logits_in_parts(&llama, &positions, &[positions.len()]);
-    let n_ids = llama.config().n_ids;
+    let logits = logits_in_parts(&transformer, &positions, &[positions.len()]);
+    let n_ids = transformer.config().n_ids;
     let compare = |name: &str| {
         let bytes = fs::read(path.with_file_name(case[name].as_str().unwrap())).unwrap();
         let numbers = bytes.as_chunks::<4>().0.iter();

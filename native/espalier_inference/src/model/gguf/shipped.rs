@@ -7,8 +7,8 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
 use crate::gguf::test_file::{Entry, TestFile, TestTensor};
-use crate::model::llama::Rows;
 use crate::model::tests::new_cache;
+use crate::model::transformer::Rows;
 use crate::model::{LoadedModel, Quantization};
 use crate::test_model::TestModel;
 
@@ -127,10 +127,11 @@ fn answer(model: &LoadedModel, content: &str) -> (String, Vec<f32>) {
         .render(&crate::Conversation::new(vec![message]))
         .unwrap();
     let mut tokens = model.tokenizer.encode(&prompt).unwrap();
-    let (mut cache, mut ids, mut all) = (new_cache(&model.llama, 400), Vec::new(), Vec::new());
+    let (mut cache, mut ids, mut all) =
+        (new_cache(&model.transformer, 400), Vec::new(), Vec::new());
     for _ in 0..40 {
         let rows = Rows { tokens: &tokens, cache: &mut cache, n_logits: 1 };
-        let logits = model.llama.forward(&mut [rows]).unwrap();
+        let logits = model.transformer.forward(&mut [rows]).unwrap();
         let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
         all.extend(logits);
         tokens = vec![best as u32];

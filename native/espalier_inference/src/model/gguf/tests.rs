@@ -41,7 +41,7 @@ fn test_file(name: &str) -> std::path::PathBuf {
 fn agrees_with_reference(name: &str, folder: &str) {
     let (_, ids, expected) = reference(folder);
     let loaded = LoadedModel::read(&test_file(name), Quantization::None).unwrap();
-    let logits = logits_in_parts(&loaded.llama, &ids, &[ids.len()]);
+    let logits = logits_in_parts(&loaded.transformer, &ids, &[ids.len()]);
     let expected = expected.concat();
     assert_eq!(logits.len(), expected.len());
     let scale = expected.iter().fold(0.0f32, |max, logit| max.max(logit.abs()));
@@ -74,7 +74,7 @@ fn agrees_with_reference_for_qwen3() {
 fn tells_what_the_model_is() {
     let loaded = load(&TestFile::model()).unwrap();
     assert_eq!(loaded.architecture, "LlamaForCausalLM");
-    let config = loaded.llama.config();
+    let config = loaded.transformer.config();
     assert_eq!((config.n_ids, config.max_length, config.head_size), (260, 64, 8));
     assert!(config.tied_embedding && !config.input_bias);
     assert_eq!(loaded.vocabulary.eos_ids(), [256]);
@@ -105,7 +105,7 @@ fn names_the_supported_architectures() {
     let result = load(file.set("general.architecture", "gpt2")).map(drop);
     let Err(Error::UnsupportedArchitecture { got, known }) = result else { panic!("{result:?}") };
     assert_eq!(got, "gpt2");
-    assert_eq!(known, ["llama", "qwen2", "qwen3"]);
+    assert_eq!(known, ["llama", "qwen2", "qwen3", "smollm3", "phi3", "gemma2", "gemma3"]);
     refuses(|file| drop(file.entries.remove("general.architecture")), "general.architecture");
 }
 
@@ -163,8 +163,8 @@ fn refuses_what_would_change_the_computation() {
         ("attention.sliding_window", Entry::U32(32)),
         ("attention.clamp_kqv", Entry::F32(1.0)),
         ("logit_scale", Entry::F32(0.5)),
-        ("rope.scaling.type", "yarn".into()),
-        ("rope.scaling.type", "linear".into()),
+        ("rope.scaling.type", "longrope".into()),
+        ("attn_logit_softcapping", Entry::F32(50.0)),
         ("rope.scaling.factor", Entry::F32(4.0)),
         ("rope.scale_linear", Entry::F32(4.0)),
         ("rope.scaling.attn_factor", Entry::F32(0.5)),
@@ -178,6 +178,20 @@ fn refuses_what_would_change_the_computation() {
             &key,
         );
     }
+    for kind in ["linear", "yarn"] {
+        refuses(
+            |file| {
+                file.set("llama.rope.scaling.type", kind);
+            },
+            "llama.rope.scaling.factor",
+        );
+    }
+    refuses(
+        |file| {
+            file.add("rope_factors_long.weight", &[4], &[1.0; 4]);
+        },
+        "rope_factors_long.weight",
+    );
     refuses(
         |file| {
             file.set("split.count", Entry::U32(3));
@@ -227,7 +241,7 @@ fn names_the_tensor_that_does_not_fit() {
     );
     refuses(
         |file| {
-            file.set("llama.block_count", Entry::U32(200_000_000));
+            file.set("llama.block_count", Entry::U32(60_000));
         },
         "blk.1.attn_norm.weight",
     );

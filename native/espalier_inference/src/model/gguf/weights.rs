@@ -4,27 +4,34 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::config::FREQUENCY_DIVISORS;
+use super::config::{FREQUENCY_DIVISORS, LONG_ROPE};
 use super::names;
 use crate::error::Error;
 use crate::gguf::{Blocks, GgufFile};
-use crate::model::config::{Config, Family};
+use crate::model::config::Config;
+use crate::model::families::GgufFamily;
 
 pub(in crate::model) struct GgufWeights {
     file: GgufFile,
     /// The names of the tensors that nothing has asked for.
     unread: RefCell<BTreeSet<String>>,
+    /// Whether the outputs of attention and MLP have norms.
+    output_norms: bool,
     /// The numbers of heads that queries and keys have, if rotary pairs are neighbours in them.
     paired_heads: Option<(usize, usize)>,
 }
 
 impl GgufWeights {
     /// The weights of a model of that shape.
-    pub(in crate::model) fn new(file: GgufFile, config: &Config, family: Family) -> Self {
-        let unread = file.names().filter(|name| *name != FREQUENCY_DIVISORS).map(str::to_owned);
+    pub(in crate::model) fn new(file: GgufFile, config: &Config, family: GgufFamily) -> Self {
+        let is_of_config = |name: &&str| {
+            *name == FREQUENCY_DIVISORS || LONG_ROPE.iter().any(|(tensor, _)| tensor == name)
+        };
+        let unread = file.names().filter(|name| !is_of_config(name)).map(str::to_owned);
         let unread = RefCell::new(unread.collect());
         let heads = (config.n_heads, config.n_kv_heads);
-        Self { file, unread, paired_heads: family.gguf_pairs_neighbours.then_some(heads) }
+        let paired_heads = family.pairs_neighbours.then_some(heads);
+        Self { file, unread, output_norms: config.output_norms, paired_heads }
     }
 
     pub(in crate::model) fn path(&self) -> &Path {
@@ -33,7 +40,7 @@ impl GgufWeights {
 
     /// The numbers of a tensor by its name in safetensors files.
     pub(in crate::model) fn blocks(&self, name: &str, shape: &[usize]) -> Result<Blocks, Error> {
-        let in_file = names::in_gguf(name);
+        let in_file = names::in_gguf(name, self.output_norms);
         let blocks = self.file.blocks(&in_file, shape)?;
         self.unread.borrow_mut().remove(&in_file);
         let Some(n_heads) = self.heads(name) else { return Ok(blocks) };

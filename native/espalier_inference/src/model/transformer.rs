@@ -1,4 +1,4 @@
-//! [`Llama`]: the forward pass of Llama-like models, over candle's tensors.
+//! [`Transformer`]: the forward pass of all families, over candle's tensors.
 //!
 //! The tokens of all sequences are flattened to one `[n_tokens, hidden]` matrix for the linear
 //! layers; attention runs for each token on the cache of its own sequence. The operations are
@@ -16,6 +16,7 @@ use super::norm::Norm;
 use super::rotary::Rotary;
 use super::weights::Weights;
 use crate::error::Error;
+use crate::kernels;
 use crate::kv_cache::{KvCache, Shape};
 
 /// The tokens that one sequence adds in a step.
@@ -27,30 +28,31 @@ pub(crate) struct Rows<'a> {
 }
 
 /// The weights of a model and its forward pass.
-pub(crate) struct Llama {
+pub(crate) struct Transformer {
     config: Config,
     embedding: Matrix,
     layers: Vec<Layer>,
     norm: Norm,
     /// The embedding's own weights, if the model ties them.
     output: Linear,
-    rotary: Rotary,
+    /// The angles that layers choose from.
+    rotaries: Vec<Rotary>,
 }
 
-impl Llama {
+impl Transformer {
     pub(super) fn load(config: Config, weights: &Weights) -> Result<Self, Error> {
         let Config { n_ids, hidden_size, .. } = config;
         let embedding = weights.matrix("model.embed_tokens.weight", n_ids, hidden_size)?;
-        let layers = (0..config.n_layers).map(|index| Layer::load(index, &config, weights));
+        let layers = (0..config.layers.len()).map(|index| Layer::load(index, &config, weights));
         let layers = layers.collect::<Result<_, _>>()?;
-        let norm = Norm::load("model.norm", hidden_size, config.norm_epsilon, weights)?;
+        let norm = Norm::load("model.norm", hidden_size, &config, weights)?;
         let output = if config.tied_embedding {
             Linear::without_bias(embedding.clone())
         } else {
             Linear::load("lm_head", hidden_size, n_ids, false, weights)?
         };
-        let rotary = Rotary::new(config.head_size, &config.rope);
-        Ok(Self { config, embedding, layers, norm, output, rotary })
+        let rotaries = config.ropes.iter().map(Rotary::new).collect();
+        Ok(Self { config, embedding, layers, norm, output, rotaries })
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -66,8 +68,8 @@ impl Llama {
 
     /// The shape of the caches of its sequences.
     pub(crate) fn cache_shape(&self) -> Shape {
-        let Config { n_layers, n_kv_heads, head_size, .. } = self.config;
-        Shape { n_layers, n_heads: n_kv_heads, head_size }
+        let Config { n_kv_heads, head_size, .. } = self.config;
+        Shape { n_layers: self.layers.len(), n_heads: n_kv_heads, head_size }
     }
 
     /// Adds the tokens of all sequences to their caches, which have room for them, and returns the logits asked for, row by
@@ -80,9 +82,14 @@ impl Llama {
     fn hidden_states(&self, batch: &mut [Rows<'_>]) -> candle_core::Result<Tensor> {
         self.check(batch)?;
         let places = places(batch);
-        let angles = self.rotary.angles(places.iter().map(|place| place.position), &Device::Cpu)?;
+        let positions = || places.iter().map(|place| place.position);
+        let angles = self.rotaries.iter().map(|rotary| rotary.angles(positions(), &Device::Cpu));
+        let angles = angles.collect::<candle_core::Result<Vec<_>>>()?;
         let ids: Vec<u32> = batch.iter().flat_map(|rows| rows.tokens).copied().collect();
-        let x = self.embedding.rows(&ids)?;
+        let mut x = self.embedding.rows(&ids)?;
+        if let Some(scale) = self.config.embedding_scale {
+            x = x.affine(scale.into(), 0.0)?;
+        }
         for layer in &self.layers {
             layer.apply(&x, &angles, &places, batch)?;
         }
@@ -101,7 +108,11 @@ impl Llama {
         }
         let n_wanted = wanted.len();
         let x = x.index_select(&Tensor::from_vec(wanted, n_wanted, x.device())?, 0)?;
-        self.output.apply(&self.norm.apply(&x)?)?.flatten_all()?.to_vec1()
+        let mut logits = self.output.apply(&self.norm.apply(&x)?)?.flatten_all()?.to_vec1()?;
+        if let Some(cap) = self.config.logit_cap {
+            kernels::soft_cap(&mut logits, cap);
+        }
+        Ok(logits)
     }
 
     /// Whether the batch is one for this model.
