@@ -2,7 +2,7 @@
 
     python tools/gguf/convert.py DIRECTORY FILE [TYPE]
 
-It knows Llama, Qwen 2 and Qwen 3, and stands beside the library's own reader: names and the file
+It knows the families that the library knows, and stands beside the library's own reader: names and the file
 format come from the `gguf` package. TYPE is that of matrices: F32 (as it is without one), F16, BF16,
 Q8_0 and what else the package can write. Needs gguf and numpy.
 """
@@ -20,7 +20,17 @@ ARCHITECTURES = {
     "MistralForCausalLM": gguf.MODEL_ARCH.LLAMA,
     "Qwen2ForCausalLM": gguf.MODEL_ARCH.QWEN2,
     "Qwen3ForCausalLM": gguf.MODEL_ARCH.QWEN3,
+    "SmolLM3ForCausalLM": gguf.MODEL_ARCH.SMOLLM3,
+    "Phi3ForCausalLM": gguf.MODEL_ARCH.PHI3,
+    "Gemma2ForCausalLM": gguf.MODEL_ARCH.GEMMA2,
+    "Gemma3ForCausalLM": gguf.MODEL_ARCH.GEMMA3,
 }
+
+# Those whose rotary pairs llama.cpp has side by side.
+PAIRED = [gguf.MODEL_ARCH.LLAMA, gguf.MODEL_ARCH.SMOLLM3]
+
+# Those whose norms multiply by one more than their weights.
+FROM_ONE = [gguf.MODEL_ARCH.GEMMA2, gguf.MODEL_ARCH.GEMMA3]
 
 
 def read_safetensors(path):
@@ -75,10 +85,36 @@ def add_config(writer, config):
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config.get("rope_theta", 10000.0))
-    writer.add_rope_dimension_count(head_size(config))
+    part = config.get("partial_rotary_factor") or 1
+    writer.add_rope_dimension_count(int(head_size(config) * part))
     writer.add_key_length(head_size(config))
     writer.add_value_length(head_size(config))
     writer.add_vocab_size(config["vocab_size"])
+    if config.get("sliding_window") and config.get("use_sliding_window", True):
+        writer.add_sliding_window(config["sliding_window"])
+    if config.get("attn_logit_softcapping"):
+        writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
+    if config.get("final_logit_softcapping"):
+        writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    add_scaling(writer, config, config.get("rope_scaling") or {})
+
+
+def add_scaling(writer, config, scaling):
+    """How rotary angles are scaled, but for the way of Llama 3.1, which is in a tensor."""
+    kind = scaling.get("rope_type") or scaling.get("type")
+    if kind in ("linear", "yarn"):
+        writer.add_rope_scaling_type(gguf.RopeScalingType(kind))
+        writer.add_rope_scaling_factor(scaling["factor"])
+    if kind == "yarn":
+        writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
+    if kind == "longrope":
+        original = config["original_max_position_embeddings"]
+        factor = config["max_position_embeddings"] / original
+        writer.add_rope_scaling_orig_ctx_len(original)
+        writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(factor) / math.log(original)))
+        for length in ("long", "short"):
+            divisors = np.array(scaling[f"{length}_factor"], np.float32)
+            writer.add_tensor(f"rope_factors_{length}.weight", divisors)
 
 
 def add_tensors(writer, architecture, config, tensors, kind):
@@ -87,8 +123,10 @@ def add_tensors(writer, architecture, config, tensors, kind):
     heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
     for name, numbers in sorted(tensors.items()):
         part = name.split(".")[-2]
-        if architecture == gguf.MODEL_ARCH.LLAMA and part in heads:
+        if architecture in PAIRED and part in heads:
             numbers = pair_neighbours(numbers, heads[part])
+        if architecture in FROM_ONE and name.endswith("norm.weight"):
+            numbers = numbers + 1
         new_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
         stored = kind if numbers.ndim == 2 else gguf.GGMLQuantizationType.F32
         writer.add_tensor(new_name, gguf.quantize(numbers, stored), raw_dtype=stored)

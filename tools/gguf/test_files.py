@@ -36,6 +36,12 @@ MODELS = {
     "variants/qwen2": "F32",
     "variants/qwen3": "F32",
     "data/llama_untied_gqa_bf16": "BF16",
+    "variants/llama_linear": "BF16",
+    "variants/qwen3_yarn": "BF16",
+    "variants/smollm3": "BF16",
+    "variants/phi3_longrope": "BF16",
+    "variants/gemma2": "BF16",
+    "variants/gemma3": "BF16",
 }
 
 

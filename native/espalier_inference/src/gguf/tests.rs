@@ -244,6 +244,8 @@ fn blocks_of_all_types_are_what_their_formats_say() {
         let numbers = file.blocks(kind, &[2, 512]).unwrap().to_f32();
         let expected = file.blocks(&format!("{kind}.numbers"), &[2, 512]).unwrap().to_f32();
         assert_eq!(numbers, expected, "{kind}");
+        let second = file.blocks(kind, &[2, 512]).unwrap().part(1..2, 2);
+        assert_eq!(second.to_f32(), expected[512..], "{kind}");
     }
 }
 

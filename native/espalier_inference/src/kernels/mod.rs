@@ -139,6 +139,31 @@ fn sum_of_squares<S: Simd>(simd: S, x: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_and_caps_are_those_of_the_library() {
+        let x: Vec<f32> = (-1000..=1000).map(|step| step as f32 / 40.0).collect();
+        let up = numbers(x.len(), 4);
+        let (mut silu, mut gelu, mut capped) = (x.clone(), x.clone(), x.clone());
+        swiglu(&mut silu, &up);
+        geglu(&mut gelu, &up);
+        soft_cap(&mut capped, 5.0);
+        for (index, (&x, &up)) in x.iter().zip(&up).enumerate() {
+            let (x, up) = (f64::from(x), f64::from(up));
+            let tangent =
+                ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh();
+            for (got, expected) in [
+                (silu[index], x / (1.0 + (-x).exp()) * up),
+                (gelu[index], 0.5 * x * (1.0 + tangent) * up),
+                (capped[index], 5.0 * (x / 5.0).tanh()),
+            ] {
+                let error = (f64::from(got) - expected).abs();
+                assert!(error < 1e-6 * (1.0 + x.abs()), "{x}: {got} and {expected}");
+            }
+        }
+    }
+
     pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
         let mut next = || {

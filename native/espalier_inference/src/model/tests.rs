@@ -130,6 +130,71 @@ fn agrees_with_reference_for_families_and_settings() {
     FAMILIES_AND_SETTINGS.into_iter().for_each(agrees_with_reference);
 }
 
+/// The model of a reference with some fields of its configuration changed.
+fn reference_with(name: &str, changes: &Value) -> Transformer {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/variants").join(name);
+    let mut fields: Value =
+        serde_json::from_slice(&fs::read(directory.join("config.json")).unwrap()).unwrap();
+    fields.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let model = TestModel::empty();
+    model.write_json("config.json", &fields);
+    fs::copy(directory.join("model.safetensors"), model.file("model.safetensors")).unwrap();
+    load_weights(model.path(), Quantization::None).unwrap()
+}
+
+/// The texts and weights of the references are such that all that a family does differently shows.
+#[test]
+fn every_setting_of_a_family_shows_in_the_logits() {
+    for (name, changes) in [
+        ("llama_linear", json!({"rope_scaling": null})),
+        ("mistral_window", json!({"sliding_window": null})),
+        ("mistral_window", json!({"sliding_window": 17})),
+        ("qwen2_window", json!({"max_window_layers": 0})),
+        ("qwen2_window", json!({"use_sliding_window": false})),
+        ("qwen3_yarn", json!({"rope_scaling": {"rope_type": "linear", "factor": 4.0}})),
+        ("smollm3", json!({"no_rope_layers": [1, 1, 1, 1, 1]})),
+        ("phi3_longrope", json!({"max_position_embeddings": 32})),
+        ("phi3_longrope", json!({"rope_scaling": null})),
+        ("phi3_window", json!({"sliding_window": 21})),
+        ("gemma2", json!({"attn_logit_softcapping": null})),
+        ("gemma2", json!({"final_logit_softcapping": null})),
+        ("gemma2", json!({"query_pre_attn_scalar": 24})),
+        ("gemma2", json!({"sliding_window": 18})),
+        ("gemma2", json!({"layer_types": vec!["sliding_attention"; 3]})),
+        ("gemma3", json!({"rope_scaling": null})),
+        ("gemma3", json!({"rope_local_base_freq": 1e6})),
+        ("gemma3", json!({"sliding_window_pattern": 7})),
+        ("gemma3", json!({"sliding_window": 10})),
+    ] {
+        let (transformer, ids, _) = reference(&format!("variants/{name}"));
+        let before = logits_in_parts(&transformer, &ids, &[ids.len()]);
+        let changed = reference_with(name, &changes);
+        let after = logits_in_parts(&changed, &ids, &[ids.len()]);
+        assert!(difference(&after, &before) > 1e-2, "{name} with {changes}");
+    }
+}
+
+/// Newer versions of `transformers` write the angles of both kinds of layers in one place.
+#[test]
+fn reads_both_spellings_of_gemma3() {
+    let (transformer, ids, _) = reference("variants/gemma3");
+    let layer_types = (1..=7).map(|number| if number == 6 { "full" } else { "sliding" });
+    let newer = json!({
+        "rope_theta": null,
+        "rope_local_base_freq": null,
+        "rope_scaling": null,
+        "sliding_window_pattern": null,
+        "layer_types": layer_types.map(|kind| format!("{kind}_attention")).collect::<Vec<_>>(),
+        "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    });
+    let newer = reference_with("gemma3", &newer);
+    let logits = |transformer| logits_in_parts(transformer, &ids, &[ids.len()]);
+    assert_eq!(logits(&newer), logits(&transformer));
+}
+
 #[test]
 fn families_and_settings_give_the_same_in_parts_and_in_a_batch() {
     for name in FAMILIES_AND_SETTINGS {

@@ -71,6 +71,13 @@ fn agrees_with_reference_for_qwen3() {
 }
 
 #[test]
+fn agrees_with_reference_for_the_other_families() {
+    for name in ["llama_linear", "qwen3_yarn", "smollm3", "phi3_longrope", "gemma2", "gemma3"] {
+        agrees_with_reference(&format!("{name}.gguf"), &format!("variants/{name}"));
+    }
+}
+
+#[test]
 fn tells_what_the_model_is() {
     let loaded = load(&TestFile::model()).unwrap();
     assert_eq!(loaded.architecture, "LlamaForCausalLM");
