@@ -142,6 +142,12 @@ fn reference_with(name: &str, changes: &Value) -> Transformer {
     load_weights(model.path(), Quantization::None).unwrap()
 }
 
+#[test]
+fn yarn_reaches_beyond_the_context_that_it_stretches() {
+    let transformer = reference_with("qwen3_yarn", &json!({"max_position_embeddings": 64}));
+    assert_eq!(transformer.config().max_length, 256);
+}
+
 /// The texts and weights of the references are such that all that a family does differently shows.
 #[test]
 fn every_setting_of_a_family_shows_in_the_logits() {

@@ -1,6 +1,7 @@
 //! Models in one GGUF file: their shape, their weights, and which file it is.
 
 mod config;
+mod keys;
 mod names;
 #[cfg(test)]
 mod peers;

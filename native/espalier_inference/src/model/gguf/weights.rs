@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::config::{FREQUENCY_DIVISORS, LONG_ROPE};
+use super::config::FREQUENCY_DIVISORS;
+use super::keys::LONG_ROPE;
 use super::names;
 use crate::error::Error;
 use crate::gguf::{Blocks, GgufFile};

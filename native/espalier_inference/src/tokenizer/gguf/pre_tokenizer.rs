@@ -12,6 +12,7 @@ const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// A way to cut a text, with what else goes with it.
 pub(super) struct PreTokenizer {
@@ -30,7 +31,7 @@ const PLAIN: PreTokenizer =
     PreTokenizer { names: &[], splits: &[], whole_words: false, composes: false, adds_bos: false };
 
 /// All that are known.
-static KNOWN: [PreTokenizer; 8] = [
+static KNOWN: [PreTokenizer; 9] = [
     PreTokenizer {
         names: &["llama-bpe", "llama3", "llama-v3"],
         splits: &[LLAMA3],
@@ -38,7 +39,7 @@ static KNOWN: [PreTokenizer; 8] = [
         adds_bos: true,
         ..PLAIN
     },
-    PreTokenizer { names: &["smaug-bpe"], splits: &[LLAMA3], ..PLAIN },
+    PreTokenizer { names: &["smaug-bpe", "dbrx"], splits: &[LLAMA3], ..PLAIN },
     PreTokenizer {
         names: &["qwen2", "deepseek-r1-qwen"],
         splits: &[QWEN2],
@@ -52,6 +53,7 @@ static KNOWN: [PreTokenizer; 8] = [
         adds_bos: true,
         ..PLAIN
     },
+    PreTokenizer { names: &["gpt-4o"], splits: &[GPT4O], ..PLAIN },
     PreTokenizer {
         names: &["smollm", "starcoder", "refact", "codeshell", "minerva-7b"],
         splits: &[r"\p{N}", GPT2],
