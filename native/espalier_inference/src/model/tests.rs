@@ -611,6 +611,29 @@ fn damaged_files_are_harmless() {
     }
 }
 
+/// Random damage to the configuration gives an error or a model that computes, and never a panic.
+#[test]
+fn damaged_configurations_of_families_are_harmless() {
+    let mut random = Pcg64::seed_from_u64(4);
+    let mut below = |n: usize| random.next_u32() as usize % n;
+    for name in FAMILIES_AND_SETTINGS {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+        let whole = fs::read(directory.join("config.json")).unwrap();
+        let model = TestModel::empty();
+        fs::copy(directory.join("model.safetensors"), model.file("model.safetensors")).unwrap();
+        for _ in 0..150 {
+            let mut damaged = whole.clone();
+            for _ in 0..=below(2) {
+                let index = below(damaged.len());
+                damaged[index] = b"0129-.eE\"{}[],:"[below(15)];
+            }
+            fs::write(model.file("config.json"), damaged).unwrap();
+            let Ok(transformer) = load_weights(model.path(), Quantization::None) else { continue };
+            logits_in_parts(&transformer, &[1, 2, 3], &[2]);
+        }
+    }
+}
+
 #[test]
 fn absurd_headers_of_weights_are_errors() {
     let header = |length: u64, json: &str| [&length.to_le_bytes()[..], json.as_bytes()].concat();
