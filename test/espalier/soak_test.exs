@@ -3,6 +3,7 @@ defmodule Espalier.SoakTest do
   use ExUnit.Case, async: false
 
   alias Espalier.Model
+  alias Espalier.Native
   alias Espalier.Soak
 
   # Far more than what grows now and then, far less than these requests take.
@@ -28,6 +29,7 @@ defmodule Espalier.SoakTest do
     for outcome <- [:finished, :halted, :timeout, :killed, :wrong], do: assert(outcomes[outcome])
 
     assert_nothing_left(before, Soak.level(model))
+    assert Native.model_activity(model.ref).kv_cache_bytes in 1..@kv_cache_bytes
   end
 
   test "models that are loaded, and stopped or killed, leave nothing" do

@@ -187,6 +187,8 @@ defmodule Espalier.Soak do
       constraint: nil,
       streamed: request.streamed?,
       traced: false,
+      priority: 0,
+      caller: 0,
       max_tokens: request.options[:max_tokens]
     })
   end
@@ -265,7 +267,7 @@ defmodule Espalier.Soak do
     activity = Native.model_activity(model.ref)
 
     activity
-    |> Map.take([:running, :queue_length, :kv_cache_tokens, :kv_cache_bytes])
+    |> Map.take([:running, :queue_length, :kv_cache_tokens])
     |> Map.merge(%{
       processes: length(Process.list()),
       ports: length(Port.list()),

@@ -78,6 +78,8 @@ defmodule Espalier.Model.CompanyTest do
       constraint: Enum.random(schemas),
       streamed: :rand.uniform(2) == 1,
       traced: false,
+      priority: 0,
+      caller: 0,
       max_tokens: 30 + :rand.uniform(60)
     })
   end
