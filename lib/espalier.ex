@@ -267,6 +267,13 @@ defmodule Espalier do
       iex> second in [:question, :complaint]
       true
 
+  Several samples of one prompt are items, too. A local model reads what their prompts have in common once:
+
+      iex> sample = fn seed -> {[team: {:enum, [:red, :blue]}], "Which team?", seed: seed, temperature: 1} end
+      iex> teams = for {:ok, sample} <- Espalier.generate_batch(1..5, sample, model: MyApp.Model), do: sample.team
+      iex> {length(teams), teams -- [:red, :red, :red, :red, :red, :blue, :blue, :blue, :blue, :blue]}
+      {5, []}
+
   Wrong options, and a schema that is none, raise at once.
 
   ## Options

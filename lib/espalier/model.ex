@@ -10,7 +10,8 @@ defmodule Espalier.Model do
 
       Espalier.generate(schema, prompt, model: MyApp.Model)
 
-  `:path` is the folder of a Llama-like model (Llama, Mistral, Qwen 2 and 3) as it comes from Hugging Face:
+  `:path` is the folder of a model as it comes from Hugging Face, of one of the families Llama (SmolLM 2 among them),
+  Mistral, Qwen 2 and 3, Phi 3 and 4, Gemma 2 and 3 (without vision) and SmolLM 3:
   `config.json`, `tokenizer.json` and weights in safetensors files; or it is a GGUF file. With the name of a repository
   there instead, the model is downloaded unless it is in the cache, see `Espalier.Hub`:
 
