@@ -5,6 +5,7 @@
 //!     constrained BATCH       the seconds and tokens of texts with the Ticket schema, and of free
 //!                             ones of as many steps
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+#![allow(clippy::cast_precision_loss, reason = "tokens are few")]
 
 use std::io::{self, BufRead};
 use std::path::Path;

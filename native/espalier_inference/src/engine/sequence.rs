@@ -246,14 +246,21 @@ impl Sequence {
         let n_bytes = text.len();
         let event = Event::Tokens { ids: ids.to_vec(), text, forced, choice };
         let Passed { events, is_end } = self.stops.follow(&self.text, n_bytes, event);
-        events.into_iter().for_each(|event| self.sink.send(event));
+        self.tell(events);
         if is_end {
             self.finish(FinishReason::Stop);
         }
     }
 
+    fn tell(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.sink.send(event);
+        }
+    }
+
     fn finish(&mut self, finish_reason: FinishReason) {
-        self.stops.rest().into_iter().for_each(|event| self.sink.send(event));
+        let rest = self.stops.rest();
+        self.tell(rest);
         self.sink.send(Event::Done {
             finish_reason,
             n_prompt_tokens: self.n_prompt_tokens,
@@ -266,7 +273,8 @@ impl Sequence {
 
     /// Finishes the request with an error.
     pub(crate) fn fail(&mut self, error: Error) {
-        self.stops.rest().into_iter().for_each(|event| self.sink.send(event));
+        let rest = self.stops.rest();
+        self.tell(rest);
         let error = match error {
             Error::Truncated { max_tokens, .. } => {
                 Error::Truncated { max_tokens, partial: std::mem::take(&mut self.text) }

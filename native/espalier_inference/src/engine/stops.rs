@@ -9,7 +9,7 @@ use super::request::Event;
 /// What could be the beginning of one is held back until that is known. Under a constraint a text ends
 /// only where it is complete: elsewhere, as inside of a JSON string, the others are part of it.
 pub(crate) struct Stops {
-    stops: Vec<Vec<u8>>,
+    texts: Vec<Vec<u8>>,
     constraint: Option<Constraint>,
     /// Up to where the text was searched.
     n_searched: usize,
@@ -33,8 +33,8 @@ pub(crate) struct Passed {
 impl Stops {
     pub(crate) fn new(stops: Vec<String>, constraint: Option<&Constraint>) -> Self {
         let constraint = constraint.filter(|_| !stops.is_empty()).cloned();
-        let stops = stops.into_iter().map(String::into_bytes).collect();
-        Self { stops, constraint, n_searched: 0, held_back: Vec::new() }
+        let texts = stops.into_iter().map(String::into_bytes).collect();
+        Self { texts, constraint, n_searched: 0, held_back: Vec::new() }
     }
 
     /// Follows a text by the `n` bytes of an event with tokens, which are its last ones now.
@@ -42,10 +42,10 @@ impl Stops {
         self.held_back.push(HeldBack { start: text.len() - n, end: text.len(), event });
         while self.n_searched < text.len() {
             let (before, rest) = text.split_at(self.n_searched);
-            if self.stops.iter().any(|stop| rest.starts_with(stop)) && self.is_complete(before) {
+            if self.texts.iter().any(|stop| rest.starts_with(stop)) && self.is_complete(before) {
                 return Passed { events: self.cut(), is_end: true };
             }
-            if self.stops.iter().any(|stop| stop.len() > rest.len() && stop.starts_with(rest)) {
+            if self.texts.iter().any(|stop| stop.len() > rest.len() && stop.starts_with(rest)) {
                 break;
             }
             self.n_searched += 1;

@@ -18,11 +18,12 @@ use super::scheduler::Scheduler;
 use super::sequence::Sequence;
 use crate::model::transformer::{Rows, Transformer};
 
-/// Parameters that the caches of a CPU may hold from step to step: 32 MiB of them.
-const MAX_CACHED_PARAMETERS: usize = 1 << 23;
+/// Bytes of weights that the caches of a CPU may hold from step to step.
+const MAX_CACHED_BYTES: f64 = (1 << 25) as f64;
 
-/// Rows that make reading all the weights little beside the work with them.
-const MIN_OWN_ROWS: usize = 64;
+/// Rows of a thread that make reading all the weights little beside the work with them, for each byte
+/// of a weight.
+const MIN_OWN_ROWS: f64 = 4.0;
 
 /// What the handle tells the thread.
 pub(crate) enum Command {
@@ -133,8 +134,10 @@ impl Worker {
 fn n_groups(transformer: &Transformer, sequences: &[Sequence]) -> usize {
     let n_rows: usize = sequences.iter().map(Sequence::n_reading).sum();
     let n_threads = rayon::current_num_threads();
-    let are_cached = transformer.n_parameters() <= MAX_CACHED_PARAMETERS;
-    let own = are_cached || n_rows >= n_threads * MIN_OWN_ROWS;
+    let bytes = transformer.bytes_per_weight();
+    let are_cached = transformer.n_parameters() as f64 * bytes <= MAX_CACHED_BYTES;
+    let n_own_rows = n_rows as f64 / n_threads as f64;
+    let own = are_cached || n_own_rows >= MIN_OWN_ROWS * bytes.floor().max(1.0);
     if own { n_threads } else { 1 }
 }
 

@@ -88,6 +88,14 @@ impl Matrix {
         Tensor::from_vec(rows, (outputs.len(), self.n_in), &Device::Cpu)
     }
 
+    /// The memory of the weights.
+    pub(super) fn n_bytes(&self) -> usize {
+        match &*self.weights {
+            Weights::F32(packed) => size_of_val(&packed[..]),
+            Weights::Quantised(quantised) => quantised.n_bytes(),
+        }
+    }
+
     pub(super) fn n_weights(&self) -> usize {
         self.n_out * self.n_in
     }

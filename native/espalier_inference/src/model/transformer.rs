@@ -66,6 +66,11 @@ impl Transformer {
         ends + self.layers.iter().map(Layer::n_parameters).sum::<usize>()
     }
 
+    /// The memory of a weight, in bytes: that of one in the embedding, as of most.
+    pub(crate) fn bytes_per_weight(&self) -> f64 {
+        self.embedding.n_bytes() as f64 / self.embedding.n_weights() as f64
+    }
+
     /// The shape of the caches of its sequences.
     pub(crate) fn cache_shape(&self) -> Shape {
         let Config { n_kv_heads, head_size, .. } = self.config;

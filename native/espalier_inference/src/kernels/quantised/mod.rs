@@ -58,6 +58,9 @@ pub(crate) trait QuantisedMatrix: Send + Sync {
     /// The weights of one output, input by input.
     fn row(&self, output: usize) -> Vec<f32>;
 
+    /// The memory of all weights.
+    fn n_bytes(&self) -> usize;
+
     /// `x[row] · w[out]` for all rows and outputs: `y[row * n_out + out]`.
     ///
     /// The lengths of the slices must agree, or the function panics. Large products are shared among
@@ -181,6 +184,10 @@ impl<F: Format> Packed<F> {
 impl<F: Format> QuantisedMatrix for Packed<F> {
     fn row(&self, output: usize) -> Vec<f32> {
         portable::weights(self.panel(output / PANEL), output % PANEL)
+    }
+
+    fn n_bytes(&self) -> usize {
+        size_of_val(&self.integers[..]) + size_of_val(&self.scales[..])
     }
 
     fn product(&self, x: &[f32], y: &mut [f32]) {
