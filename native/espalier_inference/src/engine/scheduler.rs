@@ -36,9 +36,8 @@ impl Scheduler {
 
     /// Takes a new request. One caller's have a turn each, the first the one that it is now.
     pub(crate) fn add(&mut self, mut sequence: Sequence) {
-        let others = self.waiting.iter().filter(|other| other.caller() == sequence.caller());
-        let last = others.map(Sequence::turn).max();
-        sequence.set_turn(last.map_or(self.turn, |turn| turn + 1).max(self.turn));
+        let last = self.waiting.iter().rfind(|other| other.caller() == sequence.caller());
+        sequence.set_turn(last.map_or(self.turn, |last| self.turn.max(last.turn() + 1)));
         self.waiting.push(sequence);
     }
 
@@ -118,6 +117,7 @@ impl Scheduler {
         let mut index = 0;
         while let Some(sequence) = self.running.get_mut(index) {
             sequence.reuse(&mut self.pool);
+            sequence.count_reused();
             let is_read = sequence.next_page().is_some_and(|page| !being_read.insert(page));
             let waits = is_read && sequence.cache().is_full();
             let n_reading = if waits { 0 } else { sequence.n_unread().min(n_rows_left.max(1)) };

@@ -127,6 +127,10 @@ impl Sequence {
     /// Takes over what the pool has of the beginning of the text.
     pub(crate) fn reuse(&mut self, pool: &mut Pool) {
         pool.reuse(&mut self.cache, &self.tokens);
+    }
+
+    /// Counts what was taken over since the model read something.
+    pub(crate) fn count_reused(&mut self) {
         let n_new = self.count_prompt();
         self.n_reused_tokens += n_new;
         self.counters.n_reused_tokens.add(n_new);

@@ -1,6 +1,6 @@
 //! [`Stops`]: texts that end a generation before them.
 
-use espalier_constraint::Constraint;
+use espalier_constraint::{Constraint, Matcher};
 
 use super::request::Event;
 
@@ -10,7 +10,9 @@ use super::request::Event;
 /// only where it is complete: elsewhere, as inside of a JSON string, the others are part of it.
 pub(crate) struct Stops {
     texts: Vec<Vec<u8>>,
-    constraint: Option<Constraint>,
+    /// The constraint at the last place where one of them was found.
+    matcher: Option<Matcher>,
+    n_matched: usize,
     /// Up to where the text was searched.
     n_searched: usize,
     held_back: Vec<HeldBack>,
@@ -32,9 +34,9 @@ pub(crate) struct Passed {
 
 impl Stops {
     pub(crate) fn new(stops: Vec<String>, constraint: Option<&Constraint>) -> Self {
-        let constraint = constraint.filter(|_| !stops.is_empty()).cloned();
+        let matcher = constraint.filter(|_| !stops.is_empty()).map(Constraint::matcher);
         let texts = stops.into_iter().map(String::into_bytes).collect();
-        Self { texts, constraint, n_searched: 0, held_back: Vec::new() }
+        Self { texts, matcher, n_matched: 0, n_searched: 0, held_back: Vec::new() }
     }
 
     /// Follows a text by the `n` bytes of an event with tokens, which are its last ones now.
@@ -60,10 +62,10 @@ impl Stops {
         self.held_back.drain(..).map(|held| held.event).collect()
     }
 
-    fn is_complete(&self, text: &[u8]) -> bool {
-        let Some(constraint) = &self.constraint else { return true };
-        let mut matcher = constraint.matcher();
-        matcher.accept_text(text).is_ok() && matcher.is_accepting() == Ok(true)
+    fn is_complete(&mut self, text: &[u8]) -> bool {
+        let Some(matcher) = &mut self.matcher else { return true };
+        let new = &text[std::mem::replace(&mut self.n_matched, text.len())..];
+        matcher.accept_text(new).is_ok() && matcher.is_accepting() == Ok(true)
     }
 
     /// The events whose texts begin before the end; the last one's text ends there, too.

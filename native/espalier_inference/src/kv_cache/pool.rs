@@ -55,7 +55,7 @@ impl Pool {
     /// logits are wanted. Returns how many positions came so.
     pub(crate) fn reuse(&mut self, cache: &mut KvCache, tokens: &[u32]) -> usize {
         let before = cache.len();
-        if !cache.is_full() {
+        if !cache.is_full() || cache.prefix.n_pages != cache.pages.len() {
             return 0;
         }
         let wanted = &tokens[before..tokens.len().max(before + 1) - 1];
