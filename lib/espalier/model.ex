@@ -149,7 +149,7 @@ defmodule Espalier.Model do
       doc: """
       The most bytes of keys and values, of all generations together. What was read is kept within them, so that a \
       prompt which begins as another one did is not read again. By default enough for `:max_batch_size` whole contexts, \
-      and for 32,768 tokens at most. No request can be longer than what fits.\
+      but for no more than 32,768 tokens, and no more than 4 GiB. No request can be longer than what fits.\
       """
     ],
     n_threads: [

@@ -10,17 +10,18 @@ pub struct Activity {
     pub n_steps: u64,
     /// Sequences that these advanced, each counted once a step.
     pub n_advanced: u64,
-    /// Tokens of prompts, read or not.
+    /// Tokens of prompts, as far as they were read or known.
     pub n_prompt_tokens: u64,
     /// Those of them that weren't read, as other prompts had begun with them.
     pub n_reused_tokens: u64,
-    /// Tokens of texts, forced ones included.
+    /// Tokens that were generated, with forced ones, and with those that a stop text cut off.
     pub n_tokens: u64,
     /// Tokens that constraints forced.
     pub n_forced_tokens: u64,
-    /// The time of forward passes, summed over threads.
+    /// The time of forward passes, summed over threads. A thread that waits for others in one may do
+    /// their work meanwhile, which then counts for both.
     pub forward_time: Duration,
-    /// The time of token masks, which are computed beside them, summed over threads.
+    /// The time of token masks, which are computed beside them, summed over threads in the same way.
     pub mask_time: Duration,
     /// Sequences in the batch.
     pub n_running: u64,

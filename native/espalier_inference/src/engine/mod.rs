@@ -3,13 +3,14 @@
 //! - [`Model`] is the handle: it loads, renders, submits, stops.
 //! - `request` holds what goes in ([`Request`]) and comes out ([`Event`]).
 //! - `worker` is the thread: admit, step, repeat.
-//! - `scheduler` decides which requests run, and what they read.
+//! - `scheduler` decides which requests run, and what they read; `queue` which of them is next.
 //! - `sequence` is one running request, and `guide` its constraint with the token budget.
 //! - `stops` finds texts that end one.
 //! - `activity` counts what is done ([`Activity`]).
 
 mod activity;
 mod guide;
+mod queue;
 mod request;
 mod scheduler;
 mod sequence;
@@ -41,7 +42,8 @@ use crate::tokenizer::Tokenizer;
 /// How a model is served.
 #[derive(Clone, Debug)]
 pub struct ModelOptions {
-    /// How many requests advance together; further ones wait in order. 8 by default.
+    /// How many requests advance together; further ones wait, those of higher priorities less, and
+    /// callers take turns. 8 by default.
     pub max_batch_size: usize,
     /// Threads that share the arithmetic of a step: by default one for each core, and at most 8. They
     /// have work while several requests run or a prompt is read; the steps of a single text are too
@@ -50,8 +52,8 @@ pub struct ModelOptions {
     /// In how many bits the matrices are held: by default in eight where the files have 16.
     pub quantization: Quantization,
     /// The most bytes of keys and values, of all requests together. What was read is kept within them
-    /// for texts that begin alike. By default enough for `max_batch_size` whole contexts, and for
-    /// 32,768 tokens at most. No request can be longer than what fits.
+    /// for texts that begin alike. By default enough for `max_batch_size` whole contexts, but for no more
+    /// than 32,768 tokens, and no more than 4 GiB. No request can be longer than what fits.
     pub max_kv_cache_bytes: Option<usize>,
 }
 
@@ -60,6 +62,9 @@ const MIN_PAGES: usize = 2;
 
 /// The tokens that there is room for by default, at most.
 const DEFAULT_CACHED_TOKENS: usize = 1 << 15;
+
+/// The bytes that keys and values may take by default.
+const DEFAULT_CACHED_BYTES: usize = 1 << 32;
 
 impl Default for ModelOptions {
     fn default() -> Self {
@@ -205,7 +210,7 @@ impl Model {
     ) -> Result<Generation, Error> {
         self.check_running()?;
         let request = request.checked(&self.inner.info, &self.inner.vocabulary)?;
-        let generation = Generation::new();
+        let generation = Generation::new(self.inner.commands.clone());
         let sink = Sink::new(sink, Arc::clone(&self.inner.stopped));
         let vocabulary = Arc::clone(&self.inner.vocabulary);
         let counters = Arc::clone(&self.inner.counters);
@@ -245,7 +250,8 @@ impl Drop for Inner {
 fn n_pages(transformer: &Transformer, options: &ModelOptions) -> Result<usize, Error> {
     let page_bytes = transformer.cache_shape().page_bytes();
     let contexts = options.max_batch_size.saturating_mul(transformer.config().max_length);
-    let default = contexts.min(DEFAULT_CACHED_TOKENS).div_ceil(PAGE);
+    let most = (DEFAULT_CACHED_BYTES / page_bytes).max(MIN_PAGES);
+    let default = contexts.min(DEFAULT_CACHED_TOKENS).div_ceil(PAGE).clamp(MIN_PAGES, most);
     let n_pages = options.max_kv_cache_bytes.map_or(default, |bytes| bytes / page_bytes);
     if n_pages < MIN_PAGES {
         let (option, expected) = ("max_kv_cache_bytes", "room for two pages of keys and values");

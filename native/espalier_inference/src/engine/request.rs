@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 
 use espalier_constraint::{Constraint, Vocabulary};
 
 use super::ModelInfo;
+use super::worker::Command;
 use crate::choice::Choice;
 use crate::error::Error;
 use crate::sampling::Sampling;
@@ -28,8 +30,7 @@ pub struct Request {
     pub traced: bool,
     /// Requests of a higher priority run before others that wait. 0 is the usual one.
     pub priority: i32,
-    /// Who asks: of those that wait with the same priority, the one runs next whose caller has the
-    /// fewest running.
+    /// Who asks, by any number: the callers of those that wait with the same priority take turns.
     pub caller: u64,
 }
 
@@ -55,7 +56,7 @@ pub enum Event {
         n_prompt_tokens: usize,
         /// Those of them that weren't read, as another request had begun with the same ones.
         n_reused_tokens: usize,
-        /// The tokens of the text, forced ones included.
+        /// The tokens that were generated, with forced ones, and with those that a stop text cut off.
         n_tokens: usize,
         /// The tokens that the constraint forced.
         n_forced_tokens: usize,
@@ -82,16 +83,19 @@ pub enum FinishReason {
 #[derive(Clone, Debug)]
 pub struct Generation {
     cancelled: Arc<AtomicBool>,
+    commands: Sender<Command>,
 }
 
 impl Generation {
-    pub(crate) fn new() -> Self {
-        Self { cancelled: Arc::new(AtomicBool::new(false)) }
+    pub(crate) fn new(commands: Sender<Command>) -> Self {
+        Self { cancelled: Arc::new(AtomicBool::new(false)), commands }
     }
 
     /// Ends the request at the next step, with [`FinishReason::Cancelled`].
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+        // Where the thread has ended, so has the request.
+        let _ = self.commands.send(Command::Wake);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -3,15 +3,13 @@
 //! Requests join while the batch and the KV cache have room. What they will read of their prompts is
 //! counted then, what they will write is not: where the cache is full in the middle of texts, the least
 //! important one gives up its place and waits again. Nothing of its text is lost.
-//!
-//! Callers take turns, as in start-time fair queueing (Goyal, Vin and Cheng, 1996) with requests of
-//! equal cost: one that asks for much at once doesn't hold up others.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use super::queue::Queue;
 use super::sequence::Sequence;
-use crate::kv_cache::{PAGE, Pool};
+use crate::kv_cache::Pool;
 
 /// Tokens that a step reads at most: enough to use the weights well, few enough that a long prompt
 /// doesn't hold up the sequences that decode beside it.
@@ -21,24 +19,23 @@ const MAX_ROWS: usize = 256;
 pub(crate) struct Scheduler {
     max_batch_size: usize,
     pool: Pool,
-    /// The latest of those that have come.
-    turn: u64,
-    /// In the order in which they came.
-    waiting: Vec<Sequence>,
+    waiting: Queue,
     /// In the order in which they joined.
     running: Vec<Sequence>,
+    /// Whether the cache had no room for the first one that waits, and nothing has changed since.
+    is_full: bool,
 }
 
 impl Scheduler {
     pub(crate) fn new(max_batch_size: usize, pool: Pool) -> Self {
-        Self { max_batch_size, pool, turn: 0, waiting: Vec::new(), running: Vec::new() }
+        let (waiting, running) = (Queue::default(), Vec::new());
+        Self { max_batch_size, pool, waiting, running, is_full: false }
     }
 
-    /// Takes a new request. One caller's have a turn each, the first the one that it is now.
-    pub(crate) fn add(&mut self, mut sequence: Sequence) {
-        let last = self.waiting.iter().rfind(|other| other.caller() == sequence.caller());
-        sequence.set_turn(last.map_or(self.turn, |last| self.turn.max(last.turn() + 1)));
-        self.waiting.push(sequence);
+    /// Takes a new request.
+    pub(crate) fn add(&mut self, sequence: Box<Sequence>) {
+        self.waiting.add(sequence);
+        self.is_full = false;
     }
 
     /// The sequences that a step advances.
@@ -70,43 +67,47 @@ impl Scheduler {
         self.waiting.clear();
     }
 
+    /// Ends the requests that were cancelled and wait.
+    pub(crate) fn drop_cancelled(&mut self) {
+        self.waiting.drop_cancelled();
+        self.is_full = false;
+    }
+
     /// Lets finished and cancelled sequences leave and waiting ones join.
     pub(crate) fn update(&mut self) {
-        self.waiting.iter_mut().chain(&mut self.running).for_each(Sequence::check_cancelled);
-        self.waiting.retain(|sequence| !sequence.is_finished());
+        self.running.iter_mut().for_each(Sequence::check_cancelled);
+        let n_before = self.running.len();
         self.running.retain(|sequence| !sequence.is_finished());
-        while self.running.len() < self.max_batch_size
-            && let Some(index) = self.next()
-            && self.join(index)
-        {}
+        self.is_full &= self.running.len() == n_before;
+        while self.running.len() < self.max_batch_size && !self.is_full && self.waiting.len() > 0 {
+            self.is_full = !self.fits();
+            if !self.is_full {
+                self.join();
+            }
+        }
     }
 
-    /// The index of the waiting sequence that is to run next.
-    fn next(&self) -> Option<usize> {
-        let order = |sequence: &Sequence| (Reverse(sequence.priority()), sequence.turn());
-        (0..self.waiting.len()).min_by_key(|&index| order(&self.waiting[index]))
+    /// Whether the cache has room for what there is of the first one that waits, beside what was promised
+    /// to those that run, and for a page more of each.
+    fn fits(&mut self) -> bool {
+        let Some(sequence) = self.waiting.first() else { return false };
+        let promised = self.running.iter().map(|running| running.n_missing_pages() + 1);
+        let needed = sequence.n_needed_pages(&mut self.pool) + 1 + promised.sum::<usize>();
+        self.running.is_empty() || needed <= self.pool.n_free_pages()
     }
 
-    /// Lets a waiting sequence run, if the cache has room for what there is of it.
-    fn join(&mut self, index: usize) -> bool {
-        let sequence = &mut self.waiting[index];
+    /// Lets the first one that waits run.
+    fn join(&mut self) {
+        let Some(mut sequence) = self.waiting.pop() else { return };
         sequence.forget(&self.pool);
         sequence.reuse(&mut self.pool);
-        let promised: usize = self.running.iter().map(Sequence::n_without_place).sum();
-        let fits = promised + sequence.n_without_place() + PAGE <= self.pool.n_free();
-        if !fits && !self.running.is_empty() {
-            sequence.forget(&self.pool);
-            return false;
-        }
         // In the list first: what a panic leaves there learns of it.
-        let sequence = self.waiting.remove(index);
-        self.turn = self.turn.max(sequence.turn());
-        self.running.push(sequence);
+        self.running.push(*sequence);
         if let Some(new) = self.running.last_mut() {
+            new.check_cancelled();
             new.start();
         }
         self.running.retain(|sequence| !sequence.is_finished());
-        true
     }
 
     /// Decides what each sequence reads in the next step: one token at least, unless another one is
@@ -118,10 +119,12 @@ impl Scheduler {
         while let Some(sequence) = self.running.get_mut(index) {
             sequence.reuse(&mut self.pool);
             sequence.count_reused();
-            let is_read = sequence.next_page().is_some_and(|page| !being_read.insert(page));
+            let page = sequence.next_page();
+            let is_read = page.as_ref().is_some_and(|page| being_read.contains(page));
             let waits = is_read && sequence.cache().is_full();
             let n_reading = if waits { 0 } else { sequence.n_unread().min(n_rows_left.max(1)) };
             if sequence.plan(n_reading, &mut self.pool) {
+                being_read.extend(page);
                 n_rows_left = n_rows_left.saturating_sub(n_reading);
                 index += 1;
             } else {
@@ -135,9 +138,10 @@ impl Scheduler {
     fn give_up_least_important(&mut self) -> usize {
         let order = |&index: &usize| (Reverse(self.running[index].priority()), index);
         let index = (0..self.running.len()).max_by_key(order).unwrap_or(0);
-        let mut sequence = self.running.remove(index);
+        let mut sequence = Box::new(self.running.remove(index));
         sequence.forget(&self.pool);
-        self.waiting.insert(0, sequence);
+        self.waiting.put_back(sequence);
+        self.is_full = false;
         index
     }
 

@@ -11,7 +11,7 @@ use super::sink::Sink;
 use super::stops::{Passed, Stops};
 use crate::choice::Choice;
 use crate::error::Error;
-use crate::kv_cache::{KvCache, NextPage, Pool};
+use crate::kv_cache::{KvCache, NextPage, PAGE, Pool};
 use crate::model::transformer::Rows;
 use crate::sampler::Sampler;
 
@@ -31,7 +31,7 @@ pub(crate) struct Sequence {
     n_reading: usize,
     is_started: bool,
     caller: u64,
-    turn: u64,
+    arrival: u64,
     priority: i32,
     /// The text so far, for an error that carries it.
     text: Vec<u8>,
@@ -73,7 +73,7 @@ impl Sequence {
             n_reading: 0,
             is_started: false,
             caller: request.caller,
-            turn: 0,
+            arrival: 0,
             priority: request.priority,
             text: Vec::new(),
             n_tokens: 0,
@@ -98,13 +98,13 @@ impl Sequence {
         self.caller
     }
 
-    /// Which turn of its caller's it is.
-    pub(crate) fn turn(&self) -> u64 {
-        self.turn
+    /// Which one it is of those that came.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.arrival
     }
 
-    pub(crate) fn set_turn(&mut self, turn: u64) {
-        self.turn = turn;
+    pub(crate) fn set_arrival(&mut self, arrival: u64) {
+        self.arrival = arrival;
     }
 
     /// Requests of a higher one go first.
@@ -120,7 +120,8 @@ impl Sequence {
     /// Finishes the request if it was cancelled.
     pub(crate) fn check_cancelled(&mut self) {
         if self.generation.is_cancelled() {
-            self.finish(FinishReason::Cancelled);
+            let events = self.stops.give_up();
+            self.end(FinishReason::Cancelled, events);
         }
     }
 
@@ -156,9 +157,14 @@ impl Sequence {
         self.tokens.len() - self.cache.len()
     }
 
-    /// How many of the tokens so far have no place in the cache.
-    pub(crate) fn n_without_place(&self) -> usize {
-        self.tokens.len().saturating_sub(self.cache.capacity())
+    /// How many pages the tokens so far lack.
+    pub(crate) fn n_missing_pages(&self) -> usize {
+        self.tokens.len().saturating_sub(self.cache.capacity()).div_ceil(PAGE)
+    }
+
+    /// How many free pages the tokens so far would take if it ran again.
+    pub(crate) fn n_needed_pages(&self, pool: &mut Pool) -> usize {
+        pool.n_needed_pages(&self.tokens)
     }
 
     /// Decides how many tokens the next step reads. Says whether the pool has room for them.
@@ -249,10 +255,10 @@ impl Sequence {
         self.counters.n_forced_tokens.add(n_forced);
         let n_bytes = text.len();
         let event = Event::Tokens { ids: ids.to_vec(), text, forced, choice };
-        let Passed { events, is_end } = self.stops.follow(&self.text, n_bytes, event);
-        self.tell(events);
-        if is_end {
-            self.finish(FinishReason::Stop);
+        match self.stops.follow(&self.text, n_bytes, event) {
+            Ok(Passed { events, is_end: false }) => self.tell(events),
+            Ok(Passed { events, is_end: true }) => self.end(FinishReason::Stop, events),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -263,8 +269,15 @@ impl Sequence {
     }
 
     fn finish(&mut self, finish_reason: FinishReason) {
-        let rest = self.stops.rest();
-        self.tell(rest);
+        match self.stops.finish(&self.text) {
+            Ok(Passed { events, is_end: false }) => self.end(finish_reason, events),
+            Ok(Passed { events, is_end: true }) => self.end(FinishReason::Stop, events),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn end(&mut self, finish_reason: FinishReason, events: Vec<Event>) {
+        self.tell(events);
         self.sink.send(Event::Done {
             finish_reason,
             n_prompt_tokens: self.n_prompt_tokens,
@@ -277,8 +290,8 @@ impl Sequence {
 
     /// Finishes the request with an error.
     pub(crate) fn fail(&mut self, error: Error) {
-        let rest = self.stops.rest();
-        self.tell(rest);
+        let events = self.stops.give_up();
+        self.tell(events);
         let error = match error {
             Error::Truncated { max_tokens, .. } => {
                 Error::Truncated { max_tokens, partial: std::mem::take(&mut self.text) }

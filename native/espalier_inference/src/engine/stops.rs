@@ -3,6 +3,7 @@
 use espalier_constraint::{Constraint, Matcher};
 
 use super::request::Event;
+use crate::error::Error;
 
 /// Follows a text and finds the first of some others in it.
 ///
@@ -40,32 +41,51 @@ impl Stops {
     }
 
     /// Follows a text by the `n` bytes of an event with tokens, which are its last ones now.
-    pub(crate) fn follow(&mut self, text: &[u8], n: usize, event: Event) -> Passed {
+    pub(crate) fn follow(&mut self, text: &[u8], n: usize, event: Event) -> Result<Passed, Error> {
         self.held_back.push(HeldBack { start: text.len() - n, end: text.len(), event });
+        let could_go_on =
+            |stop: &Vec<u8>, rest: &[u8]| stop.len() > rest.len() && stop.starts_with(rest);
         while self.n_searched < text.len() {
-            let (before, rest) = text.split_at(self.n_searched);
-            if self.texts.iter().any(|stop| rest.starts_with(stop)) && self.is_complete(before) {
-                return Passed { events: self.cut(), is_end: true };
+            if self.is_end(text)? {
+                return Ok(Passed { events: self.cut(), is_end: true });
             }
-            if self.texts.iter().any(|stop| stop.len() > rest.len() && stop.starts_with(rest)) {
+            let rest = &text[self.n_searched..];
+            if self.texts.iter().any(|stop| could_go_on(stop, rest)) {
                 break;
             }
             self.n_searched += 1;
         }
         let n_known = self.held_back.partition_point(|held| held.end <= self.n_searched);
         let events = self.held_back.drain(..n_known).map(|held| held.event).collect();
-        Passed { events, is_end: false }
+        Ok(Passed { events, is_end: false })
     }
 
-    /// What was held back, of a text that ends by itself.
-    pub(crate) fn rest(&mut self) -> Vec<Event> {
+    /// What was held back of a text that ends by itself: nothing begins there any more that is longer.
+    pub(crate) fn finish(&mut self, text: &[u8]) -> Result<Passed, Error> {
+        while !self.held_back.is_empty() && self.n_searched < text.len() {
+            if self.is_end(text)? {
+                return Ok(Passed { events: self.cut(), is_end: true });
+            }
+            self.n_searched += 1;
+        }
+        Ok(Passed { events: self.give_up(), is_end: false })
+    }
+
+    /// What was held back of a text that isn't followed any more.
+    pub(crate) fn give_up(&mut self) -> Vec<Event> {
         self.held_back.drain(..).map(|held| held.event).collect()
     }
 
-    fn is_complete(&mut self, text: &[u8]) -> bool {
-        let Some(matcher) = &mut self.matcher else { return true };
-        let new = &text[std::mem::replace(&mut self.n_matched, text.len())..];
-        matcher.accept_text(new).is_ok() && matcher.is_accepting() == Ok(true)
+    /// Whether the text ends where it is searched.
+    fn is_end(&mut self, text: &[u8]) -> Result<bool, Error> {
+        let (before, rest) = text.split_at(self.n_searched);
+        if !self.texts.iter().any(|stop| rest.starts_with(stop)) {
+            return Ok(false);
+        }
+        let Some(matcher) = &mut self.matcher else { return Ok(true) };
+        matcher.accept_text(&before[self.n_matched..])?;
+        self.n_matched = before.len();
+        Ok(matcher.is_accepting()?)
     }
 
     /// The events whose texts begin before the end; the last one's text ends there, too.
@@ -77,6 +97,6 @@ impl Stops {
         {
             text.truncate(end - *start);
         }
-        self.rest()
+        self.give_up()
     }
 }

@@ -498,3 +498,25 @@ fn stop_texts_end_a_text_before_them() {
     let refused = model.submit(request, |_| {}).err();
     assert!(matches!(refused, Some(Error::InvalidOption { option: "stop", .. })));
 }
+
+#[test]
+fn stop_texts_are_found_at_the_end_of_a_text_where_a_longer_one_could_have_begun() {
+    let model = load(2);
+    for (text, stops, expected) in [
+        ("abc", &["abcd", "bc"][..], "a"),
+        ("abc", &["abcd", "c"], "ab"),
+        ("abc", &["abcd"], "abc"),
+        ("aab", &["abab", "b"], "aa"),
+        ("aaa", &["aaaa", "aa"], ""),
+    ] {
+        // The text may end anywhere, but the model doesn't want it to.
+        let pattern = text.chars().rfold(String::new(), |rest, next| format!("({next}{rest})?"));
+        let sampling =
+            Sampling { logit_bias: vec![(EOS, -100.0)], temperature: 0.0, ..Sampling::default() };
+        let stop = stops.iter().map(|&stop| stop.to_owned()).collect();
+        let request = Request { sampling, stop, ..constrained(&model, &pattern, text.len()) };
+        let outcome = run(&model, request);
+        finished(&outcome, FinishReason::Stop);
+        assert_eq!(outcome.text, expected, "{text} {stops:?}");
+    }
+}

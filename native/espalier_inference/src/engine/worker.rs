@@ -28,7 +28,7 @@ const MIN_OWN_ROWS: f64 = 4.0;
 /// What the handle tells the thread.
 pub(crate) enum Command {
     Run(Box<Sequence>),
-    /// Look whether the model was stopped.
+    /// Look whether the model was stopped, or a request cancelled.
     Wake,
 }
 
@@ -76,21 +76,29 @@ impl Worker {
 
     /// Takes new requests; waits for one where nothing is to be done.
     fn receive(&mut self) {
+        let mut is_woken = false;
         if self.scheduler.n_running() + self.scheduler.n_waiting() == 0 {
             match self.commands.recv() {
-                Ok(command) => self.take(command),
+                Ok(command) => is_woken |= self.take(command),
                 Err(_) => self.stop(String::new()),
             }
         }
         while let Ok(command) = self.commands.try_recv() {
-            self.take(command);
+            is_woken |= self.take(command);
+        }
+        if is_woken {
+            self.scheduler.drop_cancelled();
         }
     }
 
-    fn take(&mut self, command: Command) {
+    /// Says whether something has to be looked at.
+    fn take(&mut self, command: Command) -> bool {
         match command {
-            Command::Run(sequence) => self.scheduler.add(*sequence),
-            Command::Wake => {}
+            Command::Run(sequence) => {
+                self.scheduler.add(sequence);
+                false
+            }
+            Command::Wake => true,
         }
     }
 
@@ -209,7 +217,7 @@ mod tests {
     #[test]
     fn a_failed_step_ends_its_requests_and_not_the_model() {
         let loaded = LoadedModel::read(TestModel::random().path(), Quantization::None).unwrap();
-        let (_commands, receiver) = channel();
+        let (commands, receiver) = channel();
         let stopped = Arc::new(Stopped::new());
         // Its caches are none of this model.
         let shape = Shape { n_layers: 1, ..loaded.transformer.cache_shape() };
@@ -219,8 +227,13 @@ mod tests {
         let (sender, events) = channel();
         let sink = Sink::new(move |event| drop(sender.send(event)), stopped);
         let request = Request::new(vec![1], 5);
-        let sequence =
-            Sequence::new(request, loaded.vocabulary, Arc::default(), &Generation::new(), sink);
+        let sequence = Sequence::new(
+            request,
+            loaded.vocabulary,
+            Arc::default(),
+            &Generation::new(commands),
+            sink,
+        );
         worker.take(Command::Run(Box::new(sequence)));
         worker.step();
         let event = events.recv().unwrap();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use self::page::Page;
 pub(crate) use self::page::Shape;
 pub(crate) use self::pool::Pool;
-use self::prefixes::Prefix;
+use self::prefixes::{Prefix, PrefixId};
 use crate::kernels::{PANEL, Panel};
 
 /// The positions of a page.
@@ -63,7 +63,7 @@ impl KvCache {
     pub(crate) fn next_page(&self, tokens: &[u32]) -> Option<NextPage> {
         let n_pages = self.len() / PAGE;
         let page = tokens.get(n_pages * PAGE..)?.first_chunk()?;
-        (self.prefix.n_pages == n_pages).then_some(NextPage(self.prefix, *page))
+        (self.prefix.id().n_pages == n_pages).then_some(NextPage(self.prefix.id(), *page))
     }
 
     /// Whether all pages are full.
@@ -78,7 +78,9 @@ impl KvCache {
         for (keys, values) in keys.chunks_exact(size).zip(values.chunks_exact(size)) {
             let position = self.n_positions[layer];
             // A page that others have, too, is full.
-            if let Some(page) = Arc::get_mut(&mut self.pages[position / PAGE]) {
+            let page = Arc::get_mut(&mut self.pages[position / PAGE]);
+            debug_assert!(page.is_some(), "a page is written while others have it");
+            if let Some(page) = page {
                 page.write(self.shape, layer, position % PAGE, keys, values);
             }
             self.n_positions[layer] += 1;
@@ -101,7 +103,7 @@ impl KvCache {
 
 /// The tokens of a page, and those before it.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct NextPage(Prefix, [u32; PAGE]);
+pub(crate) struct NextPage(PrefixId, [u32; PAGE]);
 
 #[cfg(test)]
 mod tests {

@@ -1,102 +1,189 @@
 //! [`Prefixes`]: full pages, by the tokens that they were computed from.
 
-use std::collections::hash_map::Entry;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustc_hash::FxHashMap;
 
 use super::PAGE;
 use super::page::Page;
 
-/// The beginning of a text, in whole pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The beginning of a text, in whole pages that are kept.
+///
+/// Those pages are in use as long as it is there.
+#[derive(Debug, Default)]
 pub(super) struct Prefix {
+    id: PrefixId,
+    /// Where it is told that the pages are not in use any more.
+    released: Option<Sender<u64>>,
+}
+
+/// What a beginning of a text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct PrefixId {
     /// Its number; 0 is that of the empty one, and none is given twice.
-    id: u64,
+    number: u64,
     pub(super) n_pages: usize,
 }
 
-/// A tree of pages: each follows a prefix, with tokens of its own.
-#[derive(Default)]
-pub(super) struct Prefixes {
-    pages: FxHashMap<Key, Kept>,
-    /// How many pages follow each prefix that any follows.
-    n_following: FxHashMap<u64, usize>,
-    last_id: u64,
-    /// Grows with each use.
-    time: u64,
+impl Prefix {
+    pub(super) fn id(&self) -> PrefixId {
+        self.id
+    }
 }
 
-/// The prefix before a page, and the page's tokens.
+impl Drop for Prefix {
+    fn drop(&mut self) {
+        if let Some(released) = self.released.take() {
+            // Where nobody receives it the pages are gone, too.
+            let _ = released.send(self.id.number);
+        }
+    }
+}
+
+/// A tree of pages: each follows a prefix, with tokens of its own.
+///
+/// Whoever has a page has those before it, too.
+pub(super) struct Prefixes {
+    numbers: FxHashMap<Key, u64>,
+    /// By the number of the prefix that ends with each.
+    pages: FxHashMap<u64, Kept>,
+    /// The pages that nobody uses and that none follows, those first that were not used for longest.
+    last_unused: BTreeSet<(u64, u64)>,
+    /// How many pages nobody uses.
+    n_unused: usize,
+    last_number: u64,
+    /// Grows with each use.
+    time: u64,
+    released: Receiver<u64>,
+    sender: Sender<u64>,
+}
+
+/// The number of the prefix before a page, and the page's tokens.
 type Key = (u64, [u32; PAGE]);
 
 struct Kept {
-    /// The prefix that ends with the page.
-    prefix: Prefix,
+    key: Key,
     page: Arc<Page>,
-    used: u64,
+    n_users: usize,
+    n_following: usize,
+    /// When it was used last.
+    time: u64,
+}
+
+impl Default for Prefixes {
+    fn default() -> Self {
+        let (sender, released) = channel();
+        Self {
+            numbers: FxHashMap::default(),
+            pages: FxHashMap::default(),
+            last_unused: BTreeSet::new(),
+            n_unused: 0,
+            last_number: 0,
+            time: 0,
+            released,
+            sender,
+        }
+    }
 }
 
 impl Prefixes {
-    /// The page of some tokens after a prefix, and the longer prefix.
-    pub(super) fn get(
+    /// The page of some tokens after a prefix, which becomes the longer one.
+    pub(super) fn extend(
         &mut self,
-        prefix: Prefix,
+        prefix: &mut Prefix,
         tokens: &[u32; PAGE],
-    ) -> Option<(Prefix, Arc<Page>)> {
-        let kept = self.pages.get_mut(&(prefix.id, *tokens))?;
-        self.time += 1;
-        kept.used = self.time;
-        Some((kept.prefix, Arc::clone(&kept.page)))
-    }
-
-    /// Keeps the page of some tokens after a prefix, or puts the one that is kept already in its place.
-    pub(super) fn add(
-        &mut self,
-        prefix: Prefix,
-        tokens: &[u32; PAGE],
-        page: &mut Arc<Page>,
-    ) -> Prefix {
-        if let Some((prefix, kept)) = self.get(prefix, tokens) {
-            *page = kept;
-            return prefix;
+    ) -> Option<Arc<Page>> {
+        let number = *self.numbers.get(&(prefix.id.number, *tokens))?;
+        let kept = self.pages.get_mut(&number)?;
+        if kept.n_users == 0 {
+            self.n_unused -= 1;
+            self.last_unused.remove(&(kept.time, number));
         }
-        (self.time, self.last_id) = (self.time + 1, self.last_id + 1);
-        let longer = Prefix { id: self.last_id, n_pages: prefix.n_pages + 1 };
-        let kept = Kept { prefix: longer, page: Arc::clone(page), used: self.time };
-        self.pages.insert((prefix.id, *tokens), kept);
-        *self.n_following.entry(prefix.id).or_default() += 1;
-        longer
+        kept.n_users += 1;
+        let page = Arc::clone(&kept.page);
+        self.lengthen(prefix, number);
+        Some(page)
     }
 
-    /// How many pages no sequence has.
-    pub(super) fn n_unused(&self) -> usize {
-        self.pages.values().filter(|kept| kept.is_unused()).count()
+    /// Keeps the page of some tokens after a prefix, which becomes the longer one, or puts the page that
+    /// is kept already in its place.
+    pub(super) fn add(&mut self, prefix: &mut Prefix, tokens: &[u32; PAGE], page: &mut Arc<Page>) {
+        if let Some(kept) = self.extend(prefix, tokens) {
+            *page = kept;
+            return;
+        }
+        self.last_number += 1;
+        let (number, key) = (self.last_number, (prefix.id.number, *tokens));
+        if let Some(before) = self.pages.get_mut(&prefix.id.number) {
+            before.n_following += 1;
+        }
+        let page = Arc::clone(page);
+        self.pages.insert(number, Kept { key, page, n_users: 1, n_following: 0, time: 0 });
+        self.numbers.insert(key, number);
+        self.lengthen(prefix, number);
+    }
+
+    /// How many pages there are for tokens after the empty prefix, and how many of them nobody uses.
+    pub(super) fn count(&mut self, tokens: &[[u32; PAGE]]) -> (usize, usize) {
+        self.take_back();
+        let (mut number, mut n_pages, mut n_unused) = (0, 0, 0);
+        for tokens in tokens {
+            let Some(&longer) = self.numbers.get(&(number, *tokens)) else { break };
+            let is_unused = self.pages.get(&longer).is_some_and(|kept| kept.n_users == 0);
+            (number, n_pages, n_unused) = (longer, n_pages + 1, n_unused + usize::from(is_unused));
+        }
+        (n_pages, n_unused)
+    }
+
+    /// How many pages nobody uses.
+    pub(super) fn n_unused(&mut self) -> usize {
+        self.take_back();
+        self.n_unused
     }
 
     /// Gives up the page that was not used for longest, of those that end a text. Says whether there
     /// was any.
     pub(super) fn remove_oldest(&mut self) -> bool {
-        let is_last = |kept: &Kept| !self.n_following.contains_key(&kept.prefix.id);
-        let unused = self.pages.iter().filter(|(_, kept)| kept.is_unused() && is_last(kept));
-        let oldest = unused.min_by_key(|(_, kept)| kept.used).map(|(key, _)| *key);
-        oldest.is_some_and(|key| self.remove(&key))
-    }
-
-    fn remove(&mut self, key: &Key) -> bool {
-        if let Entry::Occupied(mut n_following) = self.n_following.entry(key.0) {
-            *n_following.get_mut() -= 1;
-            if *n_following.get() == 0 {
-                n_following.remove();
+        self.take_back();
+        let Some((_, number)) = self.last_unused.pop_first() else { return false };
+        let Some(removed) = self.pages.remove(&number) else { return false };
+        self.numbers.remove(&removed.key);
+        self.n_unused -= 1;
+        let before = removed.key.0;
+        if let Some(kept) = self.pages.get_mut(&before) {
+            kept.n_following -= 1;
+            if kept.is_last_unused() {
+                self.last_unused.insert((kept.time, before));
             }
         }
-        self.pages.remove(key).is_some()
+        true
+    }
+
+    fn lengthen(&self, prefix: &mut Prefix, number: u64) {
+        prefix.id = PrefixId { number, n_pages: prefix.id.n_pages + 1 };
+        prefix.released.get_or_insert_with(|| self.sender.clone());
+    }
+
+    /// Takes note of the prefixes that are gone.
+    fn take_back(&mut self) {
+        while let Ok(mut number) = self.released.try_recv() {
+            self.time += 1;
+            while let Some(kept) = self.pages.get_mut(&number) {
+                (kept.n_users, kept.time) = (kept.n_users - 1, self.time);
+                self.n_unused += usize::from(kept.n_users == 0);
+                if kept.is_last_unused() {
+                    self.last_unused.insert((kept.time, number));
+                }
+                number = kept.key.0;
+            }
+        }
     }
 }
 
 impl Kept {
-    /// A sequence that has a page has those before it, too.
-    fn is_unused(&self) -> bool {
-        Arc::strong_count(&self.page) == 1
+    fn is_last_unused(&self) -> bool {
+        self.n_users == 0 && self.n_following == 0
     }
 }

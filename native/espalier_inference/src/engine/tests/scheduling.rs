@@ -139,3 +139,69 @@ fn callers_take_turns() {
     let requests = [1, 1, 1, 1, 2, 3, 2].map(|caller| Request { caller, ..request("p", 3) });
     assert_eq!(order_of_ends(&model, requests.into()), [0, 4, 5, 1, 6, 2, 3]);
 }
+
+/// Lets a caller ask again each time that it has an answer, so often, while the requests wait that were
+/// made before. Returns the order in which all ended: those by their index, the others as `None`.
+fn order_beside_others(
+    requests: Vec<Request>,
+    mut caller_of: impl FnMut(usize) -> u64 + Send + 'static,
+    n_others: usize,
+) -> Vec<Option<usize>> {
+    let model = load(1);
+    let (first, gate) = start_gated(&model, request("first", 3));
+    first.next();
+    let (sender, ends) = channel();
+    let other = move |index| Request { caller: caller_of(index), ..request("p", 3) };
+    ask_again(&model, other, 0..n_others, sender.clone());
+    for (index, request) in requests.into_iter().enumerate() {
+        let sender = sender.clone();
+        let sink = move |event| {
+            if matches!(event, Event::Done { .. }) {
+                sender.send(Some(index)).unwrap();
+            }
+        };
+        model.submit(request, sink).unwrap();
+    }
+    drop((gate, sender));
+    ends.iter().collect()
+}
+
+fn ask_again(
+    model: &Model,
+    mut other: impl FnMut(usize) -> Request + Send + 'static,
+    mut indices: std::ops::Range<usize>,
+    ends: Sender<Option<usize>>,
+) {
+    let Some(index) = indices.next() else { return };
+    let request = other(index);
+    let mut next = Some((model.clone(), other, indices, ends));
+    let sink = move |event| {
+        if matches!(event, Event::Done { .. })
+            && let Some((model, other, indices, ends)) = next.take()
+        {
+            ends.send(None).unwrap();
+            ask_again(&model, other, indices, ends);
+        }
+    };
+    model.submit(request, sink).unwrap();
+}
+
+#[test]
+fn who_asks_again_at_once_holds_up_nobody() {
+    let mine = || (0..3).map(|_| Request { caller: 1, ..request("p", 3) }).collect();
+    let order = order_beside_others(mine(), |_| 2, 30);
+    let last = order.iter().rposition(Option::is_some).unwrap();
+    assert!(last <= 8, "{order:?}");
+    // Nor do many who ask once each.
+    let order = order_beside_others(mine(), |index| 10 + index as u64, 30);
+    let last = order.iter().rposition(Option::is_some).unwrap();
+    assert!(last <= 8, "{order:?}");
+}
+
+#[test]
+fn callers_take_turns_within_their_priority() {
+    let model = load(1);
+    let requests = [(1, 1), (1, 1), (0, 1), (1, 1), (0, 2), (0, 1), (0, 2)]
+        .map(|(priority, caller)| Request { priority, caller, ..request("p", 3) });
+    assert_eq!(order_of_ends(&model, requests.into()), [0, 1, 3, 2, 4, 5, 6]);
+}
