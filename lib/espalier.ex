@@ -160,6 +160,7 @@ defmodule Espalier do
   @typedoc "What `stream/3` yields."
   @type event ::
           {:text, String.t()}
+          | {:reasoning, String.t()}
           | {:partial, term}
           | {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:attempt, %{number: pos_integer, error: Exception.t()}}
@@ -224,6 +225,7 @@ defmodule Espalier do
     * `{:tokens, %{ids: ids, text: bytes, forced?: forced?}}` - tokens as they come. Their bytes may end
       in the middle of a character; `forced?` says that there was no alternative to them
     * `{:text, text}` - the text of one or more tokens, in whole characters
+    * `{:reasoning, text}` - what the model thinks, if it tells, see `:max_reasoning_tokens`. It is no part of the text
     * `{:partial, value}` - with the option `:partial`: what is there of the value so far, when it has become more.
       A struct has its defaults, and a map no keys, for what isn't there; texts may be cut, other values are there when
       they are whole. Each is the start of a value of the schema: if the text takes another way than that,

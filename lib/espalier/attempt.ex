@@ -16,18 +16,20 @@ defmodule Espalier.Attempt do
   alias Espalier.UTF8
 
   @enforce_keys [:request, :recorder]
-  defstruct @enforce_keys ++ [text: [], rest: "", partial: :off, ended?: false]
+  defstruct @enforce_keys ++
+              [text: [], rest: "", reasoning: [], thought: "", partial: :off, ended?: false]
 
   # What is known of an attempt that failed.
   @unknown %{fixes: [], usage: %{prompt_tokens: 0, completion_tokens: 0}, finish_reason: nil}
 
   @typedoc """
-  The last one is one of the last three, whose `info` has the `:fixes` that were made to read the text, and the `:usage`,
-  `:finish_reason` and `:trace` of the attempt.
+  The last one is one of the last three, whose `info` has the `:fixes` that were made to read the text, and the
+  `:reasoning`, `:usage`, `:finish_reason` and `:trace` of the attempt.
   """
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
+          | {:reasoning, String.t()}
           | {:partial, term}
           | {:value, term, text :: String.t(), info :: map}
           | {:refused, Exception.t(), text :: String.t(), info :: map}
@@ -58,6 +60,13 @@ defmodule Espalier.Attempt do
   defp written(events, text), do: Stream.concat([{:text, text}], events)
 
   defp step({:choice, _choice} = event, attempt), do: {[], record(attempt, event)}
+
+  # `thought` is the beginning of a character.
+  defp step({:reasoning, _ids, bytes}, attempt) do
+    {text, thought} = UTF8.split(attempt.thought <> bytes)
+    attempt = %{attempt | reasoning: [attempt.reasoning | text], thought: thought}
+    {if(text == "", do: [], else: [{:reasoning, text}]), attempt}
+  end
 
   defp step({:tokens, ids, bytes, forced?} = event, attempt) do
     attempt = record(attempt, event)
@@ -100,9 +109,17 @@ defmodule Espalier.Attempt do
   defp failed(attempt, error, text),
     do: {:failed, error, text, known(attempt, text, [], @unknown, error)}
 
-  defp known(%{recorder: recorder, request: request}, text, fixes, info, error) do
+  defp known(%{recorder: recorder, request: request} = attempt, text, fixes, info, error) do
     trace = Recorder.finish(recorder, request, text, info, error)
-    Map.merge(info, %{fixes: fixes, trace: trace})
+    reasoning = info[:reasoning] || reasoning(attempt)
+    Map.merge(info, %{fixes: fixes, trace: trace, reasoning: reasoning})
+  end
+
+  defp reasoning(attempt) do
+    case String.trim(IO.iodata_to_binary(attempt.reasoning)) do
+      "" -> nil
+      text -> text
+    end
   end
 
   defp validate(text, finish_reason, request) do

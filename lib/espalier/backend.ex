@@ -38,10 +38,11 @@ defmodule Espalier.Backend do
   alias Espalier.Trace
 
   @typedoc """
-  What happens during a generation, in this order: any number of `:tokens`, then `:done` or `:error`.
+  What happens during a generation, in this order: any number of `:reasoning` and `:tokens`, then `:done` or `:error`.
 
   The text of `:tokens` may begin or end in the middle of a character. `forced?` says that there was
-  no alternative to them. A backend that does not see tokens gives no ids. `:text` is the text of the value where
+  no alternative to them. What a model writes to think, before its text or beside it, is `:reasoning`. A backend that
+  does not see tokens gives no ids. `:text` is the text of the value where
   that is not the one that was written, and `:node` the node of Erlang that wrote it.
 
   If the request's `trace` is true, a backend that sees how tokens are chosen tells it: `:choice` comes before the
@@ -50,6 +51,7 @@ defmodule Espalier.Backend do
   """
   @type event ::
           {:tokens, ids :: [non_neg_integer], text :: binary, forced? :: boolean}
+          | {:reasoning, ids :: [non_neg_integer], text :: binary}
           | {:choice,
              %{
                probability: float,

@@ -21,7 +21,7 @@ defmodule Espalier.Cache do
   ## What is the same
 
   Whatever shapes the text: the schema, the prompt, the backends with their options and models, the middleware,
-  `:max_tokens`, `:template`, and the options of sampling and of the text. An `:api_key` in a backend's options
+  `:max_tokens`, `:max_reasoning_tokens`, `:template`, and the options of sampling and of the text. An `:api_key` in a backend's options
   makes no difference, and is not kept; `:headers` make one, and only a hash of them is kept.
 
   Only texts of values are remembered, so neither errors nor what was refused. A text is read again each time:
@@ -124,7 +124,7 @@ defmodule Espalier.Cache do
       %{sampling | seed: seed},
       Enum.map([request | request.fallbacks], &backend/1),
       Map.take(request, [:prompt, :middleware, :max_tokens, :template, :text_options]),
-      Map.take(request, [:tools, :template_variables])
+      Map.take(request, [:tools, :template_variables, :max_reasoning_tokens])
     ]
 
     :crypto.hash(:sha256, meaning |> plain() |> :erlang.term_to_binary([:deterministic]))

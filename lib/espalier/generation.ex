@@ -57,7 +57,8 @@ defmodule Espalier.Generation do
 
   @typedoc "As those of a backend; `choice` is how the token was chosen, if it was sampled and the request is traced."
   @type event ::
-          {:tokens, [non_neg_integer], binary, forced? :: boolean, choice :: map | nil}
+          {:reasoning, [non_neg_integer], binary}
+          | {:tokens, [non_neg_integer], binary, forced? :: boolean, choice :: map | nil}
           | {:done, map}
           | {:error, Exception.t()}
 
@@ -67,6 +68,9 @@ defmodule Espalier.Generation do
     receive do
       {:espalier, ^ref, {:tokens, packed, bytes, forced?, choice}} ->
         {{:tokens, Packed.unpack(packed), bytes, forced?, choice}, generation}
+
+      {:espalier, ^ref, {:reasoning, packed, bytes}} ->
+        {{:reasoning, Packed.unpack(packed), bytes}, generation}
 
       {:espalier, ^ref, last} ->
         {last(last, generation), %{generation | ended?: true}}
@@ -111,6 +115,7 @@ defmodule Espalier.Generation do
       prompt_tokens: info.prompt_tokens,
       cached_tokens: info.cached_tokens,
       completion_tokens: info.tokens,
+      reasoning_tokens: info.reasoning_tokens,
       forced_tokens: info.forced_tokens,
       steps: info.steps
     }
@@ -121,6 +126,7 @@ defmodule Espalier.Generation do
   defp flush(ref) do
     receive do
       {:espalier, ^ref, {:tokens, _packed, _bytes, _forced?, _choice}} -> flush(ref)
+      {:espalier, ^ref, {:reasoning, _packed, _bytes}} -> flush(ref)
       {:espalier, ^ref, _last} -> :ok
     after
       @last_message_timeout -> :ok

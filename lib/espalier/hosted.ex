@@ -86,13 +86,21 @@ defmodule Espalier.Hosted do
     end
   end
 
+  @local_options [
+    template: true,
+    priority: 0,
+    max_reasoning_tokens: 0,
+    tools: nil,
+    template_variables: %{}
+  ]
+
   # How a text looks, what its prompt looks like to the model, and who goes first is not the caller's choice there.
   defp check(request, name) do
     looks =
       for {option, value} <- request.text_options, looks?(option, value), do: {option, value}
 
     others =
-      for {option, neutral} <- [template: true, priority: 0, tools: nil, template_variables: %{}],
+      for {option, neutral} <- @local_options,
           {:ok, value} = Map.fetch(request, option),
           value != neutral,
           do: {option, value}
@@ -304,7 +312,7 @@ defmodule Espalier.Hosted do
     {events ++ [{:done, restored(info, answer)}], answer}
   end
 
-  defp pass(error, answer), do: {[error], answer}
+  defp pass(other, answer), do: {[other], answer}
 
   defp tokens("", answer), do: {[], answer}
 

@@ -10,7 +10,7 @@ defmodule Espalier.Request do
     * `text_options` - those of `Espalier.Constraint.json_schema/2` that were given
     * `sampling` - an `Espalier.Sampling`
     * `sampling_options` - those of its options that were given
-    * `model`, `max_tokens`, `priority`, `template`, `tools`, `template_variables`, `timeout` - options of
+    * `model`, `max_tokens`, `max_reasoning_tokens`, `priority`, `template`, `tools`, `template_variables`, `timeout` - options of
       `Espalier.generate/3`; `timeout` is what is left of
       it when the request is made
     * `caller` - the process that asks, or the one that began it as a task
@@ -91,6 +91,15 @@ defmodule Espalier.Request do
                type: :pos_integer,
                default: 512,
                doc: "The most tokens to write. Near the end the value is brought to a close."
+             ],
+             max_reasoning_tokens: [
+               type: :non_neg_integer,
+               default: 0,
+               doc: """
+               The most tokens that a local model may think before it writes, if it was trained to. They don't count among \
+               `:max_tokens`, and no rule of the schema holds for them. With 0 the model is asked not to think. What it \
+               thought is `reasoning` in the `Espalier.Result`. Hosted models have options of their backends instead.\
+               """
              ],
              priority: [
                type: {:custom, "integer from -1000 to 1000", &__MODULE__.priority?/1},
@@ -259,6 +268,7 @@ defmodule Espalier.Request do
                 written: "",
                 attempt: 1,
                 priority: 0,
+                max_reasoning_tokens: 0,
                 caller: nil,
                 trace: false,
                 telemetry_content: false,
@@ -300,6 +310,7 @@ defmodule Espalier.Request do
           written: String.t(),
           attempt: pos_integer,
           priority: integer,
+          max_reasoning_tokens: non_neg_integer,
           caller: pid | nil,
           trace: boolean,
           telemetry_content: boolean,

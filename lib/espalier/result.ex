@@ -14,6 +14,8 @@ defmodule Espalier.Result do
     * `retries` - how often a request was repeated after a failure that passes
     * `cached?` - whether the text is that of an earlier generation, see `Espalier.Cache`; then nothing was tried
       or counted
+    * `reasoning` - what the model thought before it wrote the text, if it told: a local one with
+      `:max_reasoning_tokens`, a hosted one if its provider passes it on. `nil` otherwise
     * `trace` - how the text of the last attempt came about, if `trace: true` was among the options, see
       `Espalier.Trace`
 
@@ -32,8 +34,8 @@ defmodule Espalier.Result do
 
   `completion_tokens` is all that was written. Of a local model `forced_tokens` of them had no alternative and
   cost no choice of the model, and `steps` is how often the model ran. `cached_tokens` are those of the prompt that the
-  model, or the provider, had read before for other requests. Of a hosted model `reasoning_tokens` are those of the
-  completion that are no part of the text, if the provider tells; what it does not tell of the first two is 0.
+  model, or the provider, had read before for other requests. `reasoning_tokens` are those of the completion that are no
+  part of the text, of a hosted model if the provider tells; what it does not tell of the first two is 0.
   """
   @type usage :: %{
           required(:prompt_tokens) => non_neg_integer,
@@ -72,6 +74,7 @@ defmodule Espalier.Result do
           attempts: [attempt],
           retries: non_neg_integer,
           cached?: boolean,
+          reasoning: String.t() | nil,
           trace: Trace.t() | nil
         }
 
@@ -100,5 +103,5 @@ defmodule Espalier.Result do
     :retries,
     :cached?
   ]
-  defstruct @enforce_keys ++ [:trace]
+  defstruct @enforce_keys ++ [:reasoning, :trace]
 end

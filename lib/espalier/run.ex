@@ -45,6 +45,7 @@ defmodule Espalier.Run do
   @type event ::
           {:tokens, %{ids: [non_neg_integer], text: binary, forced?: boolean}}
           | {:text, String.t()}
+          | {:reasoning, String.t()}
           | {:partial, term}
           | {:attempt, %{number: pos_integer, error: Exception.t()}}
           | {:done, Result.t()}
@@ -67,7 +68,8 @@ defmodule Espalier.Run do
     end
   end
 
-  defp failed(error), do: {:failed, error, "", %{fixes: [], usage: @unused, trace: nil}}
+  defp failed(error),
+    do: {:failed, error, "", %{fixes: [], usage: @unused, trace: nil, reasoning: nil}}
 
   defp recall(%{key: nil}), do: :none
 
@@ -91,7 +93,7 @@ defmodule Espalier.Run do
 
   defp next(run) do
     case Cursor.next(run.cursor) do
-      {:element, {kind, _} = event, cursor} when kind in [:tokens, :text, :partial] ->
+      {:element, {kind, _} = event, cursor} when kind in [:tokens, :text, :reasoning, :partial] ->
         {[event], %{run | cursor: cursor, begun?: true}}
 
       {:element, outcome, cursor} ->
@@ -179,7 +181,7 @@ defmodule Espalier.Run do
     written = %{
       text: result.text,
       n_begun: byte_size(request.written),
-      info: Map.take(info, [:finish_reason, :text]),
+      info: Map.take(info, [:finish_reason, :text, :reasoning]),
       backend: request.backend,
       seed: result.seed
     }
@@ -242,6 +244,7 @@ defmodule Espalier.Run do
       attempts: Enum.reverse(run.past),
       retries: run.retries,
       cached?: run.cached?,
+      reasoning: info.reasoning,
       trace: info.trace
     }
   end

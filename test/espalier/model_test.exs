@@ -33,6 +33,7 @@ defmodule Espalier.ModelTest do
         traced: false,
         stop: [],
         priority: 0,
+        reasoning: nil,
         caller: 0
       },
       Map.new(options[:sampling] || [])

@@ -188,6 +188,7 @@ defmodule Espalier.Soak do
       streamed: request.streamed?,
       traced: false,
       priority: 0,
+      reasoning: nil,
       caller: 0,
       max_tokens: request.options[:max_tokens]
     })

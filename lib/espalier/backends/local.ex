@@ -16,6 +16,7 @@ defmodule Espalier.Backends.Local do
   @behaviour Espalier.Backend
 
   alias Espalier.Backends.Local.Grouped
+  alias Espalier.Backends.Local.Reasoning
   alias Espalier.ConstraintCache
   alias Espalier.Deadline
   alias Espalier.Error
@@ -63,9 +64,10 @@ defmodule Espalier.Backends.Local do
   defp stream(request, model) do
     deadline = Deadline.new(request.timeout)
 
-    with {:ok, constraint} <- constraint(request, model),
+    with {:ok, reasoning} <- Reasoning.new(request, model),
+         {:ok, constraint} <- constraint(request, model),
          {:ok, prompt} <- encode(request, model) do
-      native = native_request(request, constraint, prompt)
+      native = native_request(request, reasoning, constraint, prompt)
       start = fn -> Generation.start(model, native, request.timeout, deadline) end
       vocabulary = if request.trace, do: model.vocabulary
       {:ok, Stream.resource(start, &next(&1, vocabulary), &close/1)}
@@ -99,7 +101,7 @@ defmodule Espalier.Backends.Local do
         {:error, without_template(option)}
 
       true ->
-        Model.encode(model, text)
+        Model.encode(model, Reasoning.prompt(text, request, model))
     end
   end
 
@@ -107,30 +109,12 @@ defmodule Espalier.Backends.Local do
     do: render(messages, request, model)
 
   defp render(messages, request, model) do
-    reasoning = model.info.reasoning
-    options = [tools: request.tools, template_variables: variables(request, reasoning)]
+    variables = Reasoning.template_variables(request, model)
+    options = [tools: request.tools, template_variables: variables]
 
     with {:ok, conversation} <- Conversation.new(messages, options),
          {:ok, text} <- model.ref |> Native.model_render(conversation) |> Error.wrap(),
-         do: Model.encode(model, close_reasoning(text, reasoning))
-  end
-
-  # The value comes at once, so the prompt is one after which the model learned to answer at once.
-  defp variables(%{template_variables: variables}, nil), do: variables
-
-  defp variables(%{template_variables: variables}, _reasoning) do
-    if Map.has_key?(variables, "enable_thinking"),
-      do: variables,
-      else: Map.put_new(variables, :enable_thinking, false)
-  end
-
-  # Some templates begin to think for the model.
-  defp close_reasoning(text, nil), do: text
-
-  defp close_reasoning(text, {start, stop}) do
-    if text |> String.trim_trailing() |> String.ends_with?(start),
-      do: String.trim_trailing(text) <> "\n\n" <> stop <> "\n\n",
-      else: text
+         do: Model.encode(model, Reasoning.prompt(text, request, model))
   end
 
   defp template_option(%{tools: tools}) when tools != nil, do: {:tools, tools}
@@ -145,13 +129,14 @@ defmodule Espalier.Backends.Local do
     %OptionsError{kind: :invalid, option: option, expected: expected, got: value}
   end
 
-  defp native_request(request, constraint, prompt) do
+  defp native_request(request, reasoning, constraint, prompt) do
     request.sampling
     |> Map.from_struct()
     |> Map.merge(%{
       top_k: clip(request.sampling.top_k || 0),
       logit_bias: for({id, bias} <- request.sampling.logit_bias, do: {id, bias / 1}),
       prompt: Packed.pack(prompt),
+      reasoning: reasoning,
       constraint: constraint.ref,
       streamed: request.streamed,
       traced: request.trace,
@@ -166,6 +151,9 @@ defmodule Espalier.Backends.Local do
 
   defp next({:ok, generation}, vocabulary) do
     case Generation.next(generation) do
+      {{:reasoning, _ids, _bytes} = event, generation} ->
+        {[event], {:ok, generation}}
+
       {{:tokens, ids, bytes, forced?, choice}, generation} ->
         {tokens(ids, bytes, forced?, choice, vocabulary), {:ok, generation}}
 

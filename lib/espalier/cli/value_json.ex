@@ -29,6 +29,7 @@ defmodule Espalier.CLI.ValueJSON do
       members: [
         {"value", value(form, result)},
         {"text", result.text},
+        {"reasoning", result.reasoning},
         {"fixes", result.fixes},
         {"finish_reason", result.finish_reason},
         {"usage", result.usage},

@@ -22,6 +22,9 @@ defmodule Espalier.Trace.Recorder do
   def record(:off, _event), do: :off
   def record(recorder, {:choice, choice}), do: %{recorder | choice: choice, size: choice.size}
 
+  # A trace is that of the text.
+  def record(recorder, {:reasoning, _ids, _text}), do: recorder
+
   def record(recorder, {:tokens, ids, text, forced?}) do
     token = %Token{id: List.first(ids), text: text, forced?: forced?}
     token = struct!(token, Map.drop(recorder.choice || %{}, [:size]))

@@ -33,6 +33,13 @@ defmodule Mix.Tasks.Espalier.Generate do
                   value: "N",
                   doc: "the most tokens to write, 512 by default"
                 ],
+                max_reasoning_tokens: [
+                  type: :integer,
+                  value: "N",
+                  doc:
+                    "the most tokens that a local model may think before it writes, none by default; with --stream " <>
+                      "they go to standard error"
+                ],
                 max_attempts: [
                   type: :integer,
                   value: "N",
@@ -133,7 +140,8 @@ defmodule Mix.Tasks.Espalier.Generate do
   @command %{name: "mix espalier.generate", help: @moduledoc, switches: @switches}
 
   @traces [:trace, :trace_html]
-  @passed_on [:max_tokens, :max_attempts, :temperature, :top_p, :top_k, :seed, :timeout]
+  @passed_on [:max_tokens, :max_reasoning_tokens, :max_attempts, :timeout] ++
+               [:temperature, :top_p, :top_k, :seed]
 
   @impl true
   def run(arguments), do: CLI.run(@command, arguments, &generate/1)
@@ -238,6 +246,7 @@ defmodule Mix.Tasks.Espalier.Generate do
   end
 
   defp write({:text, text}), do: IO.write(text)
+  defp write({:reasoning, text}), do: IO.write(:stderr, text)
 
   defp write({:attempt, %{number: number, error: error}}) do
     CLI.puts("")

@@ -28,6 +28,7 @@
 //!     match event {
 //!         Event::Tokens { text: part, .. } => text.extend(part),
 //!         Event::Done { .. } => break,
+//!         Event::Reasoning { .. } => {} // of requests that ask for it
 //!         Event::Failed(error) => return Err(error),
 //!     }
 //! }
@@ -58,7 +59,7 @@ mod tokenizer;
 pub use chat_template::Conversation;
 pub use choice::{Alternative, Choice};
 pub use engine::{
-    Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Request,
+    Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Reasoning, Request,
 };
 pub use error::Error;
 pub use model::Quantization;

@@ -49,6 +49,7 @@ fn text(events: &Receiver<Event>) -> (String, Option<FinishReason>) {
     for event in events {
         match event {
             Event::Tokens { text: part, .. } => text.extend(part),
+            Event::Reasoning { .. } => panic!("nobody asked for it"),
             Event::Done { finish_reason, .. } => reason = Some(finish_reason),
             Event::Failed(error) => panic!("{error}"),
         }

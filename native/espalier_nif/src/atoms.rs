@@ -78,6 +78,7 @@ rustler::atoms! {
     done,
     espalier,
     max_tokens,
+    reasoning,
     stop,
     tokens,
 

@@ -3,7 +3,7 @@
 use std::thread;
 
 use espalier_constraint::Constraint;
-use espalier_inference::{Alternative, Choice, Event, FinishReason, Request, Sampling};
+use espalier_inference::{Alternative, Choice, Event, FinishReason, Reasoning, Request, Sampling};
 use rustler::env::SavedTerm;
 use rustler::thread::is_scheduler_thread;
 use rustler::{Atom, Encoder, Env, LocalPid, NifMap, OwnedEnv, ResourceArc, Term};
@@ -20,6 +20,7 @@ struct RequestMap {
     prompt: Packed,
     constraint: Option<ResourceArc<ConstraintRef>>,
     max_tokens: usize,
+    reasoning: Option<ReasoningMap>,
     temperature: f64,
     /// 0 for all tokens.
     top_k: usize,
@@ -39,6 +40,12 @@ struct RequestMap {
     priority: i32,
     /// The same number for requests of one caller.
     caller: u64,
+}
+
+#[derive(NifMap)]
+struct ReasoningMap {
+    max_tokens: usize,
+    closing: Packed,
 }
 
 /// Submits a request; its events go to `caller` as `{:espalier, reference, event}`.
@@ -83,8 +90,13 @@ impl From<RequestMap> for Request {
             frequency_penalty: map.frequency_penalty as f32,
             seed: map.seed,
         };
+        let reasoning = map.reasoning.map(|ReasoningMap { max_tokens, closing }| Reasoning {
+            max_tokens,
+            closing: closing.0,
+        });
         let RequestMap { prompt, max_tokens, traced, stop, priority, caller, .. } = map;
-        Self { prompt: prompt.0, constraint, sampling, max_tokens, stop, traced, priority, caller }
+        let prompt = prompt.0;
+        Self { prompt, constraint, sampling, max_tokens, reasoning, stop, traced, priority, caller }
     }
 }
 
@@ -117,7 +129,7 @@ impl Mailbox {
 
     /// Sends the event, or holds it back for the last one.
     fn deliver(&mut self, event: Event) {
-        if !self.streamed && matches!(event, Event::Tokens { .. }) {
+        if !self.streamed && matches!(event, Event::Tokens { .. } | Event::Reasoning { .. }) {
             return self.held_back.push(event);
         }
         for event in std::mem::take(&mut self.held_back).into_iter().chain([event]) {
@@ -185,12 +197,16 @@ struct DoneMap {
     prompt_tokens: usize,
     cached_tokens: usize,
     tokens: usize,
+    reasoning_tokens: usize,
     forced_tokens: usize,
     steps: usize,
 }
 
 fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
+        Event::Reasoning { ids, text } => {
+            (atoms::reasoning(), Packed(ids.clone()), binary(env, text)).encode(env)
+        }
         Event::Tokens { ids, text, forced, choice } => {
             let choice = choice.as_ref().map(ChoiceMap::from);
             (atoms::tokens(), Packed(ids.clone()), binary(env, text), *forced, choice).encode(env)
@@ -200,6 +216,7 @@ fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
             n_prompt_tokens,
             n_reused_tokens,
             n_tokens,
+            n_reasoning_tokens,
             n_forced_tokens,
             n_steps,
         } => {
@@ -208,6 +225,7 @@ fn message<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
                 prompt_tokens: *n_prompt_tokens,
                 cached_tokens: *n_reused_tokens,
                 tokens: *n_tokens,
+                reasoning_tokens: *n_reasoning_tokens,
                 forced_tokens: *n_forced_tokens,
                 steps: *n_steps,
             };

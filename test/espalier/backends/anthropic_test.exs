@@ -323,7 +323,7 @@ defmodule Espalier.Backends.AnthropicTest do
           block(%{"type" => "poem"}, [%{"type" => "poem_delta", "text" => "{"}, json_delta("{")]) ++
           texts([@text])
 
-      assert {:ok, %{value: @value}} = last(streamed(events))
+      assert {:ok, %{value: @value, reasoning: "Who is 36? {"}} = last(streamed(events))
     end
 
     test "may come whole to who asked for a stream, and without usage or its last event" do

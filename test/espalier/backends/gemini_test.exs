@@ -368,6 +368,7 @@ defmodule Espalier.Backends.GeminiTest do
 
       events = events(@schema, streamed([[thought], @text]), strict: true)
       assert for({:text, text} <- events, do: text) == [@text]
+      assert {:done, %{reasoning: "Hm, {}"}} = List.last(events)
     end
 
     test "that was cut off by the limit says so" do

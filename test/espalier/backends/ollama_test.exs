@@ -310,6 +310,8 @@ defmodule Espalier.Backends.OllamaTest do
       thought = %{"content" => "", "thinking" => "Hm, {}"}
       events = events(@schema, streamed([thought, @text]), strict: true)
       assert for({:text, text} <- events, do: text) == [@text]
+      assert {:reasoning, "Hm, {}"} in events
+      assert {:done, %{reasoning: "Hm, {}"}} = List.last(events)
     end
 
     test "that was cut off by the limit says so" do

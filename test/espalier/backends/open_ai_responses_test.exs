@@ -307,7 +307,16 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
       assert {:ok, @value} = generate(@schema, reply(items))
 
       events = Enum.zip(items, [["I'll ", "look."], ["Hm"], [first, second]])
-      assert {:ok, %{text: @text}} = last(@schema, streamed(events))
+      assert {:ok, %{text: @text, reasoning: "Hm"}} = last(@schema, streamed(events))
+    end
+
+    test "has what is told of the reasoning beside it" do
+      summary = [%{"type" => "summary_text", "text" => "Ada, "}]
+      content = [%{"type" => "reasoning_text", "text" => "then."}]
+      thoughts = Map.merge(@reasoning, %{"summary" => summary, "content" => content})
+
+      assert {:ok, %{value: @value, reasoning: "Ada, then."}} =
+               last(@schema, reply([thoughts, message(@text)]))
     end
 
     test "that was cut off by the limit says so" do

@@ -304,6 +304,17 @@ defmodule Espalier.Backends.OpenAITest do
                last_error(streamed([call(""), call("{\"na")], "tool_calls"), more)
     end
 
+    test "has what a server tells of the reasoning beside it" do
+      for name <- ["reasoning_content", "reasoning"] do
+        pieces = [%{name => "Hm, "}, %{name => "{}"}, %{"content" => @text, name => nil}]
+
+        for answer <- [reply(%{"content" => @text, name => "Hm, {}"}), streamed(pieces)] do
+          {:done, result} = @schema |> stream(answer) |> Enum.at(-1)
+          assert {result.value, result.reasoning} == {@value, "Hm, {}"}
+        end
+      end
+    end
+
     test "that is a refusal is an error" do
       refusal = %{"content" => nil, "refusal" => "I can't help."}
       pieces = [%{"refusal" => "I can't"}, %{"refusal" => " help."}]

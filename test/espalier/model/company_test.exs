@@ -79,6 +79,7 @@ defmodule Espalier.Model.CompanyTest do
       streamed: :rand.uniform(2) == 1,
       traced: false,
       priority: 0,
+      reasoning: nil,
       caller: 0,
       max_tokens: 30 + :rand.uniform(60)
     })

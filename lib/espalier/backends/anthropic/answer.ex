@@ -70,6 +70,9 @@ defmodule Espalier.Backends.Anthropic.Answer do
   defp start(%{"type" => "text", "text" => text}, answer) when is_binary(text),
     do: text(text, answer)
 
+  defp start(%{"type" => "thinking", "thinking" => text}, answer) when is_binary(text),
+    do: {[{:reasoning, [], text}], answer}
+
   defp start(%{"type" => "tool_use"} = call, %{call: :awaited} = answer),
     do: {[], %{answer | call: {:begun, call["input"]}}}
 
@@ -77,6 +80,9 @@ defmodule Espalier.Backends.Anthropic.Answer do
 
   defp delta(%{"type" => "text_delta", "text" => text}, answer) when is_binary(text),
     do: text(text, answer)
+
+  defp delta(%{"type" => "thinking_delta", "thinking" => text}, answer) when is_binary(text),
+    do: {[{:reasoning, [], text}], answer}
 
   defp delta(%{"type" => "input_json_delta", "partial_json" => ""}, answer), do: {[], answer}
 

@@ -55,7 +55,9 @@ defmodule Espalier.Backends.Gemini.Answer do
   # Only one is asked for.
   defp read_candidate(answer, [%{} = candidate | _]) do
     answer = put_reason(answer, candidate["finishReason"])
-    candidate["content"] |> written() |> tokens(answer)
+    {thoughts, texts} = candidate["content"] |> parts() |> Enum.split_with(& &1["thought"])
+    {tokens, answer} = texts |> written() |> tokens(answer)
+    {[{:reasoning, [], written(thoughts)} | tokens], answer}
   end
 
   defp read_candidate(answer, _none), do: {[], answer}
@@ -63,10 +65,10 @@ defmodule Espalier.Backends.Gemini.Answer do
   defp put_reason(answer, reason) when is_binary(reason), do: %{answer | reason: reason}
   defp put_reason(answer, _none), do: answer
 
-  defp written(%{"parts" => parts}) when is_list(parts),
-    do: for(%{"text" => text} = part <- parts, part["thought"] != true, into: "", do: text(text))
+  defp parts(%{"parts" => parts}) when is_list(parts), do: Enum.filter(parts, &is_map/1)
+  defp parts(_none), do: []
 
-  defp written(_none), do: ""
+  defp written(parts), do: for(%{"text" => text} <- parts, into: "", do: text(text))
 
   defp text(text) when is_binary(text), do: text
   defp text(_other), do: ""

@@ -1,7 +1,7 @@
 defmodule Espalier.Backends.Ollama.Answer do
   @moduledoc false
   # Answers of `/api/chat`, whole or line by line, as events. A line looks like a whole answer, and the last one is
-  # `done`. What the model thinks is apart from its text, and of no interest here.
+  # `done`. What the model thinks is apart from its text.
 
   alias Espalier.ProviderError
 
@@ -13,10 +13,12 @@ defmodule Espalier.Backends.Ollama.Answer do
 
   defp line(json) do
     ending = if json["done"] == true, do: [ending(json)], else: []
-    [{:tokens, [], text(json["message"]), false} | ending]
+    message = if is_map(json["message"]), do: json["message"], else: %{}
+    tokens = {:tokens, [], text(message["content"]), false}
+    [{:reasoning, [], text(message["thinking"])}, tokens | ending]
   end
 
-  defp text(%{"content" => text}) when is_binary(text), do: text
+  defp text(text) when is_binary(text), do: text
   defp text(_none), do: ""
 
   # Older servers give no reason.

@@ -39,8 +39,12 @@ defmodule Espalier.Backends.OpenAI.Answer do
     content = if answer.call?, do: "", else: text(message["content"])
     arguments = arguments(message["tool_calls"])
     answer = %{answer | called: [answer.called | arguments]}
-    {[{:tokens, [], content <> arguments, false}], answer}
+    {[reasoning(message), {:tokens, [], content <> arguments, false}], answer}
   end
+
+  # Chat Completions of OpenAI itself don't tell; servers of its protocol have one name or the other.
+  defp reasoning(message),
+    do: {:reasoning, [], text(message["reasoning_content"] || message["reasoning"])}
 
   defp text(text) when is_binary(text), do: text
   defp text(_none), do: ""

@@ -4,7 +4,8 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   # https://platform.openai.com/docs/api-reference/responses-streaming, as of November 2026.
   #
   # An answer is a list of items: reasoning, messages, calls of tools. The value is in those of one type; others, and
-  # what a model says on its way, are left out.
+  # what a model says on its way, are left out. Of reasoning there is a summary, if one was asked for; servers of models
+  # with open weights have its text.
 
   alias Espalier.Backends.OpenAI
   alias Espalier.ProviderError
@@ -31,6 +32,8 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
     "custom_tool_call" => "response.custom_tool_call_input.delta"
   }
 
+  @thoughts ["response.reasoning_summary_text.delta", "response.reasoning_text.delta"]
+
   @last ["response.completed", "response.incomplete", "response.failed"]
 
   @spec new(atom, mode :: atom) :: t
@@ -43,7 +46,8 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   @spec read(Espalier.Hosted.Provider.part(), t) :: {[Espalier.Backend.event()], t}
   def read({:response, %{"output" => items} = response}, answer) when is_list(items) do
     answer = %{answer | refusal: refusal(items)}
-    {[tokens(text(items, answer.from)) | ending(response, answer)], answer}
+    events = [{:reasoning, [], reasoning(items)}, tokens(text(items, answer.from))]
+    {events ++ ending(response, answer), answer}
   end
 
   def read({:response, _json}, answer),
@@ -62,6 +66,10 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   def read({:event, _type, %{"type" => "response.refusal.delta", "delta" => delta}}, answer)
       when is_binary(delta),
       do: {[], %{answer | refusal: answer.refusal <> delta}}
+
+  def read({:event, _type, %{"type" => type, "delta" => delta}}, answer)
+      when is_binary(delta) and type in @thoughts,
+      do: {[{:reasoning, [], delta}], answer}
 
   def read({:event, _type, %{"type" => type, "delta" => delta} = json}, answer)
       when is_binary(delta) do
@@ -84,6 +92,15 @@ defmodule Espalier.Backends.OpenAIResponses.Answer do
   defp added(_item, _index, answer), do: answer
 
   defp skip(index, answer), do: %{answer | skipped: [index | answer.skipped]}
+
+  defp reasoning(items) do
+    for %{"type" => "reasoning"} = item <- items,
+        parts = [item["summary"], item["content"]],
+        %{"text" => text} when is_binary(text) <-
+          parts |> Enum.filter(&is_list/1) |> Enum.concat(),
+        into: "",
+        do: text
+  end
 
   defp text(items, "message") do
     for %{"type" => "message", "content" => [_ | _] = parts} = item <- items,

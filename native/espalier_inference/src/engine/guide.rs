@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use espalier_constraint::{Matcher, TokenMask};
 
-use super::request::FinishReason;
+use super::request::{FinishReason, Reasoning};
 use crate::error::Error;
 
 /// What a sampled token, or the start, leads to.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Advance {
+    /// The token as it was sampled, if it is one of the section before the text.
+    pub(crate) reasoning: Option<u32>,
+    /// What ends that section.
+    pub(crate) closing: Vec<u32>,
     /// The token as it was sampled, unless it ends the text or had to be taken back.
     pub(crate) sampled: Option<u32>,
     /// The tokens that follow without a choice.
@@ -23,18 +27,27 @@ pub(crate) struct Advance {
 /// With a constraint, the shortest completion of the text always fits into the tokens that are
 /// left: a token that would leave too few is taken back, and the text is completed instead.
 pub(crate) struct Guide {
+    /// The section before the text, until it has ended; `max_tokens` are those that are left.
+    reasoning: Option<Reasoning>,
     matcher: Option<Matcher>,
     n_tokens: usize,
     max_tokens: usize,
 }
 
 impl Guide {
-    pub(crate) fn new(matcher: Option<Matcher>, max_tokens: usize) -> Self {
-        Self { matcher, n_tokens: 0, max_tokens }
+    pub(crate) fn new(
+        reasoning: Option<Reasoning>,
+        matcher: Option<Matcher>,
+        max_tokens: usize,
+    ) -> Self {
+        Self { reasoning, matcher, n_tokens: 0, max_tokens }
     }
 
     /// The tokens allowed next; `None` if all are.
     pub(crate) fn compute_mask(&mut self) -> Result<Option<Arc<TokenMask>>, Error> {
+        if self.reasoning.is_some() {
+            return Ok(None);
+        }
         Ok(self.matcher.as_mut().map(Matcher::compute_mask).transpose()?)
     }
 
@@ -43,11 +56,20 @@ impl Guide {
         if !self.completion_fits()? {
             return Err(self.truncated());
         }
-        self.advance_forced(Advance::default())
+        match self.reasoning.take_if(|reasoning| reasoning.max_tokens == 0) {
+            Some(Reasoning { closing, .. }) => {
+                self.advance_forced(Advance { closing, ..Advance::default() })
+            }
+            None if self.reasoning.is_some() => Ok(Advance::default()),
+            None => self.advance_forced(Advance::default()),
+        }
     }
 
     /// Accepts a sampled token that the mask allows.
     pub(crate) fn accept(&mut self, id: u32, is_eos: bool) -> Result<Advance, Error> {
+        if let Some(reasoning) = self.reasoning.take() {
+            return self.reason(reasoning, id, is_eos);
+        }
         if let Some(matcher) = &mut self.matcher {
             matcher.accept_token(id)?;
         }
@@ -60,6 +82,24 @@ impl Guide {
         } else {
             self.complete_instead(1, Advance::default())
         }
+    }
+
+    /// A token of the section before the text. What would end the whole text ends the section.
+    fn reason(
+        &mut self,
+        mut reasoning: Reasoning,
+        id: u32,
+        is_eos: bool,
+    ) -> Result<Advance, Error> {
+        reasoning.max_tokens -= 1;
+        let is_end = is_eos || reasoning.closing.first() == Some(&id);
+        let sampled = Some(id).filter(|_| !is_end);
+        if !is_end && reasoning.max_tokens > 0 {
+            self.reasoning = Some(reasoning);
+            return Ok(Advance { reasoning: sampled, ..Advance::default() });
+        }
+        let closing = reasoning.closing;
+        self.advance_forced(Advance { reasoning: sampled, closing, ..Advance::default() })
     }
 
     /// Appends what the constraint forces, as often as it does.

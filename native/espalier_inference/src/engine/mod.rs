@@ -27,7 +27,7 @@ use espalier_constraint::Vocabulary;
 
 pub use self::activity::Activity;
 use self::activity::Counters;
-pub use self::request::{Event, FinishReason, Generation, Request};
+pub use self::request::{Event, FinishReason, Generation, Reasoning, Request};
 use self::scheduler::Scheduler;
 use self::sequence::Sequence;
 use self::sink::Sink;

@@ -24,6 +24,8 @@ pub struct Request {
     /// The most tokens that are generated, the end of the text not counted. At least 1; what
     /// exceeds the model's context is cut off.
     pub max_tokens: usize,
+    /// A section before the text, if there is one.
+    pub reasoning: Option<Reasoning>,
     /// Texts of which the first one ends the text before it, where that is complete.
     pub stop: Vec<String>,
     /// Whether each token that is sampled comes with its [`Choice`].
@@ -34,9 +36,27 @@ pub struct Request {
     pub caller: u64,
 }
 
+/// A section before the text, in which a model thinks. It has begun with the prompt, and is no part of
+/// the text: neither the constraint nor a stop text says anything about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reasoning {
+    /// The most tokens of it. They are not among those of the text.
+    pub max_tokens: usize,
+    /// The tokens behind it. It ends where the model writes the first of them, or would end the text, or
+    /// has written as many as it may.
+    pub closing: Vec<u32>,
+}
+
 /// What happens to a request, in order. The last event is `Done` or `Failed`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// The model thinks.
+    Reasoning {
+        /// The ids, with those that end the section.
+        ids: Vec<u32>,
+        /// The bytes of those that don't, which can end inside of a UTF-8 character.
+        text: Vec<u8>,
+    },
     /// The text goes on.
     Tokens {
         /// The ids.
@@ -58,6 +78,8 @@ pub enum Event {
         n_reused_tokens: usize,
         /// The tokens that were generated, with forced ones, and with those that a stop text cut off.
         n_tokens: usize,
+        /// Those of them that the section before the text has.
+        n_reasoning_tokens: usize,
         /// The tokens that the constraint forced.
         n_forced_tokens: usize,
         /// The forward passes that the request took part in.
@@ -113,6 +135,7 @@ impl Request {
             constraint: None,
             sampling,
             max_tokens,
+            reasoning: None,
             stop: Vec::new(),
             traced: false,
             priority: 0,
@@ -146,7 +169,12 @@ impl Request {
         {
             return Err(Error::VocabularyMismatch { n_ids, n_logits: vocabulary.n_ids() });
         }
-        self.max_tokens = self.max_tokens.min(model.max_length - self.prompt.len());
+        let n_closing = self.reasoning.as_ref().map_or(0, |reasoning| reasoning.closing.len());
+        let n_left = model.max_length - self.prompt.len() - n_closing;
+        self.max_tokens = self.max_tokens.min(n_left);
+        if let Some(reasoning) = &mut self.reasoning {
+            reasoning.max_tokens = reasoning.max_tokens.min(n_left - self.max_tokens);
+        }
         Ok(self)
     }
 
@@ -154,10 +182,12 @@ impl Request {
         if self.prompt.is_empty() {
             return Err(Error::PromptEmpty);
         }
-        if self.prompt.len() >= model.max_length {
-            return Err(Error::PromptTooLong { n: self.prompt.len(), max: model.max_length });
+        let closing = self.reasoning.as_ref().map_or(&[][..], |reasoning| &reasoning.closing);
+        let n = self.prompt.len() + closing.len();
+        if n >= model.max_length {
+            return Err(Error::PromptTooLong { n, max: model.max_length });
         }
-        match self.prompt.iter().find(|&&id| id as usize >= model.n_ids) {
+        match self.prompt.iter().chain(closing).find(|&&id| id as usize >= model.n_ids) {
             Some(&id) => Err(Error::UnknownToken { id, n_ids: model.n_ids }),
             None => Ok(()),
         }

@@ -43,6 +43,7 @@ pub(crate) struct Sequence {
     /// How many of them were known from other requests.
     n_reused_tokens: usize,
     n_tokens: usize,
+    n_reasoning_tokens: usize,
     n_forced_tokens: usize,
     n_steps: usize,
 }
@@ -61,7 +62,7 @@ impl Sequence {
             vocabulary,
             counters,
             sink,
-            guide: Guide::new(matcher, request.max_tokens),
+            guide: Guide::new(request.reasoning, matcher, request.max_tokens),
             stops: Stops::new(request.stop, request.constraint.as_ref()),
             sampler: Sampler::new(request.sampling, &request.prompt),
             cache: KvCache::default(),
@@ -77,6 +78,7 @@ impl Sequence {
             priority: request.priority,
             text: Vec::new(),
             n_tokens: 0,
+            n_reasoning_tokens: 0,
             n_forced_tokens: 0,
             n_steps: 0,
         }
@@ -230,28 +232,33 @@ impl Sequence {
     }
 
     fn append(&mut self, advance: &Advance, choice: Option<Choice>) {
-        self.append_tokens(advance.sampled.as_slice(), false, choice);
-        self.append_tokens(&advance.forced, true, None);
+        self.append_reasoning(advance.reasoning.as_slice(), &advance.closing);
+        self.append_text(advance.sampled.as_slice(), false, choice);
+        self.append_text(&advance.forced, true, None);
         if let Some(finish_reason) = advance.finish {
             self.finish(finish_reason);
         }
     }
 
-    fn append_tokens(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
+    fn append_reasoning(&mut self, ids: &[u32], closing: &[u32]) {
+        let text = self.bytes(ids);
+        let ids = [ids, closing].concat();
+        if !ids.is_empty() {
+            self.append_tokens(&ids);
+            self.n_reasoning_tokens += ids.len();
+            self.sink.send(Event::Reasoning { ids, text });
+        }
+    }
+
+    fn append_text(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
         if ids.is_empty() || self.is_finished() {
             return;
         }
-        let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
-        let text = bytes.collect::<Vec<_>>().concat();
-        for &id in ids {
-            self.sampler.record(id);
-        }
+        let text = self.bytes(ids);
+        self.append_tokens(ids);
         self.text.extend_from_slice(&text);
-        self.tokens.extend_from_slice(ids);
-        self.n_tokens += ids.len();
         let n_forced = if forced { ids.len() } else { 0 };
         self.n_forced_tokens += n_forced;
-        self.counters.n_tokens.add(ids.len());
         self.counters.n_forced_tokens.add(n_forced);
         let n_bytes = text.len();
         let event = Event::Tokens { ids: ids.to_vec(), text, forced, choice };
@@ -260,6 +267,20 @@ impl Sequence {
             Ok(Passed { events, is_end: true }) => self.end(FinishReason::Stop, events),
             Err(error) => self.fail(error),
         }
+    }
+
+    fn append_tokens(&mut self, ids: &[u32]) {
+        for &id in ids {
+            self.sampler.record(id);
+        }
+        self.tokens.extend_from_slice(ids);
+        self.n_tokens += ids.len();
+        self.counters.n_tokens.add(ids.len());
+    }
+
+    fn bytes(&self, ids: &[u32]) -> Vec<u8> {
+        let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
+        bytes.collect::<Vec<_>>().concat()
     }
 
     fn tell(&mut self, events: Vec<Event>) {
@@ -283,6 +304,7 @@ impl Sequence {
             n_prompt_tokens: self.n_prompt_tokens,
             n_reused_tokens: self.n_reused_tokens,
             n_tokens: self.n_tokens,
+            n_reasoning_tokens: self.n_reasoning_tokens,
             n_forced_tokens: self.n_forced_tokens,
             n_steps: self.n_steps,
         });

@@ -22,7 +22,7 @@ impl Sink {
 
     /// Passes an event on. A receiver that panics gets no more.
     pub(crate) fn send(&mut self, event: Event) {
-        let last = !matches!(event, Event::Tokens { .. });
+        let last = matches!(event, Event::Done { .. } | Event::Failed(_));
         let Some(receive) = &mut self.receive else { return };
         let panicked = catch_unwind(AssertUnwindSafe(|| receive(event))).is_err();
         if last || panicked {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use espalier_constraint::Constraint;
 use serde_json::json;
 
+mod reasoning;
 mod scheduling;
 
 use super::*;
@@ -61,6 +62,7 @@ impl Running {
                     bytes.extend(text);
                     *(if forced { &mut n_events.0 } else { &mut n_events.1 }) += 1;
                 }
+                Event::Reasoning { .. } => panic!("nobody asked for it"),
                 last => break last,
             }
         };
@@ -165,6 +167,7 @@ fn counts_tokens_and_steps() {
         n_prompt_tokens: 16,
         n_reused_tokens: 0,
         n_tokens: 5,
+        n_reasoning_tokens: 0,
         n_forced_tokens: 0,
         n_steps: 5,
     };
@@ -336,6 +339,7 @@ fn forced_tokens_need_no_sampling() {
         n_prompt_tokens: 1,
         n_reused_tokens: 0,
         n_tokens: 9,
+        n_reasoning_tokens: 0,
         n_forced_tokens: 9,
         n_steps: 0,
     };
