@@ -13,6 +13,8 @@ defmodule Espalier.Matcher do
       {:ok, [0, 2, 3]}
       iex> Espalier.Matcher.accepting?(matcher)
       true
+      iex> inspect(matcher)
+      ~s{#Espalier.Matcher<regex, text: "ab", next: ["a", "ab", the end]>}
 
   At each step `compute_mask/1` says which tokens may come next and `accept_token/2` takes one of them;
   `advance/2` does both in one call. There are four questions about the end, and no others:
@@ -26,8 +28,9 @@ defmodule Espalier.Matcher do
 
   Every allowed token can be completed to a text that the constraint accepts.
 
-  A matcher is a reference to something that changes, not a value. Several processes may use one; their
-  calls take turns. A refused step is an `Espalier.MatcherError` and changes nothing.
+  A matcher is a reference to something that changes, not a value: `fork/1` makes another one that goes on from there.
+  Several processes may use one; their calls take turns. A refused step is an `Espalier.MatcherError` and changes
+  nothing.
   """
 
   alias Espalier.{Constraint, Error, Native, Packed}
@@ -43,7 +46,6 @@ defmodule Espalier.Matcher do
   @typedoc "Token ids, as a list or as a binary of little-endian 32-bit numbers."
   @type tokens :: [non_neg_integer] | binary
 
-  @derive {Inspect, only: [:constraint]}
   @enforce_keys [:ref, :constraint]
   defstruct [:ref, :constraint]
 
@@ -138,6 +140,43 @@ defmodule Espalier.Matcher do
   @spec rollback!(t, non_neg_integer) :: :ok
   def rollback!(matcher, n), do: matcher |> rollback(n) |> Error.bang!()
 
+  @doc "Takes everything back, so that it stands at the start again."
+  @spec reset(t) :: :ok | {:error, Exception.t()}
+  def reset(%__MODULE__{ref: ref}), do: ref |> Native.matcher_reset() |> Error.wrap()
+
+  @doc "Like `reset/1`, but raises the error."
+  @spec reset!(t) :: :ok
+  def reset!(matcher), do: matcher |> reset() |> Error.bang!()
+
+  @doc """
+  Another matcher, which stands where this one does: for two continuations of one text.
+
+      iex> vocabulary = Espalier.Vocabulary.from_tokens!(["a", "b", ""], eos_ids: [2])
+      iex> matcher = Espalier.Matcher.new(Espalier.Constraint.regex!("a[ab]+", vocabulary: vocabulary))
+      iex> :ok = Espalier.Matcher.accept_token(matcher, 0)
+      iex> {:ok, other} = Espalier.Matcher.fork(matcher)
+      iex> :ok = Espalier.Matcher.accept_token(other, 1)
+      iex> {Espalier.Matcher.text(matcher), Espalier.Matcher.text(other)}
+      {{:ok, "a"}, {:ok, "ab"}}
+  """
+  @spec fork(t) :: {:ok, t} | {:error, Exception.t()}
+  def fork(%__MODULE__{ref: ref} = matcher) do
+    with {:ok, fork} <- ref |> Native.matcher_fork() |> Error.wrap(),
+         do: {:ok, %{matcher | ref: fork}}
+  end
+
+  @doc "Like `fork/1`, but returns the matcher and raises the error."
+  @spec fork!(t) :: t
+  def fork!(matcher), do: matcher |> fork() |> Error.bang!()
+
+  @doc "The bytes of what was accepted and not taken back; they may end inside of a character."
+  @spec text(t) :: {:ok, binary} | {:error, Exception.t()}
+  def text(%__MODULE__{ref: ref}), do: ref |> Native.matcher_text() |> Error.wrap()
+
+  @doc "Like `text/1`, but returns the bytes and raises the error."
+  @spec text!(t) :: binary
+  def text!(matcher), do: matcher |> text() |> Error.bang!()
+
   @doc "Whether the text may end here."
   @spec accepting?(t) :: boolean
   def accepting?(matcher), do: matcher |> status() |> elem(0)
@@ -164,5 +203,51 @@ defmodule Espalier.Matcher do
 
   defp status(%__MODULE__{ref: ref}) do
     ref |> Native.matcher_status() |> Error.wrap() |> Error.bang!()
+  end
+end
+
+defimpl Inspect, for: Espalier.Matcher do
+  alias Espalier.Matcher
+  alias Espalier.Vocabulary
+
+  # So much of the text so far is shown, from its end on, and so many of the tokens that may come.
+  @characters 60
+  @tokens 8
+
+  def inspect(%{constraint: constraint} = matcher, _options) do
+    shown =
+      with {:ok, text} <- Matcher.text(matcher),
+           {:ok, ids} <- Matcher.allowed_tokens(matcher) do
+        "text: #{text(text)}, next: #{next(ids, matcher, constraint.vocabulary)}"
+      else
+        {:error, error} -> Exception.message(error)
+      end
+
+    "#Espalier.Matcher<#{constraint.kind}, #{shown}>"
+  end
+
+  defp text(text) when byte_size(text) <= @characters, do: Kernel.inspect(text)
+
+  defp text(text) do
+    if String.valid?(text),
+      do: "..." <> Kernel.inspect(String.slice(text, -@characters, @characters)),
+      else: "..." <> Kernel.inspect(binary_part(text, byte_size(text), -@characters))
+  end
+
+  defp next([], matcher, _vocabulary),
+    do: if(Matcher.finished?(matcher), do: "nothing, it has ended", else: "nothing")
+
+  defp next(ids, _matcher, vocabulary) when length(ids) <= @tokens,
+    do: "[" <> Enum.map_join(ids, ", ", &token(&1, vocabulary)) <> "]"
+
+  defp next(ids, matcher, _vocabulary) do
+    the_end = if Matcher.accepting?(matcher), do: ", the end among them", else: ""
+    "#{length(ids)} tokens#{the_end}"
+  end
+
+  defp token(id, vocabulary) do
+    if id in vocabulary.eos_ids,
+      do: "the end",
+      else: Kernel.inspect(Vocabulary.token_bytes(vocabulary, id))
   end
 end

@@ -48,6 +48,9 @@ defmodule Espalier.Native do
   def matcher_advance(_matcher, _id), do: not_loaded()
   def matcher_validate_tokens(_matcher, _packed_ids), do: not_loaded()
   def matcher_rollback(_matcher, _n), do: not_loaded()
+  def matcher_reset(_matcher), do: not_loaded()
+  def matcher_fork(_matcher), do: not_loaded()
+  def matcher_text(_matcher), do: not_loaded()
   def matcher_status(_matcher), do: not_loaded()
   def matcher_forced_tokens(_matcher), do: not_loaded()
 

@@ -194,4 +194,107 @@ defmodule Espalier.MatcherTest do
 
     assert {:ok, [0, 1, 2, 3, 5]} = Matcher.allowed_tokens(matcher)
   end
+
+  test "a fork goes on by itself, and a reset matcher stands at the start" do
+    matcher = matcher("(a|b){4}")
+    :ok = Matcher.accept_token(matcher, 0)
+    fork = Matcher.fork!(matcher)
+    :ok = Matcher.accept_text(fork, "bbb")
+    assert {Matcher.text!(matcher), Matcher.text!(fork)} == {"a", "abbb"}
+    assert {Matcher.must_stop?(matcher), Matcher.must_stop?(fork)} == {false, true}
+    :ok = Matcher.rollback(fork, 2)
+    assert Matcher.text!(fork) == ""
+    :ok = Matcher.accept_text(matcher, "aaa")
+    assert {:ok, [eos]} = Matcher.allowed_tokens(matcher)
+    :ok = Matcher.accept_token(matcher, eos)
+    assert {Matcher.finished?(Matcher.fork!(matcher)), Matcher.text!(matcher)} == {true, "aaaa"}
+    :ok = Matcher.reset(matcher)
+    assert {Matcher.text!(matcher), Matcher.finished?(matcher)} == {"", false}
+    assert Matcher.allowed_tokens(matcher) == Matcher.allowed_tokens(fork)
+    assert {:error, %MatcherError{kind: :rollback_too_far}} = Matcher.rollback(matcher, 1)
+  end
+
+  test "forks of a matcher that others use are made without harm" do
+    matcher = matcher("(a|b)*")
+
+    texts =
+      1..8
+      |> Enum.map(fn n ->
+        Task.async(fn ->
+          for _ <- 1..50 do
+            fork = Matcher.fork!(matcher)
+            :ok = Matcher.accept_text(fork, String.duplicate("b", n))
+            Matcher.accept_token(matcher, 0)
+            fork |> Matcher.text!() |> String.trim_leading("a")
+          end
+        end)
+      end)
+      |> Task.await_many(:infinity)
+
+    for {texts, n} <- Enum.zip(texts, 1..8),
+        do: assert(Enum.uniq(texts) == [String.duplicate("b", n)])
+  end
+
+  describe "a regular expression of whole numbers" do
+    defp numbers do
+      vocabulary = Vocabulary.from_tokens!(["blah", "1a", "2", "0", ""], eos_ids: [4])
+      Matcher.new(Constraint.regex!("0|[1-9][0-9]{1,2}", vocabulary: vocabulary))
+    end
+
+    test "ends where it may, and goes on where a longer text matches" do
+      matcher = numbers()
+      assert Matcher.allowed_tokens(matcher) == {:ok, [2, 3]}
+      refute Matcher.accepting?(matcher)
+      :ok = Matcher.accept_token(matcher, 2)
+      assert Matcher.allowed_tokens(matcher) == {:ok, [2, 3]}
+      refute Matcher.accepting?(matcher)
+      :ok = Matcher.accept_token(matcher, 3)
+      assert Matcher.allowed_tokens(matcher) == {:ok, [2, 3, 4]}
+      assert {Matcher.accepting?(matcher), Matcher.must_stop?(matcher)} == {true, false}
+      :ok = Matcher.accept_token(matcher, 2)
+      assert Matcher.allowed_tokens(matcher) == {:ok, [4]}
+      assert Matcher.must_stop?(matcher)
+    end
+
+    test "is as it was after a token that is refused" do
+      matcher = numbers()
+      :ok = Matcher.accept_token(matcher, 2)
+
+      for id <- [0, 1, 4] do
+        assert {:error, %MatcherError{kind: :token_not_allowed, token: ^id}} =
+                 Matcher.accept_token(matcher, id)
+
+        assert {Matcher.text!(matcher), Matcher.allowed_tokens(matcher)} == {"2", {:ok, [2, 3]}}
+      end
+    end
+
+    test "says that it has ended after its end" do
+      matcher = numbers()
+      :ok = Matcher.accept_tokens(matcher, [3, 4])
+      assert Matcher.allowed_tokens(matcher) == {:ok, []}
+
+      for id <- 0..4 do
+        assert {:error, %MatcherError{kind: :finished}} = Matcher.accept_token(matcher, id)
+      end
+
+      assert {Matcher.text!(matcher), Matcher.finished?(matcher)} == {"0", true}
+    end
+  end
+
+  test "inspected, it shows the text so far and what may come" do
+    matcher = matcher("(a|b){200}é?")
+    assert inspect(matcher) =~ ~s(Matcher<regex, text: "", next: [")
+    :ok = Matcher.accept_text(matcher, String.duplicate("ab", 100))
+    shown = inspect(matcher)
+    assert shown =~ ~s(text: "...) or shown =~ ~s(text: ..."ab)
+    assert byte_size(shown) < 200
+    :ok = Matcher.accept_text(matcher, <<0xC3>>)
+    assert inspect(matcher) =~ "..."
+    bytes = Matcher.new(Constraint.regex!("(?s).*", vocabulary: Vocabulary.bytes()))
+    assert inspect(bytes) =~ "tokens, the end among them"
+    done = matcher("a?")
+    {:ok, ids} = Matcher.allowed_tokens(done)
+    :ok = Matcher.accept_token(done, List.last(ids))
+    assert inspect(done) =~ "nothing, it has ended"
+  end
 end

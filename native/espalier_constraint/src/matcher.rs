@@ -20,7 +20,7 @@ use crate::vocabulary::Vocabulary;
 /// (what is the only way on?).
 ///
 /// A token is in the mask exactly when it is accepted. A call that fails changes nothing, unless
-/// its documentation says otherwise. That a call may fail with [`Error::LimitExceeded`] or
+/// its documentation says otherwise. A clone goes on from where it was made, on a way of its own. That a call may fail with [`Error::LimitExceeded`] or
 /// [`Error::Cancelled`] goes for all that have work to do.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -189,6 +189,24 @@ impl Matcher {
         self.states.truncate(n_left + 1);
         self.is_finished &= n == 0;
         Ok(())
+    }
+
+    /// Takes everything back that was accepted.
+    pub fn reset(&mut self) {
+        self.accepted.clear();
+        self.states.truncate(1);
+        self.is_finished = false;
+    }
+
+    /// The bytes of what was accepted and not taken back.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        let bytes = self.accepted.iter().map(|accepted| match accepted {
+            Accepted::Token(id) => self.vocabulary.token_bytes(*id).unwrap_or_default(),
+            Accepted::Text(text) => text,
+            Accepted::EndOfSequence => &[],
+        });
+        bytes.collect::<Vec<_>>().concat()
     }
 
     /// How many tokens and texts were accepted and not taken back.

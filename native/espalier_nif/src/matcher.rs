@@ -3,13 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use espalier_constraint::{Error, Matcher};
-use rustler::{Binary, Env, ResourceArc};
+use rustler::{Binary, Encoder, Env, ResourceArc, Term};
 
 use crate::atoms;
 use crate::error::{Done, Fault};
 use crate::guard;
 use crate::packed::{self, Packed};
 use crate::resources::{ConstraintRef, MatcherRef};
+use crate::vocabulary::binary;
 
 #[rustler::nif]
 fn matcher_new(constraint: ResourceArc<ConstraintRef>) -> Result<ResourceArc<MatcherRef>, Fault> {
@@ -66,6 +67,28 @@ fn matcher_validate_tokens(
 #[rustler::nif(schedule = "DirtyCpu")]
 fn matcher_rollback(matcher: ResourceArc<MatcherRef>, n_steps: usize) -> Done {
     locked(&matcher, |matcher| Ok(matcher.rollback(n_steps)?)).into()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn matcher_reset(matcher: ResourceArc<MatcherRef>) -> Done {
+    let reset = |matcher: &mut Matcher| {
+        matcher.reset();
+        Ok(())
+    };
+    locked(&matcher, reset).into()
+}
+
+/// Another matcher, which stands where this one does.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn matcher_fork(matcher: ResourceArc<MatcherRef>) -> Result<ResourceArc<MatcherRef>, Fault> {
+    let fork = locked(&matcher, |matcher| Ok(matcher.clone()))?;
+    Ok(ResourceArc::new(MatcherRef(Mutex::new(fork).into())))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn matcher_text(env: Env<'_>, matcher: ResourceArc<MatcherRef>) -> Result<Term<'_>, Fault> {
+    let text = locked(&matcher, |matcher| Ok(matcher.text()))?;
+    Ok(binary(env, &text).encode(env))
 }
 
 /// Whether the text may end here, must end here, and has ended.
