@@ -36,6 +36,7 @@ mod dfa;
 mod error;
 mod free_text;
 mod generations;
+mod grammar;
 mod interner;
 mod json_schema;
 mod json_tokens;

@@ -1,0 +1,3 @@
+//! Context-free grammars.
+
+pub(crate) mod rules;
