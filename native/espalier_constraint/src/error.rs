@@ -1,5 +1,7 @@
 //! The one error type of the crate.
 
+use crate::grammar::rules::Place;
+
 /// What can go wrong, with fields to act on; the message is derived from them.
 ///
 /// `pointer` is always a JSON Pointer (RFC 6901) into the schema, empty for its root.
@@ -66,6 +68,76 @@ pub enum Error {
     /// The list of choices is empty.
     #[error("a choice needs at least one text")]
     EmptyChoice,
+    /// The text of a grammar can't be read.
+    #[error("invalid grammar: expected {expected}, got: {got} (line {line}, column {column})")]
+    InvalidGrammar {
+        /// What could stand there.
+        expected: String,
+        /// What stands there.
+        got: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// A grammar asks for what can't be had here.
+    #[error("unsupported in a grammar: {feature}: {reason} (line {line}, column {column})")]
+    UnsupportedGrammar {
+        /// What it asks for.
+        feature: String,
+        /// Why it can't be had, or what to write instead.
+        reason: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// A grammar uses a name that it defines nowhere.
+    #[error("\"{name}\" is not defined in the grammar (line {line}, column {column})")]
+    UndefinedName {
+        /// The name.
+        name: String,
+        /// The line where it is used first, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// A grammar defines a name twice.
+    #[error(
+        "\"{name}\" is defined twice in the grammar (line {line}, column {column}; before on line {first_line})"
+    )]
+    DuplicateName {
+        /// The name.
+        name: String,
+        /// The line of the second definition, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// The line of the first.
+        first_line: usize,
+    },
+    /// A terminal of a grammar leads to itself; only rules can.
+    #[error(
+        "the terminal \"{name}\" of the grammar contains itself (line {line}, column {column})"
+    )]
+    RecursiveTerminal {
+        /// The terminal.
+        name: String,
+        /// The line, from 1, where it is used within itself or within what it consists of.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// A regular expression or a schema within a grammar is refused.
+    #[error("{error} (line {line}, column {column} of the grammar)")]
+    InvalidTerminal {
+        /// What is wrong with it.
+        error: Box<Error>,
+        /// The line, from 1: that of the mistake, or where the expression or schema begins.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
     /// The vocabulary can't be used.
     #[error("invalid vocabulary: {message}")]
     InvalidVocabulary {
@@ -160,6 +232,17 @@ impl Error {
             pointer.get_or_insert_with(|| place.to_owned());
         }
         self
+    }
+
+    /// The same error with its place in a grammar, where it is about a part of that.
+    pub(crate) fn in_terminal(self, place: Place) -> Self {
+        match self {
+            Self::LimitExceeded { .. } | Self::Cancelled | Self::InvalidTerminal { .. } => self,
+            error => {
+                let Place { line, column } = place;
+                Self::InvalidTerminal { error: Box::new(error), line, column }
+            }
+        }
     }
 }
 

@@ -132,6 +132,14 @@ limits! {
     regex_table_entries: 1 << 24;
     /// The memory, in bytes, of the automaton of a regular expression that stands by itself.
     regex_automaton_bytes: 32 << 20;
+    /// The bytes of the text of a grammar.
+    grammar_bytes: 1 << 20;
+    /// How deep groups are nested in the text of a grammar.
+    grammar_nesting: 1000;
+    /// The rules of a grammar.
+    grammar_rules: 200_000;
+    /// The parts of all rules of a grammar: about one for each text, name and sign.
+    grammar_nodes: 1_000_000;
     /// The bytes of a text that is made up to complete a value.
     completion_bytes: 1 << 20;
     /// How deep arrays of items that have to differ are nested in such a text.

@@ -49,7 +49,11 @@ pub(crate) enum Node {
     /// One of them.
     Choice(Vec<NodeId>),
     /// As many times.
-    Repeat { of: NodeId, min: u32, max: Option<u32> },
+    Repeat {
+        of: NodeId,
+        min: u32,
+        max: Option<u32>,
+    },
 }
 
 /// A language that is not made of rules.

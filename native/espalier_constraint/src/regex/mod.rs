@@ -68,6 +68,15 @@ pub(crate) fn compile_ecma(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
     determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
 }
 
+/// Whether an expression can be parsed; errors tell of what it was made from.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn check(expression: &str, source: &str, meter: &Meter) -> Result<(), Error> {
+    meter.spend(expression.len())?;
+    parse(expression, source, meter).map(drop)
+}
+
 fn check_length(pattern: &str, meter: &Meter) -> Result<(), Error> {
     limit!(meter.limits(), regex_bytes).check(pattern.len())?;
     meter.spend(pattern.len())

@@ -1,0 +1,258 @@
+//! [`lower`]: the rules of a grammar in Lark, without templates and with what is ignored.
+//!
+//! What is ignored may stand behind each terminal and before the whole: that is before each terminal and
+//! behind the whole, and one terminal that has ended leads to less than all that may begin.
+
+use rustc_hash::FxHashMap;
+
+use super::expression::{Body, Definition, Definitions, Expression, NameId};
+use super::library::INNER;
+use super::patterns::{self, Pattern, Patterns};
+use crate::error::Error;
+use crate::grammar::rules::{Grammar, Node, NodeId, Place, RuleId, Terminal};
+use crate::grammar::terminals::Terminals;
+use crate::grammar::text::{invalid, shown, undefined};
+use crate::limits::limit;
+use crate::meter::Meter;
+
+/// # Errors
+/// [`Error::UndefinedName`] where there is no such start, [`Error::LimitExceeded`] and
+/// [`Error::Cancelled`].
+pub(super) fn lower(
+    mut definitions: Definitions,
+    patterns: Patterns,
+    start: &str,
+    meter: &Meter,
+) -> Result<Grammar, Error> {
+    let start = start_rule(&mut definitions, start)?;
+    let mut lowering = Lowering {
+        definitions: &definitions,
+        patterns: &patterns,
+        meter,
+        grammar: Grammar::default(),
+        terminals: Terminals::default(),
+        nodes: FxHashMap::default(),
+        spaced: FxHashMap::default(),
+        ignored: None,
+        rules: FxHashMap::default(),
+        instances: FxHashMap::default(),
+        open: Vec::new(),
+    };
+    lowering.ignored = lowering.ignored();
+    lowering.all(start)?;
+    lowering.unused();
+    Ok(lowering.grammar)
+}
+
+fn start_rule(definitions: &mut Definitions, start: &str) -> Result<NameId, Error> {
+    let place = Place { line: 1, column: 1 };
+    let name = definitions.name_id(start);
+    let definition = definitions.definition(name).ok_or_else(|| undefined(start, place))?;
+    if definitions.is_terminal(name) || !definition.parameters.is_empty() {
+        return Err(invalid(
+            "a rule without parameters as the start",
+            &shown(start),
+            definition.place,
+        ));
+    }
+    Ok(name)
+}
+
+struct Lowering<'a> {
+    definitions: &'a Definitions,
+    patterns: &'a Patterns,
+    meter: &'a Meter,
+    grammar: Grammar,
+    terminals: Terminals,
+    /// The nodes of texts and of rules.
+    nodes: FxHashMap<Node, NodeId>,
+    /// By node of a terminal, that of the terminal and what is ignored behind it.
+    spaced: FxHashMap<NodeId, NodeId>,
+    ignored: Option<NodeId>,
+    rules: FxHashMap<NameId, RuleId>,
+    /// Templates with their arguments.
+    instances: FxHashMap<(NameId, Vec<NodeId>), RuleId>,
+    /// Rules whose bodies are not lowered yet.
+    open: Vec<(RuleId, NameId, Vec<NodeId>)>,
+}
+
+impl Lowering<'_> {
+    /// What may stand between terminals, once or not at all.
+    fn ignored(&mut self) -> Option<NodeId> {
+        let (pattern, place) = (self.patterns.ignored.clone()?, Place { line: 1, column: 1 });
+        let of = self.terminals.regex(&mut self.grammar, pattern, place);
+        Some(self.grammar.add(Node::Repeat { of, min: 0, max: Some(1) }))
+    }
+
+    fn all(&mut self, start: NameId) -> Result<(), Error> {
+        for definition in &self.definitions.definitions {
+            let is_rule = !self.definitions.is_terminal(definition.name);
+            if is_rule && definition.parameters.is_empty() && !definition.bodies.is_empty() {
+                let rule =
+                    self.declare(self.definitions.name(definition.name), definition.place)?;
+                self.rules.insert(definition.name, rule);
+                self.open.push((rule, definition.name, Vec::new()));
+            }
+        }
+        self.grammar.start = self.rules[&start];
+        while let Some((rule, name, arguments)) = self.open.pop() {
+            let body = self.definition(name, &arguments)?;
+            self.grammar.define(rule, body);
+        }
+        self.ignore_first()
+    }
+
+    fn declare(&mut self, name: &str, place: Place) -> Result<RuleId, Error> {
+        limit!(self.meter.limits(), grammar_rules).check(self.grammar.rules.len() + 1)?;
+        Ok(self.grammar.declare(name, place))
+    }
+
+    /// Makes the start one that ignores what comes first.
+    fn ignore_first(&mut self) -> Result<(), Error> {
+        let Some(ignored) = self.ignored else { return Ok(()) };
+        let start = self.grammar.start;
+        let (name, place) = {
+            let rule = &self.grammar.rules[start as usize];
+            (rule.name.clone(), rule.place)
+        };
+        let whole = self.declare(&name, place)?;
+        let start = self.node(Node::Rule(start));
+        let body = self.grammar.sequence(vec![ignored, start]);
+        self.grammar.define(whole, body);
+        self.grammar.start = whole;
+        Ok(())
+    }
+
+    fn definition(&mut self, name: NameId, arguments: &[NodeId]) -> Result<NodeId, Error> {
+        let Some(definition) = self.definitions.definition(name) else {
+            unreachable!("names are checked before");
+        };
+        let parameters = definition.parameters.iter().copied().zip(arguments.iter().copied());
+        let parameters: FxHashMap<_, _> = parameters.collect();
+        let bodies = definition.bodies.iter().map(|&body| self.body(body, &parameters));
+        let bodies = bodies.collect::<Result<_, _>>()?;
+        Ok(self.grammar.choice(bodies))
+    }
+
+    fn body(
+        &mut self,
+        body: Body,
+        parameters: &FxHashMap<NameId, NodeId>,
+    ) -> Result<NodeId, Error> {
+        let definitions = self.definitions;
+        let mut nodes = Vec::new();
+        for (_, expression) in definitions.parts(body) {
+            limit!(self.meter.limits(), grammar_nodes).check(self.grammar.nodes.len())?;
+            let part = |id: &u32| nodes[(id - body.first) as usize];
+            let node = match expression {
+                Expression::Sequence(ids) => self.grammar.sequence(ids.iter().map(part).collect()),
+                Expression::Choice(ids) => self.grammar.choice(ids.iter().map(part).collect()),
+                &Expression::Repeat { ref of, min, max } => {
+                    self.grammar.add(Node::Repeat { of: part(of), min, max })
+                }
+                Expression::Name { name, place } => match parameters.get(name) {
+                    Some(&argument) => argument,
+                    None => self.name(*name, *place),
+                },
+                Expression::Template { name, arguments, .. } => {
+                    self.instance(*name, arguments.iter().map(part).collect())?
+                }
+                Expression::Literal { text, ignores_case, place } => {
+                    self.terminal(&patterns::of_literal(text, *ignores_case), *place)
+                }
+                Expression::Range { first, last, place } => {
+                    self.terminal(&patterns::range(*first, *last), *place)
+                }
+                Expression::Regex { pattern, place } => {
+                    let node = self.terminals.regex(&mut self.grammar, pattern.clone(), *place);
+                    self.spaced(node)
+                }
+                Expression::Json { text, place } => {
+                    let terminal = Terminal::JsonSchema { text: text.clone(), place: *place };
+                    let node = self.grammar.add_terminal(terminal);
+                    self.spaced(node)
+                }
+            };
+            self.meter.spend(1)?;
+            nodes.push(node);
+        }
+        Ok(nodes.pop().unwrap_or_else(|| unreachable!("a body has an expression")))
+    }
+
+    fn name(&mut self, name: NameId, place: Place) -> NodeId {
+        if let Some(&rule) = self.rules.get(&name) {
+            return self.node(Node::Rule(rule));
+        }
+        let place = self.definitions.definition(name).map_or(place, |definition| definition.place);
+        let patterns = self.patterns;
+        self.terminal(patterns.of(name), place)
+    }
+
+    fn terminal(&mut self, pattern: &Pattern, place: Place) -> NodeId {
+        let node = match &pattern.literal {
+            Some(text) if text.is_empty() => return self.node(Node::Sequence(Vec::new())),
+            Some(text) => self.node(Node::Literal(text.as_bytes().into())),
+            None => self.terminals.regex(&mut self.grammar, pattern.text.clone(), place),
+        };
+        self.spaced(node)
+    }
+
+    /// The terminal with what is ignored behind it.
+    fn spaced(&mut self, node: NodeId) -> NodeId {
+        let Some(ignored) = self.ignored else { return node };
+        if let Some(&known) = self.spaced.get(&node) {
+            return known;
+        }
+        let spaced = self.grammar.sequence(vec![node, ignored]);
+        self.spaced.insert(node, spaced);
+        spaced
+    }
+
+    /// The same node for the same.
+    fn node(&mut self, node: Node) -> NodeId {
+        if let Some(&known) = self.nodes.get(&node) {
+            return known;
+        }
+        let id = self.grammar.add(node.clone());
+        self.nodes.insert(node, id);
+        id
+    }
+
+    /// The rule of a template with arguments.
+    fn instance(&mut self, name: NameId, arguments: Vec<NodeId>) -> Result<NodeId, Error> {
+        let key = (name, arguments);
+        if let Some(&known) = self.instances.get(&key) {
+            return Ok(self.node(Node::Rule(known)));
+        }
+        let place = self.definitions.definition(name).map(|definition| definition.place);
+        let rule = self.declare(self.definitions.name(name), place.unwrap_or_default())?;
+        self.open.push((rule, name, key.1.clone()));
+        self.instances.insert(key, rule);
+        Ok(self.node(Node::Rule(rule)))
+    }
+
+    /// Adds terminals and templates that nothing uses as rules, which are then found to be unused.
+    fn unused(&mut self) {
+        let definitions = self.definitions;
+        let visible =
+            definitions.definitions.iter().filter(|definition| is_visible(definition, definitions));
+        let bodies = visible.flat_map(|definition| &definition.bodies).chain(&definitions.ignored);
+        let mut used = rustc_hash::FxHashSet::default();
+        for (_, expression) in bodies.flat_map(|&body| definitions.parts(body)) {
+            if let Expression::Name { name, .. } | Expression::Template { name, .. } = expression {
+                used.insert(*name);
+            }
+        }
+        for definition in &definitions.definitions {
+            let is_rule = self.rules.contains_key(&definition.name);
+            if is_visible(definition, definitions) && !is_rule && !used.contains(&definition.name) {
+                self.grammar.declare(definitions.name(definition.name), definition.place);
+            }
+        }
+    }
+}
+
+/// Whether the grammar names it, and doesn't only import what it consists of.
+fn is_visible(definition: &Definition, definitions: &Definitions) -> bool {
+    !definitions.name(definition.name).contains(INNER)
+}
