@@ -19,7 +19,7 @@ use crate::meter::{Cancellation, Meter};
 use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
-use crate::token_mask::TokenMask;
+use crate::token_mask::{MaskBuilder, TokenMask};
 use crate::token_trie::Bytes;
 use crate::token_walk::{Outcome, Says, compute_mask};
 use crate::vocabulary::Vocabulary;
@@ -181,8 +181,22 @@ impl<M: Machine> LazyAutomaton<M> {
         }
     }
 
-    fn memory(&self) -> usize {
+    /// About the memory of what is remembered.
+    pub(crate) fn memory(&self) -> usize {
         self.n_bytes + self.machine.memory()
+    }
+
+    /// Empties the table: all state numbers are invalid.
+    pub(crate) fn forget_states(&mut self) {
+        self.states.clear();
+        self.entries.clear();
+        self.token_ends.clear();
+        self.tables.clear();
+        self.ends.clear();
+        self.outcomes.clear();
+        self.machine.forget_states();
+        self.n_bytes = 0;
+        self.epoch += 1;
     }
 
     fn intern(&mut self, state: M::State) -> StateId {
@@ -258,6 +272,15 @@ impl<M: Machine> LazyAutomaton<M> {
         self.n_bytes += key.as_ref().map_or(0, size_of_val);
         self.ends.extend(key.map(|key| (key, after)));
         Ok(after)
+    }
+
+    /// Allows all tokens that may follow, see [`Machine::add_tokens`].
+    pub(crate) fn add_tokens(
+        &mut self,
+        state: StateId,
+        mask: &mut MaskBuilder,
+    ) -> Result<bool, Error> {
+        self.machine.add_tokens(self.states.get(state), &self.vocabulary, mask)
     }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.
@@ -387,15 +410,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
 
     fn shrink(&mut self, n_tables: usize) {
         if self.memory() * n_tables > self.max_bytes {
-            self.states.clear();
-            self.entries.clear();
-            self.token_ends.clear();
-            self.tables.clear();
-            self.ends.clear();
-            self.outcomes.clear();
-            self.machine.forget_states();
-            self.n_bytes = 0;
-            self.epoch += 1;
+            self.forget_states();
         }
     }
 

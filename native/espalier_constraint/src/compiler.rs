@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::constraint::Constraint;
 use crate::error::Error;
+use crate::grammar::Patterns;
+use crate::grammar::rules::Grammar;
 use crate::json_schema::{Automata, JsonSchemaOptions};
 use crate::limits::{Limits, limit};
 use crate::literals::Literals;
 use crate::meter::{Cancellation, Meter};
 use crate::regex;
-use crate::source::{SchemaSource, Source};
+use crate::source::{GrammarSource, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
 /// Compiles constraints for a vocabulary, with other than the default limits, so that another thread can
@@ -109,6 +111,22 @@ impl<'a> Compiler<'a> {
         let texts = choices.iter().map(|text| text.as_ref().into()).collect();
         let source = Source::Choice(Arc::new(Literals::new(texts)));
         Constraint::of_source(source, self.vocabulary, meter)
+    }
+
+    /// Text that the start rule of a grammar derives. The options are for the schemas in it.
+    ///
+    /// # Errors
+    /// [`Error::EmptyGrammar`], [`Error::InvalidTerminal`], [`Error::LimitExceeded`] and, of the compiler,
+    /// [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub(crate) fn rules(
+        self,
+        grammar: Grammar,
+        options: &JsonSchemaOptions,
+    ) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let (grammar, options) = (Arc::new(grammar), *options);
+        let source = GrammarSource { grammar, options, patterns: Patterns::default() };
+        Constraint::of_source(Source::Grammar(source), self.vocabulary, meter)
     }
 
     fn meter(&self) -> Result<Meter, Error> {

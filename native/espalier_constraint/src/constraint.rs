@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::matcher::Matcher;
 use crate::meter::Meter;
 use crate::replicas::Replicas;
-use crate::source::{ConstraintKind, Source};
+use crate::source::{ConstraintKind, Source, UnusedRule};
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
@@ -25,6 +25,7 @@ pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
     source: Arc<Source>,
     unknown_keywords: Arc<[String]>,
+    unused_rules: Arc<[UnusedRule]>,
 }
 
 impl Constraint {
@@ -89,6 +90,12 @@ impl Constraint {
         &self.unknown_keywords
     }
 
+    /// The rules of a grammar that no text needs. They state nothing; a misspelt name is among them.
+    #[must_use]
+    pub fn unused_rules(&self) -> &[UnusedRule] {
+        &self.unused_rules
+    }
+
     /// What it was compiled from.
     #[must_use]
     pub fn kind(&self) -> ConstraintKind {
@@ -107,6 +114,7 @@ impl Constraint {
         meter: Meter,
     ) -> Result<Self, Error> {
         let mut unknown_keywords = Arc::new([]) as Arc<[String]>;
+        let mut unused_rules = Arc::new([]) as Arc<[UnusedRule]>;
         let limits = meter.limits().clone();
         let automaton = match &mut source {
             Source::JsonSchema(source) => {
@@ -120,6 +128,11 @@ impl Constraint {
             Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary, meter),
             Source::Choice(texts) if texts.is_empty() => return Err(Error::EmptyChoice),
             Source::Choice(texts) => automaton_of(texts.clone(), vocabulary, meter),
+            Source::Grammar(source) => {
+                let (machine, findings) = source.compile(vocabulary, &meter)?;
+                unused_rules = findings.iter().map(|finding| source.rule(finding)).collect();
+                automaton_of(machine, vocabulary, meter)
+            }
         };
         let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
         let make = {
@@ -127,7 +140,7 @@ impl Constraint {
             move || automaton_again(&source, &vocabulary, &limits)
         };
         let replicas = Arc::new(Replicas::new(automaton, make));
-        Ok(Self { replicas, vocabulary, source, unknown_keywords })
+        Ok(Self { replicas, vocabulary, source, unknown_keywords, unused_rules })
     }
 }
 
@@ -153,5 +166,9 @@ fn automaton_again(
         }
         Source::Regex { dfa, .. } => automaton_of(dfa.clone(), vocabulary, meter),
         Source::Choice(texts) => automaton_of(texts.clone(), vocabulary, meter),
+        Source::Grammar(source) => {
+            let (machine, _) = source.clone().compile(vocabulary, &meter).ok()?;
+            automaton_of(machine, vocabulary, meter)
+        }
     })
 }

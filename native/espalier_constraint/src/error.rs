@@ -138,6 +138,16 @@ pub enum Error {
         /// The column in characters, from 1.
         column: usize,
     },
+    /// No text matches the grammar.
+    #[error("no text matches the rule \"{rule}\" of the grammar (line {line}, column {column})")]
+    EmptyGrammar {
+        /// The innermost rule that no text matches.
+        rule: String,
+        /// The line where it is defined, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
     /// The vocabulary can't be used.
     #[error("invalid vocabulary: {message}")]
     InvalidVocabulary {

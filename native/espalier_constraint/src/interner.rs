@@ -32,6 +32,12 @@ impl<T> Interner<T> {
         id
     }
 
+    /// Gives a value a new number, even if an equal one has a number, which stays the one that is found.
+    pub(crate) fn push(&mut self, value: T) -> u32 {
+        self.values.push(value);
+        (self.values.len() - 1) as u32
+    }
+
     pub(crate) fn get(&self, id: u32) -> &T {
         &self.values[id as usize]
     }

@@ -140,6 +140,9 @@ limits! {
     grammar_rules: 200_000;
     /// The parts of all rules of a grammar: about one for each text, name and sign.
     grammar_nodes: 1_000_000;
+    /// The ways in which a grammar can go on at one place in a text, each a place in a rule and in what
+    /// encloses it.
+    grammar_items: 200_000;
     /// The bytes of a text that is made up to complete a value.
     completion_bytes: 1 << 20;
     /// How deep arrays of items that have to differ are nested in such a text.

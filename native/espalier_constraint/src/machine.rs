@@ -9,6 +9,7 @@ use crate::json_schema::{EscapeStyle, NumberRest};
 use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
 use crate::string_tokens::{FreeBounds, StringTokens};
+use crate::token_mask::MaskBuilder;
 use crate::token_trie::Bytes;
 use crate::vocabulary::Vocabulary;
 
@@ -23,6 +24,17 @@ pub(crate) trait Machine: Debug + Send {
     type Inside: Inside + Debug;
 
     fn start(&self) -> Self::State;
+
+    /// Allows all tokens that may follow, and answers true, where the machine finds them without a walk of
+    /// all tokens.
+    fn add_tokens(
+        &mut self,
+        _state: &Self::State,
+        _vocabulary: &Arc<Vocabulary>,
+        _mask: &mut MaskBuilder,
+    ) -> Result<bool, Error> {
+        Ok(false)
+    }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.
     fn next_bytes(&self, _state: &Self::State) -> Option<Bytes> {

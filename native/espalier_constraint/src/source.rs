@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::grammar::rules::{Grammar, Rule};
+use crate::grammar::{self, Finding, GrammarMachine, Patterns};
 use crate::json_schema::{self, Automata, JsonMachine, JsonSchemaOptions};
 use crate::literals::Literals;
 use crate::meter::Meter;
+use crate::vocabulary::Vocabulary;
 
 /// What a constraint was compiled from, with the automata that took time to make.
 #[derive(Debug)]
@@ -14,6 +17,15 @@ pub(crate) enum Source {
     JsonSchema(SchemaSource),
     Regex { pattern: String, dfa: Arc<Dfa> },
     Choice(Arc<Literals>),
+    Grammar(GrammarSource),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GrammarSource {
+    pub(crate) grammar: Arc<Grammar>,
+    /// For the schemas in it.
+    pub(crate) options: JsonSchemaOptions,
+    pub(crate) patterns: Patterns,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +46,21 @@ pub enum ConstraintKind {
     Regex,
     /// Some texts.
     Choice,
+    /// A context-free grammar.
+    Grammar,
+}
+
+/// A rule of a grammar that no text needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnusedRule {
+    /// Its name.
+    pub name: String,
+    /// The line where it is defined, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// Whether no text matches it. Otherwise no other rule leads to it, or only in ways that no text takes.
+    pub matches_nothing: bool,
 }
 
 impl Source {
@@ -42,6 +69,7 @@ impl Source {
             Self::JsonSchema(_) => ConstraintKind::JsonSchema,
             Self::Regex { .. } => ConstraintKind::Regex,
             Self::Choice(_) => ConstraintKind::Choice,
+            Self::Grammar(_) => ConstraintKind::Grammar,
         }
     }
 }
@@ -52,5 +80,27 @@ impl SchemaSource {
         let documents: Vec<_> =
             self.documents.iter().map(|(uri, text)| (&uri[..], &text[..])).collect();
         json_schema::compile(&self.schema, &documents, self.options, &mut self.automata, meter)
+    }
+}
+
+impl GrammarSource {
+    /// Reads the rules; their patterns are made, unless they were made before.
+    pub(crate) fn compile(
+        &mut self,
+        vocabulary: &Arc<Vocabulary>,
+        meter: &Meter,
+    ) -> Result<(GrammarMachine, Vec<Finding>), Error> {
+        grammar::compile(&self.grammar, self.options, &mut self.patterns, vocabulary, meter)
+    }
+
+    /// The rule that a finding is about.
+    pub(crate) fn rule(&self, finding: &Finding) -> UnusedRule {
+        let Rule { name, place, .. } = &self.grammar.rules[finding.rule as usize];
+        UnusedRule {
+            name: name.clone(),
+            line: place.line,
+            column: place.column,
+            matches_nothing: finding.matches_nothing,
+        }
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn compute_mask<M: Machine>(
     state: StateId,
 ) -> Result<MaskBuilder, Error> {
     let vocabulary = automaton.vocabulary().clone();
-    let mask = MaskBuilder::new(vocabulary.n_ids());
+    let mut mask = MaskBuilder::new(vocabulary.n_ids());
+    if automaton.add_tokens(state, &mut mask)? {
+        return Ok(mask);
+    }
     let mut walk = Walk {
         automaton,
         vocabulary,

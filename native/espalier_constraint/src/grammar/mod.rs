@@ -1,54 +1,67 @@
-//! Context-free grammars.
+//! Context-free grammars as a machine over bytes.
+//!
+//! A text is accepted if the start rule derives it, whichever way it is cut into terminals: a terminal may
+//! match any text of its language. The way from rules to a state, by file:
+//!
+//! - `syntax`: the text of a grammar; `lark`, `gbnf`: those of each syntax
+//! - `rules`: the rules of a grammar, whichever syntax they were written in
+//! - `lower`, `costs`, `trim`, `productions`, `follow`: rules as sequences of symbols, how short their texts
+//!   are, and without what no text needs
+//! - `lexeme`, `bytes`: the languages of terminals
+//! - `continuations`: what may come behind a symbol; `closure`, `fronts`: what may begin there
+//! - `machine`: the terminals that are being read
+//! - `completion`: how a text ends soonest; `terminal_tokens`: which tokens may follow
 
+mod bytes;
+mod closure;
+mod completion;
+mod continuations;
+mod costs;
+mod follow;
+mod fronts;
 mod gbnf;
 mod lark;
+mod lexeme;
+mod lower;
+mod machine;
 mod pattern;
+mod productions;
 pub(crate) mod rules;
+mod syntax;
+mod terminal_tokens;
 mod terminals;
 mod text;
+#[cfg(test)]
+mod tests;
+mod trim;
 
-use rules::Grammar;
+use std::sync::Arc;
 
 use crate::error::Error;
-use crate::limits::limit;
+use crate::json_schema::JsonSchemaOptions;
 use crate::meter::Meter;
+use crate::vocabulary::Vocabulary;
+pub(crate) use lower::Patterns;
+pub(crate) use machine::GrammarMachine;
+pub use syntax::GrammarSyntax;
+pub(crate) use syntax::parse;
+pub(crate) use trim::Finding;
 
-/// How the text of a grammar is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GrammarSyntax {
-    /// That of the parser Lark, with schemas as `%json {...}`. Its start is `start`.
-    Lark,
-    /// GBNF, that of llama.cpp. Its start is `root`.
-    Gbnf,
-}
-
-impl GrammarSyntax {
-    /// The rule of whole texts, unless another is named.
-    #[must_use]
-    pub fn default_start(self) -> &'static str {
-        match self {
-            Self::Lark => "start",
-            Self::Gbnf => "root",
-        }
-    }
-}
-
-/// Reads the text of a grammar.
+/// Compiles a grammar; answers with the rules that no text needs, too. The options are for the schemas in
+/// it; patterns that were made before are not made again.
 ///
 /// # Errors
-/// [`Error::InvalidGrammar`], [`Error::UnsupportedGrammar`], [`Error::InvalidTerminal`],
-/// [`Error::UndefinedName`], [`Error::DuplicateName`], [`Error::RecursiveTerminal`],
-/// [`Error::LimitExceeded`] and [`Error::Cancelled`].
-pub(crate) fn parse(
-    text: &str,
-    syntax: GrammarSyntax,
-    start: &str,
+/// Those of its terminals, [`Error::EmptyGrammar`], [`Error::LimitExceeded`] and [`Error::Cancelled`].
+pub(crate) fn compile(
+    grammar: &rules::Grammar,
+    options: JsonSchemaOptions,
+    patterns: &mut Patterns,
+    vocabulary: &Arc<Vocabulary>,
     meter: &Meter,
-) -> Result<Grammar, Error> {
-    limit!(meter.limits(), grammar_bytes).check(text.len())?;
-    meter.spend(text.len())?;
-    match syntax {
-        GrammarSyntax::Lark => lark::parse(text, start, meter),
-        GrammarSyntax::Gbnf => gbnf::parse(text, start, meter),
-    }
+) -> Result<(GrammarMachine, Vec<Finding>), Error> {
+    let mut lowered = lower::lower(grammar, options, patterns, vocabulary, meter)?;
+    let costs = costs::Costs::new(&mut lowered, meter)?;
+    let findings = trim::trim(grammar, &lowered, &costs)?;
+    let productions = productions::Productions::new(&lowered, costs, meter)?;
+    Ok((GrammarMachine::new(lowered.lexemes, productions, meter), findings))
 }

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::automaton::{read_dfa, write_dfa};
+use super::grammar::{read_grammar, write_grammar};
 use super::{Kind, Reader, Writer, open, seal};
 use crate::constraint::Constraint;
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::grammar::Patterns;
 use crate::json_schema::{
     Automata, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, Origin, PropertyOrder,
     Whitespace,
@@ -19,7 +21,7 @@ use crate::json_schema::{
 use crate::limits::Limits;
 use crate::literals::Literals;
 use crate::meter::Meter;
-use crate::source::{SchemaSource, Source};
+use crate::source::{GrammarSource, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
 /// The version of the engine.
@@ -30,6 +32,7 @@ const MIN_DFA_BYTES: usize = 256;
 const SCHEMA: u8 = 1;
 const REGEX: u8 = 2;
 const CHOICE: u8 = 3;
+const GRAMMAR: u8 = 4;
 
 const PATTERN: u8 = 1;
 const FORMAT: u8 = 2;
@@ -60,6 +63,11 @@ impl Constraint {
                 for text in texts.iter() {
                     out.text(text);
                 }
+            }
+            Source::Grammar(source) => {
+                out.u8(GRAMMAR);
+                write_options(source.options, &mut out);
+                write_grammar(&source.grammar, &mut out);
             }
         }
         seal(Kind::Constraint, &out.finish())
@@ -108,14 +116,19 @@ impl Constraint {
             SCHEMA => Source::JsonSchema(read_schema(&mut input, &reading)?),
             REGEX => read_regex(&mut input, &reading)?,
             CHOICE => read_choice(&mut input)?,
-            other => return Err(input.wrong("source", "1, 2 or 3", other.to_string())),
+            GRAMMAR => {
+                let options = read_options(&mut input)?;
+                let grammar = Arc::new(read_grammar(&mut input)?);
+                Source::Grammar(GrammarSource { grammar, options, patterns: Patterns::default() })
+            }
+            other => return Err(input.wrong("source", "1 to 4", other.to_string())),
         };
         input.end()?;
         let meter = Meter::compiling(Limits::default(), None);
         let constraint = Self::of_source(source, vocabulary, meter)?;
         match constraint.source() {
             Source::JsonSchema(SchemaSource { automata, .. }) => automata.check_all_used()?,
-            Source::Regex { .. } | Source::Choice(_) => {}
+            Source::Regex { .. } | Source::Choice(_) | Source::Grammar(_) => {}
         }
         Ok(constraint)
     }

@@ -18,6 +18,7 @@
 mod automaton;
 mod constraint;
 mod fields;
+mod grammar;
 mod vocabulary;
 
 use xxhash_rust::xxh3::Xxh3;

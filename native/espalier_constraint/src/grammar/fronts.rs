@@ -1,0 +1,138 @@
+//! [`Fronts`]: which terminals may begin at a place in a text.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::closure::{Closure, Context};
+use super::continuations::{ContinuationId, Continuations};
+use super::lower::Symbol;
+use super::productions::Productions;
+use crate::error::Error;
+use crate::interner::Interner;
+use crate::meter::Meter;
+
+/// The number of a front.
+pub(crate) type FrontId = u32;
+/// At the start of the text, whether it was met or not.
+pub(crate) const START: FrontId = u32::MAX;
+
+/// The terminals that may begin, each with what comes behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Front {
+    /// Ascending.
+    pub(crate) threads: Box<[(u32, ContinuationId)]>,
+    /// Whether the text may end.
+    pub(crate) is_final: bool,
+}
+
+/// The fronts met so far, with the continuations that lead to them.
+#[derive(Debug)]
+pub(crate) struct Fronts {
+    productions: Productions,
+    pub(super) continuations: Continuations,
+    fronts: Interner<Arc<Front>>,
+    /// Behind several continuations.
+    merged: FxHashMap<Box<[ContinuationId]>, FrontId>,
+    start: Option<FrontId>,
+    closure: Closure,
+    n_bytes: usize,
+    meter: Meter,
+}
+
+impl Fronts {
+    pub(crate) fn new(productions: Productions, meter: Meter) -> Self {
+        Self {
+            productions,
+            continuations: Continuations::default(),
+            fronts: Interner::default(),
+            merged: FxHashMap::default(),
+            start: None,
+            closure: Closure::default(),
+            n_bytes: 0,
+            meter,
+        }
+    }
+
+    pub(crate) fn productions(&self) -> &Productions {
+        &self.productions
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The terminals that may begin at a front, and whether the text may end.
+    pub(crate) fn find(&mut self, id: FrontId) -> Result<Arc<Front>, Error> {
+        let id = if id == START { self.start()? } else { id };
+        Ok(self.fronts.get(id).clone())
+    }
+
+    /// Whether the text may end at a front.
+    pub(crate) fn is_final(&self, id: FrontId) -> bool {
+        if id == START {
+            let start = Symbol::Nonterminal(self.productions.start());
+            return self.productions.is_nullable(start);
+        }
+        self.fronts.get(id).is_final
+    }
+
+    fn start(&mut self) -> Result<FrontId, Error> {
+        if let Some(start) = self.start {
+            return Ok(start);
+        }
+        let front = self.close(Closure::start)?;
+        self.start = Some(front);
+        Ok(front)
+    }
+
+    /// Where one of the continuations goes on; there is at least one, in ascending order.
+    pub(crate) fn behind(&mut self, reached: &[ContinuationId]) -> Result<FrontId, Error> {
+        let [only] = reached else {
+            if let Some(&known) = self.merged.get(reached) {
+                return Ok(known);
+            }
+            let front = self.close(|closure, context| closure.behind(reached, context))?;
+            self.n_bytes += 64 + size_of_val(reached);
+            self.merged.insert(reached.into(), front);
+            return Ok(front);
+        };
+        if let Some(known) = self.continuations.front(*only) {
+            return Ok(known);
+        }
+        let front = self.close(|closure, context| closure.behind(reached, context))?;
+        self.continuations.remember_front(*only, front);
+        Ok(front)
+    }
+
+    fn close(
+        &mut self,
+        find: impl FnOnce(&mut Closure, &mut Context<'_>) -> Result<Front, Error>,
+    ) -> Result<FrontId, Error> {
+        let mut context = Context {
+            productions: &self.productions,
+            continuations: &mut self.continuations,
+            meter: &self.meter,
+        };
+        let front = find(&mut self.closure, &mut context)?;
+        let (n_before, n_threads) = (self.fronts.len(), front.threads.len());
+        let id = self.fronts.intern(front);
+        if self.fronts.len() > n_before {
+            self.n_bytes += 96 + n_threads * size_of::<(u32, ContinuationId)>();
+        }
+        Ok(id)
+    }
+
+    /// About their memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.n_bytes + self.continuations.memory()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.continuations.clear();
+        self.fronts.clear();
+        self.merged.clear();
+        self.start = None;
+        self.n_bytes = 0;
+    }
+}

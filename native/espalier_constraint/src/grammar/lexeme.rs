@@ -1,0 +1,130 @@
+//! [`Lexeme`]: the language of a terminal, read byte by byte.
+
+use std::sync::Arc;
+
+use super::bytes::ByteSet;
+use crate::automaton::{Automaton, LazyAutomaton};
+use crate::dfa::{DEAD, Dfa};
+use crate::error::Error;
+use crate::json_schema::JsonMachine;
+use crate::json_tokens::SPACES;
+use crate::token_trie::Bytes;
+
+/// The language of a terminal.
+#[derive(Debug)]
+pub(crate) enum Lexeme {
+    /// One text, which is not empty.
+    Text(Arc<[u8]>),
+    Pattern(Arc<Pattern>),
+    /// A JSON text; its states have numbers until they are forgotten.
+    Json(Box<LazyAutomaton<JsonMachine>>),
+}
+
+/// A language that an automaton accepts.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    dfa: Dfa,
+    /// By state, the only bytes that follow, where these are few.
+    next_bytes: Vec<Option<Bytes>>,
+}
+
+impl Pattern {
+    pub(crate) fn new(dfa: Dfa) -> Self {
+        let next_bytes = (0..dfa.n_states() as u32).map(|state| dfa.next_bytes(state)).collect();
+        Self { dfa, next_bytes }
+    }
+
+    pub(crate) fn dfa(&self) -> &Dfa {
+        &self.dfa
+    }
+}
+
+impl Lexeme {
+    /// The state before the text; `None` where the language is empty.
+    pub(crate) fn start(&mut self) -> Option<u32> {
+        match self {
+            Self::Text(_) => Some(0),
+            Self::Pattern(pattern) => Some(pattern.dfa.start()).filter(|&start| start != DEAD),
+            Self::Json(automaton) => Some(automaton.start()),
+        }
+    }
+
+    pub(crate) fn step(&mut self, at: u32, byte: u8) -> Result<Option<u32>, Error> {
+        Ok(match self {
+            Self::Text(text) => (text.get(at as usize) == Some(&byte)).then_some(at + 1),
+            Self::Pattern(pattern) => pattern.dfa.step(at, byte),
+            Self::Json(automaton) => return automaton.step(at, byte),
+        })
+    }
+
+    /// Whether the text may end here.
+    pub(crate) fn is_accepting(&self, at: u32) -> bool {
+        match self {
+            Self::Text(text) => at as usize == text.len(),
+            Self::Pattern(pattern) => pattern.dfa.is_accepting(at),
+            Self::Json(automaton) => automaton.is_accepting(at),
+        }
+    }
+
+    /// Whether the text must end here, as far as that is known.
+    pub(crate) fn is_end(&self, at: u32) -> bool {
+        match self {
+            Self::Text(text) => at as usize == text.len(),
+            Self::Pattern(pattern) => {
+                pattern.next_bytes[at as usize].as_ref().is_some_and(Bytes::is_empty)
+            }
+            Self::Json(_) => false,
+        }
+    }
+
+    /// How many bytes a short way to an end takes.
+    pub(crate) fn distance(&mut self, at: u32) -> Result<u64, Error> {
+        Ok(match self {
+            Self::Text(text) => text.len() as u64 - u64::from(at),
+            Self::Pattern(pattern) => pattern.dfa.distance(at).into(),
+            Self::Json(automaton) => automaton.completion(at)?.len() as u64,
+        })
+    }
+
+    /// The bytes of that way.
+    pub(crate) fn suffix(&mut self, at: u32) -> Result<Vec<u8>, Error> {
+        Ok(match self {
+            Self::Text(text) => text[at as usize..].to_vec(),
+            Self::Pattern(pattern) => pattern.dfa.shortest_suffix(at),
+            Self::Json(automaton) => automaton.completion(at)?.to_vec(),
+        })
+    }
+
+    /// The bytes with which it begins, and perhaps some more.
+    pub(crate) fn first_bytes(&self) -> ByteSet {
+        match self {
+            Self::Text(text) => text.first().copied().into_iter().collect(),
+            Self::Pattern(pattern) => {
+                let start = pattern.dfa.start();
+                (0..=255).filter(|&byte| pattern.dfa.step(start, byte).is_some()).collect()
+            }
+            Self::Json(_) => b"{[\"-0123456789tfn".iter().copied().chain(SPACES).collect(),
+        }
+    }
+
+    /// The only bytes that go on from a state, where these are few.
+    pub(crate) fn next_bytes(&self, at: u32) -> Option<Bytes> {
+        match self {
+            Self::Text(text) => Some(text.get(at as usize).copied().into_iter().collect()),
+            Self::Pattern(pattern) => pattern.next_bytes[at as usize].clone(),
+            Self::Json(automaton) => automaton.next_bytes(at),
+        }
+    }
+
+    /// About the memory of what it remembers of the states met so far.
+    pub(crate) fn memory(&self) -> usize {
+        if let Self::Json(automaton) = self { automaton.memory() } else { 0 }
+    }
+
+    /// Forgets the numbers of states.
+    pub(crate) fn forget_states(&mut self) {
+        if let Self::Json(automaton) = self {
+            automaton.forget_states();
+        }
+    }
+}

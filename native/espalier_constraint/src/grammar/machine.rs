@@ -1,0 +1,164 @@
+//! [`GrammarMachine`]: texts of a context-free grammar, read byte by byte.
+//!
+//! A state is the terminals that are being read, each with what comes behind it, and the front at this place,
+//! where terminals begin. Within a terminal a step is one of its automaton; only where a terminal may end
+//! it is found out what begins there, once for each continuation.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::continuations::ContinuationId;
+use super::costs::sum;
+use super::fronts::{FrontId, Fronts, START};
+use super::lexeme::Lexeme;
+use super::productions::Productions;
+use super::terminal_tokens::TerminalTokens;
+use crate::error::Error;
+use crate::limits::limit;
+use crate::machine::{Machine, NoInside};
+use crate::meter::Meter;
+use crate::token_mask::MaskBuilder;
+use crate::vocabulary::Vocabulary;
+
+#[derive(Debug)]
+pub(crate) struct GrammarMachine {
+    pub(super) lexemes: Vec<Lexeme>,
+    pub(super) fronts: Fronts,
+    pub(super) tokens: TerminalTokens,
+}
+
+/// Where a text of a grammar stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    /// The terminals that may begin here, if some may that begin where something ended.
+    pub(super) front: Option<FrontId>,
+    /// In ascending order, each once.
+    pub(super) threads: SmallVec<[Thread; 2]>,
+}
+
+/// A terminal of which a part was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Thread {
+    pub(super) terminal: u32,
+    /// Its state.
+    pub(super) at: u32,
+    /// What comes behind it.
+    pub(super) then: ContinuationId,
+}
+
+impl GrammarMachine {
+    pub(crate) fn new(lexemes: Vec<Lexeme>, productions: Productions, meter: &Meter) -> Self {
+        let tokens = TerminalTokens::default();
+        Self { lexemes, fronts: Fronts::new(productions, meter.clone()), tokens }
+    }
+
+    /// The terminals that are being read at a state, and those that may begin.
+    pub(super) fn all_threads(&mut self, state: &State) -> Result<Vec<Thread>, Error> {
+        let mut threads = state.threads.to_vec();
+        if let Some(front) = state.front {
+            for &(terminal, then) in &self.fronts.find(front)?.threads {
+                let at = self.lexemes[terminal as usize].start();
+                threads.extend(at.map(|at| Thread { terminal, at, then }));
+            }
+        }
+        Ok(threads)
+    }
+
+    /// One more byte of a terminal.
+    fn step_thread(&mut self, thread: Thread, byte: u8, step: &mut Step) -> Result<(), Error> {
+        let lexeme = &mut self.lexemes[thread.terminal as usize];
+        let Some(at) = lexeme.step(thread.at, byte)? else { return Ok(()) };
+        if lexeme.is_accepting(at) {
+            step.reached.push(thread.then);
+        }
+        if !lexeme.is_end(at) {
+            step.threads.push(Thread { at, ..thread });
+        }
+        Ok(())
+    }
+
+    /// What a shortest text from a thread on takes.
+    pub(super) fn cost(&mut self, thread: Thread) -> Result<u64, Error> {
+        let distance = self.lexemes[thread.terminal as usize].distance(thread.at)?;
+        Ok(sum(distance, self.fronts.continuations.cost(thread.then)))
+    }
+}
+
+/// Where a byte leads.
+#[derive(Default)]
+struct Step {
+    threads: SmallVec<[Thread; 2]>,
+    reached: SmallVec<[ContinuationId; 4]>,
+}
+
+impl Machine for GrammarMachine {
+    type State = State;
+    type Inside = NoInside;
+
+    fn start(&self) -> State {
+        State { front: Some(START), threads: SmallVec::new() }
+    }
+
+    fn step(&mut self, state: &State, byte: u8) -> Result<Option<State>, Error> {
+        let mut step = Step::default();
+        for &thread in &state.threads {
+            self.step_thread(thread, byte, &mut step)?;
+        }
+        if let Some(front) = state.front {
+            let front = self.fronts.find(front)?;
+            for &(terminal, then) in &front.threads {
+                if self.fronts.productions().first(terminal).contains(byte)
+                    && let Some(at) = self.lexemes[terminal as usize].start()
+                {
+                    self.step_thread(Thread { terminal, at, then }, byte, &mut step)?;
+                }
+            }
+            self.fronts.meter().spend(front.threads.len() / 16)?;
+        }
+        let Step { mut threads, mut reached } = step;
+        if threads.is_empty() && reached.is_empty() {
+            return Ok(None);
+        }
+        threads.sort_unstable();
+        threads.dedup();
+        limit!(self.fronts.meter().limits(), grammar_items).check(threads.len())?;
+        reached.sort_unstable();
+        reached.dedup();
+        let front = if reached.is_empty() { None } else { Some(self.fronts.behind(&reached)?) };
+        Ok(Some(State { front, threads }))
+    }
+
+    fn is_accepting(&self, state: &State) -> bool {
+        state.front.is_some_and(|front| self.fronts.is_final(front))
+    }
+
+    fn add_tokens(
+        &mut self,
+        state: &State,
+        vocabulary: &Arc<Vocabulary>,
+        mask: &mut MaskBuilder,
+    ) -> Result<bool, Error> {
+        self.add_terminal_tokens(state, vocabulary, mask)?;
+        Ok(true)
+    }
+
+    fn completion(&mut self, state: &State) -> Result<Vec<u8>, Error> {
+        self.shortest_text(state)
+    }
+
+    fn memory_of(&self, state: &State) -> usize {
+        if state.threads.spilled() { size_of_val(&state.threads[..]) } else { 0 }
+    }
+
+    fn memory(&self) -> usize {
+        let lexemes = self.lexemes.iter().map(Lexeme::memory).sum::<usize>();
+        self.fronts.memory() + self.tokens.memory() + lexemes
+    }
+
+    fn forget_states(&mut self) {
+        self.fronts.forget();
+        self.tokens.forget();
+        self.lexemes.iter_mut().for_each(Lexeme::forget_states);
+    }
+}
