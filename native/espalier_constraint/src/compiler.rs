@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::constraint::Constraint;
 use crate::error::Error;
-use crate::grammar::Patterns;
 use crate::grammar::rules::Grammar;
+use crate::grammar::{self, GrammarOptions, Patterns};
 use crate::json_schema::{Automata, JsonSchemaOptions};
 use crate::limits::{Limits, limit};
 use crate::literals::Literals;
@@ -113,19 +113,35 @@ impl<'a> Compiler<'a> {
         Constraint::of_source(source, self.vocabulary, meter)
     }
 
-    /// Text that the start rule of a grammar derives. The options are for the schemas in it.
+    /// As [`Constraint::grammar`].
     ///
     /// # Errors
-    /// [`Error::EmptyGrammar`], [`Error::InvalidTerminal`], [`Error::LimitExceeded`] and, of the compiler,
-    /// [`Error::InvalidLimit`], [`Error::Cancelled`].
+    /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn grammar(self, text: &str, options: &GrammarOptions) -> Result<Constraint, Error> {
+        let meter = self.meter()?;
+        let grammar = grammar::parse(text, options, &meter)?;
+        self.of_rules(grammar, options.json_schema, meter)
+    }
+
+    /// The same with rules that are read already.
+    #[cfg(test)]
     pub(crate) fn rules(
         self,
         grammar: Grammar,
         options: &JsonSchemaOptions,
     ) -> Result<Constraint, Error> {
         let meter = self.meter()?;
-        let (grammar, options) = (Arc::new(grammar), *options);
-        let source = GrammarSource { grammar, options, patterns: Patterns::default() };
+        self.of_rules(grammar, *options, meter)
+    }
+
+    fn of_rules(
+        self,
+        grammar: Grammar,
+        options: JsonSchemaOptions,
+        meter: Meter,
+    ) -> Result<Constraint, Error> {
+        let (grammar, patterns) = (Arc::new(grammar), Patterns::default());
+        let source = GrammarSource { grammar, options, patterns };
         Constraint::of_source(Source::Grammar(source), self.vocabulary, meter)
     }
 

@@ -6,6 +6,7 @@ use crate::automaton::{Automaton, LazyAutomaton};
 use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
+use crate::grammar::GrammarOptions;
 use crate::json_schema::JsonSchemaOptions;
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -56,6 +57,42 @@ impl Constraint {
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
         Compiler::new(vocabulary).regex(pattern)
+    }
+
+    /// Text of a context-free grammar, in the syntax of Lark or in GBNF.
+    ///
+    /// A text is accepted if the start derives it, whichever way it is cut into terminals. Rules that no text
+    /// needs are fine, see [`unused_rules`](Self::unused_rules).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use espalier_constraint::{Constraint, GrammarOptions, Vocabulary};
+    ///
+    /// let tokens = (0..=255).map(|byte| vec![byte]).chain([Vec::new()]).collect();
+    /// let vocabulary = Arc::new(Vocabulary::new(tokens, &[256], &[])?);
+    /// let grammar = r#"
+    ///     start: sum
+    ///     sum: (sum ("+" | "-"))? (INT | "(" sum ")")
+    ///     %import common.INT
+    ///     %ignore " "
+    /// "#;
+    /// let constraint = Constraint::grammar(grammar, &GrammarOptions::lark(), &vocabulary)?;
+    /// let mut matcher = constraint.matcher();
+    /// matcher.accept_text(b"12 - (3 + 4)")?;
+    /// assert!(matcher.is_accepting());
+    /// # Ok::<(), espalier_constraint::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidGrammar`], [`Error::UnsupportedGrammar`], [`Error::InvalidTerminal`],
+    /// [`Error::UndefinedName`], [`Error::DuplicateName`], [`Error::RecursiveTerminal`] and
+    /// [`Error::EmptyGrammar`], each with its place, and [`Error::LimitExceeded`].
+    pub fn grammar(
+        text: &str,
+        options: &GrammarOptions,
+        vocabulary: &Arc<Vocabulary>,
+    ) -> Result<Self, Error> {
+        Compiler::new(vocabulary).grammar(text, options)
     }
 
     /// One of the texts.

@@ -3,8 +3,8 @@
 //! The way from a schema to a mask:
 //!
 //! 1. A [`Vocabulary`] holds the bytes of each token id.
-//! 2. A [`Constraint`] is a JSON Schema, a regular expression or a list of choices, compiled for
-//!    a vocabulary. It is immutable and shared between sequences and threads.
+//! 2. A [`Constraint`] is a JSON Schema, a regular expression, a context-free grammar or a list of
+//!    choices, compiled for a vocabulary. It is immutable and shared between sequences and threads.
 //! 3. A [`Matcher`] follows one sequence: it computes the [`TokenMask`] of the ids allowed next,
 //!    accepts a token, and rolls back.
 //!
@@ -65,6 +65,7 @@ mod vocabulary;
 pub use compiler::Compiler;
 pub use constraint::Constraint;
 pub use error::Error;
+pub use grammar::{GrammarOptions, GrammarSyntax};
 pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,
 };

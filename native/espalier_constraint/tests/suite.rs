@@ -20,7 +20,7 @@ static VOCABULARIES: LazyLock<Vec<(String, Arc<Vocabulary>)>> = LazyLock::new(||
 });
 
 macro_rules! topics {
-    ($($topic:ident),+ $(,)?) => {
+    ($($topic:ident),+; $($grammars:ident),+ $(,)?) => {
         $(
             #[test]
             fn $topic() {
@@ -33,7 +33,17 @@ macro_rules! topics {
             let mut topics = vec![$(stringify!($topic)),+];
             topics.sort_unstable();
             assert_eq!(data::names(""), topics);
+            let mut grammars = vec![$(stringify!($grammars)),+];
+            grammars.sort_unstable();
+            assert_eq!(data::names("grammars"), grammars);
         }
+
+        $(
+            #[test]
+            fn $grammars() {
+                check_topic(concat!("grammars/", stringify!($grammars)));
+            }
+        )+
     };
 }
 
@@ -53,7 +63,9 @@ topics!(
     strings,
     text_options,
     types,
-    unicode,
+    unicode;
+    gbnf,
+    lark,
 );
 
 /// What the independent validator gets wrong, as `(group, test)`.
@@ -121,43 +133,92 @@ fn check_group(group: &Group) -> Vec<String> {
         return check_error(group, expected).into_iter().collect();
     }
     let compiled = Compiled::new(group);
+    if let Some(problem) = check_unused(&compiled) {
+        return vec![problem];
+    }
     let tests = group.tests.iter().flat_map(|test| check_test(&compiled, test));
     tests.chain(group.masks.iter().flat_map(|mask| check_mask(group, mask))).collect()
+}
+
+/// The rules of a grammar that no text needs, where they are listed.
+fn check_unused(compiled: &Compiled) -> Option<String> {
+    let expected = compiled.group.unused.as_ref()?;
+    let constraint = compiled.constraint(compiled.group.options, 0).ok()?;
+    let unused = constraint.unused_rules().iter().map(|rule| rule.name.clone());
+    let got: Vec<_> = unused.collect();
+    (got != *expected).then(|| format!("{}: unused rules {got:?}", compiled.group.description))
 }
 
 fn check_error(group: &Group, expected: &ExpectedError) -> Option<String> {
     let Err(got) = group.source.compile(group.options, &VOCABULARIES[0].1) else {
         return Some(format!("{}: compiles", group.description));
     };
-    let (kind, keyword, pointer) = parts(&got);
+    let found = parts(&got);
     let is = |expected: &Option<String>, got: Option<&str>| {
         expected.as_deref().is_none_or(|expected| Some(expected) == got)
     };
-    let as_expected =
-        kind == expected.kind && is(&expected.keyword, keyword) && is(&expected.pointer, pointer);
-    (!as_expected).then(|| {
-        let (keyword, pointer) = (&expected.keyword, &expected.pointer);
-        format!(
-            "{}: expected {} ({keyword:?} at {pointer:?}), got: {got:?}",
-            group.description, expected.kind
-        )
-    })
+    let as_expected = found.kind == expected.kind
+        && is(&expected.keyword, found.keyword)
+        && is(&expected.pointer, found.pointer)
+        && is(&expected.name, found.name)
+        && expected.place.is_none_or(|place| found.place == Some(place));
+    (!as_expected).then(|| format!("{}: expected {expected:?}, got: {got:?}", group.description))
 }
 
-/// The kind, the keyword and the pointer of an error.
-fn parts(error: &Error) -> (&'static str, Option<&str>, Option<&str>) {
+/// The fields of an error.
+#[derive(Default)]
+struct Parts<'a> {
+    kind: &'static str,
+    keyword: Option<&'a str>,
+    pointer: Option<&'a str>,
+    name: Option<&'a str>,
+    place: Option<(usize, usize)>,
+}
+
+fn parts(error: &Error) -> Parts<'_> {
+    let of = |kind| Parts { kind, ..Parts::default() };
     match error {
-        Error::InvalidJson { .. } => ("invalid_json", None, None),
-        Error::InvalidSchema { pointer, .. } => ("invalid_schema", None, Some(pointer)),
-        Error::UnsupportedKeyword { keyword, pointer, .. } => {
-            ("unsupported_keyword", Some(keyword), Some(pointer))
+        Error::InvalidJson { .. } => of("invalid_json"),
+        Error::InvalidSchema { pointer, .. } => {
+            Parts { pointer: Some(pointer), ..of("invalid_schema") }
         }
-        Error::Unsatisfiable { pointer } => ("unsatisfiable", None, Some(pointer)),
-        Error::InvalidRegex { pointer, .. } => ("invalid_regex", None, pointer.as_deref()),
-        Error::UnsupportedRegex { pointer, .. } => ("unsupported_regex", None, pointer.as_deref()),
-        Error::EmptyChoice => ("empty_choice", None, None),
-        Error::LimitExceeded { pointer, .. } => ("limit_exceeded", None, pointer.as_deref()),
-        _ => ("another", None, None),
+        Error::UnsupportedKeyword { keyword, pointer, .. } => {
+            let (keyword, pointer) = (Some(&keyword[..]), Some(&pointer[..]));
+            Parts { keyword, pointer, ..of("unsupported_keyword") }
+        }
+        Error::Unsatisfiable { pointer } => Parts { pointer: Some(pointer), ..of("unsatisfiable") },
+        Error::InvalidRegex { pointer, .. } => {
+            Parts { pointer: pointer.as_deref(), ..of("invalid_regex") }
+        }
+        Error::UnsupportedRegex { pointer, .. } => {
+            Parts { pointer: pointer.as_deref(), ..of("unsupported_regex") }
+        }
+        Error::EmptyChoice => of("empty_choice"),
+        Error::LimitExceeded { pointer, .. } => {
+            Parts { pointer: pointer.as_deref(), ..of("limit_exceeded") }
+        }
+        Error::InvalidGrammar { line, column, .. } => {
+            Parts { place: Some((*line, *column)), ..of("invalid_grammar") }
+        }
+        Error::UnsupportedGrammar { line, column, .. } => {
+            Parts { place: Some((*line, *column)), ..of("unsupported_grammar") }
+        }
+        Error::UndefinedName { name, line, column } => {
+            Parts { name: Some(name), place: Some((*line, *column)), ..of("undefined_name") }
+        }
+        Error::DuplicateName { name, line, column, .. } => {
+            Parts { name: Some(name), place: Some((*line, *column)), ..of("duplicate_name") }
+        }
+        Error::RecursiveTerminal { name, line, column } => {
+            Parts { name: Some(name), place: Some((*line, *column)), ..of("recursive_terminal") }
+        }
+        Error::EmptyGrammar { rule, line, column } => {
+            Parts { name: Some(rule), place: Some((*line, *column)), ..of("empty_grammar") }
+        }
+        Error::InvalidTerminal { error, line, column } => {
+            Parts { place: Some((*line, *column)), ..parts(error) }
+        }
+        _ => of("another"),
     }
 }
 

@@ -30,9 +30,9 @@ pub(crate) mod rules;
 mod syntax;
 mod terminal_tokens;
 mod terminals;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trim;
 
 use std::sync::Arc;
@@ -43,8 +43,8 @@ use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
 pub(crate) use lower::Patterns;
 pub(crate) use machine::GrammarMachine;
-pub use syntax::GrammarSyntax;
 pub(crate) use syntax::parse;
+pub use syntax::{GrammarOptions, GrammarSyntax};
 pub(crate) use trim::Finding;
 
 /// Compiles a grammar; answers with the rules that no text needs, too. The options are for the schemas in

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder,
-    Vocabulary, Whitespace,
+    Constraint, Error, EscapeStyle, FormatMode, GrammarOptions, GrammarSyntax, JsonSchemaOptions,
+    NumberStyle, PropertyOrder, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 
@@ -18,14 +18,18 @@ pub(crate) struct Group {
     pub(crate) tests: Vec<Test>,
     pub(crate) masks: Vec<Mask>,
     pub(crate) error: Option<ExpectedError>,
+    /// The names of the rules of a grammar that no text needs.
+    pub(crate) unused: Option<Vec<String>>,
 }
 
 pub(crate) enum Source {
     Schema(String),
     Regex(String),
     Choice(Vec<String>),
+    Grammar(String, GrammarOptions),
 }
 
+#[derive(Clone)]
 pub(crate) struct Test {
     pub(crate) description: String,
     pub(crate) input: Input,
@@ -34,6 +38,7 @@ pub(crate) struct Test {
     pub(crate) reordered: bool,
 }
 
+#[derive(Clone)]
 pub(crate) enum Input {
     Data(Value),
     Text(Vec<u8>),
@@ -55,10 +60,15 @@ pub(crate) struct Mask {
     pub(crate) forced: Option<String>,
 }
 
+#[derive(Debug)]
 pub(crate) struct ExpectedError {
     pub(crate) kind: String,
     pub(crate) keyword: Option<String>,
     pub(crate) pointer: Option<String>,
+    /// The name in a grammar that it is about.
+    pub(crate) name: Option<String>,
+    /// The line and the column in a grammar.
+    pub(crate) place: Option<(usize, usize)>,
 }
 
 impl Source {
@@ -71,6 +81,11 @@ impl Source {
             Source::Schema(schema) => Constraint::json_schema(schema, &options, vocabulary),
             Source::Regex(pattern) => Constraint::regex(pattern, vocabulary),
             Source::Choice(choices) => Constraint::choice(choices, vocabulary),
+            Source::Grammar(text, grammar_options) => {
+                let grammar_options =
+                    GrammarOptions { json_schema: options, ..grammar_options.clone() };
+                Constraint::grammar(text, &grammar_options, vocabulary)
+            }
         }
     }
 }
@@ -120,9 +135,15 @@ fn read_group(group: &Value) -> Group {
     let listed = |key: &str| group.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     Group {
         source: read_source(group)
-            .unwrap_or_else(|| panic!("{description}: neither schema, regex nor choice")),
+            .unwrap_or_else(|| panic!("{description}: neither schema, regex, choice nor grammar")),
         options: read_options(group.get("options")),
-        tests: listed("tests").iter().map(read_test).collect(),
+        tests: [
+            listed("tests").iter().map(read_test).collect(),
+            read_texts(group, "accepted", true),
+            read_texts(group, "refused", false),
+        ]
+        .concat(),
+        unused: group.get("unused").map(texts_of),
         masks: listed("masks").iter().map(read_mask).collect(),
         error: group.get("error").map(read_error),
         description,
@@ -137,12 +158,45 @@ fn read_source(group: &Value) -> Option<Source> {
     if let Some(pattern) = text_of(group, "regex") {
         return Some(Source::Regex(pattern));
     }
+    if let Some(grammar) = read_grammar(group) {
+        return Some(grammar);
+    }
     let choices = group.get("choice")?.as_array()?;
     choices
         .iter()
         .map(|choice| choice.as_str().map(str::to_owned))
         .collect::<Option<_>>()
         .map(Source::Choice)
+}
+
+fn read_grammar(group: &Value) -> Option<Source> {
+    let file = text_of(group, "grammar_file");
+    let read = |file: String| {
+        fs::read_to_string(root().join("grammars").join(file)).expect("a file of a grammar")
+    };
+    let text = text_of(group, "grammar").or_else(|| file.map(read))?;
+    let mut options = match group["syntax"].as_str() {
+        Some("lark") => GrammarOptions::lark(),
+        Some("gbnf") => GrammarOptions::gbnf(),
+        other => panic!("unknown syntax {other:?}"),
+    };
+    if let Some(start) = text_of(group, "start") {
+        options.start = start;
+    }
+    Some(Source::Grammar(text, options))
+}
+
+/// Texts without a description of their own.
+fn read_texts(group: &Value, key: &str, valid: bool) -> Vec<Test> {
+    let texts = group.get(key).map(texts_of).unwrap_or_default().into_iter();
+    let test = |text: String| Test {
+        description: format!("{key}: {text:?}"),
+        input: Input::Text(text.into_bytes()),
+        valid,
+        rejected_at: None,
+        reordered: false,
+    };
+    texts.map(test).collect()
 }
 
 fn read_options(options: Option<&Value>) -> JsonSchemaOptions {
@@ -209,7 +263,13 @@ fn read_error(error: &Value) -> ExpectedError {
         kind: text_of(error, "kind").expect("a kind"),
         keyword: text_of(error, "keyword"),
         pointer: text_of(error, "pointer"),
+        name: text_of(error, "name"),
+        place: error.get("line").map(|line| (number_of(line), number_of(&error["column"]))),
     }
+}
+
+fn number_of(value: &Value) -> usize {
+    value.as_u64().expect("a number") as usize
 }
 
 fn read_tokens(tokens: &Value) -> Vec<Vec<u8>> {
@@ -223,6 +283,11 @@ fn read_tokens(tokens: &Value) -> Vec<Vec<u8>> {
 fn read_ids(ids: &Value) -> Vec<u32> {
     let ids = ids.as_array().expect("an array of numbers");
     ids.iter().map(|id| id.as_u64().expect("a number") as u32).collect()
+}
+
+fn texts_of(texts: &Value) -> Vec<String> {
+    let texts = texts.as_array().expect("an array of texts").iter();
+    texts.map(|text| text.as_str().expect("a text").to_owned()).collect()
 }
 
 fn text_of(value: &Value, key: &str) -> Option<String> {

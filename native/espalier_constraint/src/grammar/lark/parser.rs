@@ -237,7 +237,9 @@ impl<'a, 'd> Parser<'a, 'd> {
             TokenKind::RuleName(name) => (name, self.token.place()),
             TokenKind::TerminalName(name) if !has_modifier => (name, self.token.place()),
             _ => {
-                return Err(self.token.expected("the name of a rule or a terminal, or a directive"));
+                return Err(self
+                    .token
+                    .expected("the name of a rule or a terminal, or a directive"));
             }
         };
         let is_rule = matches!(self.token.kind, TokenKind::RuleName(_));
