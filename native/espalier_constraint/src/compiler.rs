@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::constraint::Constraint;
 use crate::error::Error;
 use crate::grammar::rules::Grammar;
-use crate::grammar::{self, GrammarOptions, Patterns};
+use crate::grammar::{self, GrammarOptions, Patterns, parts};
 use crate::json_schema::{Automata, JsonSchemaOptions};
 use crate::limits::{Limits, limit};
 use crate::literals::Literals;
@@ -111,6 +111,49 @@ impl<'a> Compiler<'a> {
         let texts = choices.iter().map(|text| text.as_ref().into()).collect();
         let source = Source::Choice(Arc::new(Literals::new(texts)));
         Constraint::of_source(source, self.vocabulary, meter)
+    }
+
+    /// Text that is made of parts: literal texts, regular expressions, JSON, free text up to some others, in
+    /// sequences, choices and repetitions. They are told as JSON, an object each:
+    ///
+    /// | member | the text |
+    /// | --- | --- |
+    /// | `"literal"` | this text |
+    /// | `"regex"` | a text that the pattern matches as a whole |
+    /// | `"json_schema"` | JSON of the schema, of which this is the text |
+    /// | `"sequence"` | those of all parts of the list, one after the other |
+    /// | `"choice"` | that of one part of the list |
+    /// | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
+    /// | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+    /// | `"capture"`, `"of"` | that of the part, by a name, see [`Constraint::captures`] |
+    ///
+    /// The options are for the schemas among them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use espalier_constraint::{Compiler, JsonSchemaOptions, Vocabulary};
+    ///
+    /// let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    /// tokens.push(Vec::new()); // the end-of-sequence token, id 256
+    /// let vocabulary = Arc::new(Vocabulary::new(tokens, &[256], &[])?);
+    /// let parts = r#"{"sequence": [
+    ///     {"capture": "thoughts", "of": {"until": ["\n"], "end": 0}},
+    ///     {"capture": "age", "of": {"regex": "[0-9]+"}}
+    /// ]}"#;
+    /// let options = JsonSchemaOptions::generating();
+    /// let constraint = Compiler::new(&vocabulary).parts(parts, &options)?;
+    /// let captures = constraint.captures(b"Let me see.\n36")?.unwrap();
+    /// assert_eq!((&captures[1].name[..], captures[1].range.clone()), ("age", 12..14));
+    /// # Ok::<(), espalier_constraint::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidParts`], [`Error::EmptyGrammar`], those of expressions and schemas,
+    /// [`Error::LimitExceeded`] and, of the compiler, [`Error::InvalidLimit`], [`Error::Cancelled`].
+    pub fn parts(self, parts: &str, options: &JsonSchemaOptions) -> Result<Constraint, Error> {
+        limit!(self.limits, grammar_bytes).check(parts.len())?;
+        let meter = self.meter()?;
+        self.of_rules(parts::read(parts)?, *options, meter)
     }
 
     /// As [`Constraint::grammar`].

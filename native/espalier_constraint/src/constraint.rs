@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::matcher::Matcher;
 use crate::meter::Meter;
 use crate::replicas::Replicas;
-use crate::source::{ConstraintKind, Source, UnusedRule};
+use crate::source::{Capture, ConstraintKind, Source, UnusedRule};
 use crate::vocabulary::Vocabulary;
 
 /// What a text must be, compiled for one vocabulary.
@@ -25,6 +25,7 @@ pub struct Constraint {
     replicas: Arc<Replicas>,
     vocabulary: Arc<Vocabulary>,
     source: Arc<Source>,
+    limits: Arc<Limits>,
     unknown_keywords: Arc<[String]>,
     unused_rules: Arc<[UnusedRule]>,
 }
@@ -133,6 +134,24 @@ impl Constraint {
         &self.unused_rules
     }
 
+    /// The parts of a text that have a name, in the order in which they begin; none where the constraint
+    /// names none. `None` where the text isn't one of the constraint.
+    ///
+    /// Where a text can be read in several ways it is read as regular expressions are: the first of
+    /// some choices, repetitions and texts as long as possible; what comes earlier decides first.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`].
+    pub fn captures(&self, text: &[u8]) -> Result<Option<Vec<Capture>>, Error> {
+        let Source::Grammar(source) = &*self.source else {
+            let mut matcher = self.matcher();
+            let is_whole = matcher.accept_text(text).is_ok() && matcher.is_accepting()?;
+            return Ok(is_whole.then(Vec::new));
+        };
+        let meter = Meter::compiling(Limits::clone(&self.limits), None);
+        source.captures(text, &self.vocabulary, &meter)
+    }
+
     /// What it was compiled from.
     #[must_use]
     pub fn kind(&self) -> ConstraintKind {
@@ -152,7 +171,7 @@ impl Constraint {
     ) -> Result<Self, Error> {
         let mut unknown_keywords = Arc::new([]) as Arc<[String]>;
         let mut unused_rules = Arc::new([]) as Arc<[UnusedRule]>;
-        let limits = meter.limits().clone();
+        let limits = Arc::new(meter.limits().clone());
         let automaton = match &mut source {
             Source::JsonSchema(source) => {
                 let machine = source.compile(&meter)?;
@@ -174,10 +193,11 @@ impl Constraint {
         let (vocabulary, source) = (vocabulary.clone(), Arc::new(source));
         let make = {
             let (vocabulary, source) = (vocabulary.clone(), source.clone());
+            let limits = limits.clone();
             move || automaton_again(&source, &vocabulary, &limits)
         };
         let replicas = Arc::new(Replicas::new(automaton, make));
-        Ok(Self { replicas, vocabulary, source, unknown_keywords, unused_rules })
+        Ok(Self { replicas, vocabulary, source, limits, unknown_keywords, unused_rules })
     }
 }
 

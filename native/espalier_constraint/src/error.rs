@@ -128,6 +128,14 @@ pub enum Error {
         /// The column in characters, from 1.
         column: usize,
     },
+    /// The parts of a text can't be read.
+    #[error("invalid parts: {message}{}", place(Some(pointer)))]
+    InvalidParts {
+        /// What is wrong.
+        message: String,
+        /// Where in the parts.
+        pointer: String,
+    },
     /// A regular expression or a schema within a grammar is refused.
     #[error("{error} (line {line}, column {column} of the grammar)")]
     InvalidTerminal {
@@ -248,6 +256,8 @@ impl Error {
     pub(crate) fn in_terminal(self, place: Place) -> Self {
         match self {
             Self::LimitExceeded { .. } | Self::Cancelled | Self::InvalidTerminal { .. } => self,
+            // That of a part stands for itself.
+            error if place == Place::default() => error,
             error => {
                 let Place { line, column } = place;
                 Self::InvalidTerminal { error: Box::new(error), line, column }

@@ -132,7 +132,7 @@ limits! {
     regex_table_entries: 1 << 24;
     /// The memory, in bytes, of the automaton of a regular expression that stands by itself.
     regex_automaton_bytes: 32 << 20;
-    /// The bytes of the text of a grammar.
+    /// The bytes of the text of a grammar, or of the parts of a text.
     grammar_bytes: 1 << 20;
     /// How deep groups are nested in the text of a grammar.
     grammar_nesting: 1000;

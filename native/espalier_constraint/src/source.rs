@@ -1,9 +1,11 @@
 //! [`Source`]: what a constraint was compiled from.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dfa::Dfa;
 use crate::error::Error;
+use crate::grammar::captures::{self, Found};
 use crate::grammar::rules::{Grammar, Rule};
 use crate::grammar::{self, Finding, GrammarMachine, Patterns};
 use crate::json_schema::{self, Automata, JsonMachine, JsonSchemaOptions};
@@ -50,6 +52,15 @@ pub enum ConstraintKind {
     Grammar,
 }
 
+/// A part of a text that has a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Capture {
+    /// The name.
+    pub name: String,
+    /// Which bytes of the text it is.
+    pub range: Range<usize>,
+}
+
 /// A rule of a grammar that no text needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnusedRule {
@@ -91,6 +102,25 @@ impl GrammarSource {
         meter: &Meter,
     ) -> Result<(GrammarMachine, Vec<Finding>), Error> {
         grammar::compile(&self.grammar, self.options, &mut self.patterns, vocabulary, meter)
+    }
+
+    /// The parts of a text that have a name; `None` where the text isn't one of the grammar.
+    pub(crate) fn captures(
+        &self,
+        text: &[u8],
+        vocabulary: &Arc<Vocabulary>,
+        meter: &Meter,
+    ) -> Result<Option<Vec<Capture>>, Error> {
+        let mut patterns = self.patterns.clone();
+        let grammar = &self.grammar;
+        let mut lexemes =
+            grammar::lexemes(grammar, self.options, &mut patterns, vocabulary, meter)?;
+        let found = captures::find(grammar, &mut lexemes, text, meter)?;
+        let named = |found: Found| Capture {
+            name: grammar.rules[found.rule as usize].name.clone(),
+            range: found.start..found.end,
+        };
+        Ok(found.map(|found| found.into_iter().map(named).collect()))
     }
 
     /// The rule that a finding is about.

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::lexeme::{Lexeme, Pattern};
 use super::rules::{Grammar, Node, NodeId, RuleId, Terminal, TerminalId};
+use super::until::until;
 use crate::automaton::LazyAutomaton;
 use crate::error::Error;
 use crate::json_schema::{self, Automata, JsonSchemaOptions};
@@ -59,30 +60,28 @@ pub(crate) fn lower(
 ) -> Result<Lowered, Error> {
     limit!(meter.limits(), grammar_rules).check(grammar.rules.len())?;
     limit!(meter.limits(), grammar_nodes).check(grammar.nodes.len())?;
-    let mut lowering = Lowering {
-        grammar,
-        options,
-        patterns,
-        vocabulary,
-        meter,
-        lowered: Lowered {
-            lexemes: Vec::new(),
-            shapes: Vec::new(),
-            rules: Vec::new(),
-            by_rule: vec![None; grammar.rules.len()],
-            start: 0,
-        },
-        texts: FxHashMap::default(),
-        terminals: FxHashMap::default(),
-        nodes: FxHashMap::default(),
-        open: Vec::new(),
-    };
+    let mut lowering = Lowering::new(grammar, options, patterns, vocabulary, meter);
     lowering.lowered.start = lowering.rule(grammar.start);
     while let Some((nonterminal, node)) = lowering.open.pop() {
         let shape = lowering.shape(node, lowering.lowered.rules[nonterminal as usize])?;
         lowering.lowered.shapes[nonterminal as usize] = shape;
     }
     Ok(lowering.lowered)
+}
+
+/// The languages of a grammar's terminals, in their order.
+///
+/// # Errors
+/// Those of the terminals, and [`Error::LimitExceeded`].
+pub(crate) fn lexemes(
+    grammar: &Grammar,
+    options: JsonSchemaOptions,
+    patterns: &mut Patterns,
+    vocabulary: &Arc<Vocabulary>,
+    meter: &Meter,
+) -> Result<Vec<Lexeme>, Error> {
+    let mut lowering = Lowering::new(grammar, options, patterns, vocabulary, meter);
+    grammar.terminals.iter().map(|terminal| lowering.lexeme(terminal)).collect()
 }
 
 struct Lowering<'a> {
@@ -101,7 +100,35 @@ struct Lowering<'a> {
     open: Vec<(u32, NodeId)>,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    fn new(
+        grammar: &'a Grammar,
+        options: JsonSchemaOptions,
+        patterns: &'a mut Patterns,
+        vocabulary: &'a Arc<Vocabulary>,
+        meter: &'a Meter,
+    ) -> Self {
+        let lowered = Lowered {
+            lexemes: Vec::new(),
+            shapes: Vec::new(),
+            rules: Vec::new(),
+            by_rule: vec![None; grammar.rules.len()],
+            start: 0,
+        };
+        Self {
+            grammar,
+            options,
+            patterns,
+            vocabulary,
+            meter,
+            lowered,
+            texts: FxHashMap::default(),
+            terminals: FxHashMap::default(),
+            nodes: FxHashMap::default(),
+            open: Vec::new(),
+        }
+    }
+
     fn nonterminal(&mut self, node: NodeId, rule: RuleId) -> u32 {
         let id = self.lowered.shapes.len() as u32;
         self.lowered.shapes.push(Shape::OneOf(Vec::new()));
@@ -204,13 +231,25 @@ impl Lowering<'_> {
         if let Some(&known) = self.terminals.get(&terminal) {
             return Ok(known);
         }
-        let (lexeme, place) = match &self.grammar.terminals[terminal as usize] {
-            Terminal::Regex { pattern, place } => (self.pattern(pattern), place),
-            Terminal::JsonSchema { text, place } => (self.json(text), place),
-        };
-        let id = self.push(lexeme.map_err(|error| error.in_terminal(*place))?);
+        let lexeme = self.lexeme(&self.grammar.terminals[terminal as usize])?;
+        let id = self.push(lexeme);
         self.terminals.insert(terminal, id);
         Ok(id)
+    }
+
+    fn lexeme(&mut self, terminal: &Terminal) -> Result<Lexeme, Error> {
+        match terminal {
+            Terminal::Regex { pattern, place } => {
+                self.pattern(pattern).map_err(|error| error.in_terminal(*place))
+            }
+            Terminal::JsonSchema { text, place } => {
+                self.json(text).map_err(|error| error.in_terminal(*place))
+            }
+            Terminal::Until { stops, end } => {
+                let dfa = until(stops, end.map(|end| end as usize), self.meter)?;
+                Ok(Lexeme::Pattern(Arc::new(Pattern::new(dfa))))
+            }
+        }
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<Lexeme, Error> {

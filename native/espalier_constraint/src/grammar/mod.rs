@@ -4,15 +4,17 @@
 //! match any text of its language. The way from rules to a state, by file:
 //!
 //! - `syntax`: the text of a grammar; `lark`, `gbnf`: those of each syntax
-//! - `rules`: the rules of a grammar, whichever syntax they were written in
+//! - `rules`: the rules of a grammar, whichever syntax they were written in; `parts`: rules made of parts
 //! - `lower`, `costs`, `trim`, `productions`, `follow`: rules as sequences of symbols, how short their texts
 //!   are, and without what no text needs
-//! - `lexeme`, `bytes`: the languages of terminals
+//! - `lexeme`, `bytes`, `until`: the languages of terminals
 //! - `continuations`: what may come behind a symbol; `closure`, `fronts`: what may begin there
 //! - `machine`: the terminals that are being read
 //! - `completion`: how a text ends soonest; `terminal_tokens`: which tokens may follow
+//! - `captures`: which parts of a text are those that have a name
 
 mod bytes;
+pub(crate) mod captures;
 mod closure;
 mod completion;
 mod continuations;
@@ -24,6 +26,7 @@ mod lark;
 mod lexeme;
 mod lower;
 mod machine;
+pub(crate) mod parts;
 mod pattern;
 mod productions;
 pub(crate) mod rules;
@@ -34,6 +37,7 @@ mod terminals;
 mod tests;
 mod text;
 mod trim;
+mod until;
 
 use std::sync::Arc;
 
@@ -41,7 +45,7 @@ use crate::error::Error;
 use crate::json_schema::JsonSchemaOptions;
 use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
-pub(crate) use lower::Patterns;
+pub(crate) use lower::{Patterns, lexemes};
 pub(crate) use machine::GrammarMachine;
 pub(crate) use syntax::parse;
 pub use syntax::{GrammarOptions, GrammarSyntax};

@@ -15,6 +15,8 @@ pub(crate) struct Grammar {
     pub(crate) rules: Vec<Rule>,
     /// The rule of whole texts.
     pub(crate) start: RuleId,
+    /// The rules whose texts are wanted by name.
+    pub(crate) captures: Vec<RuleId>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) terminals: Vec<Terminal>,
 }
@@ -64,6 +66,9 @@ pub(crate) enum Terminal {
     Regex { pattern: String, place: Place },
     /// The JSON text of a value that satisfies the schema, of which this is the text.
     JsonSchema { text: String, place: Place },
+    /// Any text up to the first of these, with the one of the index; without one, a text without any of
+    /// them.
+    Until { stops: Vec<String>, end: Option<u32> },
 }
 
 impl Grammar {

@@ -17,28 +17,39 @@ const REPEAT: u8 = 6;
 
 const REGEX: u8 = 1;
 const JSON_SCHEMA: u8 = 2;
+const UNTIL: u8 = 3;
 
 pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
-    let Grammar { rules, start, nodes, terminals } = grammar;
+    let Grammar { rules, start, captures, nodes, terminals } = grammar;
     out.count(rules.len());
     out.count(nodes.len());
     out.count(terminals.len());
     out.u32(*start);
+    out.ids(captures);
     for Rule { name, body, place } in rules {
         out.text(name.as_bytes());
         out.u32(*body);
         write_place(*place, out);
     }
     nodes.iter().for_each(|node| write_node(node, out));
-    for terminal in terminals {
-        let (kind, text, place) = match terminal {
-            Terminal::Regex { pattern, place } => (REGEX, pattern, place),
-            Terminal::JsonSchema { text, place } => (JSON_SCHEMA, text, place),
-        };
-        out.u8(kind);
-        out.text(text.as_bytes());
-        write_place(*place, out);
-    }
+    terminals.iter().for_each(|terminal| write_terminal(terminal, out));
+}
+
+fn write_terminal(terminal: &Terminal, out: &mut Writer) {
+    let (kind, text, place) = match terminal {
+        Terminal::Regex { pattern, place } => (REGEX, pattern, place),
+        Terminal::JsonSchema { text, place } => (JSON_SCHEMA, text, place),
+        Terminal::Until { stops, end } => {
+            out.u8(UNTIL);
+            out.count(stops.len());
+            stops.iter().for_each(|stop| out.text(stop.as_bytes()));
+            out.u32(end.unwrap_or(u32::MAX));
+            return;
+        }
+    };
+    out.u8(kind);
+    out.text(text.as_bytes());
+    write_place(*place, out);
 }
 
 fn write_node(node: &Node, out: &mut Writer) {
@@ -82,9 +93,10 @@ fn write_place(place: Place, out: &mut Writer) {
 /// [`Error::InvalidSerialized`] for numbers of rules, nodes or terminals that aren't there.
 pub(crate) fn read_grammar(input: &mut Reader<'_>) -> Result<Grammar, Error> {
     let (n_rules, n_nodes) = (input.count(16, RULES)?, input.count(5, NODES)?);
-    let n_terminals = input.count(13, TERMINALS)?;
+    let n_terminals = input.count(9, TERMINALS)?;
     let start = input.u32(RULES)?;
-    let mut grammar = Grammar { start, ..Grammar::default() };
+    let captures = input.ids(RULES)?;
+    let mut grammar = Grammar { start, captures, ..Grammar::default() };
     for _ in 0..n_rules {
         let name = input.utf8(RULES)?.to_owned();
         let body = input.u32(RULES)?;
@@ -117,13 +129,25 @@ fn read_node(input: &mut Reader<'_>) -> Result<Node, Error> {
 }
 
 fn read_terminal(input: &mut Reader<'_>) -> Result<Terminal, Error> {
-    let (kind, text) = (input.u8(TERMINALS)?, input.utf8(TERMINALS)?.to_owned());
+    let kind = input.u8(TERMINALS)?;
+    if kind == UNTIL {
+        return read_until(input);
+    }
+    let text = input.utf8(TERMINALS)?.to_owned();
     let place = read_place(input)?;
     match kind {
         REGEX => Ok(Terminal::Regex { pattern: text, place }),
         JSON_SCHEMA => Ok(Terminal::JsonSchema { text, place }),
-        other => Err(input.wrong(TERMINALS, "1 or 2", other.to_string())),
+        other => Err(input.wrong(TERMINALS, "1 to 3", other.to_string())),
     }
+}
+
+fn read_until(input: &mut Reader<'_>) -> Result<Terminal, Error> {
+    let n_stops = input.count(4, TERMINALS)?;
+    let stops = (0..n_stops).map(|_| Ok(input.utf8(TERMINALS)?.to_owned()));
+    let stops = stops.collect::<Result<_, _>>()?;
+    let end = Some(input.u32(TERMINALS)?).filter(|&end| end != u32::MAX);
+    Ok(Terminal::Until { stops, end })
 }
 
 fn read_place(input: &mut Reader<'_>) -> Result<Place, Error> {
@@ -145,6 +169,7 @@ fn check(grammar: &Grammar, input: &Reader<'_>) -> Result<(), Error> {
         Node::Repeat { of, .. } => is_known(*of, nodes),
     };
     let are_right = is_known(grammar.start, rules)
+        && grammar.captures.iter().all(|&rule| is_known(rule, rules))
         && grammar.rules.iter().all(|rule| is_known(rule.body, nodes))
         && grammar.nodes.iter().all(is_right);
     if are_right {

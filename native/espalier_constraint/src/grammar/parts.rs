@@ -1,0 +1,181 @@
+//! [`read`]: texts made of parts, as a grammar without recursion.
+//!
+//! Parts are told as JSON: an object each, with one of these.
+//!
+//! | member | the text |
+//! | --- | --- |
+//! | `"literal"` | this text |
+//! | `"regex"` | a text that the pattern matches as a whole |
+//! | `"json_schema"` | JSON of the schema, of which this is the text |
+//! | `"sequence"` | those of all parts of the list, one after the other |
+//! | `"choice"` | that of one part of the list |
+//! | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
+//! | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+//! | `"capture"`, `"of"` | that of the part, by a name |
+
+use serde_json::{Map, Value};
+
+use super::rules::{Grammar, Node, NodeId, Place, Terminal};
+use crate::error::Error;
+
+/// The name of the rule of whole texts.
+const WHOLE: &str = "parts";
+
+/// Reads parts. Their depth is that of JSON, which has a bound.
+///
+/// # Errors
+/// [`Error::InvalidParts`].
+pub(crate) fn read(text: &str) -> Result<Grammar, Error> {
+    let parts: Value =
+        serde_json::from_str(text).map_err(|error| invalid("", &error.to_string()))?;
+    let mut reader = Reader { grammar: Grammar::default(), pointer: String::new() };
+    let start = reader.grammar.declare(WHOLE, Place::default());
+    let body = reader.part(&parts)?;
+    reader.grammar.define(start, body);
+    reader.grammar.start = start;
+    Ok(reader.grammar)
+}
+
+struct Reader {
+    grammar: Grammar,
+    pointer: String,
+}
+
+impl Reader {
+    fn part(&mut self, part: &Value) -> Result<NodeId, Error> {
+        let Some(members) = part.as_object() else { return self.wrong("an object", part) };
+        let kinds = ["literal", "regex", "json_schema", "sequence", "choice", "repeat", "until"];
+        let kinds = kinds.into_iter().chain(["capture"]);
+        let mut known = kinds.filter_map(|kind| Some((kind, members.get(kind)?)));
+        let (Some((kind, content)), None) = (known.next(), known.next()) else {
+            return self.wrong("one kind of part", part);
+        };
+        let node = match kind {
+            "literal" => Node::Literal(self.text(kind, content)?.into()),
+            "regex" | "json_schema" => return self.terminal(kind, content, members),
+            "sequence" => Node::Sequence(self.list(kind, content)?),
+            "choice" => Node::Choice(self.list(kind, content)?),
+            "repeat" => return self.repeat(content, members),
+            "until" => return self.until(content, members),
+            _ => return self.capture(content, members),
+        };
+        self.has_only(&[kind], members)?;
+        Ok(self.grammar.add(node))
+    }
+
+    fn terminal(
+        &mut self,
+        kind: &str,
+        content: &Value,
+        members: &Map<String, Value>,
+    ) -> Result<NodeId, Error> {
+        self.has_only(&[kind], members)?;
+        let (text, place) = (self.text(kind, content)?.to_owned(), Place::default());
+        Ok(self.grammar.add_terminal(if kind == "regex" {
+            Terminal::Regex { pattern: text, place }
+        } else {
+            Terminal::JsonSchema { text, place }
+        }))
+    }
+
+    fn repeat(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+        self.has_only(&["repeat", "min", "max"], members)?;
+        let of = self.within("repeat", |reader| reader.part(content))?;
+        let min = self.count("min", members)?.unwrap_or(0);
+        let max = self.count("max", members)?;
+        if max.is_some_and(|max| max < min) {
+            let expected = format!("a number from {min}");
+            return self.within("max", |reader| reader.wrong(&expected, &max.into()));
+        }
+        Ok(self.grammar.add(Node::Repeat { of, min, max }))
+    }
+
+    fn until(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+        let list = content.as_array().map_or(&[][..], Vec::as_slice);
+        let stops: Option<Vec<String>> =
+            list.iter().map(|stop| stop.as_str().map(str::to_owned)).collect();
+        let is_right = |stops: &Vec<String>| !stops.iter().any(String::is_empty);
+        let Some(stops) = stops.filter(is_right).filter(|_| content.is_array()) else {
+            return self.within("until", |reader| reader.wrong("a list of texts", content));
+        };
+        let end = self.count("end", members)?;
+        if end.is_some_and(|end| end as usize >= stops.len()) {
+            let expected = "the index of one of the texts";
+            return self.within("end", |reader| reader.wrong(expected, &end.into()));
+        }
+        self.has_only(&["until", "end"], members)?;
+        Ok(self.grammar.add_terminal(Terminal::Until { stops, end }))
+    }
+
+    fn capture(&mut self, name: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+        let name = self.text("capture", name)?.to_owned();
+        let Some(of) = members.get("of") else {
+            return self.wrong("\"of\" beside \"capture\"", &Value::from(name));
+        };
+        self.has_only(&["capture", "of"], members)?;
+        let rule = self.grammar.declare(name, Place::default());
+        self.grammar.captures.push(rule);
+        let body = self.within("of", |reader| reader.part(of))?;
+        self.grammar.define(rule, body);
+        Ok(self.grammar.add(Node::Rule(rule)))
+    }
+
+    fn list(&mut self, kind: &str, content: &Value) -> Result<Vec<NodeId>, Error> {
+        self.within(kind, |reader| {
+            let Some(parts) = content.as_array() else { return reader.wrong("a list", content) };
+            let part = |(index, part): (usize, &Value)| {
+                reader.within(&index.to_string(), |reader| reader.part(part))
+            };
+            parts.iter().enumerate().map(part).collect()
+        })
+    }
+
+    fn text<'a>(&mut self, kind: &str, content: &'a Value) -> Result<&'a str, Error> {
+        match content.as_str() {
+            Some(text) => Ok(text),
+            None => self.within(kind, |reader| reader.wrong("a text", content)),
+        }
+    }
+
+    fn count(&mut self, name: &str, members: &Map<String, Value>) -> Result<Option<u32>, Error> {
+        let Some(value) = members.get(name).filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
+            Some(count) => Ok(Some(count)),
+            None => {
+                self.within(name, |reader| reader.wrong("a number from 0 to 4294967295", value))
+            }
+        }
+    }
+
+    fn has_only(&self, names: &[&str], members: &Map<String, Value>) -> Result<(), Error> {
+        match members.keys().find(|name| !names.contains(&&name[..])) {
+            Some(other) => self.wrong(&names.join(", "), &other[..].into()),
+            None => Ok(()),
+        }
+    }
+
+    fn within<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(name);
+        let result = read(self);
+        self.pointer.truncate(length);
+        result
+    }
+
+    fn wrong<T>(&self, expected: &str, got: &Value) -> Result<T, Error> {
+        const SHOWN: usize = 80;
+        let got: String = got.to_string().chars().take(SHOWN).collect();
+        Err(invalid(&self.pointer, &format!("expected {expected}, got: {got}")))
+    }
+}
+
+fn invalid(pointer: &str, message: &str) -> Error {
+    Error::InvalidParts { message: message.to_owned(), pointer: pointer.to_owned() }
+}

@@ -1,0 +1,232 @@
+//! Texts made of parts, and which of their parts have a name.
+
+mod support;
+
+use espalier_constraint::{Compiler, Constraint, Error, JsonSchemaOptions};
+use serde_json::{Value, json};
+use support::data;
+use support::random::Random;
+
+fn compile(parts: &Value) -> Result<Constraint, Error> {
+    let vocabulary = data::read_vocabulary("bytes");
+    Compiler::new(&vocabulary).parts(&parts.to_string(), &JsonSchemaOptions::generating())
+}
+
+/// Whether a matcher takes the text as a whole.
+fn accepts(constraint: &Constraint, text: &str) -> bool {
+    let mut matcher = constraint.matcher();
+    matcher.accept_text(text.as_bytes()).is_ok() && matcher.is_accepting().unwrap()
+}
+
+fn captures<'a>(constraint: &Constraint, text: &'a str) -> Option<Vec<(String, &'a str)>> {
+    let captures = constraint.captures(text.as_bytes()).unwrap()?;
+    Some(captures.into_iter().map(|capture| (capture.name, &text[capture.range])).collect())
+}
+
+#[test]
+fn thoughts_come_before_a_value() {
+    let schema = json!({"type": "object", "properties": {"age": {"type": "integer"}}}).to_string();
+    let constraint = compile(&json!({"sequence": [
+        {"literal": "<think>"},
+        {"capture": "thoughts", "of": {"until": ["</think>"], "end": 0}},
+        {"capture": "value", "of": {"json_schema": schema}}
+    ]}))
+    .unwrap();
+    let text = "<think>Ada? {\"age\": </thin 36</think>{\"age\":36}";
+    assert!(accepts(&constraint, text));
+    let expected = [
+        ("thoughts".to_owned(), "Ada? {\"age\": </thin 36</think>"),
+        ("value".to_owned(), "{\"age\":36}"),
+    ];
+    assert_eq!(captures(&constraint, text).unwrap(), expected);
+    for other in ["<think></think>", "<think></think>{\"age\":\"36\"}", "{\"age\":36}", "<think>a"]
+    {
+        assert!(!accepts(&constraint, other) && captures(&constraint, other).is_none());
+    }
+}
+
+#[test]
+fn calls_stand_among_free_text() {
+    let tags = ["<a>", "<b>"];
+    let call = |index: usize, pattern: &str| {
+        json!({"sequence": [
+            {"until": tags, "end": index},
+            {"capture": format!("call {index}"), "of": {"regex": pattern}},
+            {"literal": "</>"}
+        ]})
+    };
+    let constraint = compile(&json!({"sequence": [
+        {"repeat": {"choice": [call(0, "[0-9]+"), call(1, "[a-z]+")]}},
+        {"until": tags, "end": null}
+    ]}))
+    .unwrap();
+    for (text, expected) in [
+        ("", Some(vec![])),
+        ("no call, <c> and < only", Some(vec![])),
+        (
+            "one: <a>12</>, two: <b>xy</><a>3</>.",
+            Some(vec![("call 0", "12"), ("call 1", "xy"), ("call 0", "3")]),
+        ),
+        ("<<a>12</>", Some(vec![("call 0", "12")])),
+        ("<a>x</>", None),
+        ("<b>", None),
+    ] {
+        let expected = expected.map(|calls: Vec<(&str, &str)>| -> Vec<_> {
+            calls.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+        });
+        assert_eq!(accepts(&constraint, text), expected.is_some(), "{text}");
+        assert_eq!(captures(&constraint, text), expected, "{text}");
+    }
+}
+
+/// Parts drawn at random over two letters, and the same as a regular expression with named groups.
+fn draw(random: &mut Random, depth: usize, n_groups: &mut usize) -> (Value, String) {
+    let letter = |random: &mut Random| ["a", "b", "ab", ""][random.below(4)];
+    match if depth == 0 { random.below(2) } else { random.below(6) } {
+        0 => {
+            let text = letter(random);
+            (json!({ "literal": text }), text.to_owned())
+        }
+        1 => {
+            let pattern = ["a*", "[ab]", "b+", "(?:ab)*", "a?"][random.below(5)];
+            (json!({ "regex": pattern }), format!("(?:{pattern})"))
+        }
+        kind @ (2 | 3) => {
+            let parts: Vec<_> =
+                (0..random.below(4)).map(|_| draw(random, depth - 1, n_groups)).collect();
+            let (parts, patterns): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            if kind == 2 || parts.is_empty() {
+                (json!({ "sequence": parts }), patterns.concat())
+            } else {
+                (json!({ "choice": parts }), format!("(?:{})", patterns.join("|")))
+            }
+        }
+        4 => {
+            let (part, pattern) = draw(random, depth - 1, &mut usize::MAX.clone());
+            let (min, max) = [(0, None), (1, None), (0, Some(2)), (2, Some(3))][random.below(4)];
+            let most = max.map_or(String::new(), |max: u32| max.to_string());
+            let parts = json!({"repeat": part, "min": min, "max": max});
+            (parts, format!("(?:{pattern}){{{min},{most}}}"))
+        }
+        _ => {
+            let (part, pattern) = draw(random, depth - 1, n_groups);
+            if *n_groups >= 8 {
+                return (part, pattern);
+            }
+            let name = format!("g{n_groups}");
+            *n_groups += 1;
+            (json!({"capture": name, "of": part}), format!("(?<{name}>{pattern})"))
+        }
+    }
+}
+
+#[test]
+fn names_what_the_groups_of_a_regular_expression_do() {
+    let mut random = Random::new(7);
+    let texts: Vec<String> = (0..=6)
+        .flat_map(|n| {
+            (0..1 << n).map(move |bits: u32| {
+                (0..n).map(|at| if bits >> at & 1 == 0 { 'a' } else { 'b' }).collect()
+            })
+        })
+        .collect();
+    let mut n_captured = 0;
+    for _ in 0..400 {
+        let mut n_groups = 0;
+        let (parts, pattern) = draw(&mut random, 3, &mut n_groups);
+        let regex = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
+        let Ok(constraint) = compile(&parts) else { panic!("{parts}") };
+        for text in &texts {
+            let expected = regex.captures(text).map(|groups| {
+                let names = regex.capture_names().flatten();
+                let mut found: Vec<_> =
+                    names.filter_map(|name| Some((name.to_owned(), groups.name(name)?))).collect();
+                found.sort_by_key(|(name, _)| name.clone());
+                found.into_iter().map(|(name, group)| (name, group.as_str())).collect::<Vec<_>>()
+            });
+            assert_eq!(accepts(&constraint, text), expected.is_some(), "{parts} {text}");
+            let found = captures(&constraint, text).map(|mut found| {
+                found.sort();
+                found
+            });
+            assert_eq!(found, expected, "{parts} {text} {pattern}");
+            n_captured += expected.map_or(0, |expected| expected.len());
+        }
+    }
+    assert!(n_captured > 500, "{n_captured}");
+}
+
+#[test]
+fn parts_that_are_none_are_named() {
+    for (parts, pointer) in [
+        (json!(1), ""),
+        (json!({}), ""),
+        (json!({"literal": 1}), "/literal"),
+        (json!({"literal": "a", "regex": "b"}), ""),
+        (json!({"literal": "a", "of": "b"}), ""),
+        (
+            json!({"sequence": [{"literal": "a"}, {"choice": [{"regex": 5}]}]}),
+            "/sequence/1/choice/0/regex",
+        ),
+        (json!({"choice": "a"}), "/choice"),
+        (json!({"repeat": {"literal": "a"}, "min": 3, "max": 2}), "/max"),
+        (json!({"repeat": {"literal": "a"}, "min": -1}), "/min"),
+        (json!({"repeat": {"literal": "a"}, "mix": 1}), ""),
+        (json!({"until": ["a"], "end": 1}), "/end"),
+        (json!({"until": [""]}), "/until"),
+        (json!({"until": "a"}), "/until"),
+        (json!({"capture": "a"}), ""),
+        (json!({"capture": 1, "of": {"literal": "a"}}), "/capture"),
+    ] {
+        match compile(&parts) {
+            Err(Error::InvalidParts { pointer: found, .. }) => {
+                assert_eq!(found, pointer, "{parts}")
+            }
+            other => panic!("{parts}: {other:?}"),
+        }
+    }
+    let vocabulary = data::read_vocabulary("bytes");
+    let deep = "[".repeat(100_000);
+    let result = Compiler::new(&vocabulary).parts(&deep, &JsonSchemaOptions::generating());
+    assert!(matches!(result, Err(Error::InvalidParts { .. })));
+    assert!(matches!(compile(&json!({"regex": "("})), Err(Error::InvalidRegex { .. })));
+    assert!(matches!(compile(&json!({"json_schema": "{"})), Err(Error::InvalidJson { .. })));
+    assert!(matches!(compile(&json!({"choice": []})), Err(Error::EmptyGrammar { .. })));
+}
+
+#[test]
+fn constraints_of_parts_can_be_stored() {
+    let constraint = compile(&json!({"sequence": [
+        {"capture": "a", "of": {"until": ["x", "yy"], "end": 1}},
+        {"repeat": {"regex": "[0-9]"}, "min": 1, "max": 3}
+    ]}))
+    .unwrap();
+    let vocabulary = data::read_vocabulary("bytes");
+    let again = Constraint::from_bytes(&constraint.to_bytes(), &vocabulary).unwrap();
+    for text in ["abyy12", "yy1", "xyy1", "yy1234"] {
+        assert_eq!(captures(&again, text), captures(&constraint, text));
+        assert_eq!(accepts(&again, text), accepts(&constraint, text));
+    }
+}
+
+#[test]
+fn looking_for_captures_has_a_bound() {
+    // Each letter is read in as many ways as there are names.
+    let letters: Vec<Value> =
+        (0..50).map(|n| json!({"capture": n.to_string(), "of": {"regex": "a*"}})).collect();
+    let constraint = compile(&json!({"sequence": [
+        {"sequence": letters}, {"regex": "a*b"}
+    ]}))
+    .unwrap();
+    let text = format!("{}b", "a".repeat(3000));
+    match constraint.captures(text.as_bytes()) {
+        Ok(Some(captures)) => assert_eq!(captures[0].range, 0..3000),
+        Err(Error::LimitExceeded { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let text = format!("{}c", "a".repeat(30_000));
+    assert!(matches!(
+        constraint.captures(text.as_bytes()),
+        Ok(None) | Err(Error::LimitExceeded { .. })
+    ));
+}
