@@ -20,27 +20,35 @@ defmodule Espalier.Prompt.Tools do
     |> Enum.reduce_while({:ok, []}, fn {tool, place}, {:ok, done} ->
       case tool(tool) do
         {:ok, tool} -> {:cont, {:ok, done ++ [tool]}}
-        :error -> {:halt, {:error, invalid(tool, place)}}
+        {:invalid, expected} -> {:halt, {:error, invalid(tool, "tool #{place} #{expected}")}}
         {:error, error} -> {:halt, {:error, error}}
       end
     end)
   end
 
-  defp tool(%{name: name} = tool) when is_binary(name) do
-    description = Map.get(tool, :description, "")
+  defp tool(%{name: name} = tool) when not is_struct(tool) do
+    description = if tool[:description] == nil, do: "", else: tool[:description]
 
-    if Map.keys(tool) -- @keys == [] and is_binary(description) do
-      with {:ok, parameters} <- parameters(tool[:parameters]) do
-        members = [{"name", name}, {"description", description}, {"parameters", parameters}]
-        function = %Object{members: members}
-        {:ok, %Object{members: [{"type", "function"}, {"function", function}]}}
-      end
+    with [] <- Map.keys(tool) -- @keys,
+         :ok <- text(:name, name),
+         :ok <- text(:description, description),
+         {:ok, parameters} <- parameters(tool[:parameters]) do
+      members = [{"name", name}, {"description", description}, {"parameters", parameters}]
+      function = %Object{members: members}
+      {:ok, %Object{members: [{"type", "function"}, {"function", function}]}}
     else
-      :error
+      [_key | _] -> {:invalid, @expected}
+      error -> error
     end
   end
 
-  defp tool(_tool), do: :error
+  defp tool(_tool), do: {:invalid, @expected}
+
+  defp text(name, text) do
+    if is_binary(text) and String.valid?(text),
+      do: :ok,
+      else: {:invalid, "to have a text in UTF-8 as its #{inspect(name)}"}
+  end
 
   defp parameters(nil),
     do: {:ok, %Object{members: [{"type", "object"}, {"properties", %{}}]}}
@@ -53,12 +61,6 @@ defmodule Espalier.Prompt.Tools do
          do: JSON.decode(text, objects: :ordered, numbers: :exact)
   end
 
-  defp invalid(tool, place) do
-    %OptionsError{
-      kind: :invalid,
-      option: :tools,
-      expected: "tool #{place} #{@expected}",
-      got: tool
-    }
-  end
+  defp invalid(tool, expected),
+    do: %OptionsError{kind: :invalid, option: :tools, expected: expected, got: tool}
 end
