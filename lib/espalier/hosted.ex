@@ -67,6 +67,7 @@ defmodule Espalier.Hosted do
     with {:ok, name, options} <- Settings.new(provider, request.backend_options),
          :ok <- check(request, name),
          {:ok, call} <- provider.call(request, options),
+         :ok <- check_stop(request, call.shape),
          {:ok, body} <- JSON.encode(call.body),
          {:ok, headers} <- headers(call, options) do
       http_request = %{method: "POST", url: call.url, headers: headers, body: body}
@@ -110,6 +111,18 @@ defmodule Espalier.Hosted do
       [{option, value} | _] -> {:error, unsupported(name, option, value)}
     end
   end
+
+  # A provider ends the text wherever a stop stands, so that JSON would be cut in the middle.
+  defp check_stop(%{schema: form, sampling: %{stop: [_ | _] = stop}}, shape) do
+    if shape.schema != nil or form.kind in [:typed, :json_schema] do
+      expected = "none, as a provider is asked for JSON and would cut it at the stop"
+      {:error, %OptionsError{kind: :invalid, option: :stop, expected: expected, got: stop}}
+    else
+      :ok
+    end
+  end
+
+  defp check_stop(_request, _shape), do: :ok
 
   defp looks?(option, value), do: option not in [:format, :documents] and value != :any
 

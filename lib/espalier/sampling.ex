@@ -66,7 +66,9 @@ defmodule Espalier.Sampling do
       default: [],
       doc: """
       Texts of which the first one ends the text before it. What a constraint holds ends only where it is a value: in a \
-      JSON string they are part of it.\
+      JSON string they are part of it. A provider ends it wherever one stands. So a hosted model takes them only where it \
+      is not asked for JSON: for a choice or a regular expression, in the modes `:prompt` and `:grammar`, or of a server \
+      that writes such a text as it is. Elsewhere they are an `Espalier.OptionsError`.\
       """
     ],
     seed: [

@@ -33,8 +33,8 @@ defmodule Espalier.Backends.Anthropic do
   ## Sampling
 
   What was not given of `Espalier.Sampling` is not sent, so the provider's defaults hold. It has fields for
-  `:temperature` (up to 1), `:top_p` and `:top_k`, which its newer models refuse. Anything else that was given is an
-  `Espalier.OptionsError`, unless it is the value that changes nothing.
+  `:temperature` (up to 1), `:top_p` and `:top_k`, which its newer models refuse, and for `:stop`. Anything else that was
+  given is an `Espalier.OptionsError`, unless it is the value that changes nothing.
 
   The version of the API is 2023-06-01. Another one is a header,
   `headers: [{"anthropic-version", "2026-10-21"}]`.

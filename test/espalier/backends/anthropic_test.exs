@@ -184,7 +184,8 @@ defmodule Espalier.Backends.AnthropicTest do
       given = [temperature: 0, top_p: 1, top_k: 5]
       json = sent(@schema, given).json
       assert Map.take(json, ["temperature", "top_p", "top_k"]) == json_of(given)
-      assert sent(@schema, stop: ["\n"]).json["stop_sequences"] == ["\n"]
+      stopped = sent({:regex, ".*"}, stop: ["\n"], anthropic: [mode: :prompt])
+      assert stopped.json["stop_sequences"] == ["\n"]
     end
 
     test "tells how to think, and how much" do

@@ -132,7 +132,6 @@ defmodule Espalier.Backends.GeminiTest do
         seed: 7,
         presence_penalty: 1,
         frequency_penalty: -1,
-        stop: ["\n"],
         min_p: 0,
         repetition_penalty: 1.0
       ]
@@ -146,12 +145,14 @@ defmodule Espalier.Backends.GeminiTest do
                "seed" => 7,
                "presencePenalty" => 1,
                "frequencyPenalty" => -1,
-               "stopSequences" => ["\n"],
                "thinkingConfig" => %{"thinkingBudget" => 0}
              }
 
       assert config(@schema, gemini: [thinking: :low])["thinkingConfig"] ==
                %{"thinkingLevel" => "LOW"}
+
+      more = [stop: ["\n"], gemini: [mode: :prompt]]
+      assert config({:regex, ".*"}, more)["stopSequences"] == ["\n"]
     end
 
     test "is not sent with what Gemini has nothing for, or options that are wrong" do

@@ -139,7 +139,6 @@ defmodule Espalier.Backends.OllamaTest do
         repetition_penalty: 1.0,
         presence_penalty: 1,
         frequency_penalty: -1,
-        stop: ["\n"],
         seed: 7
       ]
 
@@ -157,12 +156,14 @@ defmodule Espalier.Backends.OllamaTest do
                "repeat_penalty" => 1.0,
                "presence_penalty" => 1,
                "frequency_penalty" => -1,
-               "stop" => ["\n"],
                "seed" => 7
              }
 
       assert %{"think" => "low", "keep_alive" => -1} = request.json
       assert {"authorization", "Bearer ollama-test-key"} in request.headers
+
+      request = sent({:regex, ".*"}, stop: ["\n"], ollama: [mode: :prompt])
+      assert request.json["options"]["stop"] == ["\n"]
       more = [ollama: [think: false, keep_alive: "10m"]]
       assert %{"think" => false, "keep_alive" => "10m"} = sent(@schema, more).json
     end

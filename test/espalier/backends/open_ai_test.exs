@@ -102,13 +102,36 @@ defmodule Espalier.Backends.OpenAITest do
         top_p: 0.5,
         seed: 7,
         presence_penalty: 1,
-        frequency_penalty: -1,
-        stop: ["."]
+        frequency_penalty: -1
       ]
 
       assert given
              |> Map.new(fn {name, value} -> {to_string(name), value} end)
              |> Enum.all?(&(&1 in sent(@schema, given).json))
+    end
+
+    test "has what stops a text, but not where that would cut JSON" do
+      for more <- [[openai: [mode: :prompt]], [openai: [dialect: :vllm]]],
+          schema <- [{:regex, "[a-z.]*"}, {:choice, ["a.", "b"]}] do
+        assert sent(schema, [stop: ["."]] ++ more).json["stop"] == ["."]
+      end
+
+      for {schema, mode} <- [
+            {@schema, :json_schema},
+            {@schema, :prompt},
+            {%{type: "string"}, :prompt},
+            {{:regex, "[a-z.]*"}, :json_schema},
+            {{:choice, ["a.", "b"]}, :tool},
+            {{:choice, ["a.", "b"]}, :json_object}
+          ] do
+        server = Loopback.start_link([reply("?")])
+
+        assert {:error, %OptionsError{kind: :invalid, option: :stop, got: ["."]} = error} =
+                 generate(schema, server, stop: ["."], openai: [mode: mode])
+
+        assert Exception.message(error) =~ "JSON"
+        assert Loopback.requests(server) == []
+      end
     end
 
     test "has biases by the texts of their ids, where the provider takes any" do
