@@ -17,6 +17,7 @@ defmodule Espalier.Backends.Local do
 
   alias Espalier.Backends.Local.Grouped
   alias Espalier.Backends.Local.Reasoning
+  alias Espalier.Backends.Local.Tokens
   alias Espalier.ConstraintCache
   alias Espalier.Deadline
   alias Espalier.Error
@@ -28,7 +29,6 @@ defmodule Espalier.Backends.Local do
   alias Espalier.OptionsError
   alias Espalier.Packed
   alias Espalier.Request
-  alias Espalier.Vocabulary
 
   @impl true
   def exact?, do: true
@@ -154,8 +154,8 @@ defmodule Espalier.Backends.Local do
       {{:reasoning, _ids, _bytes} = event, generation} ->
         {[event], {:ok, generation}}
 
-      {{:tokens, ids, bytes, forced?, choice}, generation} ->
-        {tokens(ids, bytes, forced?, choice, vocabulary), {:ok, generation}}
+      {{:tokens, _ids, _bytes, _forced?, _choice} = event, generation} ->
+        {Tokens.events(event, vocabulary), {:ok, generation}}
 
       {{:done, info}, generation} ->
         {[{:done, Map.put(info, :node, node())}], {:last, generation}}
@@ -167,23 +167,6 @@ defmodule Espalier.Backends.Local do
 
   defp next({:error, error}, _vocabulary), do: {[{:error, error}], :not_started}
   defp next(ended, _vocabulary), do: {:halt, ended}
-
-  defp tokens(ids, bytes, forced?, _choice, nil), do: [{:tokens, ids, bytes, forced?}]
-
-  # Of a trace each token is an event of its own.
-  defp tokens(ids, _bytes, forced?, nil, vocabulary),
-    do: for(id <- ids, do: {:tokens, [id], text(vocabulary, id), forced?})
-
-  defp tokens([id], bytes, forced?, choice, vocabulary) do
-    alternatives = Enum.map(choice.alternatives, &alternative(&1, vocabulary))
-    choice = Map.merge(choice, %{alternatives: alternatives, size: vocabulary.size})
-    [{:choice, choice}, {:tokens, [id], bytes, forced?}]
-  end
-
-  defp alternative(%{id: id, probability: probability, is_allowed: allowed?}, vocabulary),
-    do: %{id: id, text: text(vocabulary, id), probability: probability, allowed?: allowed?}
-
-  defp text(vocabulary, id), do: Vocabulary.token_bytes(vocabulary, id) || ""
 
   defp close({_state, %Generation{} = generation}), do: Generation.stop(generation)
   defp close(_not_started), do: :ok
