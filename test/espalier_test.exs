@@ -125,6 +125,42 @@ defmodule EspalierTest do
       assert {:error, %OptionsError{kind: :not_keyword}} = Espalier.generate(City, "?", %{})
     end
 
+    test "must name a backend that is one" do
+      for backend <- [String, {String, []}, {String, api_key: "sk-1"}, [StubBackend, String]] do
+        assert {:error, %OptionsError{kind: :invalid, option: :backend, got: String} = error} =
+                 Espalier.generate(City, "?", backend: backend)
+
+        assert Exception.message(error) ==
+                 "invalid value for :backend option: " <>
+                   "expected a module with the behaviour Espalier.Backend, got: String"
+      end
+
+      assert {:error, %OptionsError{kind: :invalid, got: MyApp.NoBackend} = error} =
+               Espalier.generate(City, "?", backend: {MyApp.NoBackend, []})
+
+      assert Exception.message(error) =~ "there is no such module"
+
+      for backend <- [nil, {nil, []}, "String", {StubBackend}] do
+        assert {:error, %OptionsError{kind: :invalid, option: :backend} = error} =
+                 Espalier.generate(City, "?", backend: backend)
+
+        assert Exception.message(error) =~ "Espalier.Backend"
+      end
+
+      for function <- [
+            &Espalier.generate_result(City, "?", &1),
+            &Espalier.Generator.new(City, &1)
+          ],
+          do: assert({:error, %OptionsError{got: String}} = function.(backend: String))
+
+      for function <- [
+            &(City |> Espalier.stream("?", &1) |> Enum.to_list()),
+            &Espalier.generate_batch(["?"], City, &1),
+            &Espalier.explain(City, &1[:backend])
+          ],
+          do: assert_raise(OptionsError, ~r/String/, fn -> function.(backend: String) end)
+    end
+
     test "must name a model for the local backend" do
       assert {:error, %OptionsError{kind: :missing, option: :model}} =
                Espalier.generate(City, "?")

@@ -116,6 +116,29 @@ defmodule Espalier.Backend do
   def exact?(backend), do: exports?(backend, :exact?) and backend.exact?()
 
   @doc false
+  # Whether each module generates; what the options have is not shown, as there may be keys.
+  @spec check(module | {module, keyword} | [module | {module, keyword}]) ::
+          :ok | {:error, OptionsError.t()}
+  def check(backends) do
+    modules = for backend <- List.wrap(backends), do: module(backend)
+
+    case Enum.find(modules, &(not exports?(&1, :stream, 1))) do
+      nil -> :ok
+      module -> {:error, no_backend(module)}
+    end
+  end
+
+  defp module({module, _options}), do: module
+  defp module(module), do: module
+
+  defp no_backend(module) do
+    there? = Code.ensure_loaded?(module)
+    behaviour = "a module with the behaviour Espalier.Backend"
+    expected = if there?, do: behaviour, else: behaviour <> " (there is no such module)"
+    %OptionsError{kind: :invalid, option: :backend, expected: expected, got: module}
+  end
+
+  @doc false
   @spec secrets(module) :: [atom]
   def secrets(backend), do: if(exports?(backend, :secrets), do: backend.secrets(), else: [])
 

@@ -106,7 +106,8 @@ defmodule Espalier.Request do
                default: 0,
                doc: """
                Of the requests that wait for a place in a local model's batch, those of the highest priority run first. Among \
-               equals, callers take turns.\
+               equals, callers take turns: a caller is the outermost process of `$callers`, so that tasks count as who began \
+               them, or else the process itself. See `Espalier.Model`.\
                """
              ],
              timeout: [
@@ -209,7 +210,9 @@ defmodule Espalier.Request do
              ],
              backend: [
                type:
-                 {:custom, "module, {module, options} or a list of them", &__MODULE__.backends?/1},
+                 {:custom,
+                  "a module with the behaviour Espalier.Backend, {module, options} or a list of them",
+                  &__MODULE__.backends?/1},
                default: Local,
                secret: true,
                doc: """
@@ -329,7 +332,11 @@ defmodule Espalier.Request do
   def validate(options) do
     defaults = :espalier |> Application.get_all_env() |> Keyword.take(Keyword.keys(@options))
     options = if Keyword.keyword?(options), do: Keyword.merge(defaults, options), else: options
-    options |> Options.validate(without_defaults(@options, Sampling.options()))
+
+    with {:ok, options} <-
+           Options.validate(options, without_defaults(@options, Sampling.options())),
+         :ok <- Backend.check(options[:backend]),
+         do: {:ok, options}
   end
 
   defp without_defaults(schema, without) do
