@@ -30,6 +30,21 @@ defmodule Espalier.Model do
   holds the model: when it ends, the thread ends after the step that it is in, and running generations
   fail with an `Espalier.ModelError` of kind `:stopped`.
 
+  ## Who goes first
+
+  Where more requests come than advance together, those of the highest `:priority` of `Espalier.generate/3` run first.
+  Among equals callers take turns: one request of each, in the order in which they came, so that who sends a thousand at
+  once doesn't hold up who sends one. A caller is the process that asks, or, where that is a task, the one that began it
+  all: the last of `$callers` in the dictionary of the process, which `Task` and `Task.Supervisor` set. So a batch is
+  one caller, and so is a `GenServer` that asks for many others. Where the KV cache has no room left, it is the
+  request of the lowest priority that joined last which waits, and goes on later with the same text.
+
+  ## What callers see of each other
+
+  A text never depends on others, but how soon it comes does, and what was read once is not read again for anybody. The
+  `cached_tokens` of `t:Espalier.Result.usage/0`, or just the time to the first token, tell whether someone sent a prompt
+  with the same beginning a while ago. Where tenants must not learn that of each other, give each a model of its own.
+
   ## On several nodes
 
   Models with the same name on connected nodes are a group, as soon as they run: there is nothing to set up but the
@@ -142,7 +157,10 @@ defmodule Espalier.Model do
     max_batch_size: [
       type: :pos_integer,
       default: 8,
-      doc: "How many generations advance together; further ones wait in order."
+      doc: """
+      How many generations advance together. Further ones wait: those of higher `:priority` go first, and among equals \
+      callers take turns, see "Who goes first" above.\
+      """
     ],
     max_kv_cache_bytes: [
       type: :pos_integer,
