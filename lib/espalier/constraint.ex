@@ -5,6 +5,7 @@ defmodule Espalier.Constraint do
     * `json_schema/2` - JSON that a schema describes
     * `regex/2` - a text that a regular expression matches as a whole
     * `choice/2` - one of several texts
+    * `sequence/2` - a text made of parts
     * `deserialize/2` - one of these, compiled before and stored
 
   `Espalier.Matcher` follows one text along a constraint and says which tokens may come next.
@@ -35,11 +36,12 @@ defmodule Espalier.Constraint do
 
   alias Espalier.Constraint.Source
   alias Espalier.JSON.Documents
+  alias Espalier.Schema.Form
 
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
           ref: reference,
-          kind: :json_schema | :regex | :choice,
+          kind: :json_schema | :regex | :choice | :grammar,
           vocabulary: Vocabulary.t()
         }
 
@@ -269,9 +271,41 @@ defmodule Espalier.Constraint do
   @spec deserialize!(binary, keyword) :: t
   def deserialize!(bytes, options), do: bytes |> deserialize(options) |> Error.bang!()
 
+  @doc """
+  Compiles a text made of parts, one after the other. They are those of `{:sequence, parts}`, see "Texts of parts" in
+  `Espalier.Schema`; for the JSON among them there are the options of `json_schema/2`, but for `:documents`.
+
+      iex> parts = ["Age: ", {:capture, :age, {:regex, "[0-9]+"}}, {:text, until: "."}]
+      iex> constraint = Espalier.Constraint.sequence!(parts, vocabulary: Espalier.Vocabulary.bytes())
+      iex> matcher = Espalier.Matcher.new(constraint)
+      iex> Espalier.Matcher.accept_text(matcher, "Age: 36 or so.")
+      :ok
+      iex> Espalier.Matcher.must_stop?(matcher)
+      true
+  """
+  @spec sequence([term], keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def sequence(parts, options) do
+    with {:ok, form} <- Form.new({:sequence, parts}),
+         {:ok, source} <- Form.to_source(form, options),
+         do: compile(source)
+  end
+
+  @doc "Like `sequence/2`, but raises the error."
+  @spec sequence!([term], keyword) :: t
+  def sequence!(parts, options), do: parts |> sequence(options) |> Error.bang!()
+
+  @doc false
+  # The parts of a text that have a name, as the engine calls them; `nil` where it is no text of the constraint.
+  @spec captures(t, binary) :: {:ok, [{String.t(), binary}] | nil} | {:error, Exception.t()}
+  def captures(%__MODULE__{ref: ref}, text) do
+    with {:ok, found} when is_list(found) <-
+           ref |> Native.constraint_captures(text) |> Error.wrap(),
+         do: {:ok, for({name, at, size} <- found, do: {name, binary_part(text, at, size)})}
+  end
+
   @doc false
   # Checks the options, and brings together all that the constraint depends on.
-  @spec source(:json_schema | :regex | :choice, term, keyword) ::
+  @spec source(:json_schema | :regex | :choice | :sequence, term, keyword) ::
           {:ok, Source.t()} | {:error, Exception.t()}
   def source(:json_schema, schema, options) do
     with {:ok, options} <- Options.validate(options, @json_schema_options),
@@ -285,6 +319,14 @@ defmodule Espalier.Constraint do
     with {:ok, options} <- Options.validate(options, @common),
          {:ok, pattern} <- Documents.text(pattern),
          do: {:ok, source_of(:regex, pattern, options)}
+  end
+
+  # The parts as the engine takes them.
+  def source(:sequence, parts, options) do
+    schema = Keyword.delete(@json_schema_options, :documents)
+
+    with {:ok, options} <- Options.validate(options, schema),
+         do: {:ok, source_of(:sequence, {parts, text_style(options)}, options)}
   end
 
   def source(:choice, texts, options) do
@@ -303,8 +345,12 @@ defmodule Espalier.Constraint do
   @spec compile(Source.t()) :: {:ok, t} | {:error, Exception.t()}
   def compile(%Source{kind: kind, vocabulary: vocabulary} = source) do
     with {:ok, ref} <- source |> native() |> Error.wrap(),
-         do: {:ok, %__MODULE__{ref: ref, kind: kind, vocabulary: vocabulary}}
+         do: {:ok, %__MODULE__{ref: ref, kind: kind(kind), vocabulary: vocabulary}}
   end
+
+  # Parts are rules that nothing leads back to.
+  defp kind(:sequence), do: :grammar
+  defp kind(kind), do: kind
 
   defp native(%{vocabulary: %{ref: ref}, limits: limits, content: content} = source) do
     case {source.kind, content} do
@@ -313,6 +359,9 @@ defmodule Espalier.Constraint do
 
       {:regex, pattern} ->
         Native.constraint_regex(ref, limits, pattern)
+
+      {:sequence, {parts, style}} ->
+        Native.constraint_parts(ref, limits, parts, style)
 
       {:choice, texts} ->
         Native.constraint_choice(ref, limits, texts)

@@ -14,6 +14,8 @@ defmodule Espalier.Result do
     * `retries` - how often a request was repeated after a failure that passes
     * `cached?` - whether the text is that of an earlier generation, see `Espalier.Cache`; then nothing was tried
       or counted
+    * `captures` - the named parts of a text of parts, see `Espalier.Schema`: names, texts and values in the order of the
+      text
     * `reasoning` - what the model thought before it wrote the text, if it told: a local one with
       `:max_reasoning_tokens`, a hosted one if its provider passes it on. `nil` otherwise
     * `trace` - how the text of the last attempt came about, if `trace: true` was among the options, see
@@ -74,6 +76,7 @@ defmodule Espalier.Result do
           attempts: [attempt],
           retries: non_neg_integer,
           cached?: boolean,
+          captures: [%{name: atom, text: String.t(), value: term}],
           reasoning: String.t() | nil,
           trace: Trace.t() | nil
         }
@@ -103,5 +106,5 @@ defmodule Espalier.Result do
     :retries,
     :cached?
   ]
-  defstruct @enforce_keys ++ [:reasoning, :trace]
+  defstruct @enforce_keys ++ [:reasoning, :trace, captures: []]
 end

@@ -16,6 +16,7 @@ defmodule Espalier.Run do
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Retry
+  alias Espalier.Schema.Form
   alias Espalier.Telemetry
   alias Espalier.Telemetry.Spans
   alias Espalier.Truncation
@@ -244,9 +245,18 @@ defmodule Espalier.Run do
       attempts: Enum.reverse(run.past),
       retries: run.retries,
       cached?: run.cached?,
+      captures: captures(run.request.schema, text),
       reasoning: info.reasoning,
       trace: info.trace
     }
+  end
+
+  # It was read before, so there is no error.
+  defp captures(schema, text) do
+    case Form.captures(schema, text) do
+      {:ok, captures} -> captures
+      {:error, _error} -> []
+    end
   end
 
   defp usage(attempts), do: attempts |> Enum.map(& &1.usage) |> Enum.reduce(@unused, &sum/2)

@@ -52,6 +52,7 @@ defmodule Espalier.Schema do
   | a JSON Schema: a map, an `Espalier.JSON.Object` or a text | the decoded JSON |
   | `{:choice, list}` of texts, atoms and integers | the chosen term |
   | `{:regex, source}`, a text or a `Regex`, that the whole text matches | the text |
+  | `{:sequence, parts}`, see below | what is captured of the text, or the text |
   | an `Espalier.Constraint` | the text |
 
   A map has no order; write the JSON Schema as a text or an `Espalier.JSON.Object` where the order
@@ -67,6 +68,35 @@ defmodule Espalier.Schema do
       iex> {:error, error} = Espalier.Schema.cast(schema, %{"name" => "Ada", "level" => "low", "tags" => [1]})
       iex> error.path
       ["tags", 0]
+
+  ## Texts of parts
+
+  `{:sequence, parts}` is a text that isn't JSON, or not only: parts that follow each other.
+
+  | part | text |
+  | --- | --- |
+  | a text | that text |
+  | `:text` | any text |
+  | `{:text, until: stop}` | any text up to the first `stop`, a text or several of which the first one counts, and that |
+  | `{:text, tags: [{start, part, stop}]}` | any text; where one of the starts comes, its part and its stop follow, and any text again. `:min` and `:max` bound how often |
+  | `{:regex, source}`, `{:choice, list}` | as above |
+  | a schema, but no text | JSON of the schema |
+  | `{:sequence, parts}`, `{:any_of, parts}` | all of the parts, or one of them |
+  | `{:optional, part}`, `{:repeat, part}`, `{:repeat, part, min: 1, max: 9}` | the part, so often |
+  | `{:capture, name, part}` | that of the part, by a name |
+
+  The value is a map of what is captured: JSON and choices as the values that they stand for, else the text, without
+  the stop that ends it. Where several may come it is a list, and `nil` where none did. If nothing is captured the value is
+  the text. In `Espalier.Result` there are the texts of captures, too.
+
+      iex> parts = [{:capture, :thoughts, {:text, until: "\n"}}, {:capture, :order, [lamps: :integer]}]
+      iex> Espalier.Schema.read({:sequence, parts}, ~s(Two, then.\n{"lamps":2}))
+      {:ok, %{thoughts: "Two, then.", order: %{lamps: 2}}}
+
+      iex> calls = {:text, tags: [{"<find>", {:capture, :calls, [name: :string]}, "</find>"}]}
+      iex> {:ok, value} = Espalier.Schema.read({:sequence, [calls]}, ~s(Who? <find>{"name":"Ada"}</find> Or <find>{"name":"Bo"}</find>))
+      iex> value.calls
+      [%{name: "Ada"}, %{name: "Bo"}]
 
   ## Types
 
@@ -150,6 +180,7 @@ defmodule Espalier.Schema do
           | String.t()
           | {:choice, [String.t() | atom | integer]}
           | {:regex, String.t() | Regex.t()}
+          | {:sequence, [term]}
           | Constraint.t()
           | Form.t()
 

@@ -12,6 +12,8 @@ defmodule Espalier.CLI.ValueJSON do
   @spec value(Form.t(), Result.t()) :: JSON.value()
   def value(%Form{kind: kind}, result) when kind in [:choice, :regex], do: text(result)
 
+  def value(%Form{kind: :sequence}, result), do: result.text
+
   def value(_form, %{fixes: []} = result),
     do: JSON.decode!(result.text, objects: :ordered, numbers: :exact)
 

@@ -47,7 +47,7 @@ defmodule Espalier.Hosted.Shape do
   @spec new(Request.t(), atom, keyword) :: {:ok, t} | {:error, Exception.t()}
   def new(%Request{schema: form} = request, profile, options \\ []) do
     profile = Profile.fetch!(profile)
-    kind = if form.kind in [:regex, :choice], do: :text, else: :json
+    kind = if form.kind in [:regex, :choice, :sequence], do: :text, else: :json
     root = if kind == :text, do: :object, else: Keyword.get(options, :root, :any)
     told? = Keyword.get(options, :told, false) or Profile.rule(profile, :prompt)
 
@@ -56,7 +56,7 @@ defmodule Espalier.Hosted.Shape do
          do: if(told?, do: put_instruction(shape, form), else: {:ok, shape})
   end
 
-  defp schema(%{kind: kind} = form) when kind in [:regex, :choice] do
+  defp schema(%{kind: kind} = form) when kind in [:regex, :choice, :sequence] do
     with {:ok, %Object{members: members}} <- Form.to_json_schema(form),
          do: {:ok, %Object{members: [{"type", "string"} | List.keydelete(members, "type", 0)]}}
   end

@@ -79,6 +79,10 @@ defmodule Espalier.Model.Remote do
   defp portable(%Form{kind: :choice, content: pairs} = form),
     do: {:ok, %{form | content: for({text, _term} <- pairs, do: {text, text})}}
 
+  # What is captured is read here.
+  defp portable(%Form{kind: :sequence, content: parts} = form),
+    do: {:ok, %{form | content: %{parts | parts: [], captures: %{}}}}
+
   defp portable(%Form{kind: :constraint}) do
     message = "a compiled constraint is for models of its own node: give its schema"
     {:error, SchemaError.invalid(message)}

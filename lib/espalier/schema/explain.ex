@@ -71,6 +71,9 @@ defmodule Espalier.Schema.Explain do
   defp rules(%Form{kind: :constraint, content: constraint}, by, _unknown),
     do: {:ok, [rule([], "constraint", constraint, by.(""))]}
 
+  defp rules(%Form{kind: :sequence, content: %{parts: parts}}, by, _unknown),
+    do: {:ok, [rule([], "sequence", parts, by.(""))]}
+
   defp rules(%Form{kind: :regex, content: source}, by, _unknown),
     do: {:ok, [rule([], "pattern", source, by.("/pattern"))]}
 

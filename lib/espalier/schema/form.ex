@@ -11,6 +11,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Describe
   alias Espalier.Schema.JSONSchema
+  alias Espalier.Schema.Parts
   alias Espalier.Schema.Type
   alias Espalier.Schema.Validation
   alias Espalier.Schema.Whole
@@ -21,10 +22,10 @@ defmodule Espalier.Schema.Form do
 
   @typedoc """
   `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
-  the texts and terms of a `:choice`, and a constraint.
+  the texts and terms of a `:choice`, the parts of a `:sequence`, and a constraint.
   """
   @type t :: %__MODULE__{
-          kind: :typed | :json_schema | :regex | :choice | :constraint,
+          kind: :typed | :json_schema | :regex | :choice | :sequence | :constraint,
           content: term
         }
 
@@ -50,6 +51,7 @@ defmodule Espalier.Schema.Form do
 
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
   defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
+  defp new!({:sequence, parts}), do: %__MODULE__{kind: :sequence, content: Parts.new!(parts)}
   defp new!([_ | _] = fields), do: typed(fields)
 
   defp new!(%Espalier.Ecto{} = schema) do
@@ -65,7 +67,7 @@ defmodule Espalier.Schema.Form do
   defp new!(schema) do
     error!(
       "expected a schema module, a JSON Schema as a map or text, a keyword list of fields, " <>
-        "{:choice, list}, {:regex, source} or a constraint, got: #{inspect(schema, limit: 5)}"
+        "{:choice, list}, {:regex, source}, {:sequence, parts} or a constraint, got: #{inspect(schema, limit: 5)}"
     )
   end
 
@@ -143,6 +145,10 @@ defmodule Espalier.Schema.Form do
     Constraint.source(:choice, texts, Keyword.take(options, [:vocabulary]))
   end
 
+  def to_source(%__MODULE__{kind: :sequence, content: parts}, options) do
+    Constraint.source(:sequence, parts.native, Keyword.delete(options, :documents))
+  end
+
   def to_source(%__MODULE__{kind: :json_schema, content: text}, options) do
     Constraint.source(:json_schema, text, options)
   end
@@ -152,7 +158,7 @@ defmodule Espalier.Schema.Form do
          do: Constraint.source(:json_schema, schema, options)
   end
 
-  @doc "The JSON Schema of a form; a choice or regex describes the text as a JSON string."
+  @doc "The JSON Schema of a form; what is no JSON is described as a JSON string."
   @spec to_json_schema(t) :: {:ok, Object.t() | term} | {:error, Exception.t()}
   def to_json_schema(%__MODULE__{kind: :typed, content: type}) do
     {:ok, JSONSchema.build(type)}
@@ -171,6 +177,9 @@ defmodule Espalier.Schema.Form do
   def to_json_schema(%__MODULE__{kind: :choice, content: pairs}) do
     {:ok, %Object{members: [{"enum", Enum.map(pairs, &elem(&1, 0))}]}}
   end
+
+  def to_json_schema(%__MODULE__{kind: :sequence}),
+    do: {:ok, %Object{members: [{"type", "string"}]}}
 
   def to_json_schema(%__MODULE__{kind: :constraint}) do
     message = "a compiled constraint has no JSON Schema"
@@ -194,10 +203,11 @@ defmodule Espalier.Schema.Form do
   def describe(%__MODULE__{kind: :regex, content: source}),
     do: {:ok, "A text that this regular expression matches: " <> source}
 
+  def describe(%__MODULE__{kind: :sequence, content: parts}), do: {:ok, Parts.describe(parts)}
   def describe(%__MODULE__{} = form), do: to_json_schema(form)
 
   @doc "The schema module, or the kind of schema: what telemetry tells."
-  @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :constraint
+  @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :sequence | :constraint
   def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: argument}}),
     do: Definition.module(argument)
 
@@ -230,6 +240,9 @@ defmodule Espalier.Schema.Form do
 
   def validate(%__MODULE__{kind: :constraint, content: constraint}, text, _options),
     do: Validation.check_text(constraint, text)
+
+  def validate(%__MODULE__{kind: :sequence} = form, text, options),
+    do: with({:ok, _found} <- Validation.check_sequence(form, text, options), do: :ok)
 
   # The cast tells.
   def validate(%__MODULE__{kind: :choice}, _text, _options), do: :ok
@@ -266,7 +279,22 @@ defmodule Espalier.Schema.Form do
     with {:ok, json} <- JSON.decode(text), do: cast(form, json)
   end
 
+  def read(%__MODULE__{kind: :sequence, content: parts} = form, text) do
+    with {:ok, found} <- Validation.check_sequence(form, text, []),
+         do: Parts.value(parts, text, found)
+  end
+
   def read(form, text), do: cast(form, text)
+
+  @doc "What was captured of a text of the form: names, texts and values, in the order of the text."
+  @spec captures(t, String.t()) ::
+          {:ok, [%{name: atom, text: String.t(), value: term}]} | {:error, Exception.t()}
+  def captures(%__MODULE__{kind: :sequence, content: parts} = form, text) do
+    with {:ok, found} <- Validation.check_sequence(form, text, []),
+         do: Parts.captured(parts, found)
+  end
+
+  def captures(%__MODULE__{}, _text), do: {:ok, []}
 
   @doc "How the numbers of a typed form are decoded: exactly, where it has decimals."
   @spec numbers(t) :: :exact | :native

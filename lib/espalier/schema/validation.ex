@@ -11,6 +11,7 @@ defmodule Espalier.Schema.Validation do
   alias Espalier.JSON.Object
   alias Espalier.JSON.Pointer
   alias Espalier.Matcher
+  alias Espalier.Schema.Form
   alias Espalier.ValidationError
   alias Espalier.Vocabulary
 
@@ -78,6 +79,23 @@ defmodule Espalier.Schema.Validation do
     message = "#{inspect(got)} is not a text of the constraint: #{reason}"
     violation = %{path: [], keyword: "constraint", expected: "", got: got, message: message}
     %ValidationError{violations: [violation]}
+  end
+
+  @doc "What the engine finds in a text of a form of parts: names and texts."
+  @spec check_sequence(Form.t(), String.t(), keyword) ::
+          {:ok, [{String.t(), String.t()}]} | {:error, Exception.t()}
+  def check_sequence(form, text, options) do
+    options = Keyword.take(options, [:format]) ++ [style: :matching]
+
+    with {:ok, constraint} <-
+           ConstraintCache.fetch(form, [vocabulary: Vocabulary.bytes()] ++ options),
+         {:ok, found} <- Constraint.captures(constraint, text) do
+      case {found, check_text(constraint, text)} do
+        {nil, :ok} -> {:error, refused(text, "it is none")}
+        {nil, error} -> error
+        {found, _checked} -> {:ok, found}
+      end
+    end
   end
 
   @doc "Whether the expression matches the whole text."

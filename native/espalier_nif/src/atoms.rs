@@ -7,11 +7,14 @@ rustler::atoms! {
 
     // Kinds of errors.
     computation_failed,
+    duplicate_name,
     empty_choice,
+    empty_grammar,
     encoding_failed,
     finished,
     invalid_chat_template,
     invalid_config,
+    invalid_grammar,
     invalid_json,
     invalid_limit,
     invalid_prompt,
@@ -33,14 +36,17 @@ rustler::atoms! {
     panic,
     poisoned,
     prompt_too_long,
+    recursive_terminal,
     rollback_too_far,
     stopped,
     text_not_allowed,
     token_not_allowed,
     truncated,
+    undefined_name,
     unknown_token,
     unsatisfiable,
     unsupported_architecture,
+    unsupported_grammar,
     unsupported_keyword,
     unsupported_regex,
     vocabulary_mismatch,
@@ -61,6 +67,7 @@ rustler::atoms! {
     line,
     max_length,
     n_allowed,
+    name,
     offset,
     option,
     part,
@@ -100,8 +107,13 @@ rustler::atoms! {
 
     // Kinds of constraints.
     choice,
+    grammar,
     json_schema,
     regex,
+
+    // Syntaxes of grammars.
+    gbnf,
+    lark,
 
     // JSON.
     json_number_struct = "Elixir.Espalier.JSON.Number",

@@ -1,8 +1,8 @@
 //! `Espalier.Constraint`.
 
 use espalier_constraint::{
-    Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle,
-    PropertyOrder, Whitespace,
+    Capture, Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, GrammarOptions,
+    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, UnusedRule, Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 
@@ -47,6 +47,52 @@ fn constraint_regex(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_parts(
+    env: Env<'_>,
+    vocabulary: ResourceArc<VocabularyRef>,
+    limits: Given,
+    parts: &str,
+    options: Options,
+) -> Compiled {
+    compile(env, &vocabulary, limits, |compiler| compiler.parts(parts, &options.0))
+}
+
+/// The captures of a text: names, offsets and lengths. `nil` where the text isn't one of the constraint.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_captures(
+    constraint: ResourceArc<ConstraintRef>,
+    text: Binary,
+) -> Result<Option<Vec<(String, usize, usize)>>, Fault> {
+    let text = text.as_slice();
+    let captures = guard::with_large_stack(|| Ok(constraint.0.captures(text)?))?;
+    let told = |capture: Capture| (capture.name, capture.range.start, capture.range.len());
+    Ok(captures.map(|captures| captures.into_iter().map(told).collect()))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_grammar(
+    env: Env<'_>,
+    vocabulary: ResourceArc<VocabularyRef>,
+    limits: Given,
+    text: &str,
+    (syntax, start): (Syntax, String),
+    options: Options,
+) -> Compiled {
+    let options = GrammarOptions { syntax: syntax.0, start, json_schema: options.0 };
+    compile(env, &vocabulary, limits, |compiler| compiler.grammar(text, &options))
+}
+
+/// Each as its name, where it is defined, and whether no text matches it.
+#[rustler::nif]
+fn constraint_unused_rules(
+    constraint: ResourceArc<ConstraintRef>,
+) -> Vec<(String, usize, usize, bool)> {
+    let fields =
+        |rule: &UnusedRule| (rule.name.clone(), rule.line, rule.column, rule.matches_nothing);
+    constraint.0.unused_rules().iter().map(fields).collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn constraint_choice(
     env: Env<'_>,
     vocabulary: ResourceArc<VocabularyRef>,
@@ -76,6 +122,7 @@ fn constraint_kind(constraint: ResourceArc<ConstraintRef>) -> Atom {
         ConstraintKind::JsonSchema => atoms::json_schema(),
         ConstraintKind::Regex => atoms::regex(),
         ConstraintKind::Choice => atoms::choice(),
+        ConstraintKind::Grammar => atoms::grammar(),
     }
 }
 
@@ -95,6 +142,15 @@ fn compile(
         Ok(function(compiler)?)
     })?;
     Ok(ResourceArc::new(ConstraintRef(constraint.into())))
+}
+
+struct Syntax(GrammarSyntax);
+
+impl<'a> Decoder<'a> for Syntax {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let syntaxes = [(atoms::lark(), GrammarSyntax::Lark), (atoms::gbnf(), GrammarSyntax::Gbnf)];
+        one_of(term, syntaxes).map(Self)
+    }
 }
 
 struct Options(JsonSchemaOptions);

@@ -150,7 +150,50 @@ impl From<ConstraintError> for Fault {
             E::UnsupportedRegex { pattern, message, pointer } => {
                 fault(atoms::unsupported_regex(), regex_details(pattern, message, pointer))
             }
+            E::InvalidParts { message, pointer } => fault(
+                atoms::invalid_schema(),
+                vec![(atoms::detail(), message.into()), (atoms::pointer(), pointer.into())],
+            ),
             E::EmptyChoice => fault(atoms::empty_choice(), vec![]),
+            E::InvalidGrammar { expected, got, line, column } => fault(
+                atoms::invalid_grammar(),
+                vec![
+                    (atoms::expected(), expected.into()),
+                    (atoms::got(), got.into()),
+                    (atoms::line(), line.into()),
+                    (atoms::column(), column.into()),
+                ],
+            ),
+            E::UnsupportedGrammar { feature, reason, line, column } => fault(
+                atoms::unsupported_grammar(),
+                vec![
+                    (atoms::got(), feature.into()),
+                    (atoms::detail(), reason.into()),
+                    (atoms::line(), line.into()),
+                    (atoms::column(), column.into()),
+                ],
+            ),
+            E::UndefinedName { name, line, column } => {
+                fault(atoms::undefined_name(), name_details(name, line, column))
+            }
+            E::DuplicateName { name, line, column, .. } => {
+                fault(atoms::duplicate_name(), name_details(name, line, column))
+            }
+            E::RecursiveTerminal { name, line, column } => {
+                fault(atoms::recursive_terminal(), name_details(name, line, column))
+            }
+            E::EmptyGrammar { rule, line, column } => {
+                fault(atoms::empty_grammar(), name_details(rule, line, column))
+            }
+            E::InvalidTerminal { error, line, column } => {
+                let mut inner = Fault::from(*error);
+                // Its place is that in the grammar.
+                inner
+                    .details
+                    .retain(|(name, _)| *name != atoms::line() && *name != atoms::column());
+                let inner = inner.with(atoms::line(), line).with(atoms::column(), column);
+                Fault { message, ..inner }
+            }
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])
             }
@@ -293,6 +336,14 @@ fn file_details(path: &Path, field: String, expected: String, got: String) -> Ve
         (atoms::field(), field.into()),
         (atoms::expected(), expected.into()),
         (atoms::got(), got.into()),
+    ]
+}
+
+fn name_details(name: String, line: usize, column: usize) -> Vec<(Atom, Detail)> {
+    vec![
+        (atoms::name(), name.into()),
+        (atoms::line(), line.into()),
+        (atoms::column(), column.into()),
     ]
 }
 

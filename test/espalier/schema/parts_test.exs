@@ -1,0 +1,214 @@
+defmodule Espalier.Schema.PartsTest do
+  use ExUnit.Case, async: true
+
+  alias Espalier.Backends.OpenAI
+  alias Espalier.Constraint
+  alias Espalier.Matcher
+  alias Espalier.Model
+  alias Espalier.Schema
+  alias Espalier.SchemaError
+  alias Espalier.ValidationError
+  alias Espalier.Vocabulary
+
+  defmodule City do
+    use Espalier.Schema
+
+    schema do
+      field :city, {:enum, [:lisbon, :ghent]}
+    end
+  end
+
+  defp read(parts, text), do: Schema.read({:sequence, parts}, text)
+
+  defp accepts?(parts, text) do
+    matcher = Matcher.new(Constraint.sequence!(parts, vocabulary: Vocabulary.bytes()))
+    Matcher.accept_text(matcher, text) == :ok and Matcher.accepting?(matcher)
+  end
+
+  describe "a part" do
+    test "has the texts that it says" do
+      for {part, right, wrong} <- [
+            {"a", ["a"], ["", "b", "aa"]},
+            {:text, ["", "a\nß"], []},
+            {{:text, until: "ab"}, ["ab", "aab", "xab"], ["a", "abab", ""]},
+            {{:text, until: ["ab", "c"]}, ["ab", "xc"], ["abc", "cab", "a"]},
+            {{:regex, "[0-9]+"}, ["1", "12"], ["", "a"]},
+            {{:choice, [:yes, 2, "no"]}, ["yes", "2", "no"], ["", "yesno"]},
+            {[age: :integer], [~s({"age":36})], [~s({"age":"x"}), "36", ""]},
+            {City, [~s({"city":"ghent"})], [~s({"city":"x"})]},
+            {%{type: "integer"}, ["36"], ["x"]},
+            {{:any_of, ["a", {:regex, "b+"}]}, ["a", "bb"], ["", "ab"]},
+            {{:optional, "a"}, ["", "a"], ["aa"]},
+            {{:repeat, "ab"}, ["", "ab", "abab"], ["a"]},
+            {{:repeat, {:any_of, ["a", "b"]}, min: 2, max: 3}, ["ab", "bba"], ["a", "abab"]},
+            {{:sequence, ["a", {:optional, "b"}]}, ["a", "ab"], ["b"]},
+            {{:capture, :x, "a"}, ["a"], ["b"]}
+          ] do
+        for text <- right, do: assert(accepts?([part], text), inspect({part, text}))
+        for text <- wrong, do: refute(accepts?([part], text), inspect({part, text}))
+        for text <- right, do: assert({:ok, _value} = read([part], text))
+        for text <- wrong, do: assert({:error, %ValidationError{}} = read([part], text))
+      end
+    end
+
+    test "that is none is an error that says where" do
+      for {parts, told} <- [
+            {5, "a list of parts"},
+            {[], "a list of parts"},
+            {["a" | "b"], "a list of parts"},
+            {[5], "at [0]"},
+            {["a", {:optional, {:any_of, ["a", 7]}}], "at [1, 1]"},
+            {[{:text, until: ""}], "at [0, :until]"},
+            {[{:text, until: ["a", "bab"]}], "has another one in it"},
+            {[{:text, []}], "options"},
+            {[{:text, min: 1}], "{:text, until: text}"},
+            {[{:text, until: "a", tags: []}], "{:text, until: text}"},
+            {[{:text, tags: [{"a", "b"}]}], "{start, part, stop}"},
+            {[{:text, tags: [{"<a>", :text, "</>"}, {"<a>", "b", "</>"}]}], "another one in it"},
+            {[{:repeat, "a", min: 2, max: 1}], ":max to be :min or more"},
+            {[{:repeat, "a", most: 2}], "options among [:min, :max]"},
+            {[{:repeat, "a", min: -1}], "a number from 0"},
+            {[{:capture, "name", "a"}], "a name (an atom)"},
+            {[{:capture, nil, "a"}], "a name (an atom)"},
+            {[{:choice, []}], "a choice needs"},
+            {[<<255>>], "text in UTF-8"},
+            {[{:regex, 5}], "regular expression"},
+            {[Constraint.regex!("a", vocabulary: Vocabulary.bytes())], "a part"},
+            {[String], "Espalier.Schema"}
+          ] do
+        assert {:error, %SchemaError{} = error} =
+                 Constraint.sequence(parts, vocabulary: Vocabulary.bytes())
+
+        assert Exception.message(error) =~ told
+      end
+
+      assert {:error, %SchemaError{kind: :invalid_regex}} =
+               Constraint.sequence([{:regex, "("}], vocabulary: Vocabulary.bytes())
+
+      assert {:error, %SchemaError{kind: :unsatisfiable}} =
+               Constraint.sequence([%{type: "string", const: 5}], vocabulary: Vocabulary.bytes())
+    end
+  end
+
+  describe "the value" do
+    test "is the text where nothing is captured" do
+      assert read(["a", :text], "abc") == {:ok, "abc"}
+    end
+
+    test "has what is captured, as the values that it stands for" do
+      parts = [
+        {:capture, :thoughts, {:text, until: "</think>"}},
+        {:capture, :answer, {:choice, [:yes, :no, 7]}},
+        ": ",
+        {:capture, :city, City},
+        {:capture, :rest, {:regex, "!*"}}
+      ]
+
+      assert read(parts, ~s(Hm.</think>7: {"city":"ghent"}!!)) ==
+               {:ok, %{thoughts: "Hm.", answer: 7, city: %City{city: :ghent}, rest: "!!"}}
+    end
+
+    test "has lists where several may come, and nil where none did" do
+      item = {:sequence, ["- ", {:capture, :items, {:regex, "[a-z]+"}}, "\n"]}
+      parts = [{:optional, {:capture, :title, {:text, until: ":\n"}}}, {:repeat, item}]
+      assert read(parts, "List:\n- a\n- b\n") == {:ok, %{title: "List", items: ["a", "b"]}}
+      assert read(parts, "") == {:ok, %{title: nil, items: []}}
+
+      either = {:any_of, [{:capture, :x, {:regex, "a"}}, {:capture, :x, {:regex, "b"}}]}
+      assert read([either], "b") == {:ok, %{x: "b"}}
+      assert read([either, either], "ba") == {:ok, %{x: ["b", "a"]}}
+      assert read([{:repeat, either, max: 1}], "") == {:ok, %{x: nil}}
+    end
+
+    test "has the calls among free text, in their order" do
+      calls =
+        {:text,
+         tags: [
+           {"<find>", {:capture, :calls, [name: :string]}, "</find>"},
+           {"<go>", {:capture, :calls, City}, "</go>"}
+         ]}
+
+      text = ~s(Well, <go>{"city":"ghent"}</go> <b> <find>{"name":"<go>"}</find>.)
+      assert read([calls], text) == {:ok, %{calls: [%City{city: :ghent}, %{name: "<go>"}]}}
+      assert read([calls], "none") == {:ok, %{calls: []}}
+      assert {:error, %ValidationError{}} = read([calls], "<go>ghent</go>")
+
+      {:text, tags: tags} = calls
+      assert {:error, _error} = read([{:text, tags: tags, min: 1}], "none")
+      assert {:error, _error} = read([{:text, tags: tags, max: 1}], text)
+    end
+
+    test "that can't be cast is an error" do
+      parts = [{:capture, :day, [day: :date]}]
+      assert {:ok, %{day: %{day: ~D[2024-02-29]}}} = read(parts, ~s({"day":"2024-02-29"}))
+      assert {:error, _error} = read(parts, ~s({"day":"2023-02-29"}))
+    end
+  end
+
+  describe "a local model" do
+    @think [
+      "<think>",
+      {:capture, :thoughts, {:regex, "[a-z ]{5,30}"}},
+      "</think>",
+      {:capture, :city, City}
+    ]
+
+    test "writes a section before JSON, and what is captured is in the result" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+
+      for seed <- 1..5 do
+        options = [model: model, seed: seed, temperature: 1, max_tokens: 60]
+        stream = Espalier.stream({:sequence, @think}, "Where is Ada?", options)
+        events = Enum.to_list(stream)
+        {:done, result} = List.last(events)
+        assert for({:text, text} <- events, into: "", do: text) == result.text
+        assert %{thoughts: thoughts, city: %City{city: city}} = result.value
+        assert thoughts =~ ~r/\A[a-z ]{5,30}\z/
+        json = ~s({"city":"#{city}"})
+        assert result.text == "<think>#{thoughts}</think>#{json}"
+
+        assert result.captures == [
+                 %{name: :thoughts, text: thoughts, value: thoughts},
+                 %{name: :city, text: json, value: %City{city: city}}
+               ]
+      end
+    end
+
+    test "calls two tools among free text" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+
+      tags = [
+        {"<find>", {:capture, :calls, [name: {:string, max_length: 8}]}, "</find>"},
+        {"<go>", {:capture, :calls, City}, "</go>"}
+      ]
+
+      # The calls are forced, as this model was not trained to make any.
+      parts = [{:text, tags: tags, min: 2, max: 2}]
+
+      for seed <- 1..5 do
+        options = [model: model, seed: seed, temperature: 1.5, max_tokens: 80]
+        assert {:ok, result} = Espalier.generate_result({:sequence, parts}, "Find Ada!", options)
+        assert [_first, _second] = result.value.calls
+        assert Enum.map(result.captures, & &1.value) == result.value.calls
+      end
+    end
+
+    test "says which part is none" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+      assert {:error, %SchemaError{}} = Espalier.generate({:sequence, [5]}, "?", model: model)
+    end
+  end
+
+  test "hosted models are told the parts, and what they write is checked" do
+    parts = ["Answer: ", {:capture, :answer, {:choice, [:yes, :no]}}]
+    options = [backend: {Espalier.Testing, []}]
+    stub = fn replies -> Espalier.Testing.stub(replies) end
+    stub.(["Answer: maybe", "Answer: yes"])
+
+    assert {:ok, result} = Espalier.generate_result({:sequence, parts}, "Late?", options)
+    assert {result.value, length(result.attempts)} == {%{answer: :yes}, 2}
+    assert Code.ensure_loaded?(OpenAI)
+    [rule] = Espalier.explain({:sequence, parts})
+    assert {rule.keyword, rule.by} == {"sequence", :tokens}
+  end
+end
