@@ -174,6 +174,7 @@ defmodule Espalier.MixProject do
         "README.md",
         "guides/hosted.md",
         "guides/json_schema.md",
+        "guides/grammars.md",
         "guides/benchmarks.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md"

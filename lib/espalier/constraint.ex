@@ -4,6 +4,7 @@ defmodule Espalier.Constraint do
 
     * `json_schema/2` - JSON that a schema describes
     * `regex/2` - a text that a regular expression matches as a whole
+    * `grammar/2` - a text of a context-free grammar, in the syntax of Lark or in GBNF
     * `choice/2` - one of several texts
     * `sequence/2` - a text made of parts
     * `deserialize/2` - one of these, compiled before and stored
@@ -41,7 +42,7 @@ defmodule Espalier.Constraint do
   @typedoc "`kind` says what it was compiled from."
   @type t :: %__MODULE__{
           ref: reference,
-          kind: :json_schema | :regex | :choice | :grammar,
+          kind: :json_schema | :regex | :grammar | :choice,
           vocabulary: Vocabulary.t()
         }
 
@@ -113,6 +114,18 @@ defmodule Espalier.Constraint do
                              """
                            ]
                          ]
+
+  @grammar_options [
+                     syntax: [
+                       type: {:in, [:lark, :gbnf]},
+                       default: :lark,
+                       doc: "How the grammar is written."
+                     ],
+                     start: [
+                       type: :string,
+                       doc: "The rule of whole texts: `start` in Lark and `root` in GBNF by default."
+                     ]
+                   ] ++ Keyword.delete(@json_schema_options, :documents)
 
   @generating %{
     whitespace: :compact,
@@ -205,6 +218,74 @@ defmodule Espalier.Constraint do
   @doc "Like `regex/2`, but returns the constraint and raises the error."
   @spec regex!(String.t(), keyword) :: t
   def regex!(pattern, options), do: pattern |> regex(options) |> Error.bang!()
+
+  @doc """
+  Compiles a context-free grammar, which the whole text has to match.
+
+  The [guide](grammars.html) says what the syntaxes have. All ways to read a text count, so a grammar may be ambiguous
+  and recursive on the left or on the right. `unused_rules/1` tells which rules no text needs.
+
+  ## Options
+
+  #{Options.docs(@grammar_options)}
+  Those on how text may look are for the JSON Schemas in a grammar.
+
+  ## Examples
+
+      iex> grammar = ~S"""
+      ...> start: sum
+      ...> sum: (sum ("+" | "-"))? (INT | "(" sum ")")
+      ...> %import common.INT
+      ...> %ignore " "
+      ...> """
+      iex> {:ok, constraint} = Espalier.Constraint.grammar(grammar, vocabulary: Espalier.Vocabulary.bytes())
+      iex> matcher = Espalier.Matcher.new(constraint)
+      iex> Espalier.Matcher.accept_text(matcher, "12 - (3 + 4)")
+      :ok
+      iex> Espalier.Matcher.accepting?(matcher)
+      true
+      iex> gbnf = ~S(root ::= "(" root ")" | number)
+      iex> {:error, error} = Espalier.Constraint.grammar(gbnf, vocabulary: Espalier.Vocabulary.bytes(), syntax: :gbnf)
+      iex> {error.kind, error.name, error.line, error.column}
+      {:undefined_name, "number", 1, 25}
+  """
+  @spec grammar(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def grammar(text, options) when is_binary(text) do
+    with {:ok, source} <- source(:grammar, text, options), do: compile(source)
+  end
+
+  @doc "Like `grammar/2`, but returns the constraint and raises the error."
+  @spec grammar!(String.t(), keyword) :: t
+  def grammar!(text, options), do: text |> grammar(options) |> Error.bang!()
+
+  @doc """
+  The rules and terminals of a grammar that no text needs: their names, where they are defined, and whether no text
+  matches them.
+
+  They change nothing. A name that is misspelt, or a rule that never ends, is among them.
+
+      iex> grammar = ~S(root ::= "a" | loop
+      ...> loop ::= "b" loop
+      ...> other ::= "c")
+      iex> options = [syntax: :gbnf, vocabulary: Espalier.Vocabulary.bytes()]
+      iex> grammar |> Espalier.Constraint.grammar!(options) |> Espalier.Constraint.unused_rules()
+      [
+        %{name: "loop", line: 2, column: 1, matches_nothing: true},
+        %{name: "other", line: 3, column: 1, matches_nothing: false}
+      ]
+  """
+  @spec unused_rules(t) :: [
+          %{
+            name: String.t(),
+            line: pos_integer,
+            column: pos_integer,
+            matches_nothing: boolean
+          }
+        ]
+  def unused_rules(%__MODULE__{ref: ref}) do
+    for {name, line, column, matches_nothing} <- Native.constraint_unused_rules(ref),
+        do: %{name: name, line: line, column: column, matches_nothing: matches_nothing}
+  end
 
   @doc """
   Compiles a choice between texts.
@@ -305,7 +386,7 @@ defmodule Espalier.Constraint do
 
   @doc false
   # Checks the options, and brings together all that the constraint depends on.
-  @spec source(:json_schema | :regex | :choice | :sequence, term, keyword) ::
+  @spec source(:json_schema | :regex | :grammar | :sequence | :choice, term, keyword) ::
           {:ok, Source.t()} | {:error, Exception.t()}
   def source(:json_schema, schema, options) do
     with {:ok, options} <- Options.validate(options, @json_schema_options),
@@ -329,12 +410,26 @@ defmodule Espalier.Constraint do
          do: {:ok, source_of(:sequence, {parts, text_style(options)}, options)}
   end
 
+  def source(:grammar, text, options) do
+    with {:ok, options} <- Options.validate(options, @grammar_options),
+         {:ok, text} <- Documents.text(text) do
+      syntax = options[:syntax]
+      start = options[:start] || default_start(syntax)
+      {:ok, source_of(:grammar, {text, {syntax, start}, text_style(options)}, options)}
+    end
+  end
+
   def source(:choice, texts, options) do
     with {:ok, options} <- Options.validate(options, @common) do
       check_texts(texts)
       {:ok, source_of(:choice, texts, options)}
     end
   end
+
+  @doc false
+  @spec default_start(:lark | :gbnf) :: String.t()
+  def default_start(:lark), do: "start"
+  def default_start(:gbnf), do: "root"
 
   defp source_of(kind, content, options) do
     vocabulary = Keyword.fetch!(options, :vocabulary)
@@ -362,6 +457,8 @@ defmodule Espalier.Constraint do
 
       {:sequence, {parts, style}} ->
         Native.constraint_parts(ref, limits, parts, style)
+      {:grammar, {text, syntax_and_start, style}} ->
+        Native.constraint_grammar(ref, limits, text, syntax_and_start, style)
 
       {:choice, texts} ->
         Native.constraint_choice(ref, limits, texts)

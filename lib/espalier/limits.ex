@@ -181,6 +181,34 @@ defmodule Espalier.Limits do
       default: 33_554_432,
       doc: "The memory, in bytes, of the automaton of a regular expression that stands by itself."
     ],
+    grammar_bytes: [
+      type: :pos_integer,
+      default: 1_048_576,
+      doc: "The bytes of the text of a grammar."
+    ],
+    grammar_nesting: [
+      type: :pos_integer,
+      default: 1_000,
+      doc: "How deep groups are nested in the text of a grammar."
+    ],
+    grammar_rules: [
+      type: :pos_integer,
+      default: 200_000,
+      doc: "The rules of a grammar."
+    ],
+    grammar_nodes: [
+      type: :pos_integer,
+      default: 1_000_000,
+      doc: "The parts of all rules of a grammar: about one for each text, name and sign."
+    ],
+    grammar_items: [
+      type: :pos_integer,
+      default: 200_000,
+      doc: """
+      The ways in which a grammar can go on at one place in a text, each a place in a rule and in what \
+      encloses it.\
+      """
+    ],
     completion_bytes: [
       type: :pos_integer,
       default: 1_048_576,

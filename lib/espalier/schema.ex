@@ -52,6 +52,7 @@ defmodule Espalier.Schema do
   | a JSON Schema: a map, an `Espalier.JSON.Object` or a text | the decoded JSON |
   | `{:choice, list}` of texts, atoms and integers | the chosen term |
   | `{:regex, source}`, a text or a `Regex`, that the whole text matches | the text |
+  | `{:grammar, text}` or `{:grammar, text, options}`, with the `:syntax` and the `:start` of `Espalier.Constraint.grammar/2`, that derives the whole text | the text |
   | `{:sequence, parts}`, see below | what is captured of the text, or the text |
   | an `Espalier.Constraint` | the text |
 
@@ -180,6 +181,8 @@ defmodule Espalier.Schema do
           | String.t()
           | {:choice, [String.t() | atom | integer]}
           | {:regex, String.t() | Regex.t()}
+          | {:grammar, String.t()}
+          | {:grammar, String.t(), keyword}
           | {:sequence, [term]}
           | Constraint.t()
           | Form.t()

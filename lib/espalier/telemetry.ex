@@ -45,7 +45,7 @@ defmodule Espalier.Telemetry do
     * `duration`, `monotonic_time`, `system_time` and what else is a time are in native units, see
       `System.convert_time_unit/3`, but for `delay`
     * `schema` is the schema module, or the kind of schema: `:fields`, `:json_schema`, `:choice`,
-      `:regex`, `:sequence` or `:constraint`
+      `:regex`, `:grammar`, `:sequence` or `:constraint`
     * `reason` and `error_kind` say what an error was. Its message is not there: it may tell what was written
 
   ## Events

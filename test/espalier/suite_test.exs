@@ -28,7 +28,7 @@ defmodule Espalier.SuiteTest do
   end
 
   defp failures(group, vocabularies) do
-    tests = group["tests"] || []
+    tests = Enum.flat_map(["tests", "accepted", "refused"], &(group[&1] || []))
     masks = group["masks"] || []
 
     for(
@@ -46,7 +46,10 @@ defmodule Espalier.SuiteTest do
   defp error?(%SchemaError{} = error, expected) do
     Atom.to_string(error.kind) == expected["kind"] and
       expected["keyword"] in [nil, error.keyword] and
-      expected["pointer"] in [nil, error.pointer]
+      expected["pointer"] in [nil, error.pointer] and
+      expected["name"] in [nil, error.name] and
+      (expected["line"] == nil or
+         {expected["line"].text, expected["column"].text} == {"#{error.line}", "#{error.column}"})
   end
 
   defp wrong(_group, [], _vocabulary), do: []

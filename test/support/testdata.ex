@@ -9,7 +9,7 @@ defmodule Espalier.Testdata do
   @root Path.expand("../../testdata", __DIR__)
 
   @doc "The names of the files of groups."
-  def topics, do: names("*.json")
+  def topics, do: names("*.json") ++ Enum.map(names("grammars/*.json"), &"grammars/#{&1}")
 
   @doc "The groups of a file, as maps; schemas and data keep the order of keys and the text of numbers."
   def groups(topic) do
@@ -28,6 +28,8 @@ defmodule Espalier.Testdata do
   def compile(group, vocabulary, options \\ nil) do
     case group do
       %{"regex" => regex} -> Constraint.regex(regex, vocabulary: vocabulary)
+      %{"grammar" => _text} -> grammar(group, vocabulary, options || options(group))
+      %{"grammar_file" => _file} -> grammar(group, vocabulary, options || options(group))
       %{"choice" => choice} -> Constraint.choice(choice, vocabulary: vocabulary)
       %{"schema_text" => text} -> schema(text, vocabulary, options || options(group))
       %{"schema" => schema} -> schema(JSON.encode!(schema), vocabulary, options || options(group))
@@ -109,6 +111,13 @@ defmodule Espalier.Testdata do
     Constraint.json_schema(text, [vocabulary: vocabulary] ++ options)
   end
 
+  defp grammar(group, vocabulary, options) do
+    text = group["grammar"] || File.read!(Path.join([@root, "grammars", group["grammar_file"]]))
+    start = if group["start"], do: [start: group["start"]], else: []
+    syntax = [syntax: String.to_existing_atom(group["syntax"])]
+    Constraint.grammar(text, [vocabulary: vocabulary] ++ syntax ++ start ++ options)
+  end
+
   defp options(%{"options" => "generating"}), do: [style: :generating]
 
   defp options(%{"options" => %Object{members: members}}) do
@@ -126,6 +135,9 @@ defmodule Espalier.Testdata do
     Map.new(members, fn
       {name, tests} when name in ["tests", "masks"] ->
         {name, Enum.map(tests, &Map.new(&1.members))}
+
+      {name, texts} when name in ["accepted", "refused"] ->
+        {name, Enum.map(texts, &%{"text" => &1, "description" => name, "valid" => name == "accepted"})}
 
       {"error", error} ->
         {"error", Map.new(error.members)}

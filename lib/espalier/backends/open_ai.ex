@@ -34,13 +34,14 @@ defmodule Espalier.Backends.OpenAI do
     * `:tool` - a call of a function, whose arguments are the value, is demanded
     * `:json_object` - the provider keeps to JSON; the schema is in the prompt, in words
     * `:prompt` - the schema is in the prompt, and that is all
-    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression: for
-      `{:regex, source}` and `{:choice, list}` at OpenAI and Azure, with models from GPT-5 on. What such an expression
-      can't have is in `Espalier.Backends.OpenAIResponses`
+    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression or a grammar: for
+      `{:regex, source}`, `{:choice, list}` and `{:grammar, text}` in Lark at OpenAI and Azure, with models from GPT-5
+      on. What they can't have is in `Espalier.Backends.OpenAIResponses`
 
-  The value is validated in all of them. But for the last two, a choice and a regular expression are sent to vLLM,
-  SGLang and llama.cpp as such, if the server has a field for it; to others as a text within an object, which is
-  taken out again.
+  The value is validated in all of them. But for the last two, a choice, a regular expression and a grammar in GBNF are
+  sent to vLLM, SGLang and llama.cpp as such, if the server has a field for it; to others a choice and an expression
+  are sent as a text within an object, which is taken out again, and a grammar is an `Espalier.SchemaError` of the kind
+  `:unsupported_by_provider`.
 
   ## Sampling
 
@@ -183,7 +184,7 @@ defmodule Espalier.Backends.OpenAI do
   # https://github.com/openai/openai-python, `types/chat/chat_completion_custom_tool_param.py`, as of August 2026:
   # there is one level more than in the Responses API.
   defp grammar_fields(name, grammar) do
-    definition = %{"syntax" => "regex", "definition" => grammar.definition}
+    definition = %{"syntax" => grammar.syntax, "definition" => grammar.definition}
     tool = %{"name" => name, "description" => grammar.description}
     tool = Map.put(tool, "format", %{"type" => "grammar", "grammar" => definition})
 

@@ -32,15 +32,16 @@ defmodule Espalier.Backends.OpenAIResponses do
     * `:tool` - a call of a function, whose arguments are the value, is demanded
     * `:json_object` - the provider keeps to JSON; the schema is in the prompt, in words
     * `:prompt` - the schema is in the prompt, and that is all
-    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression
+    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression or a
+      grammar
 
   The value is validated in all of them. But for the last two, a choice and a regular expression are asked for as a text
   within an object, which is taken out again.
 
   ## Grammars
 
-  With `mode: :grammar` the text of `{:regex, source}` and `{:choice, list}` is what the model writes, without an object
-  around it:
+  With `mode: :grammar` the text of `{:regex, source}`, `{:choice, list}` and `{:grammar, text}` is what the model
+  writes, without an object around it:
 
       Espalier.generate({:regex, "[A-Z]{3}-[0-9]{4}"}, "Make up a ticket number.",
         backend: {Espalier.Backends.OpenAIResponses, mode: :grammar},
@@ -55,7 +56,8 @@ defmodule Espalier.Backends.OpenAIResponses do
 
   An expression with one of these is an `Espalier.SchemaError` of the kind `:unsupported_regex`, and is not sent; the
   mode `:json_schema` may take it. One that is too complex for OpenAI is an `Espalier.ProviderError` of the kind
-  `:invalid_request`. Schemas of JSON are an `Espalier.OptionsError` in this mode.
+  `:invalid_request`. So is a grammar with what OpenAI's Lark does not have: templates, `%json`, `%override` and
+  `%extend`. Schemas of JSON, and grammars in GBNF or with another start than `start`, are an `Espalier.OptionsError` in this mode.
 
   ## Sampling
 
@@ -203,7 +205,7 @@ defmodule Espalier.Backends.OpenAIResponses do
 
   defp grammar_fields(name, grammar) do
     choice = %{"type" => "custom", "name" => name}
-    format = %{"type" => "grammar", "syntax" => "regex", "definition" => grammar.definition}
+    format = %{"type" => "grammar", "syntax" => grammar.syntax, "definition" => grammar.definition}
 
     called(
       Map.merge(choice, %{"description" => grammar.description, "format" => format}),

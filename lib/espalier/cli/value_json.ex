@@ -8,9 +8,9 @@ defmodule Espalier.CLI.ValueJSON do
   alias Espalier.Schema.Dump
   alias Espalier.Schema.Form
 
-  @doc "The value: of a choice or regular expression it is the text."
+  @doc "The value: of a choice, regular expression or grammar it is the text."
   @spec value(Form.t(), Result.t()) :: JSON.value()
-  def value(%Form{kind: kind}, result) when kind in [:choice, :regex], do: text(result)
+  def value(%Form{kind: kind}, result) when kind in [:choice, :regex, :grammar], do: text(result)
 
   def value(%Form{kind: :sequence}, result), do: result.text
 

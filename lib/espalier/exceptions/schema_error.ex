@@ -1,6 +1,6 @@
 defmodule Espalier.SchemaError do
   @moduledoc """
-  A schema, regular expression or list of choices that can't be turned into a constraint.
+  A schema, regular expression, grammar or list of choices that can't be turned into a constraint.
 
   `:kind` says what is the matter; the other fields are set where they mean something:
 
@@ -14,10 +14,17 @@ defmodule Espalier.SchemaError do
   | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
   | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
   | `:empty_choice` | there is nothing to choose from | |
+  | `:invalid_grammar` | the grammar's text can't be read | `expected`, `got`, `line`, `column` |
+  | `:unsupported_grammar` | a grammar asks for what can't be had | `got`, `detail`, `line`, `column` |
+  | `:undefined_name` | a grammar uses a name that it does not define, or there is no start | `name`, `line`, `column` |
+  | `:duplicate_name` | a grammar defines a name twice | `name`, `line`, `column` |
+  | `:recursive_terminal` | a terminal contains itself, which only rules can | `name`, `line`, `column` |
+  | `:empty_grammar` | no text matches a rule that all texts need | `name`, `line`, `column` |
   | `:limit_exceeded` | one of the `Espalier.Limits` was reached, which the option `:limits` raises | `limit` (its name), `value`, `pointer` |
   | `:cancelled` | compiling was given up | |
 
-  `pointer` is a JSON Pointer into the schema, `""` for its root.
+  `pointer` is a JSON Pointer into the schema, `""` for its root. What is wrong with an expression or a schema within a
+  grammar has the kind that it has otherwise, and a `line` and a `column` of the grammar.
 
       iex> vocabulary = Espalier.Vocabulary.from_tokens!(["{", "}", ""], eos_ids: [2])
       iex> schema = %{"properties" => %{"age" => %{"type" => "integr"}}}
@@ -37,6 +44,7 @@ defmodule Espalier.SchemaError do
           detail: String.t() | nil,
           line: pos_integer | nil,
           column: pos_integer | nil,
+          name: String.t() | nil,
           limit: String.t() | nil,
           value: non_neg_integer | nil
         }
@@ -52,6 +60,7 @@ defmodule Espalier.SchemaError do
     :detail,
     :line,
     :column,
+    :name,
     :limit,
     :value
   ]

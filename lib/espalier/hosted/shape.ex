@@ -15,6 +15,7 @@ defmodule Espalier.Hosted.Shape do
   alias Espalier.Profile.Adapted
   alias Espalier.Request
   alias Espalier.Schema.Form
+  alias Espalier.SchemaError
 
   @enforce_keys [:name]
   defstruct @enforce_keys ++ [:instruction, :schema, :wrapper, :adapted]
@@ -59,6 +60,11 @@ defmodule Espalier.Hosted.Shape do
   defp schema(%{kind: kind} = form) when kind in [:regex, :choice, :sequence] do
     with {:ok, %Object{members: members}} <- Form.to_json_schema(form),
          do: {:ok, %Object{members: [{"type", "string"} | List.keydelete(members, "type", 0)]}}
+  end
+
+  defp schema(%{kind: :grammar}) do
+    detail = "a grammar has no JSON Schema; `mode: :prompt` tells the model of it in words"
+    {:error, %SchemaError{kind: :unsupported_by_provider, detail: detail, message: detail}}
   end
 
   defp schema(form), do: Form.to_json_schema(form)

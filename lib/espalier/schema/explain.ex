@@ -38,7 +38,7 @@ defmodule Espalier.Schema.Explain do
 
   # Who keeps a keyword, by its place, as far as a provider is told of it.
   defp providers(_form, nil), do: {:ok, %{}}
-  defp providers(%Form{kind: :constraint}, _profile), do: {:ok, %{}}
+  defp providers(%Form{kind: kind}, _profile) when kind in [:constraint, :grammar], do: {:ok, %{}}
 
   defp providers(form, profile) do
     with {:ok, schema} <- Form.to_json_schema(form),
@@ -76,6 +76,9 @@ defmodule Espalier.Schema.Explain do
 
   defp rules(%Form{kind: :regex, content: source}, by, _unknown),
     do: {:ok, [rule([], "pattern", source, by.("/pattern"))]}
+
+  defp rules(%Form{kind: :grammar, content: {text, _syntax, _start}}, by, _unknown),
+    do: {:ok, [rule([], "grammar", text, by.(""))]}
 
   defp rules(form, by, unknown) do
     with {:ok, schema} <- Form.to_json_schema(form) do

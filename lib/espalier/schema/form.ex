@@ -7,6 +7,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.Constraint
   alias Espalier.JSON
   alias Espalier.JSON.Object
+  alias Espalier.Options
   alias Espalier.Schema.Cast
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Describe
@@ -22,10 +23,11 @@ defmodule Espalier.Schema.Form do
 
   @typedoc """
   `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
-  the texts and terms of a `:choice`, the parts of a `:sequence`, and a constraint.
+  the text of a `:grammar` with its syntax and start, the parts of a `:sequence`, the texts and
+  terms of a `:choice`, and a constraint.
   """
   @type t :: %__MODULE__{
-          kind: :typed | :json_schema | :regex | :choice | :sequence | :constraint,
+          kind: :typed | :json_schema | :regex | :grammar | :sequence | :choice | :constraint,
           content: term
         }
 
@@ -36,6 +38,7 @@ defmodule Espalier.Schema.Form do
   rescue
     error in SchemaError -> {:error, error}
     error in Espalier.JSONError -> {:error, error}
+    error in Espalier.OptionsError -> {:error, error}
   end
 
   defp new!(%__MODULE__{} = form), do: form
@@ -51,6 +54,8 @@ defmodule Espalier.Schema.Form do
 
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
   defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
+  defp new!({:grammar, text}), do: grammar!(text, [])
+  defp new!({:grammar, text, options}), do: grammar!(text, options)
   defp new!({:sequence, parts}), do: %__MODULE__{kind: :sequence, content: Parts.new!(parts)}
   defp new!([_ | _] = fields), do: typed(fields)
 
@@ -67,7 +72,8 @@ defmodule Espalier.Schema.Form do
   defp new!(schema) do
     error!(
       "expected a schema module, a JSON Schema as a map or text, a keyword list of fields, " <>
-        "{:choice, list}, {:regex, source}, {:sequence, parts} or a constraint, got: #{inspect(schema, limit: 5)}"
+        "{:choice, list}, {:regex, source}, {:grammar, text}, {:sequence, parts} or a constraint, " <>
+        "got: #{inspect(schema, limit: 5)}"
     )
   end
 
@@ -119,6 +125,25 @@ defmodule Espalier.Schema.Form do
     end
   end
 
+  @grammar [
+    syntax: [type: {:in, [:lark, :gbnf]}, default: :lark],
+    start: [type: :string]
+  ]
+
+  defp grammar!(text, options) do
+    unless is_binary(text) and String.valid?(text),
+      do: error!("expected the text of a grammar, got: #{inspect(text, limit: 5)}")
+
+    case Options.validate(options, @grammar) do
+      {:ok, options} ->
+        start = options[:start] || Constraint.default_start(options[:syntax])
+        %__MODULE__{kind: :grammar, content: {text, options[:syntax], start}}
+
+      {:error, error} ->
+        raise error
+    end
+  end
+
   @doc """
   The constraint for a vocabulary.
 
@@ -138,6 +163,11 @@ defmodule Espalier.Schema.Form do
   @spec to_source(t, keyword) :: {:ok, Constraint.Source.t()} | {:error, Exception.t()}
   def to_source(%__MODULE__{kind: :regex, content: source}, options) do
     Constraint.source(:regex, source, Keyword.take(options, [:vocabulary]))
+  end
+
+  def to_source(%__MODULE__{kind: :grammar, content: {text, syntax, start}}, options) do
+    options = Keyword.delete(options, :documents) ++ [syntax: syntax, start: start]
+    Constraint.source(:grammar, text, options)
   end
 
   def to_source(%__MODULE__{kind: :choice, content: pairs}, options) do
@@ -178,6 +208,10 @@ defmodule Espalier.Schema.Form do
     {:ok, %Object{members: [{"enum", Enum.map(pairs, &elem(&1, 0))}]}}
   end
 
+  def to_json_schema(%__MODULE__{kind: :grammar}) do
+    {:error, SchemaError.invalid("a grammar has no JSON Schema")}
+  end
+
   def to_json_schema(%__MODULE__{kind: :sequence}),
     do: {:ok, %Object{members: [{"type", "string"}]}}
 
@@ -203,11 +237,16 @@ defmodule Espalier.Schema.Form do
   def describe(%__MODULE__{kind: :regex, content: source}),
     do: {:ok, "A text that this regular expression matches: " <> source}
 
+  def describe(%__MODULE__{kind: :grammar, content: {text, syntax, start}}) do
+    syntax = if syntax == :lark, do: "the syntax of Lark", else: "GBNF"
+    {:ok, "A text that the rule #{start} of this grammar in #{syntax} matches:\n\n" <> text}
+  end
+
   def describe(%__MODULE__{kind: :sequence, content: parts}), do: {:ok, Parts.describe(parts)}
   def describe(%__MODULE__{} = form), do: to_json_schema(form)
 
   @doc "The schema module, or the kind of schema: what telemetry tells."
-  @spec name(t) :: module | :fields | :json_schema | :regex | :choice | :sequence | :constraint
+  @spec name(t) :: module | :fields | :json_schema | :regex | :grammar | :sequence | :choice | :constraint
   def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: argument}}),
     do: Definition.module(argument)
 
@@ -237,6 +276,9 @@ defmodule Espalier.Schema.Form do
 
   def validate(%__MODULE__{kind: :regex, content: source}, text, _options),
     do: Validation.check_regex(source, text)
+
+  def validate(%__MODULE__{kind: :grammar} = form, text, options),
+    do: Validation.check_grammar(form, text, options)
 
   def validate(%__MODULE__{kind: :constraint, content: constraint}, text, _options),
     do: Validation.check_text(constraint, text)

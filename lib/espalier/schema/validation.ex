@@ -98,6 +98,19 @@ defmodule Espalier.Schema.Validation do
     end
   end
 
+  @doc "Whether the grammar has the whole text; JSON in it may look in any way."
+  @spec check_grammar(Form.t(), String.t(), keyword) :: :ok | {:error, Exception.t()}
+  def check_grammar(form, text, options) do
+    options = [vocabulary: Vocabulary.bytes(), style: :matching] ++ Keyword.take(options, [:format])
+
+    with {:ok, constraint} <- ConstraintCache.fetch(form, options),
+         {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
+      message = String.replace(violation.message, "of the constraint", "of the grammar")
+      violation = %{violation | keyword: "grammar", message: message}
+      {:error, %ValidationError{violations: [violation]}}
+    end
+  end
+
   @doc "Whether the expression matches the whole text."
   @spec check_regex(String.t(), String.t()) :: :ok | {:error, Exception.t()}
   def check_regex(source, text) do

@@ -224,7 +224,7 @@ defmodule Mix.Tasks.Espalier.Generate do
   defp shown(form, result, options) do
     case {options[:result], ValueJSON.value(form, result)} do
       {true, _value} -> form |> ValueJSON.result(result) |> JSON.encode!()
-      {_, text} when is_binary(text) and form.kind in [:choice, :regex] -> text
+      {_, text} when form.kind in [:choice, :regex, :grammar] -> text
       {_, value} -> JSON.encode!(value)
     end
   end

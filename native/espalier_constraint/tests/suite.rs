@@ -66,6 +66,7 @@ topics!(
     unicode;
     gbnf,
     lark,
+    samples,
 );
 
 /// What the independent validator gets wrong, as `(group, test)`.

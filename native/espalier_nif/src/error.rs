@@ -192,7 +192,7 @@ impl From<ConstraintError> for Fault {
                     .details
                     .retain(|(name, _)| *name != atoms::line() && *name != atoms::column());
                 let inner = inner.with(atoms::line(), line).with(atoms::column(), column);
-                Fault { message, ..inner }
+                fault(inner.kind, inner.details)
             }
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])

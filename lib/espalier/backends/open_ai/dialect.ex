@@ -174,6 +174,16 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   def text_fields(%{text: :gbnf}, %{kind: :choice} = form),
     do: %{"grammar" => "root ::= " <> Enum.map_join(texts(form), " | ", &literal/1)}
 
+  def text_fields(dialect, %{kind: :grammar, content: {text, :gbnf, "root"}}) do
+    case dialect.text do
+      :gbnf -> %{"grammar" => text}
+      :structured_outputs -> %{"structured_outputs" => %{"grammar" => text}}
+      :guided -> %{"guided_grammar" => text}
+      :regex -> %{"ebnf" => text}
+      nil -> nil
+    end
+  end
+
   def text_fields(_dialect, _form), do: nil
 
   defp texts(%{content: pairs}), do: Enum.map(pairs, &elem(&1, 0))

@@ -16,21 +16,23 @@ defmodule Espalier.Backends.OpenAI.Grammar do
 
   @quantifiers [?*, ?+, ??]
 
-  @doc "The expression for a tool, and what the tool is said to do."
+  @doc "The expression or grammar for a tool, and what the tool is said to do."
   @spec tool(Form.t(), provider :: atom) ::
-          {:ok, %{definition: String.t(), description: String.t()}} | {:error, Exception.t()}
+          {:ok, %{syntax: String.t(), definition: String.t(), description: String.t()}}
+          | {:error, Exception.t()}
   def tool(form, provider) do
     with {:ok, definition} <- definition(form),
          {:ok, words} <- Form.describe(form) do
       description = "Takes the answer, which is the following and nothing else. " <> words
-      {:ok, %{definition: definition, description: description}}
+      syntax = if form.kind == :grammar, do: "lark", else: "regex"
+      {:ok, %{syntax: syntax, definition: definition, description: description}}
     else
       :none -> {:error, Hosted.unsupported(provider, :mode, :grammar)}
       error -> error
     end
   end
 
-  @doc "The expression of a choice or of a regular expression; other schemas have none."
+  @doc "The expression of a choice or of a regular expression, the text of a grammar; other schemas have none."
   @spec definition(Form.t()) :: {:ok, String.t()} | {:error, SchemaError.t()} | :none
   def definition(%{kind: :choice, content: pairs}),
     do: {:ok, "^(?:" <> choice(Enum.map(pairs, &elem(&1, 0))) <> ")$"}
@@ -39,6 +41,11 @@ defmodule Espalier.Backends.OpenAI.Grammar do
     with {:ok, _constraint} <- Constraint.regex(source, vocabulary: Vocabulary.bytes()),
          {:ok, written} <- rewrite(source),
          do: {:ok, "^(?:" <> written <> ")$"}
+  end
+
+  def definition(%{kind: :grammar, content: {text, :lark, "start"}}) do
+    with {:ok, _constraint} <- Constraint.grammar(text, vocabulary: Vocabulary.bytes()),
+         do: {:ok, text}
   end
 
   def definition(_form), do: :none
