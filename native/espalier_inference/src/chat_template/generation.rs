@@ -6,40 +6,39 @@
 pub(super) fn with_scopes(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
-    let mut raw = false;
     while let Some(start) = rest.find('{') {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
         let n_bytes = match rest.as_bytes().get(1) {
-            Some(b'#') if !raw => rest.find("#}").map_or(rest.len(), |end| end + 2),
-            Some(b'{') if !raw => tag_len(rest, "}}"),
+            Some(b'#') => rest.find("#}").map_or(rest.len(), |end| end + 2),
+            Some(b'{') => tag_len(rest, "}}"),
             Some(b'%') => tag_len(rest, "%}"),
             _ => 1,
         };
         let (tag, after) = rest.split_at(n_bytes);
         rest = after;
         match name(tag) {
-            Some("raw") => raw = true,
-            Some("endraw") => raw = false,
-            Some("generation") if !raw => {
-                out.push_str(&tag.replacen("generation", "with", 1));
-                continue;
+            Some("raw") => {
+                let (raw, after) = rest.split_at(raw_len(rest));
+                out.extend([tag, raw]);
+                rest = after;
             }
-            Some("endgeneration") if !raw => {
-                out.push_str(&tag.replacen("endgeneration", "endwith", 1));
-                continue;
-            }
-            _ if raw && tag.len() > 1 => {
-                // What looks like a tag may have the end of the raw block in it.
-                out.push('{');
-                rest = &source[source.len() - after.len() - tag.len() + 1..];
-                continue;
-            }
-            _ => {}
+            Some("generation") => out.push_str(&tag.replacen("generation", "with", 1)),
+            Some("endgeneration") => out.push_str(&tag.replacen("endgeneration", "endwith", 1)),
+            _ => out.push_str(tag),
         }
-        out.push_str(tag);
     }
     out + rest
+}
+
+/// The length of what is in a raw block, where only the tag that ends it is one.
+fn raw_len(rest: &str) -> usize {
+    let is_end = |start: &usize| {
+        let inner = rest[start + 2..].trim_start_matches(['-', '+']).trim_start();
+        let after = inner.strip_prefix("endraw").map(str::trim_start);
+        after.is_some_and(|after| after.trim_start_matches(['-', '+']).starts_with("%}"))
+    };
+    rest.match_indices("{%").map(|(start, _)| start).find(is_end).unwrap_or(rest.len())
 }
 
 /// The length of a tag up to its end, which texts inside don't have.

@@ -5,10 +5,14 @@ use std::fmt::Write;
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use super::budget;
 use super::python::float_text;
 
 /// Values may be nested so deep; Python's limit is near.
 const MAX_DEPTH: usize = 500;
+
+/// The longest integer has 39 digits and a sign.
+const MAX_WORD_BYTES: usize = 40;
 
 /// The arguments may be given by name, and all but `sort_keys` by place.
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes it so")]
@@ -75,7 +79,7 @@ impl Writer {
             ValueKind::None => self.out.push_str("null"),
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.out.push_str(&number_text(value)),
-            ValueKind::String => self.text(value.as_str().unwrap_or_default()),
+            ValueKind::String => return self.text(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => return self.items(value, depth),
             ValueKind::Map => return self.members(value, depth),
             kind => return Err(refused(&format!("{kind} has no JSON"))),
@@ -87,11 +91,11 @@ impl Writer {
         self.out.push('[');
         let mut n_items = 0;
         for item in value.try_iter()? {
-            self.begin_item(n_items, depth + 1);
+            self.begin_item(n_items, depth + 1)?;
             self.value(&item, depth + 1)?;
             n_items += 1;
         }
-        self.end(n_items, depth);
+        self.end(n_items, depth)?;
         self.out.push(']');
         Ok(())
     }
@@ -103,49 +107,52 @@ impl Writer {
         }
         self.out.push('{');
         for (index, key) in keys.iter().enumerate() {
-            self.begin_item(index, depth + 1);
+            self.begin_item(index, depth + 1)?;
             self.key(key)?;
             self.out.push_str(&self.key_separator);
             self.value(&value.get_item(key)?, depth + 1)?;
         }
-        self.end(keys.len(), depth);
+        self.end(keys.len(), depth)?;
         self.out.push('}');
         Ok(())
     }
 
-    fn begin_item(&mut self, index: usize, depth: usize) {
+    fn begin_item(&mut self, index: usize, depth: usize) -> Result<(), Error> {
+        // A pair of brackets, a number or a word is no longer.
+        budget::take(self.item_separator.len() + self.key_separator.len() + MAX_WORD_BYTES)?;
         if index > 0 {
             self.out.push_str(&self.item_separator);
         }
-        self.new_line(depth);
+        self.new_line(depth)
     }
 
-    fn end(&mut self, n_items: usize, depth: usize) {
-        if n_items > 0 {
-            self.new_line(depth);
-        }
+    fn end(&mut self, n_items: usize, depth: usize) -> Result<(), Error> {
+        if n_items > 0 { self.new_line(depth) } else { Ok(()) }
     }
 
-    fn new_line(&mut self, depth: usize) {
+    fn new_line(&mut self, depth: usize) -> Result<(), Error> {
         if let Some(indent) = &self.indent {
+            budget::take(1 + indent.len().saturating_mul(depth))?;
             self.out.push('\n');
             self.out.extend(std::iter::repeat_n(indent.as_str(), depth));
         }
+        Ok(())
     }
 
     fn key(&mut self, key: &Value) -> Result<(), Error> {
         match key.kind() {
-            ValueKind::String => self.text(key.as_str().unwrap_or_default()),
+            ValueKind::String => return self.text(key.as_str().unwrap_or_default()),
             ValueKind::None => self.out.push_str("\"null\""),
             ValueKind::Bool if key.is_true() => self.out.push_str("\"true\""),
             ValueKind::Bool => self.out.push_str("\"false\""),
-            ValueKind::Number => self.text(&number_text(key)),
+            ValueKind::Number => return self.text(&number_text(key)),
             kind => return Err(refused(&format!("{kind} is no key of JSON"))),
         }
         Ok(())
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        let start = self.out.len();
         self.out.push('"');
         for char in text.chars() {
             match char {
@@ -162,6 +169,7 @@ impl Writer {
             }
         }
         self.out.push('"');
+        budget::take(self.out.len() - start)
     }
 
     fn escape(&mut self, char: char) {

@@ -9,9 +9,14 @@
 //! - `strftime` writes times.
 //! - `reasoning` finds the tags between which a model thinks.
 //! - `generation` reads the one tag that the engine doesn't know.
+//! - `program` is the template as instructions, `operators` those that make texts and lists, and
+//!   `budget` bounds what they make.
 
+mod budget;
 mod generation;
 mod json;
+mod operators;
+mod program;
 mod python;
 mod reasoning;
 mod strftime;
@@ -22,9 +27,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{Environment, ErrorKind, Template, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value as Json};
 
+use self::program::{Program, without_constant_products};
 use self::strftime::Time;
 use crate::error::Error;
 
@@ -72,6 +78,7 @@ impl Conversation {
 /// A model's Jinja template, in a sandbox without files and with bounded work.
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     special_tokens: SpecialTokens,
     adds_bos: bool,
 }
@@ -82,16 +89,18 @@ pub(crate) type SpecialTokens = Vec<(&'static str, String)>;
 impl ChatTemplate {
     pub(crate) fn new(source: &str, special_tokens: SpecialTokens) -> Result<Self, Error> {
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|error| invalid(&error))?);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_fuel(Some(FUEL));
+        operators::add_to(&mut environment);
         python::add_to(&mut environment);
         environment.add_filter("tojson", json::tojson);
         environment.add_function("raise_exception", raise_exception);
         let source = generation::with_scopes(source);
-        environment.add_template_owned(NAME, source).map_err(|error| invalid(&error))?;
-        Ok(Self { environment, special_tokens, adds_bos: false })
+        let source =
+            without_constant_products(&source, syntax()).map_err(|error| invalid(&error))?;
+        let program = Program::new(&source, syntax()).map_err(|error| invalid(&error))?;
+        environment.set_fuel(Some(program.fuel()));
+        drop(program);
+        Ok(Self { environment, source, special_tokens, adds_bos: false })
     }
 
     /// The same template for a model whose prompts all begin with `bos_token`, whether the template
@@ -102,19 +111,17 @@ impl ChatTemplate {
 
     pub(crate) fn render(&self, conversation: &Conversation) -> Result<String, Error> {
         let context = self.context(conversation)?;
-        let template = self.template()?;
+        budget::begin();
         // The engine panics at some slices, as of an empty list from its end.
-        let rendered = catch_unwind(AssertUnwindSafe(|| template.render(context)));
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            Program::new(&self.source, syntax())?.run(&self.environment, context)
+        }));
         let failed = |_| Error::InvalidChatTemplate { detail: "the engine failed".to_owned() };
         let prompt = rendered.map_err(failed)?.map_err(|error| invalid(&error))?;
         match self.special_token("bos_token") {
             Some(bos) if self.adds_bos && !prompt.starts_with(bos) => Ok(format!("{bos}{prompt}")),
             _ => Ok(prompt),
         }
-    }
-
-    fn template(&self) -> Result<Template<'_, '_>, Error> {
-        self.environment.get_template(NAME).map_err(|error| invalid(&error))
     }
 
     fn special_token(&self, name: &str) -> Option<&str> {
@@ -147,6 +154,11 @@ impl ChatTemplate {
             .collect::<Result<_, Error>>()?;
         Ok(Value::from_pairs(variables))
     }
+}
+
+fn syntax() -> SyntaxConfig {
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    syntax.unwrap_or_default()
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

@@ -4,6 +4,8 @@ use minijinja::value::{Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use super::{budget, operators};
+
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.set_unknown_method_callback(call_method);
     environment.set_formatter(write);
@@ -20,16 +22,41 @@ fn call_method(
     args: &[Value],
 ) -> Result<Value, Error> {
     match (value.kind(), value.as_str(), method) {
-        (_, Some(text), _) => match text_method(text, method, args)? {
-            Some(result) => Ok(result),
-            None => unknown_method_callback(state, value, method, args),
-        },
+        (_, Some(text), _) => {
+            take_made(value, text, method, args)?;
+            match text_method(text, method, args)? {
+                Some(result) => Ok(result),
+                None => unknown_method_callback(state, value, method, args),
+            }
+        }
         (ValueKind::Seq, _, "index") => index_of(value, args),
         (ValueKind::Seq | ValueKind::Map, _, "copy") => {
             let () = from_args(args)?;
             Ok(value.clone())
         }
         _ => unknown_method_callback(state, value, method, args),
+    }
+}
+
+/// Takes what a method of a text makes, of the budget.
+fn take_made(value: &Value, text: &str, method: &str, args: &[Value]) -> Result<(), Error> {
+    let asks = ["count", "endswith", "find", "index", "rfind", "startswith"].contains(&method);
+    match (method, args) {
+        ("replace", [old, new, ..]) => {
+            operators::take_replaced(&[value.clone(), old.clone(), new.clone()])
+        }
+        ("join", [items, ..]) => operators::take_joined(items, text),
+        ("format", _) => operators::take_formatted(text, args),
+        ("split" | "rsplit" | "splitlines", _) => {
+            let separator = args.first().and_then(Value::as_str);
+            let n_parts = separator.filter(|it| !it.is_empty()).map_or_else(
+                || text.chars().filter(|&char| is_space(char)).count(),
+                |separator| text.matches(separator).count(),
+            );
+            budget::take(text.len() + (n_parts + 1) * size_of::<Value>())
+        }
+        _ if asks || method.starts_with("is") => Ok(()),
+        _ => budget::take(text.len()),
     }
 }
 
@@ -193,8 +220,8 @@ fn index_of(value: &Value, args: &[Value]) -> Result<Value, Error> {
     index.map(Value::from).ok_or_else(|| failed("the value is not in the list"))
 }
 
-fn trim(value: &Value, chars: Option<&str>) -> String {
-    stripped(&string(value), chars, true, true).to_owned()
+fn trim(value: &Value, chars: Option<&str>) -> Result<String, Error> {
+    Ok(stripped(&string(value)?, chars, true, true).to_owned())
 }
 
 /// What has a length and items: for Python also texts and mappings.
@@ -212,14 +239,16 @@ fn is_iterable(value: &Value) -> bool {
 }
 
 fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    budget::take_text(value)?;
     match float(value) {
         Some(float) => Ok(out.write_str(&float_text(float))?),
         None => escape_formatter(out, state, value),
     }
 }
 
-fn string(value: &Value) -> String {
-    float(value).map_or_else(|| value.to_string(), float_text)
+fn string(value: &Value) -> Result<String, Error> {
+    budget::take_text(value)?;
+    Ok(float(value).map_or_else(|| value.to_string(), float_text))
 }
 
 fn float(value: &Value) -> Option<f64> {

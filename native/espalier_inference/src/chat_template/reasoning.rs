@@ -18,9 +18,7 @@ impl ChatTemplate {
         &self,
         is_token: impl Fn(&str) -> bool,
     ) -> Option<(String, String)> {
-        let template = self.template().ok()?;
-        let source = template.source();
-        let is_known = |tag: &str| source.contains(tag) && is_token(tag);
+        let is_known = |tag: &str| self.source.contains(tag) && is_token(tag);
         let (start, end) =
             TAGS.into_iter().find(|(start, end)| is_token(start) && is_known(end))?;
         Some((start.to_owned(), end.to_owned()))

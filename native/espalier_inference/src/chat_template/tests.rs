@@ -93,6 +93,82 @@ fn broken_and_endless_templates_are_errors() {
     }
 }
 
+/// Each takes few instructions, and would make more than any machine has.
+#[test]
+fn what_a_template_makes_is_bounded() {
+    let repeat = |body: &str| {
+        format!(
+            "{{% set n = namespace(x='abcdefgh\\n', l=[1, 2]) %}}{{% for i in range(9999) %}}\
+            {body}{{% endfor %}}"
+        )
+    };
+    let sources = [
+        repeat("{% set n.x = n.x ~ n.x %}"),
+        repeat("{% set n.x = n.x + n.x %}"),
+        repeat("{% set n.x = n.x * 9999 %}"),
+        repeat("{% set n.l = n.l + [n.x * 9999999] %}"),
+        repeat("{% set n.l = n.l + n.l %}"),
+        repeat("{% set n.l = n.l * 2 %}"),
+        repeat("{% set n.l = n.l + [range(99999) | list] %}"),
+        repeat("{% set n.x = n.x | replace('a', n.x) %}"),
+        repeat("{% set n.x = n.x.replace('a', n.x) %}"),
+        repeat("{% set n.x = [n.x, n.x] | join %}"),
+        repeat("{% set n.x = n.x.join([n.x, n.x]) %}"),
+        repeat("{% set n.x = (n.x ~ '\\nz') | indent(n.x | length) %}"),
+        repeat("{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}"),
+        repeat("{% set n.x = [n.x, n.x] | tojson %}"),
+        repeat("{% set n.x = [n.x, n.x] | string %}"),
+        repeat("{% set n.x = [[1]] | tojson(indent=n.x ~ n.x) %}"),
+        repeat("{% set n.x = [1, 1] | tojson(separators=[n.x, n.x]) %}"),
+        repeat("{{ ['x' * 999999][0][1:] }}"),
+        repeat("{% set n.l = n.l + [('x' * 999999) | safe] %}"),
+        "{{ [1] | batch(999999999, 2) | list }}".to_owned(),
+        "{{ [1] | slice(999999999) | list }}".to_owned(),
+        repeat("{% set n.x = '%999999999s' | format(n.x) %}"),
+        repeat("{% set n.x = '{:>999999999}'.format(n.x) %}"),
+        "{{ 'x' * 99999999 * 99999999 }}".to_owned(),
+        "{{ ['x' * 99999999, 'x' * 99999999, 'x' * 99999999, 'x' * 99999999, 'x' * 99999999, \
+            'x' * 99999999] }}"
+            .to_owned(),
+    ];
+    for source in sources {
+        let result = render(&source, &hello());
+        let Err(Error::InvalidChatTemplate { detail }) = result else { panic!("{source}") };
+        assert!(detail.contains("more than 256 MiB"), "{source}: {detail}");
+    }
+    let long = format!("{{% for i in range(99999) %}}{}{{% endfor %}}", "x".repeat(1 << 20));
+    let result = render(&long, &hello());
+    assert!(matches!(result, Err(Error::InvalidChatTemplate { .. })));
+}
+
+#[test]
+fn operators_are_those_of_the_engine() {
+    let cases = [
+        ("{{ 2 * 3 + 4 * 1.5 }} {{ 'a' * 2 ~ (1 + 2) }} {{ 2 * 3 ** 2 }}", "12.0 aa3 18"),
+        (
+            "{{ [1] + [2] * 2 }} {{ 'a' + 'b' }} {{ 'abc'[1:] }} {{ 'abcdef'[::2] }}",
+            "[1, 2, 2] ab bc ace",
+        ),
+        ("{% macro f(a, b) %}{{ a ~ b }}{% endmacro %}{{ f(*[1, 2]) }}", "12"),
+        (
+            "{{ 'a-b' | replace('-', '+') }} {{ ['a', 'b'] | join(', ') }} {{ '%5d' | format(7) }}",
+            "a+b a, b     7",
+        ),
+        ("{{ messages[::-1] | length }} {{ none ~ true }} {{ '2 * 3' }}", "1 NoneTrue 2 * 3"),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(render(source, &hello()).unwrap(), expected, "{source}");
+    }
+    assert!(render("{{ 1 + 'a' }}", &hello()).is_err());
+}
+
+/// As long as it would be without: a raw block isn't read again for each brace in it.
+#[test]
+fn raw_blocks_take_no_longer_than_they_are() {
+    let source = format!("{{% raw %}}{}{{%- endraw -%}}é", "{{ {% {% x ".repeat(200_000));
+    assert_eq!(generation::with_scopes(&source), source);
+}
+
 /// None of these has another meaning for the tag's sake.
 #[test]
 fn leaves_templates_as_they_are() {

@@ -175,6 +175,7 @@ fn refuses_what_would_change_the_computation() {
         ("rope.scaling.factor", Entry::F32(4.0)),
         ("rope.scale_linear", Entry::F32(4.0)),
         ("rope.scaling.attn_factor", Entry::F32(0.5)),
+        ("rope.scaling.yarn_log_multiplier", Entry::F32(0.1)),
         ("of.the.future", Entry::U32(0)),
     ] {
         let key = format!("llama.{name}");
