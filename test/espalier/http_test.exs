@@ -6,13 +6,13 @@ defmodule Espalier.HTTPTest do
   alias Espalier.Loopback
   alias Espalier.TransportError
 
-  @wait 5000
+  @wait 30_000
   @body String.duplicate("é🌲\r\n", 50)
 
   defp stream(server, options \\ [], body \\ "{}") do
     url = if is_binary(server), do: server, else: server.url <> "/path?key=secret"
     request = %{method: "POST", url: url, headers: [{"x-more", "1"}], body: body}
-    defaults = [connect_timeout: 2000, receive_timeout: 2000, deadline: :infinity]
+    defaults = [connect_timeout: 60_000, receive_timeout: 60_000, deadline: :infinity]
     options = Keyword.merge(defaults, options)
 
     Stream.resource(

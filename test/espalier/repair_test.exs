@@ -20,7 +20,7 @@ defmodule Espalier.RepairTest do
     @impl true
     def stream(request) do
       send(request.backend_options[:to], {:started, request})
-      Process.sleep(30)
+      Process.sleep(if request.backend_options[:too_late], do: request.timeout + 10, else: 30)
       {:ok, [{:tokens, [1], "?", false}, StubBackend.done()]}
     end
   end
@@ -302,14 +302,15 @@ defmodule Espalier.RepairTest do
   end
 
   test "the time allowed is that of all attempts" do
-    stub = [timeout: 20, backend: {Slow, to: self()}]
+    stub = [timeout: 2_000, backend: {Slow, to: self(), too_late: true}]
     assert {:error, %JSONError{}} = Espalier.generate(@schema, "?", stub)
-    assert [%{timeout: 20}] = requests()
+    assert [%{timeout: only}] = requests()
+    assert only in 1..2_000
 
     stub = [timeout: 60_000, backend: {Slow, to: self()}]
     assert {:error, %JSONError{}} = Espalier.generate(@schema, "?", stub)
-    assert [%{timeout: 60_000}, %{timeout: second}, %{timeout: third}] = requests()
-    assert third < second and second < 60_000
+    assert [%{timeout: first}, %{timeout: second}, %{timeout: third}] = requests()
+    assert third < second and second < first and first <= 60_000
   end
 
   test "a stream says that what follows begins anew" do

@@ -18,7 +18,7 @@ defmodule Espalier.Backends.AnthropicTest do
   alias Espalier.Request
   alias Espalier.TransportError
 
-  @wait 5000
+  @wait 30_000
   @key "sk-ant-test-0123456789"
   @schema [name: :string, age: :integer]
   @text ~s({"name":"Ada","age":36})
@@ -708,7 +708,7 @@ defmodule Espalier.Backends.AnthropicTest do
       slow = Loopback.sse(started([delta(text_delta("{")), :watch]))
       within = [timeout: 200]
       assert {:error, %GenerationError{kind: :timeout}} = generate(@schema, [:watch], within)
-      assert {:error, %GenerationError{kind: :timeout, text: "{"}} = last(slow, within)
+      assert {:error, %GenerationError{kind: :timeout, text: "{"}} = last(slow, timeout: 3_000)
 
       assert {:error, %GenerationError{kind: :timeout}} =
                last(Loopback.sse(started(drip)), within)

@@ -281,7 +281,7 @@ defmodule Espalier.Backends.LocalTest do
         Enum.each(stream, fn _event -> send(parent, :running) end)
       end)
 
-    assert_receive :running, 5_000
+    assert_receive :running
     Process.exit(pid, :kill)
     assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}
     assert %Contact{} = result(Contact, context).value
@@ -316,7 +316,7 @@ defmodule Espalier.Backends.LocalTest do
           end
         end)
 
-      assert_receive :running, 5_000
+      assert_receive :running
       task
     end
 

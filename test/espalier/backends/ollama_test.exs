@@ -15,7 +15,7 @@ defmodule Espalier.Backends.OllamaTest do
   alias Espalier.ProviderError
   alias Espalier.TransportError
 
-  @wait 5000
+  @wait 30_000
   @schema [name: :string, age: :integer]
   @text ~s({"name":"Ada","age":36})
   @value %{name: "Ada", age: 36}

@@ -18,7 +18,7 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
   alias Espalier.RefusalError
   alias Espalier.TransportError
 
-  @wait 5000
+  @wait 30_000
   @key "sk-responses-key"
   @schema [name: :string, age: :integer]
   @text ~s({"name":"Ada","age":36})
@@ -588,7 +588,7 @@ defmodule Espalier.Backends.OpenAIResponsesTest do
                generate(@schema, [:watch], timeout: 200)
 
       assert {:error, %GenerationError{kind: :timeout, text: "{"}} =
-               last(@schema, slow, timeout: 200)
+               last(@schema, slow, timeout: 3_000)
 
       delta = %{"type" => "response.output_text.delta", "output_index" => 0, "delta" => " "}
       drip = Enum.flat_map(1..100, fn _n -> [delta, {:pause, 20}] end)

@@ -15,7 +15,7 @@ defmodule Espalier.Backends.OpenAITest do
   alias Espalier.RefusalError
   alias Espalier.TransportError
 
-  @wait 5000
+  @wait 30_000
   @schema [name: :string, age: :integer]
   @text ~s({"name":"Ada","age":36})
   @value %{name: "Ada", age: 36}
@@ -715,7 +715,7 @@ defmodule Espalier.Backends.OpenAITest do
                generate(@schema, [head, :watch], timeout: 200)
 
       assert {:error, %GenerationError{kind: :timeout, text: "{"}} =
-               last_error(slow, timeout: 200)
+               last_error(slow, timeout: 3_000)
 
       for _request <- 1..3, do: assert_receive(:closed, @wait)
 
