@@ -123,7 +123,8 @@ defmodule Espalier.Constraint do
                      ],
                      start: [
                        type: :string,
-                       doc: "The rule of whole texts: `start` in Lark and `root` in GBNF by default."
+                       doc:
+                         "The rule of whole texts: `start` in Lark and `root` in GBNF by default."
                      ]
                    ] ++ Keyword.delete(@json_schema_options, :documents)
 
@@ -232,12 +233,12 @@ defmodule Espalier.Constraint do
 
   ## Examples
 
-      iex> grammar = ~S"""
+      iex> grammar = ~S\"""
       ...> start: sum
       ...> sum: (sum ("+" | "-"))? (INT | "(" sum ")")
       ...> %import common.INT
       ...> %ignore " "
-      ...> """
+      ...> \"""
       iex> {:ok, constraint} = Espalier.Constraint.grammar(grammar, vocabulary: Espalier.Vocabulary.bytes())
       iex> matcher = Espalier.Matcher.new(constraint)
       iex> Espalier.Matcher.accept_text(matcher, "12 - (3 + 4)")
@@ -457,6 +458,7 @@ defmodule Espalier.Constraint do
 
       {:sequence, {parts, style}} ->
         Native.constraint_parts(ref, limits, parts, style)
+
       {:grammar, {text, syntax_and_start, style}} ->
         Native.constraint_grammar(ref, limits, text, syntax_and_start, style)
 

@@ -37,6 +37,7 @@ defmodule Espalier.Native do
   def constraint_regex(_vocabulary, _limits, _pattern), do: not_loaded()
   def constraint_parts(_vocabulary, _limits, _parts, _options), do: not_loaded()
   def constraint_captures(_constraint, _text), do: not_loaded()
+
   def constraint_grammar(_vocabulary, _limits, _text, _syntax_and_start, _options),
     do: not_loaded()
 

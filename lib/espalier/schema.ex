@@ -90,9 +90,9 @@ defmodule Espalier.Schema do
   the stop that ends it. Where several may come it is a list, and `nil` where none did. If nothing is captured the value is
   the text. In `Espalier.Result` there are the texts of captures, too.
 
-      iex> parts = [{:capture, :thoughts, {:text, until: "\n"}}, {:capture, :order, [lamps: :integer]}]
-      iex> Espalier.Schema.read({:sequence, parts}, ~s(Two, then.\n{"lamps":2}))
-      {:ok, %{thoughts: "Two, then.", order: %{lamps: 2}}}
+      iex> parts = [{:capture, :thoughts, {:text, until: ";"}}, {:capture, :order, [lamps: :integer]}]
+      iex> Espalier.Schema.read({:sequence, parts}, ~s(Two, then;{"lamps":2}))
+      {:ok, %{thoughts: "Two, then", order: %{lamps: 2}}}
 
       iex> calls = {:text, tags: [{"<find>", {:capture, :calls, [name: :string]}, "</find>"}]}
       iex> {:ok, value} = Espalier.Schema.read({:sequence, [calls]}, ~s(Who? <find>{"name":"Ada"}</find> Or <find>{"name":"Bo"}</find>))

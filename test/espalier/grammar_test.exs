@@ -25,7 +25,9 @@ defmodule Espalier.GrammarTest do
       assert Form.name(form) == :grammar
       assert Form.validate(form, text) == :ok
 
-      assert {:error, %ValidationError{violations: [violation]}} = Form.validate(form, text <> "!")
+      assert {:error, %ValidationError{violations: [violation]}} =
+               Form.validate(form, text <> "!")
+
       assert %{keyword: "grammar", path: []} = violation
     end
   end
@@ -36,7 +38,9 @@ defmodule Espalier.GrammarTest do
     assert {:error, %OptionsError{option: :syntax}} = Form.new({:grammar, @lark, syntax: :ebnf})
     assert {:error, %OptionsError{option: :strat}} = Form.new({:grammar, @lark, strat: "a"})
 
-    assert {:error, %SchemaError{} = error} = Schema.to_constraint({:grammar, "start: a"}, vocabulary: Vocabulary.bytes())
+    assert {:error, %SchemaError{} = error} =
+             Schema.to_constraint({:grammar, "start: a"}, vocabulary: Vocabulary.bytes())
+
     assert %{kind: :undefined_name, name: "a", line: 1, column: 8} = error
     assert error.message =~ "\"a\" is not defined"
   end
@@ -62,7 +66,7 @@ defmodule Espalier.GrammarTest do
         ] do
       options = [vocabulary: Vocabulary.bytes(), style: style]
       matcher = grammar |> Constraint.grammar!(options) |> Matcher.new()
-      assert (Matcher.accept_text(matcher, text) == :ok) == accepted?
+      assert Matcher.accept_text(matcher, text) == :ok == accepted?
     end
 
     # A text that was written is read in any style.
@@ -74,7 +78,10 @@ defmodule Espalier.GrammarTest do
     vocabulary = Vocabulary.bytes()
     constraint = Constraint.grammar!(@lark, vocabulary: vocabulary)
     bytes = Constraint.serialize(constraint)
-    assert {:ok, %{kind: :grammar} = loaded} = Constraint.deserialize(bytes, vocabulary: vocabulary)
+
+    assert {:ok, %{kind: :grammar} = loaded} =
+             Constraint.deserialize(bytes, vocabulary: vocabulary)
+
     matcher = Matcher.new(loaded)
     assert Matcher.accept_text(matcher, "size 3cm") == :ok
     assert Matcher.accepting?(matcher)
@@ -89,9 +96,14 @@ defmodule Espalier.GrammarTest do
 
   test "limits hold" do
     options = [vocabulary: Vocabulary.bytes(), limits: [grammar_bytes: 10]]
-    assert {:error, %{kind: :limit_exceeded, limit: "grammar_bytes"}} = Constraint.grammar(@lark, options)
+
+    assert {:error, %{kind: :limit_exceeded, limit: "grammar_bytes"}} =
+             Constraint.grammar(@lark, options)
+
     deep = "start: " <> String.duplicate("(", 100_000)
-    assert {:error, %{limit: "grammar_nesting"}} = Constraint.grammar(deep, vocabulary: Vocabulary.bytes())
+
+    assert {:error, %{limit: "grammar_nesting"}} =
+             Constraint.grammar(deep, vocabulary: Vocabulary.bytes())
   end
 
   test "the shipped model writes texts of a grammar" do
@@ -99,7 +111,10 @@ defmodule Espalier.GrammarTest do
     assert is_pid(model)
 
     assert {:ok, text} =
-             Espalier.generate({:grammar, @lark}, "How large?", model: :grammar_model, max_tokens: 30)
+             Espalier.generate({:grammar, @lark}, "How large?",
+               model: :grammar_model,
+               max_tokens: 30
+             )
 
     assert Form.validate(elem(Form.new({:grammar, @lark}), 1), text) == :ok
   end

@@ -137,7 +137,8 @@ defmodule Espalier.Testdata do
         {name, Enum.map(tests, &Map.new(&1.members))}
 
       {name, texts} when name in ["accepted", "refused"] ->
-        {name, Enum.map(texts, &%{"text" => &1, "description" => name, "valid" => name == "accepted"})}
+        {name,
+         Enum.map(texts, &%{"text" => &1, "description" => name, "valid" => name == "accepted"})}
 
       {"error", error} ->
         {"error", Map.new(error.members)}

@@ -205,7 +205,12 @@ defmodule Espalier.Backends.OpenAIResponses do
 
   defp grammar_fields(name, grammar) do
     choice = %{"type" => "custom", "name" => name}
-    format = %{"type" => "grammar", "syntax" => grammar.syntax, "definition" => grammar.definition}
+
+    format = %{
+      "type" => "grammar",
+      "syntax" => grammar.syntax,
+      "definition" => grammar.definition
+    }
 
     called(
       Map.merge(choice, %{"description" => grammar.description, "format" => format}),

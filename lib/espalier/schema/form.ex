@@ -246,7 +246,8 @@ defmodule Espalier.Schema.Form do
   def describe(%__MODULE__{} = form), do: to_json_schema(form)
 
   @doc "The schema module, or the kind of schema: what telemetry tells."
-  @spec name(t) :: module | :fields | :json_schema | :regex | :grammar | :sequence | :choice | :constraint
+  @spec name(t) ::
+          module | :fields | :json_schema | :regex | :grammar | :sequence | :choice | :constraint
   def name(%__MODULE__{kind: :typed, content: %{kind: :module, argument: argument}}),
     do: Definition.module(argument)
 

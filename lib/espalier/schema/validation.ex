@@ -101,7 +101,8 @@ defmodule Espalier.Schema.Validation do
   @doc "Whether the grammar has the whole text; JSON in it may look in any way."
   @spec check_grammar(Form.t(), String.t(), keyword) :: :ok | {:error, Exception.t()}
   def check_grammar(form, text, options) do
-    options = [vocabulary: Vocabulary.bytes(), style: :matching] ++ Keyword.take(options, [:format])
+    options =
+      [vocabulary: Vocabulary.bytes(), style: :matching] ++ Keyword.take(options, [:format])
 
     with {:ok, constraint} <- ConstraintCache.fetch(form, options),
          {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
