@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::grammar::special_tokens::SpecialToken;
 use crate::interner::Interner;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
@@ -75,6 +76,9 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn mask(&mut self, state: StateId) -> Result<Arc<TokenMask>, Error>;
 
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
+
+    /// The special tokens that a text may have.
+    fn special_tokens(&self) -> Arc<[SpecialToken]>;
 }
 
 type OutcomeKey = (StateId, u64, Says);
@@ -393,6 +397,10 @@ impl<M: Machine> LazyAutomaton<M> {
 }
 
 impl<M: Machine> Automaton for LazyAutomaton<M> {
+    fn special_tokens(&self) -> Arc<[SpecialToken]> {
+        self.machine.special_tokens()
+    }
+
     fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -462,6 +470,11 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         let mut mask = compute_mask(self, state)?;
         if self.is_accepting(state) {
             mask.allow_all(self.vocabulary.eos_ids());
+        }
+        for token in &*self.machine.special_tokens() {
+            if self.accepts(state, &token.bytes)? {
+                mask.allow_all(&[token.id]);
+            }
         }
         let (mask, n_bytes) = mask.finish();
         let mask = Arc::new(mask);

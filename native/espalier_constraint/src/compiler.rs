@@ -125,6 +125,7 @@ impl<'a> Compiler<'a> {
     /// | `"choice"` | that of one part of the list |
     /// | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
     /// | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+    /// | `"special_token"` | the special token of that name, see [`Vocabulary::with_special_names`]; where there is none, the name as a text |
     /// | `"capture"`, `"of"` | that of the part, by a name, see [`Constraint::captures`] |
     ///
     /// The options are for the schemas among them.

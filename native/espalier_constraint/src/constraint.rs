@@ -7,6 +7,7 @@ use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
 use crate::grammar::GrammarOptions;
+use crate::grammar::special_tokens::SpecialToken;
 use crate::json_schema::JsonSchemaOptions;
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -26,6 +27,7 @@ pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
     source: Arc<Source>,
     limits: Arc<Limits>,
+    special_tokens: Arc<[SpecialToken]>,
     unknown_keywords: Arc<[String]>,
     unused_rules: Arc<[UnusedRule]>,
 }
@@ -110,7 +112,7 @@ impl Constraint {
     /// A matcher at the start of a new sequence.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher::new(self.replicas.clone(), self.vocabulary.clone())
+        Matcher::new(self.replicas.clone(), self.vocabulary.clone(), self.special_tokens.clone())
     }
 
     /// The vocabulary that the constraint was compiled for.
@@ -196,8 +198,17 @@ impl Constraint {
             let limits = limits.clone();
             move || automaton_again(&source, &vocabulary, &limits)
         };
+        let special_tokens = automaton.special_tokens();
         let replicas = Arc::new(Replicas::new(automaton, make));
-        Ok(Self { replicas, vocabulary, source, limits, unknown_keywords, unused_rules })
+        Ok(Self {
+            replicas,
+            vocabulary,
+            source,
+            limits,
+            special_tokens,
+            unknown_keywords,
+            unused_rules,
+        })
     }
 }
 

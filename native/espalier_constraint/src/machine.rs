@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::grammar::special_tokens::SpecialToken;
 use crate::json_schema::{EscapeStyle, NumberRest};
 use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
@@ -34,6 +35,11 @@ pub(crate) trait Machine: Debug + Send {
         _mask: &mut MaskBuilder,
     ) -> Result<bool, Error> {
         Ok(false)
+    }
+
+    /// The special tokens that a text may have.
+    fn special_tokens(&self) -> Arc<[SpecialToken]> {
+        Arc::new([])
     }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
+use crate::grammar::special_tokens::{self, SpecialToken};
 use crate::meter::Cancellation;
 use crate::replicas::{Guard, Replicas};
 use crate::token_mask::TokenMask;
@@ -29,6 +30,7 @@ pub struct Matcher {
     table: usize,
     n_waits: usize,
     vocabulary: Arc<Vocabulary>,
+    special_tokens: Arc<[SpecialToken]>,
     /// What was accepted, one entry for each unit of rollback.
     accepted: Vec<Accepted>,
     /// The state at the start and after each accepted unit, of the automaton's epoch.
@@ -61,12 +63,17 @@ const MAX_FORCED: usize = 4096;
 const MAX_NAMED: usize = 8;
 
 impl Matcher {
-    pub(crate) fn new(replicas: Arc<Replicas>, vocabulary: Arc<Vocabulary>) -> Self {
+    pub(crate) fn new(
+        replicas: Arc<Replicas>,
+        vocabulary: Arc<Vocabulary>,
+        special_tokens: Arc<[SpecialToken]>,
+    ) -> Self {
         Self {
             replicas,
             table: 0,
             n_waits: 0,
             vocabulary,
+            special_tokens,
             accepted: Vec::new(),
             states: Vec::new(),
             epoch: None,
@@ -111,14 +118,16 @@ impl Matcher {
         if self.vocabulary.eos_ids().contains(&token) {
             return self.accept_end(token);
         }
-        let is_ordinary = !bytes.is_empty() && !self.vocabulary.is_special(token);
+        let special = self.special_tokens.iter().find(|special| special.id == token);
+        let is_allowed =
+            special.is_some() || !bytes.is_empty() && !self.vocabulary.is_special(token);
         // Copied: counting who holds the vocabulary would make threads wait for one another.
-        let bytes: SmallVec<[u8; 32]> = bytes.into();
+        let bytes: SmallVec<[u8; 32]> = special.map_or(bytes, |special| &special.bytes).into();
         let next = {
             let Locked { mut automaton, state } = self.lock()?;
             automaton.read_token(state, token, &bytes)?
         };
-        match next.filter(|_| is_ordinary) {
+        match next.filter(|_| is_allowed) {
             Some(state) => {
                 self.accepted.push(Accepted::Token(token));
                 self.states.push(state);
@@ -202,11 +211,21 @@ impl Matcher {
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let bytes = self.accepted.iter().map(|accepted| match accepted {
-            Accepted::Token(id) => self.vocabulary.token_bytes(*id).unwrap_or_default(),
+            Accepted::Token(id) => self.token_text(*id),
             Accepted::Text(text) => text,
             Accepted::EndOfSequence => &[],
         });
         bytes.collect::<Vec<_>>().concat()
+    }
+
+    /// The text that a token is here: its bytes, or the name of a special one that the constraint names.
+    #[must_use]
+    pub fn token_text(&self, id: u32) -> &[u8] {
+        let special = self.special_tokens.iter().find(|special| special.id == id);
+        match special {
+            Some(special) => special.name.as_bytes(),
+            None => self.vocabulary.token_bytes(id).unwrap_or_default(),
+        }
     }
 
     /// How many tokens and texts were accepted and not taken back.
@@ -254,15 +273,15 @@ impl Matcher {
         if self.is_finished {
             return Ok(Vec::new());
         }
-        let vocabulary = self.vocabulary.clone();
+        let (vocabulary, special_tokens) = (self.vocabulary.clone(), self.special_tokens.clone());
         let mut locked = self.lock()?;
         let (text, states) = locked.forced_text()?;
-        let mut tokens = vocabulary.spell(&text).unwrap_or_default();
+        let mut tokens = spell(&text, &vocabulary, &special_tokens);
         let (mut at, mut n_kept) = (0, 0);
         while n_kept < tokens.len()
             && !locked.some_token_reaches_beyond(&vocabulary, &text[at..], &states[at..])?
         {
-            at += vocabulary.token_bytes(tokens[n_kept]).map_or(0, <[u8]>::len);
+            at += bytes_of(tokens[n_kept], &vocabulary, &special_tokens).len();
             n_kept += 1;
         }
         tokens.truncate(n_kept);
@@ -275,7 +294,7 @@ impl Matcher {
     /// [`Error::LimitExceeded`] when even the shortest text is too long to be made up.
     pub fn shortest_completion(&mut self) -> Result<Vec<u32>, Error> {
         let text = self.completion()?;
-        Ok(self.vocabulary.spell(&text).unwrap_or_default())
+        Ok(spell(&text, &self.vocabulary, &self.special_tokens))
     }
 
     /// As many tokens as [`shortest_completion`](Self::shortest_completion) has, or more: the
@@ -329,8 +348,13 @@ impl Matcher {
         automaton.shrink(n_tables);
         if self.epoch != Some(automaton.epoch()) {
             let cancellation = self.cancellation.as_ref();
-            self.states =
-                read_again(&mut **automaton, &self.accepted, &self.vocabulary, cancellation)?;
+            self.states = read_again(
+                &mut **automaton,
+                &self.accepted,
+                &self.vocabulary,
+                &self.special_tokens,
+                cancellation,
+            )?;
             automaton.make_room(n_tables);
             self.epoch = Some(automaton.epoch());
         }
@@ -402,11 +426,35 @@ impl Locked<'_> {
     }
 }
 
+/// What a token is to a machine.
+fn bytes_of<'a>(id: u32, vocabulary: &'a Vocabulary, special: &'a [SpecialToken]) -> &'a [u8] {
+    match special.iter().find(|special| special.id == id) {
+        Some(special) => &special.bytes,
+        None => vocabulary.token_bytes(id).unwrap_or_default(),
+    }
+}
+
+/// Spells a text in tokens; in none where some byte has no token.
+fn spell(text: &[u8], vocabulary: &Vocabulary, special: &[SpecialToken]) -> Vec<u32> {
+    let mut ids = Vec::new();
+    for part in special_tokens::cut(text, special) {
+        match part {
+            Ok(plain) => match vocabulary.spell(plain) {
+                Some(spelled) => ids.extend(spelled),
+                None => return Vec::new(),
+            },
+            Err(id) => ids.push(id),
+        }
+    }
+    ids
+}
+
 /// The state at the start and after each accepted unit.
 fn read_again(
     automaton: &mut dyn Automaton,
     accepted: &[Accepted],
     vocabulary: &Vocabulary,
+    special_tokens: &[SpecialToken],
     cancellation: Option<&Cancellation>,
 ) -> Result<Vec<StateId>, Error> {
     let mut states = vec![automaton.start()];
@@ -415,7 +463,7 @@ fn read_again(
         let state = states[states.len() - 1];
         let next = match unit {
             Accepted::Token(token) => {
-                let bytes = vocabulary.token_bytes(*token).unwrap_or_default();
+                let bytes = bytes_of(*token, vocabulary, special_tokens);
                 automaton.read_token(state, *token, bytes)?
             }
             Accepted::Text(text) => automaton.read_text(state, text)?.ok(),

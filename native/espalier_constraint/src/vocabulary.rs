@@ -31,6 +31,7 @@ pub struct Vocabulary {
     digits: TokenTrie,
     numbers: NumberTables,
     strings: StringTables,
+    special_names: Vec<(u32, String)>,
     encode: Option<Box<Encode>>,
 }
 
@@ -73,7 +74,26 @@ impl Vocabulary {
         let digits = TokenTrie::new(digits);
         let whole = Lexicon::new(trie, n_ids);
         let (numbers, strings) = (NumberTables::default(), StringTables::default());
-        Self { tokens, whole, spaced, bare, digits, numbers, strings, encode: None }
+        let special_names = Vec::new();
+        Self { tokens, whole, spaced, bare, digits, numbers, strings, special_names, encode: None }
+    }
+
+    /// Names special ids, so that a text of parts may have them. Those of other ids mean nothing.
+    #[must_use]
+    pub fn with_special_names(mut self, names: impl IntoIterator<Item = (u32, String)>) -> Self {
+        let names = names.into_iter().filter(|(id, _)| self.is_special(*id)).collect();
+        self.special_names = names;
+        self
+    }
+
+    /// The special id of that name.
+    #[must_use]
+    pub fn special_id(&self, name: &str) -> Option<u32> {
+        self.special_names.iter().find(|(_, known)| known == name).map(|(id, _)| *id)
+    }
+
+    pub(crate) fn special_names(&self) -> &[(u32, String)] {
+        &self.special_names
     }
 
     /// Spells forced text as the tokenizer itself would; without it the longest token wins.

@@ -2,7 +2,9 @@
 
 mod support;
 
-use espalier_constraint::{Compiler, Constraint, Error, JsonSchemaOptions};
+use std::sync::Arc;
+
+use espalier_constraint::{Compiler, Constraint, Error, JsonSchemaOptions, Vocabulary};
 use serde_json::{Value, json};
 use support::data;
 use support::random::Random;
@@ -229,4 +231,77 @@ fn looking_for_captures_has_a_bound() {
         constraint.captures(text.as_bytes()),
         Ok(None) | Err(Error::LimitExceeded { .. })
     ));
+}
+
+/// All bytes, some texts, an end, and special tokens with these names.
+fn with_special_tokens(names: &[&str]) -> (Arc<Vocabulary>, Vec<u32>) {
+    let bytes = (0..=255).map(|byte| vec![byte]);
+    let texts = ["ab", "<call>", "{\"a\":"].map(|text| text.as_bytes().to_vec());
+    let mut tokens: Vec<Vec<u8>> = bytes.chain(texts).chain([Vec::new()]).collect();
+    let end = (tokens.len() - 1) as u32;
+    let ids: Vec<u32> = (end + 1..).take(names.len()).collect();
+    tokens.extend(names.iter().map(|_| Vec::new()));
+    let special: Vec<u32> = ids.iter().copied().chain([end]).collect();
+    let vocabulary = Vocabulary::new(tokens, &[end], &special).unwrap();
+    let names = ids.iter().copied().zip(names.iter().map(|&name| name.to_owned()));
+    (Arc::new(vocabulary.with_special_names(names)), ids)
+}
+
+#[test]
+fn special_tokens_stand_where_they_are_named() {
+    let (vocabulary, ids) = with_special_tokens(&["<call>", "<end>", "<other>"]);
+    let parts = json!({"sequence": [
+        {"capture": "text", "of": {"until": ["<call>"], "end": null}},
+        {"special_token": "<call>"},
+        {"capture": "call", "of": {"json_schema": "{\"const\": {\"a\": 1}}"}},
+        {"special_token": "<end>"},
+        {"special_token": "<missing>"}
+    ]})
+    .to_string();
+    let options = JsonSchemaOptions::generating();
+    let constraint = Compiler::new(&vocabulary).parts(&parts, &options).unwrap();
+    for constraint in
+        [constraint.clone(), Constraint::from_bytes(&constraint.to_bytes(), &vocabulary).unwrap()]
+    {
+        let mut matcher = constraint.matcher();
+        let text: Vec<u32> = "xb".bytes().map(u32::from).collect();
+        matcher.accept_tokens(&text).unwrap();
+        let mask = matcher.compute_mask().unwrap();
+        assert_eq!(
+            ids.iter().map(|&id| mask.is_allowed(id)).collect::<Vec<_>>(),
+            [true, false, false]
+        );
+        assert!(!mask.is_allowed(257), "the name spelled as a text");
+        for &id in &ids[1..] {
+            assert!(matches!(matcher.accept_token(id), Err(Error::TokenNotAllowed { .. })));
+        }
+        matcher.accept_token(ids[0]).unwrap();
+        let forced = matcher.forced_tokens().unwrap();
+        let expected = [258, u32::from(b'1'), u32::from(b'}'), ids[1]];
+        assert_eq!(forced[..4], expected);
+        assert_eq!(forced.len(), 4 + "<missing>".len());
+        assert_eq!(matcher.shortest_completion().unwrap(), forced);
+        matcher.accept_tokens(&forced).unwrap();
+        assert!(matcher.must_stop().unwrap());
+        assert_eq!(matcher.text(), b"xb<call>{\"a\":1}<end><missing>");
+        matcher.rollback(forced.len() + 1).unwrap();
+        assert!(matcher.forced_tokens().unwrap().is_empty());
+    }
+    // Where the names are texts as any other, the text that a matcher tells is read again.
+    let plain = compile(&serde_json::from_str(&parts).unwrap()).unwrap();
+    let text = "xb<call>{\"a\":1}<end><missing>";
+    let expected = [("text".to_owned(), "xb"), ("call".to_owned(), "{\"a\":1}")];
+    assert_eq!(captures(&plain, text).unwrap(), expected);
+}
+
+#[test]
+fn vocabularies_keep_the_names_of_special_tokens() {
+    let (vocabulary, ids) = with_special_tokens(&["<call>"]);
+    let again = Vocabulary::from_bytes(&vocabulary.to_bytes()).unwrap();
+    for vocabulary in [&vocabulary, &again] {
+        assert_eq!(
+            (vocabulary.special_id("<call>"), vocabulary.special_id("a")),
+            (Some(ids[0]), None)
+        );
+    }
 }

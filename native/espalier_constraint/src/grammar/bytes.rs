@@ -24,10 +24,6 @@ impl ByteSet {
         self.0.iter().zip(other.0).any(|(word, more)| word & more != 0)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
         (0..=255).filter(|&byte| self.contains(byte))
     }

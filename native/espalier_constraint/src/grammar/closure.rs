@@ -19,6 +19,8 @@ use crate::meter::Meter;
 const HERE: u32 = 1 << 31;
 /// In place of an index: none.
 const NONE: u32 = u32::MAX;
+/// Of more continuations most items are the same.
+const FEW: usize = 8;
 
 /// Memory for closures, used again for each.
 #[derive(Debug, Default)]
@@ -235,7 +237,7 @@ impl Closure {
         self.met[index as usize].seen_by = index;
         while let Some(at) = open.pop() {
             let met = &self.met[at as usize];
-            context.meter.spend(1 + (met.own.len() + met.tails.len()) / 8)?;
+            context.meter.spend(2 + (met.own.len() + met.tails.len()) / 2)?;
             items.extend(
                 met.own.iter().map(|item| Item { then: self.resolved(item.then), ..*item }),
             );
@@ -253,15 +255,28 @@ impl Closure {
         }
         others.sort_unstable();
         others.dedup();
-        for then in others {
-            let content = context.continuations.get(then);
-            context.meter.spend(1 + content.items.len() / 8)?;
-            items.extend_from_slice(&content.items);
-            context.limit().check(items.len())?;
-            is_final |= content.is_final;
+        if others.len() > FEW {
+            let mut all: FxHashSet<Item> = items.into_iter().collect();
+            for &then in &others {
+                let content = context.continuations.get(then);
+                context.meter.spend(1 + content.items.len() / 2)?;
+                all.extend(&content.items);
+                context.limit().check(all.len())?;
+                is_final |= content.is_final;
+            }
+            items = all.into_iter().collect();
+        } else {
+            for &then in &others {
+                let content = context.continuations.get(then);
+                context.meter.spend(1 + content.items.len() / 4)?;
+                items.extend_from_slice(&content.items);
+                is_final |= content.is_final;
+            }
         }
+        context.meter.spend(items.len())?;
         items.sort_unstable();
         items.dedup();
+        context.limit().check(items.len())?;
         Ok((items, is_final))
     }
 

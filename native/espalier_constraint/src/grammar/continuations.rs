@@ -38,8 +38,8 @@ pub(crate) struct Content {
 /// What else is known of a continuation.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// What a shortest text takes, with the item that it begins with; none where the text may end.
-    cost: u64,
+    /// What a shortest text takes, with the item that it begins with; without one where the text may end.
+    cost: Option<u64>,
     shortest: Option<Item>,
     /// The front behind it, see [`Fronts`](super::fronts::Fronts).
     front: Option<u32>,
@@ -77,7 +77,7 @@ impl Continuations {
     fn add_known(&mut self, id: ContinuationId, productions: &Productions) {
         let n_items = self.contents.get(id).items.len();
         self.n_bytes += size_of::<Known>() + 64 + n_items * size_of::<Item>();
-        self.known.push(Known { cost: MAX_COST, shortest: None, front: None });
+        self.known.push(Known { cost: None, shortest: None, front: None });
         self.improve(id, productions);
     }
 
@@ -115,37 +115,41 @@ impl Continuations {
     }
 
     /// One that the only one of a group refers to and that it equals if it is taken for that one: then
-    /// whatever goes on in one of them goes on in the other.
+    /// whatever goes on in one of them goes on in the other. A continuation refers to none with a greater number
+    /// outside of its group, so it can only be the last.
     fn same_as_referred(&self, content: &Content) -> Option<ContinuationId> {
-        let mut referred: Vec<u32> = content.items.iter().map(|item| item.then).collect();
-        referred.sort_unstable();
-        referred.dedup();
-        let mut others = referred.into_iter().filter(|then| then & IN_GROUP == 0);
-        others.find(|&other| **self.get(other) == renamed(content, |_| other))
+        let referred = content.items.iter().map(|item| item.then);
+        let last = referred.filter(|then| then & IN_GROUP == 0).max()?;
+        let other = self.get(last);
+        let may_be_same = other.is_final == content.is_final
+            && other.items.len() <= content.items.len()
+            && other.items.iter().any(|item| item.then == last);
+        (may_be_same && renamed(content, |_| last) == **other).then_some(last)
     }
 
     /// Looks for a shorter text; answers whether there is one.
     fn improve(&mut self, id: ContinuationId, productions: &Productions) -> bool {
         let content = self.contents.get(id);
         let cost_of = |item: &Item| {
-            let then = self.known.get(item.then as usize).map_or(MAX_COST, |known| known.cost);
-            (sum(productions.cost(item.place), then), Some(*item))
+            let then = self.known.get(item.then as usize)?.cost?;
+            Some((sum(productions.cost(item.place), then), Some(*item)))
         };
         let end = content.is_final.then_some((0, None));
-        let best = content.items.iter().map(cost_of).chain(end).min_by_key(|(cost, _)| *cost);
+        let costs = content.items.iter().filter_map(cost_of);
+        let Some((cost, shortest)) = costs.chain(end).min_by_key(|(cost, _)| *cost) else {
+            return false;
+        };
         let known = &mut self.known[id as usize];
-        match best {
-            Some((cost, shortest)) if cost < known.cost => {
-                (known.cost, known.shortest) = (cost, shortest);
-                true
-            }
-            _ => false,
+        let is_better = known.cost.is_none_or(|before| cost < before);
+        if is_better {
+            (known.cost, known.shortest) = (Some(cost), shortest);
         }
+        is_better
     }
 
     /// What a shortest text takes.
     pub(crate) fn cost(&self, id: ContinuationId) -> u64 {
-        self.known[id as usize].cost
+        self.known[id as usize].cost.unwrap_or(MAX_COST)
     }
 
     /// The item with which a shortest text begins; `None` where that is empty.

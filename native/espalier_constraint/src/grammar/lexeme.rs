@@ -37,6 +37,11 @@ impl Pattern {
     pub(crate) fn dfa(&self) -> &Dfa {
         &self.dfa
     }
+
+    /// Whether no text matches.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dfa.start() == DEAD
+    }
 }
 
 impl Lexeme {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::lexeme::{Lexeme, Pattern};
-use super::rules::{Grammar, Node, NodeId, RuleId, Terminal, TerminalId};
+use super::regular::{Join, Regular};
+use super::rules::{Grammar, Node, NodeId, Terminal, TerminalId};
+use super::special_tokens;
 use super::until::until;
 use crate::automaton::LazyAutomaton;
 use crate::error::Error;
 use crate::json_schema::{self, Automata, JsonSchemaOptions};
-use crate::limits::limit;
 use crate::meter::Meter;
 use crate::regex;
 use crate::vocabulary::Vocabulary;
@@ -42,31 +43,77 @@ pub(crate) type Patterns = FxHashMap<String, Arc<Pattern>>;
 pub(crate) struct Lowered {
     pub(crate) lexemes: Vec<Lexeme>,
     pub(crate) shapes: Vec<Shape>,
-    /// By nonterminal, the rule that it is a part of.
-    pub(crate) rules: Vec<RuleId>,
-    /// By rule, its nonterminal, if some other rule leads to it.
-    pub(crate) by_rule: Vec<Option<u32>>,
     pub(crate) start: u32,
 }
 
 /// # Errors
-/// Those of the grammar's terminals, and [`Error::LimitExceeded`].
+/// Those of the schemas, and [`Error::LimitExceeded`].
 pub(crate) fn lower(
     grammar: &Grammar,
     options: JsonSchemaOptions,
-    patterns: &mut Patterns,
+    patterns: &FxHashMap<TerminalId, Arc<Pattern>>,
     vocabulary: &Arc<Vocabulary>,
     meter: &Meter,
 ) -> Result<Lowered, Error> {
-    limit!(meter.limits(), grammar_rules).check(grammar.rules.len())?;
-    limit!(meter.limits(), grammar_nodes).check(grammar.nodes.len())?;
-    let mut lowering = Lowering::new(grammar, options, patterns, vocabulary, meter);
-    lowering.lowered.start = lowering.rule(grammar.start);
+    let mut lowering = Lowering {
+        grammar,
+        options,
+        patterns,
+        regular: Regular::new(grammar, patterns, meter)?,
+        vocabulary,
+        meter,
+        lowered: Lowered { lexemes: Vec::new(), shapes: Vec::new(), start: 0 },
+        texts: FxHashMap::default(),
+        terminals: FxHashMap::default(),
+        fused: FxHashMap::default(),
+        nodes: FxHashMap::default(),
+        open: Vec::new(),
+    };
+    lowering.lowered.start = lowering.inner(grammar.rules[grammar.start as usize].body);
     while let Some((nonterminal, node)) = lowering.open.pop() {
-        let shape = lowering.shape(node, lowering.lowered.rules[nonterminal as usize])?;
+        let shape = lowering.shape(node)?;
         lowering.lowered.shapes[nonterminal as usize] = shape;
     }
     Ok(lowering.lowered)
+}
+
+/// The automata of the regular expressions among the terminals of a grammar.
+///
+/// # Errors
+/// Those of the expressions, with their places.
+pub(crate) fn patterns(
+    grammar: &Grammar,
+    known: &mut Patterns,
+    meter: &Meter,
+) -> Result<FxHashMap<TerminalId, Arc<Pattern>>, Error> {
+    let mut patterns = FxHashMap::default();
+    for (id, terminal) in (0..).zip(&grammar.terminals) {
+        let made = match terminal {
+            Terminal::Regex { pattern: text, .. } if known.contains_key(text) => {
+                known[text].clone()
+            }
+            Terminal::Regex { pattern: text, place } => {
+                let made = pattern(text, meter).map_err(|error| error.in_terminal(*place))?;
+                known.insert(text.clone(), made.clone());
+                made
+            }
+            Terminal::Until { stops, end } => {
+                let dfa = until(stops, end.map(|end| end as usize), meter)?;
+                Arc::new(Pattern::new(dfa))
+            }
+            Terminal::JsonSchema { .. } | Terminal::SpecialToken { .. } => continue,
+        };
+        patterns.insert(id, made);
+    }
+    Ok(patterns)
+}
+
+fn pattern(text: &str, meter: &Meter) -> Result<Arc<Pattern>, Error> {
+    let dfa = regex::compile(text, meter)?;
+    // It takes long for large ones, and gains little.
+    const MAX_MINIMIZED: usize = 2000;
+    let dfa = if dfa.n_states() <= MAX_MINIMIZED { dfa.minimized() } else { dfa };
+    Ok(Arc::new(Pattern::new(dfa)))
 }
 
 /// The languages of a grammar's terminals, in their order.
@@ -76,113 +123,172 @@ pub(crate) fn lower(
 pub(crate) fn lexemes(
     grammar: &Grammar,
     options: JsonSchemaOptions,
-    patterns: &mut Patterns,
+    known: &mut Patterns,
     vocabulary: &Arc<Vocabulary>,
     meter: &Meter,
 ) -> Result<Vec<Lexeme>, Error> {
-    let mut lowering = Lowering::new(grammar, options, patterns, vocabulary, meter);
-    grammar.terminals.iter().map(|terminal| lowering.lexeme(terminal)).collect()
+    let patterns = patterns(grammar, known, meter)?;
+    let lexeme = |(id, terminal): (u32, &Terminal)| {
+        lexeme(terminal, patterns.get(&id), options, vocabulary, meter)
+    };
+    (0..).zip(&grammar.terminals).map(lexeme).collect()
+}
+
+/// The language of a terminal, of which the pattern is known if it has one.
+fn lexeme(
+    terminal: &Terminal,
+    pattern: Option<&Arc<Pattern>>,
+    options: JsonSchemaOptions,
+    vocabulary: &Arc<Vocabulary>,
+    meter: &Meter,
+) -> Result<Lexeme, Error> {
+    match (terminal, pattern) {
+        (_, Some(pattern)) => Ok(Lexeme::Pattern(pattern.clone())),
+        (Terminal::JsonSchema { text, place }, None) => {
+            let compiled =
+                json_schema::compile(text, &[], options, &mut Automata::default(), meter)
+                    .map_err(|error| error.in_terminal(*place))?;
+            let automaton = LazyAutomaton::new(compiled, vocabulary.clone(), meter.clone());
+            Ok(Lexeme::Json(Box::new(automaton)))
+        }
+        (Terminal::SpecialToken { name }, None) => {
+            Ok(Lexeme::Text(special_tokens::spelling(name, vocabulary)))
+        }
+        (Terminal::Regex { .. } | Terminal::Until { .. }, None) => {
+            unreachable!("all patterns are made before")
+        }
+    }
 }
 
 struct Lowering<'a> {
     grammar: &'a Grammar,
     options: JsonSchemaOptions,
-    patterns: &'a mut Patterns,
+    patterns: &'a FxHashMap<TerminalId, Arc<Pattern>>,
+    regular: Regular<'a>,
     vocabulary: &'a Arc<Vocabulary>,
     meter: &'a Meter,
     lowered: Lowered,
     /// The terminals of literal texts.
     texts: FxHashMap<Box<[u8]>, u32>,
     terminals: FxHashMap<TerminalId, u32>,
-    /// The nonterminals of nodes within rules.
+    /// Those of several nodes, one of them or one after the other, if they aren't too large.
+    fused: FxHashMap<(Join, Box<[NodeId]>), Option<u32>>,
+    /// The nonterminals of nodes.
     nodes: FxHashMap<NodeId, u32>,
     /// Nonterminals whose shape is not known yet, with their nodes.
     open: Vec<(u32, NodeId)>,
 }
 
-impl<'a> Lowering<'a> {
-    fn new(
-        grammar: &'a Grammar,
-        options: JsonSchemaOptions,
-        patterns: &'a mut Patterns,
-        vocabulary: &'a Arc<Vocabulary>,
-        meter: &'a Meter,
-    ) -> Self {
-        let lowered = Lowered {
-            lexemes: Vec::new(),
-            shapes: Vec::new(),
-            rules: Vec::new(),
-            by_rule: vec![None; grammar.rules.len()],
-            start: 0,
-        };
-        Self {
-            grammar,
-            options,
-            patterns,
-            vocabulary,
-            meter,
-            lowered,
-            texts: FxHashMap::default(),
-            terminals: FxHashMap::default(),
-            nodes: FxHashMap::default(),
-            open: Vec::new(),
+impl Lowering<'_> {
+    /// The nonterminal of a node.
+    fn inner(&mut self, node: NodeId) -> u32 {
+        if let Some(&known) = self.nodes.get(&node) {
+            return known;
         }
-    }
-
-    fn nonterminal(&mut self, node: NodeId, rule: RuleId) -> u32 {
         let id = self.lowered.shapes.len() as u32;
         self.lowered.shapes.push(Shape::OneOf(Vec::new()));
-        self.lowered.rules.push(rule);
         self.open.push((id, node));
+        self.nodes.insert(node, id);
         id
     }
 
-    fn rule(&mut self, rule: RuleId) -> u32 {
-        if let Some(known) = self.lowered.by_rule[rule as usize] {
-            return known;
+    fn shape(&mut self, node: NodeId) -> Result<Shape, Error> {
+        if let Some(terminal) = self.fused(Join::Sequence, &[node])? {
+            return Ok(Shape::OneOf(vec![vec![Symbol::Terminal(terminal)]]));
         }
-        let nonterminal = self.nonterminal(self.grammar.rules[rule as usize].body, rule);
-        self.lowered.by_rule[rule as usize] = Some(nonterminal);
-        nonterminal
-    }
-
-    fn shape(&mut self, node: NodeId, rule: RuleId) -> Result<Shape, Error> {
-        Ok(match &self.grammar.nodes[node as usize] {
-            Node::Choice(choices) => {
-                let each = choices.iter().map(|&choice| self.production(choice, rule));
-                Shape::OneOf(each.collect::<Result<_, _>>()?)
-            }
+        let grammar = self.grammar;
+        Ok(match &grammar.nodes[node as usize] {
+            Node::Choice(choices) => Shape::OneOf(self.choices(choices)?),
             &Node::Repeat { of, min, max } => {
-                let of = match self.production(of, rule)?[..] {
+                let of = match self.production(of)?[..] {
                     [symbol] => symbol,
-                    _ => Symbol::Nonterminal(self.inner(of, rule)),
+                    _ => Symbol::Nonterminal(self.inner(of)),
                 };
                 Shape::Repeat { of, min, max }
             }
-            _ => Shape::OneOf(vec![self.production(node, rule)?]),
+            _ => Shape::OneOf(vec![self.production(node)?]),
         })
     }
 
+    /// The productions of a choice; those that may be one terminal are.
+    fn choices(&mut self, choices: &[NodeId]) -> Result<Vec<Vec<Symbol>>, Error> {
+        let is_part = |node: &NodeId| self.regular.is_part(*node);
+        let (parts, mut others): (Vec<_>, Vec<_>) = choices.iter().copied().partition(is_part);
+        let mut productions = Vec::new();
+        match self.fused(Join::Choice, &parts)? {
+            Some(terminal) => productions.push(vec![Symbol::Terminal(terminal)]),
+            None => others = choices.to_vec(),
+        }
+        for choice in others {
+            productions.push(self.production(choice)?);
+        }
+        Ok(productions)
+    }
+
     /// The symbols of a node, one after the other.
-    fn production(&mut self, node: NodeId, rule: RuleId) -> Result<Vec<Symbol>, Error> {
+    fn production(&mut self, node: NodeId) -> Result<Vec<Symbol>, Error> {
         let grammar = self.grammar;
         let Node::Sequence(parts) = &grammar.nodes[node as usize] else {
-            return Ok(self.symbol(node, rule)?.into_iter().collect());
+            return Ok(self.symbol(node)?.into_iter().collect());
         };
         self.meter.spend(1 + parts.len())?;
         let (mut symbols, mut rest) = (Vec::new(), &parts[..]);
         while let Some(&first) = rest.first() {
-            let literals = rest.iter().map_while(|&part| self.literal(part));
-            let text: Vec<&[u8]> = literals.collect();
-            if text.is_empty() {
-                symbols.extend(self.symbol(first, rule)?);
-                rest = &rest[1..];
-            } else {
-                rest = &rest[text.len()..];
-                symbols.extend(self.text(&text.concat())?);
-            }
+            let (symbol, n) = self.next_symbol(first, rest)?;
+            symbols.extend(symbol);
+            rest = &rest[n..];
         }
         Ok(symbols)
+    }
+
+    /// The symbol of the first nodes of a sequence, as many as may be one terminal.
+    fn next_symbol(
+        &mut self,
+        first: NodeId,
+        rest: &[NodeId],
+    ) -> Result<(Option<Symbol>, usize), Error> {
+        let text: Vec<&[u8]> = rest.iter().map_while(|&part| self.literal(part)).collect();
+        let (text, n_texts) = (text.concat(), text.len());
+        let n_parts = self.regular.n_parts(rest);
+        if n_texts >= n_parts.max(1) {
+            return Ok((self.text(&text)?, n_texts));
+        }
+        match self.fused(Join::Sequence, &rest[..n_parts])? {
+            Some(terminal) => Ok((Some(Symbol::Terminal(terminal)), n_parts)),
+            None if n_texts > 0 => Ok((self.text(&text)?, n_texts)),
+            None => Ok((self.symbol(first)?, 1)),
+        }
+    }
+
+    /// One terminal for some nodes, where that is possible and they are more than a terminal already.
+    fn fused(&mut self, join: Join, nodes: &[NodeId]) -> Result<Option<u32>, Error> {
+        let is_part = |node: &NodeId| self.regular.is_part(*node);
+        let is_more = match nodes {
+            [] => false,
+            [only] => {
+                !matches!(self.grammar.nodes[*only as usize], Node::Literal(_) | Node::Terminal(_))
+            }
+            _ => true,
+        };
+        if !is_more || !nodes.iter().all(is_part) {
+            return Ok(None);
+        }
+        let key = (join, nodes.iter().map(|&node| self.body(node)).collect::<Box<[_]>>());
+        if let Some(&known) = self.fused.get(&key) {
+            return Ok(known);
+        }
+        let pattern = self.regular.automaton(join, nodes)?;
+        let terminal = pattern.map(|pattern| self.push(Lexeme::Pattern(Arc::new(pattern))));
+        self.fused.insert(key, terminal);
+        Ok(terminal)
+    }
+
+    /// The node that a node which isn't recursive stands for.
+    fn body(&self, mut node: NodeId) -> NodeId {
+        while let Node::Rule(rule) = &self.grammar.nodes[node as usize] {
+            node = self.grammar.rules[*rule as usize].body;
+        }
+        node
     }
 
     fn literal(&self, node: NodeId) -> Option<&'_ [u8]> {
@@ -190,28 +296,24 @@ impl<'a> Lowering<'a> {
     }
 
     /// The symbol of a node; `None` for the empty text.
-    fn symbol(&mut self, node: NodeId, rule: RuleId) -> Result<Option<Symbol>, Error> {
+    fn symbol(&mut self, node: NodeId) -> Result<Option<Symbol>, Error> {
         self.meter.spend(1)?;
+        if let Some(terminal) = self.fused(Join::Sequence, &[node])? {
+            return Ok(Some(Symbol::Terminal(terminal)));
+        }
         let grammar = self.grammar;
         Ok(match &grammar.nodes[node as usize] {
             Node::Literal(text) => self.text(text)?,
             Node::Terminal(terminal) => Some(Symbol::Terminal(self.terminal(*terminal)?)),
-            Node::Rule(rule) => Some(Symbol::Nonterminal(self.rule(*rule))),
+            Node::Rule(rule) => {
+                let body = grammar.rules[*rule as usize].body;
+                Some(Symbol::Nonterminal(self.inner(body)))
+            }
             Node::Sequence(parts) if parts.is_empty() => None,
             Node::Sequence(_) | Node::Choice(_) | Node::Repeat { .. } => {
-                Some(Symbol::Nonterminal(self.inner(node, rule)))
+                Some(Symbol::Nonterminal(self.inner(node)))
             }
         })
-    }
-
-    /// The nonterminal of a node within a rule.
-    fn inner(&mut self, node: NodeId, rule: RuleId) -> u32 {
-        if let Some(&known) = self.nodes.get(&node) {
-            return known;
-        }
-        let nonterminal = self.nonterminal(node, rule);
-        self.nodes.insert(node, nonterminal);
-        nonterminal
     }
 
     fn text(&mut self, text: &[u8]) -> Result<Option<Symbol>, Error> {
@@ -231,45 +333,12 @@ impl<'a> Lowering<'a> {
         if let Some(&known) = self.terminals.get(&terminal) {
             return Ok(known);
         }
-        let lexeme = self.lexeme(&self.grammar.terminals[terminal as usize])?;
+        let (written, pattern) =
+            (&self.grammar.terminals[terminal as usize], self.patterns.get(&terminal));
+        let lexeme = lexeme(written, pattern, self.options, self.vocabulary, self.meter)?;
         let id = self.push(lexeme);
         self.terminals.insert(terminal, id);
         Ok(id)
-    }
-
-    fn lexeme(&mut self, terminal: &Terminal) -> Result<Lexeme, Error> {
-        match terminal {
-            Terminal::Regex { pattern, place } => {
-                self.pattern(pattern).map_err(|error| error.in_terminal(*place))
-            }
-            Terminal::JsonSchema { text, place } => {
-                self.json(text).map_err(|error| error.in_terminal(*place))
-            }
-            Terminal::Until { stops, end } => {
-                let dfa = until(stops, end.map(|end| end as usize), self.meter)?;
-                Ok(Lexeme::Pattern(Arc::new(Pattern::new(dfa))))
-            }
-        }
-    }
-
-    fn pattern(&mut self, pattern: &str) -> Result<Lexeme, Error> {
-        if let Some(known) = self.patterns.get(pattern) {
-            return Ok(Lexeme::Pattern(known.clone()));
-        }
-        let dfa = regex::compile(pattern, self.meter)?;
-        // It takes long for large ones, and gains little.
-        const MAX_MINIMIZED: usize = 2000;
-        let dfa = if dfa.n_states() <= MAX_MINIMIZED { dfa.minimized() } else { dfa };
-        let made = Arc::new(Pattern::new(dfa));
-        self.patterns.insert(pattern.to_owned(), made.clone());
-        Ok(Lexeme::Pattern(made))
-    }
-
-    fn json(&self, schema: &str) -> Result<Lexeme, Error> {
-        let compiled =
-            json_schema::compile(schema, &[], self.options, &mut Automata::default(), self.meter)?;
-        let automaton = LazyAutomaton::new(compiled, self.vocabulary.clone(), self.meter.clone());
-        Ok(Lexeme::Json(Box::new(automaton)))
     }
 
     fn push(&mut self, lexeme: Lexeme) -> u32 {

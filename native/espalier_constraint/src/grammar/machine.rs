@@ -13,6 +13,7 @@ use super::costs::sum;
 use super::fronts::{FrontId, Fronts, START};
 use super::lexeme::Lexeme;
 use super::productions::Productions;
+use super::special_tokens::SpecialToken;
 use super::terminal_tokens::TerminalTokens;
 use crate::error::Error;
 use crate::limits::limit;
@@ -26,6 +27,7 @@ pub(crate) struct GrammarMachine {
     pub(super) lexemes: Vec<Lexeme>,
     pub(super) fronts: Fronts,
     pub(super) tokens: TerminalTokens,
+    special_tokens: Arc<[SpecialToken]>,
 }
 
 /// Where a text of a grammar stands.
@@ -48,9 +50,14 @@ pub(crate) struct Thread {
 }
 
 impl GrammarMachine {
-    pub(crate) fn new(lexemes: Vec<Lexeme>, productions: Productions, meter: &Meter) -> Self {
-        let tokens = TerminalTokens::default();
-        Self { lexemes, fronts: Fronts::new(productions, meter.clone()), tokens }
+    pub(crate) fn new(
+        lexemes: Vec<Lexeme>,
+        productions: Productions,
+        special_tokens: Arc<[SpecialToken]>,
+        meter: &Meter,
+    ) -> Self {
+        let (fronts, tokens) = (Fronts::new(productions, meter.clone()), TerminalTokens::default());
+        Self { lexemes, fronts, tokens, special_tokens }
     }
 
     /// The terminals that are being read at a state, and those that may begin.
@@ -131,6 +138,10 @@ impl Machine for GrammarMachine {
 
     fn is_accepting(&self, state: &State) -> bool {
         state.front.is_some_and(|front| self.fronts.is_final(front))
+    }
+
+    fn special_tokens(&self) -> Arc<[SpecialToken]> {
+        self.special_tokens.clone()
     }
 
     fn add_tokens(

@@ -5,9 +5,11 @@
 //!
 //! - `syntax`: the text of a grammar; `lark`, `gbnf`: those of each syntax
 //! - `rules`: the rules of a grammar, whichever syntax they were written in; `parts`: rules made of parts
-//! - `lower`, `costs`, `trim`, `productions`, `follow`: rules as sequences of symbols, how short their texts
-//!   are, and without what no text needs
-//! - `lexeme`, `bytes`, `until`: the languages of terminals
+//! - `trim`: which rules no text needs
+//! - `regular`: which parts of rules become one terminal
+//! - `lower`, `costs`, `productions`, `follow`: rules as sequences of symbols, how short their texts are, and
+//!   what can follow what
+//! - `lexeme`, `bytes`, `until`, `special_tokens`: the languages of terminals
 //! - `continuations`: what may come behind a symbol; `closure`, `fronts`: what may begin there
 //! - `machine`: the terminals that are being read
 //! - `completion`: how a text ends soonest; `terminal_tokens`: which tokens may follow
@@ -29,7 +31,9 @@ mod machine;
 pub(crate) mod parts;
 mod pattern;
 mod productions;
+mod regular;
 pub(crate) mod rules;
+pub(crate) mod special_tokens;
 mod syntax;
 mod terminal_tokens;
 mod terminals;
@@ -43,6 +47,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::json_schema::JsonSchemaOptions;
+use crate::limits::limit;
 use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
 pub(crate) use lower::{Patterns, lexemes};
@@ -63,9 +68,16 @@ pub(crate) fn compile(
     vocabulary: &Arc<Vocabulary>,
     meter: &Meter,
 ) -> Result<(GrammarMachine, Vec<Finding>), Error> {
-    let mut lowered = lower::lower(grammar, options, patterns, vocabulary, meter)?;
+    limit!(meter.limits(), grammar_rules).check(grammar.rules.len())?;
+    limit!(meter.limits(), grammar_nodes).check(grammar.nodes.len())?;
+    let patterns = lower::patterns(grammar, patterns, meter)?;
+    let is_empty = |terminal| {
+        patterns.get(&terminal).is_some_and(|pattern: &Arc<lexeme::Pattern>| pattern.is_empty())
+    };
+    let findings = trim::trim(grammar, is_empty, meter)?;
+    let mut lowered = lower::lower(grammar, options, &patterns, vocabulary, meter)?;
     let costs = costs::Costs::new(&mut lowered, meter)?;
-    let findings = trim::trim(grammar, &lowered, &costs)?;
     let productions = productions::Productions::new(&lowered, costs, meter)?;
-    Ok((GrammarMachine::new(lowered.lexemes, productions, meter), findings))
+    let special_tokens = special_tokens::named(grammar, vocabulary);
+    Ok((GrammarMachine::new(lowered.lexemes, productions, special_tokens, meter), findings))
 }

@@ -11,6 +11,7 @@
 //! | `"choice"` | that of one part of the list |
 //! | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
 //! | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+//! | `"special_token"` | the token of that name |
 //! | `"capture"`, `"of"` | that of the part, by a name |
 
 use serde_json::{Map, Value};
@@ -45,7 +46,7 @@ impl Reader {
     fn part(&mut self, part: &Value) -> Result<NodeId, Error> {
         let Some(members) = part.as_object() else { return self.wrong("an object", part) };
         let kinds = ["literal", "regex", "json_schema", "sequence", "choice", "repeat", "until"];
-        let kinds = kinds.into_iter().chain(["capture"]);
+        let kinds = kinds.into_iter().chain(["special_token", "capture"]);
         let mut known = kinds.filter_map(|kind| Some((kind, members.get(kind)?)));
         let (Some((kind, content)), None) = (known.next(), known.next()) else {
             return self.wrong("one kind of part", part);
@@ -53,6 +54,11 @@ impl Reader {
         let node = match kind {
             "literal" => Node::Literal(self.text(kind, content)?.into()),
             "regex" | "json_schema" => return self.terminal(kind, content, members),
+            "special_token" => {
+                let name = self.text(kind, content)?.to_owned();
+                self.has_only(&[kind], members)?;
+                return Ok(self.grammar.add_terminal(Terminal::SpecialToken { name }));
+            }
             "sequence" => Node::Sequence(self.list(kind, content)?),
             "choice" => Node::Choice(self.list(kind, content)?),
             "repeat" => return self.repeat(content, members),

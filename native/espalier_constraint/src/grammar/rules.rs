@@ -69,6 +69,8 @@ pub(crate) enum Terminal {
     /// Any text up to the first of these, with the one of the index; without one, a text without any of
     /// them.
     Until { stops: Vec<String>, end: Option<u32> },
+    /// The token of that name, which stands for no text; where the vocabulary has none, the name as a text.
+    SpecialToken { name: String },
 }
 
 impl Grammar {

@@ -95,7 +95,7 @@ impl GrammarMachine {
         if let Some(known) = self.tokens.within.get(&key) {
             return Ok(known.clone());
         }
-        let Self { lexemes, fronts, tokens } = self;
+        let Self { lexemes, fronts, tokens, .. } = self;
         let lexeme = &mut lexemes[thread.terminal as usize];
         let meter = fronts.meter().clone();
         let found = find(lexeme, thread, trie, fronts.productions(), &meter)?;

@@ -1,11 +1,8 @@
 //! [`trim`]: which rules no text needs.
 
-use rustc_hash::FxHashSet;
-
-use super::costs::Costs;
-use super::lower::{Lowered, Shape, Symbol};
-use super::rules::{Grammar, Rule, RuleId};
+use super::rules::{Grammar, Node, NodeId, Rule, RuleId, TerminalId};
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// A rule that no text needs, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,73 +12,127 @@ pub(crate) struct Finding {
     pub(crate) matches_nothing: bool,
 }
 
-/// The rules that no text needs.
+/// The rules that no text needs; `is_empty` tells of terminals whether no text matches.
 ///
 /// # Errors
 /// [`Error::EmptyGrammar`] where the start is among them.
 pub(crate) fn trim(
     grammar: &Grammar,
-    lowered: &Lowered,
-    costs: &Costs,
+    is_empty: impl Fn(TerminalId) -> bool,
+    meter: &Meter,
 ) -> Result<Vec<Finding>, Error> {
-    let start = Symbol::Nonterminal(lowered.start);
-    if costs.of(start).is_none() {
-        return Err(empty(&grammar.rules[innermost_empty(lowered, costs) as usize]));
+    let matching = Matching::new(grammar, is_empty, meter)?;
+    let start = &grammar.rules[grammar.start as usize];
+    if !matching.of[start.body as usize] {
+        return Err(empty(matching.innermost_empty(grammar.start)));
     }
-    let used = used(lowered, costs);
-    let findings = (0..).zip(&lowered.by_rule).filter_map(|(rule, &nonterminal)| {
-        let matches_nothing =
-            nonterminal.is_some_and(|of| costs.of(Symbol::Nonterminal(of)).is_none());
-        let is_used = nonterminal.is_some_and(|of| used.contains(&of));
+    let used = matching.used(meter)?;
+    let findings = (0..).zip(&grammar.rules).filter_map(|(rule, Rule { body, .. })| {
+        let matches_nothing = !matching.of[*body as usize];
+        let is_used = used[rule as usize];
         (matches_nothing || !is_used).then_some(Finding { rule, matches_nothing })
     });
     Ok(findings.collect())
 }
 
-fn empty(rule: &Rule) -> Error {
-    let (rule, line, column) = (rule.name.clone(), rule.place.line, rule.place.column);
-    Error::EmptyGrammar { rule, line, column }
+fn empty(Rule { name, place, .. }: &Rule) -> Error {
+    Error::EmptyGrammar { rule: name.clone(), line: place.line, column: place.column }
 }
 
-/// The nonterminals that some text has.
-fn used(lowered: &Lowered, costs: &Costs) -> FxHashSet<u32> {
-    let (mut used, mut open) = (FxHashSet::from_iter([lowered.start]), vec![lowered.start]);
-    while let Some(nonterminal) = open.pop() {
-        let mut meet = |symbol: Symbol| {
-            if let Symbol::Nonterminal(next) = symbol
-                && costs.of(symbol).is_some()
-                && used.insert(next)
-            {
-                open.push(next);
-            }
-        };
-        match &lowered.shapes[nonterminal as usize] {
-            Shape::OneOf(productions) => {
-                let has_text = |sequence: &&Vec<Symbol>| {
-                    sequence.iter().all(|&symbol| costs.of(symbol).is_some())
-                };
-                productions.iter().filter(has_text).flatten().for_each(|&symbol| meet(symbol));
-            }
-            Shape::Repeat { max: Some(0), .. } => {}
-            Shape::Repeat { of, .. } => meet(*of),
-        }
-    }
-    used
+/// By node, whether some text matches it.
+struct Matching<'a> {
+    grammar: &'a Grammar,
+    of: Vec<bool>,
 }
 
-/// A rule that no text matches: the first that leads to itself, or to nothing that matches nothing.
-fn innermost_empty(lowered: &Lowered, costs: &Costs) -> RuleId {
-    let (mut nonterminal, mut seen) = (lowered.start, FxHashSet::default());
-    let is_empty = |symbol: &Symbol| costs.of(*symbol).is_none();
-    while seen.insert(nonterminal) {
-        let cause = match &lowered.shapes[nonterminal as usize] {
-            Shape::OneOf(sequences) => sequences.iter().flatten().copied().find(is_empty),
-            Shape::Repeat { of, .. } => Some(*of).filter(is_empty),
-        };
-        match cause {
-            Some(Symbol::Nonterminal(next)) => nonterminal = next,
-            _ => break,
+impl<'a> Matching<'a> {
+    /// Nodes are asked again when one that they depend on was found to match something.
+    fn new(
+        grammar: &'a Grammar,
+        is_empty: impl Fn(TerminalId) -> bool,
+        meter: &Meter,
+    ) -> Result<Self, Error> {
+        let n = grammar.nodes.len();
+        let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); n];
+        for (user, node) in (0..).zip(&grammar.nodes) {
+            for &part in parts(grammar, node) {
+                users[part as usize].push(user);
+            }
+        }
+        let mut matching = Self { grammar, of: vec![false; n] };
+        let mut open: Vec<NodeId> = (0..n as NodeId).rev().collect();
+        while let Some(node) = open.pop() {
+            meter.spend(1)?;
+            if !matching.of[node as usize] && matching.is_found(node, &is_empty) {
+                matching.of[node as usize] = true;
+                open.extend(&users[node as usize]);
+            }
+        }
+        Ok(matching)
+    }
+
+    /// Whether some text matches, as far as that is known of its parts.
+    fn is_found(&self, node: NodeId, is_empty: impl Fn(TerminalId) -> bool) -> bool {
+        let node = &self.grammar.nodes[node as usize];
+        let mut each = parts(self.grammar, node).iter().map(|&part| self.of[part as usize]);
+        match node {
+            Node::Literal(_) => true,
+            Node::Terminal(terminal) => !is_empty(*terminal),
+            Node::Sequence(_) => each.all(|matches| matches),
+            Node::Choice(_) | Node::Rule(_) => each.any(|matches| matches),
+            Node::Repeat { min, max, .. } => {
+                max.is_none_or(|max| *min <= max) && (*min == 0 || each.any(|matches| matches))
+            }
         }
     }
-    lowered.rules[nonterminal as usize]
+
+    /// By rule, whether some text has it.
+    fn used(&self, meter: &Meter) -> Result<Vec<bool>, Error> {
+        let grammar = self.grammar;
+        let mut used = vec![false; grammar.rules.len()];
+        let mut is_met = vec![false; grammar.nodes.len()];
+        used[grammar.start as usize] = true;
+        let mut open = vec![grammar.rules[grammar.start as usize].body];
+        while let Some(node) = open.pop() {
+            meter.spend(1)?;
+            if !self.of[node as usize] || std::mem::replace(&mut is_met[node as usize], true) {
+                continue;
+            }
+            let node = &grammar.nodes[node as usize];
+            if let Node::Rule(rule) = node {
+                used[*rule as usize] = true;
+            }
+            if !matches!(node, Node::Repeat { max: Some(0), .. }) {
+                open.extend(parts(grammar, node));
+            }
+        }
+        Ok(used)
+    }
+
+    /// Of a rule that no text matches the cause: the first rule on the way that leads to itself, or that only
+    /// leads to what matches nothing.
+    fn innermost_empty(&self, rule: RuleId) -> &Rule {
+        let (mut rule, mut node) = (rule, self.grammar.rules[rule as usize].body);
+        let mut is_met = vec![false; self.grammar.nodes.len()];
+        while !std::mem::replace(&mut is_met[node as usize], true) {
+            let of = &self.grammar.nodes[node as usize];
+            if let Node::Rule(next) = of {
+                rule = *next;
+            }
+            let cause = parts(self.grammar, of).iter().find(|&&part| !self.of[part as usize]);
+            let Some(&cause) = cause else { break };
+            node = cause;
+        }
+        &self.grammar.rules[rule as usize]
+    }
+}
+
+/// What a node consists of.
+fn parts<'a>(grammar: &'a Grammar, node: &'a Node) -> &'a [NodeId] {
+    match node {
+        Node::Literal(_) | Node::Terminal(_) => &[],
+        Node::Rule(rule) => std::slice::from_ref(&grammar.rules[*rule as usize].body),
+        Node::Sequence(parts) | Node::Choice(parts) => parts,
+        Node::Repeat { of, .. } => std::slice::from_ref(of),
+    }
 }

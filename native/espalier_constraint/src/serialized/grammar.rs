@@ -18,6 +18,7 @@ const REPEAT: u8 = 6;
 const REGEX: u8 = 1;
 const JSON_SCHEMA: u8 = 2;
 const UNTIL: u8 = 3;
+const SPECIAL_TOKEN: u8 = 4;
 
 pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
     let Grammar { rules, start, captures, nodes, terminals } = grammar;
@@ -44,6 +45,11 @@ fn write_terminal(terminal: &Terminal, out: &mut Writer) {
             out.count(stops.len());
             stops.iter().for_each(|stop| out.text(stop.as_bytes()));
             out.u32(end.unwrap_or(u32::MAX));
+            return;
+        }
+        Terminal::SpecialToken { name } => {
+            out.u8(SPECIAL_TOKEN);
+            out.text(name.as_bytes());
             return;
         }
     };
@@ -93,7 +99,7 @@ fn write_place(place: Place, out: &mut Writer) {
 /// [`Error::InvalidSerialized`] for numbers of rules, nodes or terminals that aren't there.
 pub(crate) fn read_grammar(input: &mut Reader<'_>) -> Result<Grammar, Error> {
     let (n_rules, n_nodes) = (input.count(16, RULES)?, input.count(5, NODES)?);
-    let n_terminals = input.count(9, TERMINALS)?;
+    let n_terminals = input.count(5, TERMINALS)?;
     let start = input.u32(RULES)?;
     let captures = input.ids(RULES)?;
     let mut grammar = Grammar { start, captures, ..Grammar::default() };
@@ -134,11 +140,14 @@ fn read_terminal(input: &mut Reader<'_>) -> Result<Terminal, Error> {
         return read_until(input);
     }
     let text = input.utf8(TERMINALS)?.to_owned();
+    if kind == SPECIAL_TOKEN {
+        return Ok(Terminal::SpecialToken { name: text });
+    }
     let place = read_place(input)?;
     match kind {
         REGEX => Ok(Terminal::Regex { pattern: text, place }),
         JSON_SCHEMA => Ok(Terminal::JsonSchema { text, place }),
-        other => Err(input.wrong(TERMINALS, "1 to 3", other.to_string())),
+        other => Err(input.wrong(TERMINALS, "1 to 4", other.to_string())),
     }
 }
 

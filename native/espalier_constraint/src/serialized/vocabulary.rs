@@ -17,6 +17,11 @@ impl Vocabulary {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = self.tokens_and_ids();
         out.ids(self.trie().ids());
+        out.count(self.special_names().len());
+        for (id, name) in self.special_names() {
+            out.u32(*id);
+            out.text(name.as_bytes());
+        }
         seal(Kind::Vocabulary, &out.finish())
     }
 
@@ -55,8 +60,11 @@ impl Vocabulary {
         }
         let tokens = TokenList::checked((bytes, ends), eos_ids, special_ids, &Limits::default())?;
         let trie = read_trie(&tokens, &mut input)?;
+        let n_names = input.count(8, "special_names")?;
+        let name = |_| Ok((input.u32("special_names")?, input.utf8("special_names")?.to_owned()));
+        let names: Vec<_> = (0..n_names).map(name).collect::<Result<_, Error>>()?;
         input.end()?;
-        Ok(Self::with_trie(tokens, trie))
+        Ok(Self::with_trie(tokens, trie).with_special_names(names))
     }
 
     /// Tells vocabularies apart: a hash of the bytes of all ids, and of which ids are special and which

@@ -51,6 +51,12 @@ impl Guide {
         Ok(self.matcher.as_mut().map(Matcher::compute_mask).transpose()?)
     }
 
+    /// What a token is as text under the constraint, which may name special ones.
+    pub(crate) fn token_text(&self, id: u32) -> Option<&[u8]> {
+        let matcher = self.matcher.as_ref().filter(|_| self.reasoning.is_none())?;
+        Some(matcher.token_text(id))
+    }
+
     /// What is forced before anything was sampled. Fails where no valid text fits.
     pub(crate) fn start(&mut self) -> Result<Advance, Error> {
         if !self.completion_fits()? {

@@ -279,8 +279,9 @@ impl Sequence {
     }
 
     fn bytes(&self, ids: &[u32]) -> Vec<u8> {
-        let bytes = ids.iter().filter_map(|&id| self.vocabulary.token_bytes(id));
-        bytes.collect::<Vec<_>>().concat()
+        let bytes =
+            ids.iter().map(|&id| self.guide.token_text(id).or(self.vocabulary.token_bytes(id)));
+        bytes.flatten().collect::<Vec<_>>().concat()
     }
 
     fn tell(&mut self, events: Vec<Event>) {

@@ -136,6 +136,8 @@ impl Tokenizer {
     ) -> Result<Vocabulary, Error> {
         let (tokens, special_ids) = self.tokens(eos_ids)?;
         let vocabulary = Vocabulary::with_limits(tokens, eos_ids, &special_ids, limits)?;
+        let names = special_ids.iter().filter_map(|&id| Some((id, self.inner.id_to_token(id)?)));
+        let vocabulary = vocabulary.with_special_names(names);
         let spelling = Spelling::new(&self.inner)?;
         Ok(vocabulary.with_tokenizer(move |text| spelling.encode(text)))
     }

@@ -1,5 +1,6 @@
 //! Grammars beside an independent recogniser.
 
+mod hostile;
 mod notation;
 mod oracle;
 mod random;

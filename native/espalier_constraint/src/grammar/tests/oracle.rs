@@ -17,7 +17,7 @@ impl<'a> Oracle<'a> {
             Terminal::Regex { pattern, .. } => {
                 Some(regex::bytes::Regex::new(&format!("^(?:{pattern})$")).unwrap())
             }
-            Terminal::JsonSchema { .. } | Terminal::Until { .. } => None,
+            _ => None,
         });
         Self { grammar, patterns: patterns.collect() }
     }

@@ -1,0 +1,69 @@
+//! Tokens of a vocabulary that stand for no text, such as those around the calls of tools, where a grammar
+//! names them.
+//!
+//! To a machine they are bytes that no text has.
+
+use std::sync::Arc;
+
+use super::rules::{Grammar, Terminal};
+use crate::vocabulary::Vocabulary;
+
+/// A byte that no text in UTF-8 has.
+const MARK: u8 = 0xff;
+
+/// A token that a grammar names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SpecialToken {
+    pub(crate) id: u32,
+    pub(crate) name: Box<str>,
+    /// What it is to a machine.
+    pub(crate) bytes: Arc<[u8]>,
+}
+
+/// What a name is to a machine: in a vocabulary without such a special token it is a text as any other.
+pub(super) fn spelling(name: &str, vocabulary: &Vocabulary) -> Arc<[u8]> {
+    match vocabulary.special_id(name) {
+        Some(_) => [&[MARK], name.as_bytes(), &[MARK]].concat().into(),
+        None => name.as_bytes().into(),
+    }
+}
+
+/// Those that a grammar names, each once.
+pub(crate) fn named(grammar: &Grammar, vocabulary: &Vocabulary) -> Arc<[SpecialToken]> {
+    let mut named: Vec<SpecialToken> = Vec::new();
+    for terminal in &grammar.terminals {
+        if let Terminal::SpecialToken { name } = terminal
+            && let Some(id) = vocabulary.special_id(name)
+            && !named.iter().any(|token| token.id == id)
+        {
+            let bytes = spelling(name, vocabulary);
+            named.push(SpecialToken { id, name: name.as_str().into(), bytes });
+        }
+    }
+    named.into()
+}
+
+/// A text cut at the special tokens in it: plain parts, and ids.
+pub(crate) fn cut<'a>(
+    mut text: &'a [u8],
+    tokens: &'a [SpecialToken],
+) -> impl Iterator<Item = Result<&'a [u8], u32>> {
+    std::iter::from_fn(move || {
+        let at = text.iter().position(|&byte| byte == MARK).filter(|_| !tokens.is_empty());
+        match at {
+            _ if text.is_empty() => None,
+            Some(0)
+                if let Some(token) = tokens.iter().find(|token| text.starts_with(&token.bytes)) =>
+            {
+                text = &text[token.bytes.len()..];
+                Some(Err(token.id))
+            }
+            Some(at) if at > 0 => {
+                let (plain, rest) = text.split_at(at);
+                text = rest;
+                Some(Ok(plain))
+            }
+            _ => Some(Ok(std::mem::take(&mut text))),
+        }
+    })
+}
