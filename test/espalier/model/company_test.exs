@@ -12,6 +12,9 @@ defmodule Espalier.Model.CompanyTest do
   alias Espalier.Sampling
   alias Espalier.Schema
 
+  # It has a lot to do for a machine that is busy with other things.
+  @moduletag timeout: 600_000
+
   @schemas [
     [name: {:string, max_length: 30}, topic: {:enum, [:billing, :technical]}],
     {:regex, "[a-z]{2,12}( [a-z]{2,12}){0,4}"},
@@ -113,9 +116,10 @@ defmodule Espalier.Model.CompanyTest do
   defp async(request, model) do
     delay = :rand.uniform(20)
 
+    # Each is a caller, as the others are, so that they get their turns.
     Task.async(fn ->
       Process.sleep(delay)
-      text(request, model)
+      text(%{request | caller: :erlang.phash2(self())}, model)
     end)
   end
 

@@ -46,16 +46,14 @@ pub(super) fn size(value: &Value) -> usize {
     value.len().unwrap_or_else(count).saturating_mul(ITEM_BYTES)
 }
 
-/// The bytes of a value as a text, which counts against what is left while it is written.
+/// Takes the bytes of a value as a text.
 pub(super) fn take_text(value: &Value) -> Result<(), Error> {
-    match value.as_str() {
-        Some(text) => take(text.len()),
-        None => {
-            let mut counter = Counter(Ok(()));
-            let _ = std::fmt::Write::write_fmt(&mut counter, format_args!("{value}"));
-            counter.0
-        }
+    if let Some(text) = value.as_str() {
+        return take(text.len());
     }
+    let mut counter = Counter(Ok(()));
+    let _ = std::fmt::Write::write_fmt(&mut counter, format_args!("{value}"));
+    counter.0
 }
 
 struct Counter(Result<(), Error>);

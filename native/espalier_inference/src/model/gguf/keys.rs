@@ -192,10 +192,9 @@ impl<'a> Keys<'a> {
                 return Err(self.invalid(name, if expected { "true" } else { "false" }));
             }
         }
-        // What it means depends on the program that reads it.
-        const LOG_MULTIPLIER: &str = "rope.scaling.yarn_log_multiplier";
-        if self.float(LOG_MULTIPLIER)?.is_some_and(|multiplier| multiplier != 0.0) {
-            return Err(self.invalid(LOG_MULTIPLIER, "0"));
+        let multiplier = "rope.scaling.yarn_log_multiplier";
+        if self.float(multiplier)?.is_some_and(|multiplier| multiplier != 0.0) {
+            return Err(self.invalid(multiplier, "0"));
         }
         ["logit_scale", "residual_scale", "rope.scale_linear"]
             .into_iter()
