@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::device::Device;
+
 /// What can go wrong, with fields to act on; the message is derived from them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +36,16 @@ pub enum Error {
         got: String,
         /// The architectures that are supported.
         known: Vec<String>,
+    },
+    /// The device is not built in, not there, or has no room.
+    #[error("cannot compute on the device {device}: {reason} (this build has: {})", built.join(", "))]
+    DeviceUnavailable {
+        /// The device that was asked for.
+        device: Device,
+        /// Why it can't be used.
+        reason: String,
+        /// The kinds of devices that this build has code for.
+        built: Vec<&'static str>,
     },
     /// The weights are missing a tensor, or hold it in another shape or type, or are cut off.
     #[error("invalid weights in {}: {tensor}: expected {expected}, got: {got}", path.display())]

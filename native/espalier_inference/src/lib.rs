@@ -3,6 +3,7 @@
 //! - [`Model`] is a served model, from a directory of Hugging Face's or a GGUF file: a thread that
 //!   owns the weights and advances all running requests together (continuous batching). A
 //!   [`Request`] is submitted with a function that receives its [`Event`]s.
+//! - [`Device`] says where it computes: on the CPU, or on a graphics processor where it is built so.
 //! - [`Sampling`] says how a token is drawn from the logits: same seed, same text.
 //! - [`Tokenizer`] reads `tokenizer.json` and makes the `Vocabulary` that constraints are compiled
 //!   for; [`vocabulary_from_tiktoken`] reads rank files.
@@ -42,6 +43,7 @@
 
 mod chat_template;
 mod choice;
+mod device;
 mod engine;
 mod error;
 mod gguf;
@@ -58,6 +60,7 @@ mod tokenizer;
 
 pub use chat_template::Conversation;
 pub use choice::{Alternative, Choice};
+pub use device::Device;
 pub use engine::{
     Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Reasoning, Request,
 };

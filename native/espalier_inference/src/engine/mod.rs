@@ -33,15 +33,19 @@ use self::sequence::Sequence;
 use self::sink::Sink;
 use self::worker::{Command, Worker};
 use crate::chat_template::{ChatTemplate, Conversation};
+use crate::device::Device;
 use crate::error::Error;
-use crate::kv_cache::{PAGE, Pool};
+use crate::kv_cache::PAGE;
 use crate::model::transformer::Transformer;
-use crate::model::{LoadedModel, Quantization};
+use crate::model::{Compute, LoadedModel, Quantization};
 use crate::tokenizer::Tokenizer;
 
 /// How a model is served.
 #[derive(Clone, Debug)]
 pub struct ModelOptions {
+    /// Where the model computes: the CPU by default. A graphics processor takes all its memory when the
+    /// model is loaded, that of keys and values too.
+    pub device: Device,
     /// How many requests advance together; further ones wait, those of higher priorities less, and
     /// callers take turns. 8 by default.
     pub max_batch_size: usize,
@@ -49,7 +53,8 @@ pub struct ModelOptions {
     /// have work while several requests run or a prompt is read; the steps of a single text are too
     /// small to share, except in large models.
     pub n_threads: usize,
-    /// In how many bits the matrices are held: by default in eight where the files have 16.
+    /// In how many bits the matrices are held: by default in eight where the files have 16, and in those
+    /// of the files on a graphics processor.
     pub quantization: Quantization,
     /// The most bytes of keys and values, of all requests together. What was read is kept within them
     /// for texts that begin alike. By default enough for `max_batch_size` whole contexts, but for no more
@@ -71,6 +76,7 @@ impl Default for ModelOptions {
         let n_cores = thread::available_parallelism().map_or(1, usize::from);
         let quantization = Quantization::default();
         Self {
+            device: Device::Cpu,
             max_batch_size: 8,
             n_threads: n_cores.min(8),
             quantization,
@@ -138,19 +144,25 @@ impl Model {
     ///
     /// # Errors
     /// Every file that is missing, broken or asks for what isn't supported is an error that names
-    /// it.
+    /// it. A device that can't be used is an [`Error::DeviceUnavailable`].
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, Error> {
+        Self::load_on(&options.device.open()?, directory, options).map_err(|error| match error {
+            Error::ComputationFailed { detail } => options.device.unavailable(detail),
+            other => other,
+        })
+    }
+
+    fn load_on(compute: &Compute, directory: &Path, options: &ModelOptions) -> Result<Self, Error> {
         at_least_one("max_batch_size", options.max_batch_size)?;
         at_least_one("n_threads", options.n_threads)?;
-        let loaded = LoadedModel::read(directory, options.quantization)?;
+        let loaded = LoadedModel::load(directory, options.quantization, compute)?;
         let n_pages = n_pages(&loaded.transformer, options)?;
         let info = info(&loaded, n_pages * PAGE);
         let LoadedModel { transformer, tokenizer, vocabulary, chat_template, .. } = loaded;
+        let pool = transformer.new_pool(n_pages)?;
         let (commands, receiver) = mpsc::channel();
         let stopped = Arc::new(Stopped::new());
         let counters = Arc::new(Counters::default());
-        let shape = transformer.cache_shape();
-        let pool = Pool::new(shape, n_pages * shape.page_bytes());
         let scheduler = Scheduler::new(options.max_batch_size, pool);
         let (stop, count) = (Arc::clone(&stopped), Arc::clone(&counters));
         let worker = Worker::new(transformer, options.n_threads, scheduler, receiver, stop, count);
@@ -248,7 +260,7 @@ impl Drop for Inner {
 
 /// How many pages of keys and values there can be.
 fn n_pages(transformer: &Transformer, options: &ModelOptions) -> Result<usize, Error> {
-    let page_bytes = transformer.cache_shape().page_bytes();
+    let page_bytes = transformer.page_bytes();
     let contexts = options.max_batch_size.saturating_mul(transformer.config().max_length);
     let most = (DEFAULT_CACHED_BYTES / page_bytes).max(MIN_PAGES);
     let default = contexts.min(DEFAULT_CACHED_TOKENS).div_ceil(PAGE).clamp(MIN_PAGES, most);

@@ -3,7 +3,6 @@
 //! Continuous batching: each step advances all running sequences by one forward pass. Between steps
 //! finished ones leave and waiting ones join, see [`Scheduler`].
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -16,6 +15,7 @@ use super::activity::Counters;
 use super::guide::Guide;
 use super::scheduler::Scheduler;
 use super::sequence::Sequence;
+use crate::device::panic_message;
 use crate::model::transformer::{Rows, Transformer};
 
 /// Bytes of weights that the caches of a CPU may hold from step to step.
@@ -138,8 +138,12 @@ impl Worker {
 ///
 /// Threads with sequences of their own wait for each other once a step, and threads that share
 /// the products of all sequences many times; but each reads all the weights. So they have
-/// their own where that reading is little, beside the work or because a cache holds them.
+/// their own where that reading is little, beside the work or because a cache holds them. A device takes all at
+/// once.
 fn n_groups(transformer: &Transformer, sequences: &[Sequence]) -> usize {
+    if transformer.is_on_device() {
+        return 1;
+    }
     let n_rows: usize = sequences.iter().map(Sequence::n_reading).sum();
     let n_threads = rayon::current_num_threads();
     let bytes = transformer.bytes_per_weight();
@@ -194,12 +198,6 @@ fn advance(transformer: &Transformer, mut sequences: Vec<&mut Sequence>, counter
 fn thread_pool(n_threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
     let name = |index| format!("espalier-model-{index}");
     ThreadPoolBuilder::new().num_threads(n_threads).thread_name(name).build()
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic").to_owned()
 }
 
 #[cfg(test)]

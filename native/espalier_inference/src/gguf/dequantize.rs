@@ -48,6 +48,11 @@ impl Blocks {
         self.tensor_type
     }
 
+    /// The blocks as they are.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The blocks as they are, if there are kernels for their format.
     pub(crate) fn quantised(&self) -> Option<(BlockFormat, &[u8])> {
         let format = match self.tensor_type {

@@ -30,6 +30,7 @@ use self::fault::Fault;
 use self::head::Head;
 pub(crate) use self::metadata::Metadata;
 use self::tensor::TensorInfo;
+pub(crate) use self::tensor_type::TensorType;
 use crate::error::Error;
 
 /// An open file whose head was read and fits its length.

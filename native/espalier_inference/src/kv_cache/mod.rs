@@ -1,17 +1,20 @@
 //! The keys and values that attention has computed, in pages.
 //!
 //! - `page` holds those of [`PAGE`] positions, of all layers and heads.
+//! - [`DeviceMemory`] has the numbers of pages that are on a device.
 //! - [`KvCache`] has the pages of one sequence; the full ones can be those of other sequences, too.
 //! - [`Pool`] gives pages out, up to a bound in bytes.
 //! - `prefixes` knows the full pages by the tokens that they were computed from, so that a text which
 //!   begins as another one did isn't read again.
 
+mod device_memory;
 mod page;
 mod pool;
 mod prefixes;
 
 use std::sync::Arc;
 
+pub(crate) use self::device_memory::{DeviceMemory, LayerMemory};
 use self::page::Page;
 pub(crate) use self::page::Shape;
 pub(crate) use self::pool::Pool;
@@ -25,6 +28,8 @@ pub(crate) const PAGE: usize = PANEL;
 #[derive(Debug, Default)]
 pub(crate) struct KvCache {
     shape: Shape,
+    /// The memory of all pages, if they are on a device.
+    device_memory: Option<Arc<DeviceMemory>>,
     pages: Vec<Arc<Page>>,
     /// The positions that each layer holds. A step appends the same number to all, in order.
     n_positions: Vec<usize>,
@@ -36,12 +41,34 @@ impl KvCache {
     /// An empty cache for a model of that shape.
     pub(crate) fn new(shape: Shape) -> Self {
         let n_positions = vec![0; shape.n_layers];
-        Self { shape, pages: Vec::new(), n_positions, prefix: Prefix::default() }
+        let prefix = Prefix::default();
+        Self { shape, device_memory: None, pages: Vec::new(), n_positions, prefix }
+    }
+
+    /// An empty cache whose pages are in that memory.
+    pub(crate) fn on_device(memory: &Arc<DeviceMemory>) -> Self {
+        Self { device_memory: Some(Arc::clone(memory)), ..Self::new(memory.shape()) }
     }
 
     /// The shape of the model that it is for.
     pub(crate) fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// The memory of its pages, if they are on a device.
+    pub(crate) fn device_memory(&self) -> Option<&Arc<DeviceMemory>> {
+        self.device_memory.as_ref()
+    }
+
+    /// The indices in that memory of the first `n` positions, for which there are pages.
+    pub(crate) fn device_positions(&self, n: usize) -> Vec<u32> {
+        let slots = self.pages.iter().filter_map(|page| page.slot.as_ref());
+        slots.flat_map(|slot| (0..PAGE).map(|at| slot.position(at))).take(n).collect()
+    }
+
+    /// Counts positions of one layer that were written to the memory of a device.
+    pub(crate) fn advance(&mut self, layer: usize, n: usize) {
+        self.n_positions[layer] += n;
     }
 
     /// The number of positions that all layers hold.

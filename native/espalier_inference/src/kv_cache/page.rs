@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::PAGE;
+use super::device_memory::Slot;
 use crate::kernels::{PANEL, Panel};
 
 /// What determines the size of a position's keys and values.
@@ -40,7 +41,10 @@ impl Shape {
 /// The keys and values of [`PAGE`] positions, layer by layer and head by head.
 #[derive(Debug)]
 pub(super) struct Page {
+    /// None for a page on a device.
     panels: Vec<Panel>,
+    /// The place of a page on a device.
+    pub(super) slot: Option<Slot>,
     /// One for each page that there is.
     _counted: Arc<()>,
 }
@@ -48,7 +52,11 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(shape: Shape, counted: Arc<()>) -> Self {
         let n_panels = shape.n_layers * shape.n_heads * shape.head_panels();
-        Self { panels: vec![[0.0; PANEL]; n_panels], _counted: counted }
+        Self { panels: vec![[0.0; PANEL]; n_panels], slot: None, _counted: counted }
+    }
+
+    pub(super) fn on_device(slot: Slot, counted: Arc<()>) -> Self {
+        Self { panels: Vec::new(), slot: Some(slot), _counted: counted }
     }
 
     /// The keys and the values of one head.

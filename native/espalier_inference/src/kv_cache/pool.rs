@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::device_memory::DeviceMemory;
 use super::page::{Page, Shape};
 use super::prefixes::Prefixes;
 use super::{KvCache, PAGE};
@@ -12,6 +13,9 @@ use super::{KvCache, PAGE};
 /// beginning, until the room is needed.
 pub(crate) struct Pool {
     shape: Shape,
+    /// The memory of all pages, if they are on a device.
+    device_memory: Option<Arc<DeviceMemory>>,
+    page_bytes: usize,
     max_pages: usize,
     /// Each page has a clone.
     counted: Arc<()>,
@@ -20,18 +24,28 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(shape: Shape, max_bytes: usize) -> Self {
-        let max_pages = max_bytes / shape.page_bytes();
-        Self { shape, max_pages, counted: Arc::new(()), prefixes: Prefixes::default() }
+        let page_bytes = shape.page_bytes();
+        let (max_pages, counted) = (max_bytes / page_bytes, Arc::new(()));
+        let prefixes = Prefixes::default();
+        Self { shape, device_memory: None, page_bytes, max_pages, counted, prefixes }
+    }
+
+    /// A pool of all pages in the memory of a device.
+    pub(crate) fn on_device(memory: Arc<DeviceMemory>) -> Self {
+        let page_bytes = DeviceMemory::page_bytes(memory.shape(), memory.dtype());
+        let (shape, max_pages) = (memory.shape(), memory.n_pages());
+        let device_memory = Some(memory);
+        Self { device_memory, page_bytes, max_pages, ..Self::new(shape, 0) }
     }
 
     /// An empty cache.
     pub(crate) fn new_cache(&self) -> KvCache {
-        KvCache::new(self.shape)
+        self.device_memory.as_ref().map_or_else(|| KvCache::new(self.shape), KvCache::on_device)
     }
 
     /// The bytes of all pages that there are.
     pub(crate) fn n_bytes(&self) -> usize {
-        self.n_pages() * self.shape.page_bytes()
+        self.n_pages() * self.page_bytes
     }
 
     /// How many pages could be given out.
@@ -52,7 +66,7 @@ impl Pool {
             if self.n_pages() >= self.max_pages && !self.prefixes.remove_oldest() {
                 return false;
             }
-            let page = Page::new(self.shape, Arc::clone(&self.counted));
+            let Some(page) = self.new_page() else { return false };
             cache.pages.push(Arc::new(page));
         }
         true
@@ -78,6 +92,14 @@ impl Pool {
         let pages = tokens.as_chunks::<PAGE>().0.iter().zip(&mut cache.pages);
         for (chunk, page) in pages.take(n_full).skip(n_known) {
             self.prefixes.add(&mut cache.prefix, chunk, page);
+        }
+    }
+
+    fn new_page(&self) -> Option<Page> {
+        let counted = Arc::clone(&self.counted);
+        match &self.device_memory {
+            Some(memory) => Some(Page::on_device(memory.take()?, counted)),
+            None => Some(Page::new(self.shape, counted)),
         }
     }
 

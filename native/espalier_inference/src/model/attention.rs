@@ -2,17 +2,20 @@
 
 use candle_core::Tensor;
 
-use super::cached_attention::{CachedAttention, Place};
+use super::cached_attention::CachedAttention;
+use super::compute::Compute;
 use super::config::{Config, LayerKind};
+use super::device::{DeviceAttention, Views};
 use super::linear::Linear;
 use super::norm::Norm;
-use super::rotary::Angles;
 use super::slices::with_slice;
+use super::step::Step;
 use super::transformer::Rows;
 use super::weights::Weights;
 use crate::error::Error;
 
 pub(super) struct Attention {
+    compute: Compute,
     /// The index of the layer, under which caches have its keys and values.
     layer: usize,
     kind: LayerKind,
@@ -52,6 +55,7 @@ impl Attention {
         let output =
             Linear::load(&path("o_proj"), query_size, hidden_size, config.output_bias, weights)?;
         Ok(Self {
+            compute: weights.compute().clone(),
             layer,
             kind: config.layers[layer],
             head_size,
@@ -69,32 +73,45 @@ impl Attention {
     pub(super) fn apply(
         &self,
         x: &Tensor,
-        angles: &[Angles],
-        places: &[Place],
+        step: &Step,
         batch: &mut [Rows<'_>],
     ) -> candle_core::Result<Tensor> {
-        let heads = |part: &Linear| part.apply(x)?.reshape((places.len(), (), self.head_size));
+        let heads = |part: &Linear| part.apply(x)?.reshape((step.places.len(), (), self.head_size));
         let (mut queries, mut keys) = (heads(&self.query)?, heads(&self.key)?);
-        let values = self.value.apply(x)?;
+        let values = heads(&self.value)?;
         if let Some((query_norm, key_norm)) = &self.query_key_norm {
             queries = query_norm.apply(&queries)?;
             keys = key_norm.apply(&keys)?;
         }
         if let Some(index) = self.kind.rope {
-            angles[index].rotate(&queries)?;
-            angles[index].rotate(&keys)?;
+            queries = self.compute.rotate(queries, &step.angles[index])?;
+            keys = self.compute.rotate(keys, &step.angles[index])?;
         }
-        with_slice(&keys, |keys| with_slice(&values, |values| self.append(keys, values, batch)))??;
+        let attended = match &step.views {
+            Some(views) => self.attend_on_device(&queries, &keys, &values, views, batch)?,
+            None => self.attend(&queries, &keys, &values, step, batch)?,
+        };
+        self.output.apply(&attended)
+    }
+
+    fn attend(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        step: &Step,
+        batch: &mut [Rows<'_>],
+    ) -> candle_core::Result<Tensor> {
+        with_slice(keys, |keys| with_slice(values, |values| self.append(keys, values, batch)))??;
         let caches: Vec<_> = batch.iter().map(|rows| &*rows.cache).collect();
-        let attended = CachedAttention {
+        queries.apply_op1_no_bwd(&CachedAttention {
             layer: self.layer,
             window: self.kind.window,
             scale: self.scale,
             cap: self.cap,
-            places,
+            places: &step.places,
             caches: &caches,
-        };
-        self.output.apply(&queries.apply_op1_no_bwd(&attended)?)
+        })
     }
 
     fn append(&self, mut keys: &[f32], mut values: &[f32], batch: &mut [Rows<'_>]) {
@@ -105,6 +122,27 @@ impl Attention {
             (new_values, values) = values.split_at(size);
             rows.cache.append(self.layer, new_keys, new_values);
         }
+    }
+
+    fn attend_on_device(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        views: &Views,
+        batch: &mut [Rows<'_>],
+    ) -> candle_core::Result<Tensor> {
+        let attention = DeviceAttention {
+            layer: self.layer,
+            window: self.kind.window,
+            scale: self.scale,
+            cap: self.cap,
+        };
+        let attended = attention.apply(views, queries, keys, values)?;
+        for rows in batch {
+            rows.cache.advance(self.layer, rows.tokens.len());
+        }
+        Ok(attended)
     }
 
     pub(super) fn n_parameters(&self) -> usize {

@@ -2,19 +2,19 @@
 
 use candle_core::Tensor;
 
-use super::add::add;
 use super::attention::Attention;
-use super::cached_attention::Place;
+use super::compute::Compute;
 use super::config::Config;
 use super::mlp::Mlp;
 use super::norm::Norm;
-use super::rotary::Angles;
+use super::step::Step;
 use super::transformer::Rows;
 use super::weights::Weights;
 use crate::error::Error;
 
 /// Attention, then the MLP; the outputs of both are added to the hidden states.
 pub(super) struct Layer {
+    compute: Compute,
     attention_norm: Norm,
     attention: Attention,
     mlp_norm: Norm,
@@ -40,28 +40,28 @@ impl Layer {
             (norm("post_attention_layernorm")?, None)
         };
         let mlp = Mlp::load(&name, config, weights)?;
-        Ok(Self { attention_norm, attention, mlp_norm, mlp, output_norms })
+        let compute = weights.compute().clone();
+        Ok(Self { compute, attention_norm, attention, mlp_norm, mlp, output_norms })
     }
 
-    /// Changes the hidden states in place.
+    /// The hidden states after it. Those before it may be changed.
     pub(super) fn apply(
         &self,
-        x: &Tensor,
-        angles: &[Angles],
-        places: &[Place],
+        x: Tensor,
+        step: &Step,
         batch: &mut [Rows<'_>],
-    ) -> candle_core::Result<()> {
-        let normed = self.attention_norm.apply(x)?;
-        let mut attended = self.attention.apply(&normed, angles, places, batch)?;
+    ) -> candle_core::Result<Tensor> {
+        let normed = self.attention_norm.apply(&x)?;
+        let mut attended = self.attention.apply(&normed, step, batch)?;
         if let Some((norm, _)) = &self.output_norms {
             attended = norm.apply(&attended)?;
         }
-        add(x, &attended)?;
-        let mut output = self.mlp.apply(&self.mlp_norm.apply(x)?)?;
+        let x = self.compute.add(x, &attended)?;
+        let mut output = self.mlp.apply(&self.mlp_norm.apply(&x)?)?;
         if let Some((_, norm)) = &self.output_norms {
             output = norm.apply(&output)?;
         }
-        add(x, &output)
+        self.compute.add(x, &output)
     }
 
     pub(super) fn n_parameters(&self) -> usize {

@@ -1,8 +1,8 @@
 //! [`Linear`]: a layer of weights, with or without a bias.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
-use super::add::add;
+use super::compute::Compute;
 use super::matrix::Matrix;
 use super::weights::Weights;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::error::Error;
 /// `x · weight + bias` for each row `x`.
 pub(super) struct Linear {
     weight: Matrix,
-    bias: Option<Tensor>,
+    bias: Option<(Compute, Tensor)>,
 }
 
 impl Linear {
@@ -24,6 +24,7 @@ impl Linear {
     ) -> Result<Self, Error> {
         let weight = weights.matrix(&format!("{name}.weight"), n_out, n_in)?;
         let bias = bias.then(|| weights.tensor(&format!("{name}.bias"), &[n_out])).transpose()?;
+        let bias = bias.map(|bias| (weights.compute().clone(), bias));
         Ok(Self { weight, bias })
     }
 
@@ -45,13 +46,18 @@ impl Linear {
     /// The outputs for some rows of inputs, row by row.
     pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let y = self.weight.product(x)?;
-        if let Some(bias) = &self.bias {
-            add(&y, bias)?;
+        match &self.bias {
+            Some((compute, bias)) => compute.add(y, bias),
+            None => Ok(y),
         }
-        Ok(y)
+    }
+
+    /// The type of keys and values beside such weights, if these are on a device.
+    pub(super) fn cache_dtype(&self) -> Option<DType> {
+        self.weight.cache_dtype()
     }
 
     pub(super) fn n_parameters(&self) -> usize {
-        self.weight.n_weights() + self.bias.as_ref().map_or(0, Tensor::elem_count)
+        self.weight.n_weights() + self.bias.as_ref().map_or(0, |(_, bias)| bias.elem_count())
     }
 }

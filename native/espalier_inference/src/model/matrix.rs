@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
 
+use super::device::DeviceMatrix;
 use super::slices::{slice, with_slice};
 use crate::kernels::{self, BlockFormat, Packed, Q8_0, QuantisedMatrix};
 
@@ -18,6 +19,7 @@ pub(super) struct Matrix {
 enum Weights {
     F32(Vec<f32>),
     Quantised(Box<dyn QuantisedMatrix>),
+    OnDevice(DeviceMatrix),
 }
 
 impl Matrix {
@@ -66,9 +68,17 @@ impl Matrix {
         Some(Self { weights: Arc::new(weights), n_in, n_out })
     }
 
+    /// The matrix of weights on a device.
+    pub(super) fn on_device(weights: DeviceMatrix, n_out: usize, n_in: usize) -> Self {
+        Self { weights: Arc::new(Weights::OnDevice(weights)), n_in, n_out }
+    }
+
     /// The products of some rows of inputs with each output's weights, row by row.
     pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1_no_bwd(self)
+        match &*self.weights {
+            Weights::OnDevice(weights) => weights.product(x),
+            Weights::F32(_) | Weights::Quantised(_) => x.apply_op1_no_bwd(self),
+        }
     }
 
     /// The weights of some outputs, row by row.
@@ -77,15 +87,25 @@ impl Matrix {
             bail!("row {output} of a matrix of {} rows", self.n_out);
         }
         let mut rows = Vec::with_capacity(outputs.len() * self.n_in);
-        for &output in outputs {
-            match &*self.weights {
-                Weights::F32(packed) => {
-                    rows.extend(kernels::unpack_row(packed, self.n_in, output as usize));
-                }
-                Weights::Quantised(quantised) => rows.extend(quantised.row(output as usize)),
+        match &*self.weights {
+            Weights::F32(packed) => {
+                let row = |&output: &u32| kernels::unpack_row(packed, self.n_in, output as usize);
+                rows.extend(outputs.iter().flat_map(row));
             }
+            Weights::Quantised(quantised) => {
+                rows.extend(outputs.iter().flat_map(|&output| quantised.row(output as usize)));
+            }
+            Weights::OnDevice(weights) => return weights.rows(outputs),
         }
         Tensor::from_vec(rows, (outputs.len(), self.n_in), &Device::Cpu)
+    }
+
+    /// The type of keys and values beside such weights, if these are on a device.
+    pub(super) fn cache_dtype(&self) -> Option<DType> {
+        match &*self.weights {
+            Weights::OnDevice(weights) => Some(weights.cache_dtype()),
+            Weights::F32(_) | Weights::Quantised(_) => None,
+        }
     }
 
     /// The memory of the weights.
@@ -93,6 +113,7 @@ impl Matrix {
         match &*self.weights {
             Weights::F32(packed) => size_of_val(&packed[..]),
             Weights::Quantised(quantised) => quantised.n_bytes(),
+            Weights::OnDevice(weights) => weights.n_bytes(),
         }
     }
 
@@ -117,6 +138,7 @@ impl CustomOp1 for Matrix {
         match &*self.weights {
             Weights::F32(packed) => kernels::matmul(x, packed, n_in, n_out, &mut y),
             Weights::Quantised(quantised) => quantised.product(x, &mut y),
+            Weights::OnDevice(_) => bail!("{}: weights that are not for kernels", self.name()),
         }
         Ok((CpuStorage::F32(y), Shape::from((n_rows, n_out))))
     }

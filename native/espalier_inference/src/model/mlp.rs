@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 
+use super::compute::Compute;
 use super::config::{Activation, Config};
 use super::linear::Linear;
 use super::slices::{mismatch, slice, slice_mut};
@@ -11,6 +12,7 @@ use crate::kernels;
 
 /// `down(activation(gate(x)) * up(x))` for each row `x`.
 pub(super) struct Mlp {
+    compute: Compute,
     activation: Activation,
     gate: Linear,
     up: Linear,
@@ -32,13 +34,13 @@ impl Mlp {
             [gate, linear("up_proj", hidden_size, intermediate_size)?]
         };
         let down = linear("down_proj", intermediate_size, hidden_size)?;
-        Ok(Self { activation: config.activation, gate, up, down })
+        let compute = weights.compute().clone();
+        Ok(Self { compute, activation: config.activation, gate, up, down })
     }
 
     pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let gate = self.gate.apply(x)?;
-        gate.inplace_op2(&self.up.apply(x)?, &Gate(self.activation))?;
-        self.down.apply(&gate)
+        let (gate, up) = (self.gate.apply(x)?, self.up.apply(x)?);
+        self.down.apply(&self.compute.gate(self.activation, gate, &up)?)
     }
 
     pub(super) fn n_parameters(&self) -> usize {
@@ -47,7 +49,7 @@ impl Mlp {
 }
 
 /// `activation(gate) * up`, into `gate`.
-struct Gate(Activation);
+pub(super) struct Gate(pub(super) Activation);
 
 impl InplaceOp2 for Gate {
     fn name(&self) -> &'static str {

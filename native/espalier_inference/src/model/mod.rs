@@ -6,7 +6,9 @@
 mod add;
 mod attention;
 mod cached_attention;
+mod compute;
 mod config;
+mod device;
 mod families;
 mod files;
 mod gguf;
@@ -20,15 +22,16 @@ mod quantization;
 mod rope;
 mod rotary;
 mod slices;
+mod step;
 pub(crate) mod transformer;
 mod weights;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Device;
 use espalier_constraint::{Limits, Vocabulary};
 
+pub(crate) use self::compute::Compute;
 use self::config::Config;
 use self::families::{FAMILIES, Family};
 use self::gguf::GgufWeights;
@@ -51,17 +54,31 @@ pub(crate) struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Reads a GGUF file, or a directory that has one or the files of Hugging Face.
+    /// What is read to compute by our kernels.
+    #[cfg(test)]
     pub(crate) fn read(path: &Path, quantization: Quantization) -> Result<Self, Error> {
+        Self::load(path, quantization, &Compute::Kernels)
+    }
+
+    /// Reads a GGUF file, or a directory that has one or the files of Hugging Face.
+    pub(crate) fn load(
+        path: &Path,
+        quantization: Quantization,
+        compute: &Compute,
+    ) -> Result<Self, Error> {
         match gguf::find(path)? {
-            Some(file) => Self::read_gguf(&file, quantization),
-            None => Self::read_directory(path, quantization),
+            Some(file) => Self::read_gguf(&file, quantization, compute),
+            None => Self::read_directory(path, quantization, compute),
         }
     }
 
     /// Reads `config.json`, `model.safetensors` (or its shards), `tokenizer.json`, and where they
     /// exist `generation_config.json`, `tokenizer_config.json` and `chat_template.jinja`.
-    fn read_directory(directory: &Path, quantization: Quantization) -> Result<Self, Error> {
+    fn read_directory(
+        directory: &Path,
+        quantization: Quantization,
+        compute: &Compute,
+    ) -> Result<Self, Error> {
         let config = JsonFile::read(&directory.join("config.json"))?;
         let family = family(&config)?;
         let shape = (family.describe)(&config)?;
@@ -70,13 +87,17 @@ impl LoadedModel {
         let chat_template = chat_template(directory, &tokenizer_config)?;
         let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
-        let weights = Weights::read(directory, &Device::Cpu, quantization)?;
+        let weights = Weights::read(directory, compute, quantization)?;
         let transformer = Transformer::load(shape, &weights)?;
         let architecture = family.architecture;
         Ok(Self { architecture, transformer, tokenizer, vocabulary, chat_template })
     }
 
-    fn read_gguf(path: &Path, quantization: Quantization) -> Result<Self, Error> {
+    fn read_gguf(
+        path: &Path,
+        quantization: Quantization,
+        compute: &Compute,
+    ) -> Result<Self, Error> {
         let file = GgufFile::open(path)?;
         let (family, gguf_family) = gguf::family(file.metadata())?;
         let shape = gguf::config(&file, family, gguf_family)?;
@@ -92,7 +113,7 @@ impl LoadedModel {
             .map(|template| if adds_bos { template.with_bos() } else { template });
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
         let weights = GgufWeights::new(file, &shape, gguf_family);
-        let weights = Weights::from_gguf(weights, &Device::Cpu, quantization);
+        let weights = Weights::from_gguf(weights, compute, quantization);
         let transformer = Transformer::load(shape, &weights)?;
         weights.refuse_unread()?;
         let architecture = family.architecture;

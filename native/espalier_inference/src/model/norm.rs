@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 
+use super::compute::Compute;
 use super::config::Config;
 use super::slices::{mismatch, slice};
 use super::weights::{Weights, computation_failed};
@@ -10,6 +11,7 @@ use crate::kernels;
 
 /// `x / sqrt(mean(x²) + epsilon) * weight` for each row `x`: for the last dimension of a tensor.
 pub(super) struct Norm {
+    compute: Compute,
     weight: Tensor,
     epsilon: f32,
 }
@@ -27,12 +29,13 @@ impl Norm {
             0.0 => weight,
             offset => weight.affine(1.0, offset.into()).map_err(computation_failed)?,
         };
-        Ok(Self { weight, epsilon: config.norm_epsilon })
+        let compute = weights.compute().clone();
+        Ok(Self { compute, weight, epsilon: config.norm_epsilon })
     }
 
     /// The normed rows, in a tensor of the same shape.
     pub(super) fn apply(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        x.apply_op2_no_bwd(&self.weight, &RmsNorm { epsilon: self.epsilon })
+        self.compute.norm(x, &self.weight, self.epsilon)
     }
 
     pub(super) fn n_parameters(&self) -> usize {
@@ -40,8 +43,8 @@ impl Norm {
     }
 }
 
-struct RmsNorm {
-    epsilon: f32,
+pub(super) struct RmsNorm {
+    pub(super) epsilon: f32,
 }
 
 impl CustomOp2 for RmsNorm {

@@ -15,7 +15,7 @@ pub(crate) struct Rotary {
 /// Cosines and sines for a list of positions, shared by all heads and layers of a step.
 pub(crate) struct Angles {
     /// A row for each position: the cosines, then the sines.
-    values: Tensor,
+    pub(super) values: Tensor,
 }
 
 impl Rotary {
@@ -40,14 +40,8 @@ impl Rotary {
     }
 }
 
-impl Angles {
-    /// Rotates in place a tensor of positions, heads and the numbers of a head.
-    pub(crate) fn rotate(&self, heads: &Tensor) -> Result<()> {
-        heads.inplace_op2(&self.values, &Rotation)
-    }
-}
-
-struct Rotation;
+/// Rotates in place a tensor of positions, heads and the numbers of a head, by a tensor of angles.
+pub(super) struct Rotation;
 
 impl InplaceOp2 for Rotation {
     fn name(&self) -> &'static str {

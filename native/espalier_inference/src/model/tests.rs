@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -24,24 +24,41 @@ use crate::test_model::{self, TestModel};
 pub(super) fn reference(name: &str) -> (Transformer, Vec<u32>, Vec<Vec<f32>>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     let transformer = load_weights(&directory, Quantization::None).unwrap();
+    let (ids, logits) = reference_logits(&directory);
+    (transformer, ids, logits)
+}
+
+/// The tokens of a reference, and the logits of each.
+pub(super) fn reference_logits(directory: &Path) -> (Vec<u32>, Vec<Vec<f32>>) {
     let json: Value =
         serde_json::from_slice(&fs::read(directory.join("reference.json")).unwrap()).unwrap();
     let ids = json["input_ids"].as_array().unwrap().iter();
     let logits = json["logits"].as_array().unwrap().iter().map(|row| {
         row.as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap() as f32).collect()
     });
-    (transformer, ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
+    (ids.map(|id| id.as_u64().unwrap() as u32).collect(), logits.collect())
 }
 
 fn load_weights(directory: &Path, quantization: Quantization) -> Result<Transformer, Error> {
+    load_to(&Compute::Kernels, directory, quantization)
+}
+
+pub(super) fn load_to(
+    compute: &Compute,
+    directory: &Path,
+    quantization: Quantization,
+) -> Result<Transformer, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
     let config = (family(&config)?.describe)(&config)?;
-    Transformer::load(config, &Weights::read(directory, &Device::Cpu, quantization)?)
+    Transformer::load(config, &Weights::read(directory, compute, quantization)?)
 }
 
 /// An empty cache with room for `n` positions.
 pub(super) fn new_cache(transformer: &Transformer, n: usize) -> KvCache {
-    cache_of(transformer.cache_shape(), n)
+    let mut pool = transformer.new_pool(n.div_ceil(PAGE)).unwrap();
+    let mut cache = pool.new_cache();
+    assert!(pool.reserve(&mut cache, n));
+    cache
 }
 
 fn cache_of(shape: Shape, n: usize) -> KvCache {
@@ -113,7 +130,7 @@ fn agrees_with_reference_for_qwen3() {
 }
 
 /// The directories of the models of the other families, and of settings that not all models have.
-const FAMILIES_AND_SETTINGS: [&str; 9] = [
+pub(super) const FAMILIES_AND_SETTINGS: [&str; 9] = [
     "variants/llama_linear",
     "variants/mistral_window",
     "variants/qwen2_window",
@@ -243,7 +260,7 @@ fn logits_with(directory: &Path, quantization: Quantization) -> Vec<f32> {
 }
 
 /// How far logits are from others, beside how far those are from zero.
-fn difference(logits: &[f32], others: &[f32]) -> f64 {
+pub(super) fn difference(logits: &[f32], others: &[f32]) -> f64 {
     assert_eq!(logits.len(), others.len());
     let squares = |numbers: &mut dyn Iterator<Item = f32>| {
         numbers.map(|number| f64::from(number).powi(2)).sum::<f64>()
@@ -375,7 +392,7 @@ fn shapes_that_do_not_fit_are_errors() {
     for (shape, fits) in
         [(&[2, 3, 8], true), (&[1, 3, 8], false), (&[2, 3, 6], false), (&[2, 3, 10], true)]
     {
-        assert_eq!(angles.rotate(&zeros(shape)).is_ok(), fits, "{shape:?}");
+        assert_eq!(Compute::Kernels.rotate(zeros(shape), &angles).is_ok(), fits, "{shape:?}");
     }
 }
 
@@ -542,8 +559,8 @@ fn reads_numbers_of_two_and_four_bytes_and_nothing_else() {
         let view = TensorView::new(dtype, vec![2], data).unwrap();
         let bytes = serialize([("x", view)], None).unwrap();
         fs::write(model.file("model.safetensors"), bytes).unwrap();
-        let tensor =
-            Weights::read(model.path(), &Device::Cpu, Quantization::None)?.tensor("x", &[2])?;
+        let weights = Weights::read(model.path(), &Compute::Kernels, Quantization::None)?;
+        let tensor = weights.tensor("x", &[2])?;
         Ok::<_, Error>(tensor.to_vec1::<f32>().unwrap())
     };
     let floats = [1.0f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat();

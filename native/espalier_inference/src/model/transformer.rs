@@ -5,19 +5,20 @@
 //! candle's custom ones: each checks the shapes that it is given and calls one of our kernels, whose
 //! results don't depend on what else is in the batch.
 
-use candle_core::{Device, Tensor, bail};
+use candle_core::{DType, Tensor, bail};
 
-use super::cached_attention::Place;
+use super::compute::Compute;
 use super::config::Config;
 use super::layer::Layer;
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::norm::Norm;
 use super::rotary::Rotary;
-use super::weights::Weights;
+use super::step::Step;
+use super::weights::{Weights, computation_failed};
 use crate::error::Error;
 use crate::kernels;
-use crate::kv_cache::{KvCache, Shape};
+use crate::kv_cache::{DeviceMemory, KvCache, Pool, Shape};
 
 /// The tokens that one sequence adds in a step.
 pub(crate) struct Rows<'a> {
@@ -30,6 +31,7 @@ pub(crate) struct Rows<'a> {
 /// The weights of a model and its forward pass.
 pub(crate) struct Transformer {
     config: Config,
+    compute: Compute,
     embedding: Matrix,
     layers: Vec<Layer>,
     norm: Norm,
@@ -37,6 +39,8 @@ pub(crate) struct Transformer {
     output: Linear,
     /// The angles that layers choose from.
     rotaries: Vec<Rotary>,
+    /// The windows of layers, each once.
+    windows: Vec<Option<usize>>,
 }
 
 impl Transformer {
@@ -52,7 +56,11 @@ impl Transformer {
             Linear::load("lm_head", hidden_size, n_ids, false, weights)?
         };
         let rotaries = config.ropes.iter().map(Rotary::new).collect();
-        Ok(Self { config, embedding, layers, norm, output, rotaries })
+        let mut windows: Vec<_> = config.layers.iter().map(|layer| layer.window).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        let compute = weights.compute().clone();
+        Ok(Self { config, compute, embedding, layers, norm, output, rotaries, windows })
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -77,26 +85,51 @@ impl Transformer {
         Shape { n_layers: self.layers.len(), n_heads: n_kv_heads, head_size }
     }
 
+    /// Whether it computes on a device, all sequences of a step together.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.compute.is_on_device()
+    }
+
+    /// The bytes of a page of its caches.
+    pub(crate) fn page_bytes(&self) -> usize {
+        match self.cache_dtype() {
+            Some(dtype) => DeviceMemory::page_bytes(self.cache_shape(), dtype),
+            None => self.cache_shape().page_bytes(),
+        }
+    }
+
+    /// A pool of so many pages. Those on a device are all there at once.
+    pub(crate) fn new_pool(&self, n_pages: usize) -> Result<Pool, Error> {
+        let shape = self.cache_shape();
+        let Some(dtype) = self.cache_dtype() else {
+            return Ok(Pool::new(shape, n_pages * shape.page_bytes()));
+        };
+        let memory = DeviceMemory::new(shape, n_pages, dtype, self.compute.device());
+        memory.map(Pool::on_device).map_err(computation_failed)
+    }
+
+    /// The type of keys and values on a device.
+    fn cache_dtype(&self) -> Option<DType> {
+        self.output.cache_dtype()
+    }
+
     /// Adds the tokens of all sequences to their caches, which have room for them, and returns the logits asked for, row by
     /// row in the order of the batch. After an error the caches are of no more use.
     pub(crate) fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<f32>, Error> {
         let logits = self.hidden_states(batch).and_then(|x| self.logits(&x, batch));
-        logits.map_err(|error| Error::ComputationFailed { detail: error.to_string() })
+        logits.map_err(computation_failed)
     }
 
     fn hidden_states(&self, batch: &mut [Rows<'_>]) -> candle_core::Result<Tensor> {
         self.check(batch)?;
-        let places = places(batch);
-        let positions = || places.iter().map(|place| place.position);
-        let angles = self.rotaries.iter().map(|rotary| rotary.angles(positions(), &Device::Cpu));
-        let angles = angles.collect::<candle_core::Result<Vec<_>>>()?;
+        let step = Step::new(batch, &self.rotaries, &self.windows, &self.compute)?;
         let ids: Vec<u32> = batch.iter().flat_map(|rows| rows.tokens).copied().collect();
         let mut x = self.embedding.rows(&ids)?;
         if let Some(scale) = self.config.embedding_scale {
             x = x.affine(scale.into(), 0.0)?;
         }
         for layer in &self.layers {
-            layer.apply(&x, &angles, &places, batch)?;
+            x = layer.apply(x, &step, batch)?;
         }
         Ok(x)
     }
@@ -124,6 +157,7 @@ impl Transformer {
     fn check(&self, batch: &[Rows<'_>]) -> candle_core::Result<()> {
         let fits = |rows: &Rows<'_>| {
             rows.cache.shape() == self.cache_shape()
+                && rows.cache.device_memory().is_some() == self.is_on_device()
                 && rows.cache.len() + rows.tokens.len() <= rows.cache.capacity()
                 && rows.n_logits <= rows.tokens.len()
         };
@@ -132,12 +166,4 @@ impl Transformer {
         }
         Ok(())
     }
-}
-
-fn places(batch: &[Rows<'_>]) -> Vec<Place> {
-    let of_sequence = |(sequence, rows): (usize, &Rows<'_>)| {
-        let start = rows.cache.len();
-        (start..start + rows.tokens.len()).map(move |position| Place { sequence, position })
-    };
-    batch.iter().enumerate().flat_map(of_sequence).collect()
 }

@@ -1,4 +1,4 @@
-//! [`Weights`]: the tensors of a model's safetensors files or of its GGUF file, as `f32`.
+//! [`Weights`]: the tensors of a model's safetensors files or of its GGUF file.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,13 +7,15 @@ use std::path::{Component, Path, PathBuf};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
+use super::compute::Compute;
+use super::device::DeviceMatrix;
 use super::files;
 use super::gguf::GgufWeights;
 use super::json_file::JsonFile;
 use super::matrix::Matrix;
 use super::quantization::Quantization;
 use crate::error::Error;
-use crate::gguf::Blocks;
+use crate::gguf::{Blocks, TensorType};
 use crate::kernels::BlockFormat;
 
 /// Models of smaller files are not quantised unless they are asked to be: a CPU's caches hold them
@@ -23,7 +25,7 @@ const MIN_QUANTISED_BYTES: usize = 1 << 24;
 /// The weights of a model, by the names that safetensors files have for them.
 pub(super) struct Weights {
     source: Source,
-    device: Device,
+    compute: Compute,
     quantization: Quantization,
 }
 
@@ -40,10 +42,10 @@ struct WeightFile {
 }
 
 impl Weights {
-    /// Reads the files of a model directory; no tensor is on the device yet.
+    /// Reads the files of a model directory; no tensor is on a device yet.
     pub(super) fn read(
         directory: &Path,
-        device: &Device,
+        compute: &Compute,
         quantization: Quantization,
     ) -> Result<Self, Error> {
         let index = directory.join("model.safetensors.index.json");
@@ -54,27 +56,37 @@ impl Weights {
         };
         let files = names.iter().map(|name| WeightFile::read(directory.join(name)));
         let source = Source::Safetensors(files.collect::<Result<_, _>>()?);
-        Ok(Self { source, device: device.clone(), quantization })
+        Ok(Self { source, compute: compute.clone(), quantization })
     }
 
-    /// The weights in a GGUF file; no tensor is on the device yet.
+    /// The weights in a GGUF file; no tensor is on a device yet.
     pub(super) fn from_gguf(
         weights: GgufWeights,
-        device: &Device,
+        compute: &Compute,
         quantization: Quantization,
     ) -> Self {
-        Self { source: Source::Gguf(weights), device: device.clone(), quantization }
+        Self { source: Source::Gguf(weights), compute: compute.clone(), quantization }
     }
 
-    /// A tensor of the given shape, on the device.
+    /// By what the layers compute.
+    pub(super) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// A tensor of the given shape, as `f32` and where the layers compute.
     pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        match &self.source {
-            Source::Safetensors(files) => file_of(files, name).tensor(name, shape, &self.device),
+        let tensor = match &self.source {
+            Source::Safetensors(files) => {
+                let tensor = file_of(files, name).tensor(name, shape)?;
+                tensor.to_dtype(DType::F32)
+            }
             Source::Gguf(weights) => {
                 let numbers = weights.blocks(name, shape)?.to_f32();
-                Tensor::from_vec(numbers, shape, &self.device).map_err(computation_failed)
+                Tensor::from_vec(numbers, shape, &Device::Cpu)
             }
-        }
+        };
+        let tensor = tensor.and_then(|tensor| tensor.to_device(self.compute.device()));
+        tensor.map_err(computation_failed)
     }
 
     /// A matrix with a row of `n_in` weights for each of `n_out` outputs.
@@ -82,7 +94,8 @@ impl Weights {
         match &self.source {
             Source::Safetensors(files) => {
                 let half = file_of(files, name).has_two_bytes(name) && is_large(files);
-                self.of_tensor(name, &self.tensor(name, &[n_out, n_in])?, half)
+                let tensor = file_of(files, name).tensor(name, &[n_out, n_in])?;
+                self.of_tensor(name, &tensor, half)
             }
             Source::Gguf(weights) => {
                 self.of_blocks(name, &weights.blocks(name, &[n_out, n_in])?, n_out, n_in)
@@ -106,7 +119,7 @@ impl Weights {
         let matrices: Result<Vec<Matrix>, Error> = match &self.source {
             Source::Safetensors(files) => {
                 let half = file_of(files, name).has_two_bytes(name) && is_large(files);
-                let whole = self.tensor(name, &shape)?;
+                let whole = file_of(files, name).tensor(name, &shape)?;
                 let part = |rows: Range<usize>| whole.narrow(0, rows.start, rows.len());
                 let parts = parts.map(|rows| part(rows).map_err(computation_failed));
                 parts.map(|part| self.of_tensor(name, &part?, half)).collect()
@@ -122,9 +135,12 @@ impl Weights {
 
     fn of_tensor(&self, name: &str, weights: &Tensor, half: bool) -> Result<Matrix, Error> {
         let (_, n_in) = weights.dims2().map_err(computation_failed)?;
+        if let Compute::Candle(device) = &self.compute {
+            return self.of_tensor_on_device(name, weights, device);
+        }
         let quantises = self.quantises(name, n_in, half)?;
         let make = if quantises { Matrix::quantise } else { Matrix::pack };
-        make(weights).map_err(computation_failed)
+        weights.to_dtype(DType::F32).and_then(|weights| make(&weights)).map_err(computation_failed)
     }
 
     fn of_blocks(
@@ -134,6 +150,9 @@ impl Weights {
         n_out: usize,
         n_in: usize,
     ) -> Result<Matrix, Error> {
+        if let Compute::Candle(device) = &self.compute {
+            return self.of_blocks_on_device(name, blocks, (n_out, n_in), device);
+        }
         if let Some(matrix) = self.as_in_file(blocks, n_out, n_in) {
             return Ok(matrix);
         }
@@ -152,6 +171,48 @@ impl Weights {
             Quantization::Q8_0 => format == BlockFormat::Q8_0,
         };
         if stays { Matrix::from_blocks(format, bytes, n_out, n_in) } else { None }
+    }
+
+    /// In the bits of its file, unless the options say otherwise.
+    fn of_tensor_on_device(
+        &self,
+        name: &str,
+        weights: &Tensor,
+        device: &Device,
+    ) -> Result<Matrix, Error> {
+        let (n_out, n_in) = weights.dims2().map_err(computation_failed)?;
+        let matrix = if self.quantises(name, n_in, false)? {
+            DeviceMatrix::quantise(weights, device)
+        } else if self.quantization == Quantization::None {
+            let weights = weights.to_dtype(DType::F32);
+            weights.and_then(|weights| DeviceMatrix::floats(&weights, device))
+        } else {
+            DeviceMatrix::floats(weights, device)
+        };
+        let matrix = matrix.map_err(computation_failed)?;
+        Ok(Matrix::on_device(matrix, n_out, n_in))
+    }
+
+    /// In the bits of its file, unless the options say otherwise.
+    fn of_blocks_on_device(
+        &self,
+        name: &str,
+        blocks: &Blocks,
+        shape: (usize, usize),
+        device: &Device,
+    ) -> Result<Matrix, Error> {
+        let stays = match self.quantization {
+            Quantization::Automatic => true,
+            Quantization::None => false,
+            Quantization::Q8_0 => blocks.tensor_type() == TensorType::Q8_0,
+        };
+        if !stays {
+            let weights = Tensor::from_vec(blocks.to_f32(), shape, &Device::Cpu);
+            return self.of_tensor_on_device(name, &weights.map_err(computation_failed)?, device);
+        }
+        let matrix =
+            DeviceMatrix::from_blocks(blocks, shape, device).map_err(computation_failed)?;
+        Ok(Matrix::on_device(matrix, shape.0, shape.1))
     }
 
     /// Whether a matrix is to be quantised; `automatically` if that is left to us.
@@ -233,7 +294,8 @@ impl WeightFile {
         }
     }
 
-    fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, Error> {
+    /// A tensor as the file has it, on the CPU.
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let expected = format!("shape {shape:?}");
         let view = self.tensors.get(name).map_err(|_| self.invalid(name, &expected, "nothing"))?;
         if view.shape() != shape {
@@ -243,9 +305,8 @@ impl WeightFile {
             let got = format!("type {:?}", view.dtype());
             return Err(self.invalid(name, "type F32, BF16 or F16", &got));
         };
-        let tensor = self.tensors.load(name, device);
-        let tensor = tensor.and_then(|tensor| tensor.to_dtype(DType::F32));
-        tensor.map_err(|error| self.invalid(name, "room on the device", &error.to_string()))
+        let tensor = self.tensors.load(name, &Device::Cpu);
+        tensor.map_err(|error| self.invalid(name, "room in memory", &error.to_string()))
     }
 
     /// Whether a tensor has numbers of two bytes.
