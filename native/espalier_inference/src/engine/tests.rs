@@ -5,6 +5,7 @@ use std::time::Duration;
 use espalier_constraint::Constraint;
 use serde_json::json;
 
+mod devices;
 mod reasoning;
 mod scheduling;
 

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
+use super::DeviceMatrix;
 use crate::error::Error;
+use crate::gguf::GgufFile;
 use crate::kv_cache::{KvCache, PAGE, Pool, Shape};
 use crate::model::tests::{
     FAMILIES_AND_SETTINGS, difference, load_to, logits_in_parts, new_cache, reference_logits,
@@ -17,7 +19,6 @@ const COMPUTE: Compute = Compute::Candle(Device::Cpu);
 
 /// The directories of all references.
 fn references() -> Vec<PathBuf> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let others = [
         "data/llama_tied_mha",
         "data/llama_untied_gqa_bf16",
@@ -27,7 +28,11 @@ fn references() -> Vec<PathBuf> {
         "variants/qwen2",
         "variants/qwen3",
     ];
-    others.iter().chain(&FAMILIES_AND_SETTINGS).map(|name| tests.join(name)).collect()
+    others.iter().chain(&FAMILIES_AND_SETTINGS).map(|name| tests_folder().join(name)).collect()
+}
+
+fn tests_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
 fn load(directory: &Path) -> Transformer {
@@ -132,16 +137,12 @@ fn slots_are_used_again() {
     for _ in 0..3 {
         let mut other = pool.new_cache();
         assert!(pool.reserve(&mut other, ids.len()));
-        assert!(!pool.reserve(&mut pool_cache(&pool), 1), "all pages are taken");
+        assert!(!pool.reserve(&mut pool.new_cache(), 1), "all pages are taken");
         agree(&read(&mut other, &ids), &expected.concat(), "another text");
         assert_eq!(pool.n_bytes(), 2 * n_pages * transformer.page_bytes());
     }
     logits.extend(read(&mut kept, second));
     agree(&logits, &expected.concat(), "the text that was interrupted");
-}
-
-fn pool_cache(pool: &Pool) -> KvCache {
-    pool.new_cache()
 }
 
 #[test]
@@ -164,20 +165,45 @@ fn weights_of_few_bits_give_nearly_the_same() {
     }
 }
 
-/// A file with a matrix of each type of blocks.
 #[test]
-fn blocks_of_files_are_taken_as_they_are() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gguf/blocks.gguf");
-    let ids: Vec<u32> = (0..40).map(|position| position * 7 % 100).collect();
-    let logits = |compute, quantization| {
-        let loaded = LoadedModel::load(&path, quantization, compute).unwrap();
-        logits_in_parts(&loaded.transformer, &ids, &[ids.len()])
-    };
-    let exact = logits(&Compute::Kernels, Quantization::None);
-    agree(&logits(&COMPUTE, Quantization::None), &exact, "f32");
-    for quantization in [Quantization::Automatic, Quantization::Q8_0] {
-        let difference = difference(&logits(&COMPUTE, quantization), &exact);
-        assert!((1e-5..0.05).contains(&difference), "{quantization:?}: {difference}");
+fn numbers_of_files_are_taken_as_they_are() {
+    let file = GgufFile::open(&tests_folder().join("gguf/blocks.gguf")).unwrap();
+    let x: Vec<f32> = (0..3 * 512).map(|index| (index as f32 * 0.37).sin()).collect();
+    let inputs = Tensor::from_slice(&x, (3, 512), &Device::Cpu).unwrap();
+    let kinds: Vec<&str> = file.names().filter(|name| !name.ends_with(".numbers")).collect();
+    assert_eq!(kinds.len(), 11);
+    for kind in kinds {
+        let blocks = file.blocks(kind, &[2, 512]).unwrap();
+        let weights = blocks.to_f32();
+        let matrix = DeviceMatrix::from_blocks(&blocks, (2, 512), &Device::Cpu).unwrap();
+        assert_eq!(matrix.n_bytes(), blocks.bytes().len(), "{kind}");
+        let rows = matrix.rows(&[1, 0]).unwrap().to_vec2::<f32>().unwrap();
+        assert!(difference(&rows[0], &weights[512..]) < 1e-6, "{kind}");
+        assert!(difference(&rows[1], &weights[..512]) < 1e-6, "{kind}");
+        let products = matrix.product(&inputs).unwrap().flatten_all().unwrap();
+        let expected = x.chunks(512).flat_map(|x| weights.chunks(512).map(|w| product(x, w)));
+        let difference =
+            difference(&products.to_vec1::<f32>().unwrap(), &expected.collect::<Vec<_>>());
+        assert!(difference < 0.02, "{kind}: {difference}");
+    }
+}
+
+fn product(x: &[f32], w: &[f32]) -> f32 {
+    x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum::<f64>() as f32
+}
+
+#[test]
+fn gguf_files_agree_with_the_references() {
+    for name in ["llama3_rope", "qwen2", "phi3_longrope", "gemma2", "gemma3", "smollm3"] {
+        let path = tests_folder().join(format!("gguf/{name}.gguf"));
+        let (ids, expected) = reference_logits(&tests_folder().join("variants").join(name));
+        let logits = |quantization| {
+            let loaded = LoadedModel::load(&path, quantization, &COMPUTE).unwrap();
+            logits_in_parts(&loaded.transformer, &ids, &[ids.len()])
+        };
+        agree(&logits(Quantization::None), &expected.concat(), name);
+        let difference = difference(&logits(Quantization::Automatic), &expected.concat());
+        assert!(difference < 0.05, "{name}: {difference}");
     }
 }
 
