@@ -5,6 +5,10 @@ defmodule Mix.Tasks.Compile.EspalierNative do
   It runs on each compilation: cargo decides what is out of date, and a build with nothing to do
   takes a tenth of a second. With the environment variable `ESPALIER_NIF_PATH` set, the library
   at that path is installed and cargo is not needed.
+
+  The library is built with the cargo features that the environment variable `ESPALIER_NIF_FEATURES` names, divided by
+  commas, or else `config :espalier, nif_features: [...]`: `cuda` and `metal`, for models on graphics processors. In a
+  project that depends on Espalier, `mix deps.compile espalier --force` builds it again after a change of these.
   """
   use Mix.Task.Compiler
 
@@ -12,6 +16,7 @@ defmodule Mix.Tasks.Compile.EspalierNative do
   @extension if match?({:win32, _}, :os.type()), do: ".dll", else: ".so"
   @installed Path.join([@root, "priv", "native", "espalier_nif" <> @extension])
   @package ~w(--release --locked --package espalier_nif)
+  @features ~w(cuda metal)
 
   @impl true
   def run(_arguments) do
@@ -41,12 +46,37 @@ defmodule Mix.Tasks.Compile.EspalierNative do
 
   # Standard error is the terminal's, so cargo's own progress is seen.
   defp build(cargo) do
-    arguments = ["build", "--message-format", "json-render-diagnostics" | @package]
+    variable = System.get_env("ESPALIER_NIF_FEATURES")
+    configured = Application.get_env(:espalier, :nif_features, [])
 
-    case System.cmd(cargo, arguments, cd: @root) do
-      {messages, 0} -> {:ok, artifact(messages)}
-      {_messages, status} -> {:error, "cargo build failed (exit status #{status})"}
+    with {:ok, features} <- features(variable, configured) do
+      arguments = ["build", "--message-format", "json-render-diagnostics" | @package]
+
+      case System.cmd(cargo, arguments ++ features, cd: @root) do
+        {messages, 0} -> {:ok, artifact(messages)}
+        {_messages, status} -> {:error, "cargo build failed (exit status #{status})"}
+      end
     end
+  end
+
+  @doc false
+  # What cargo is told about features, by the variable or else what is configured.
+  def features(variable, configured) do
+    names =
+      if variable in [nil, ""],
+        do: configured |> List.wrap() |> Enum.map(&to_string/1),
+        else: variable |> String.split(",") |> Enum.map(&String.trim/1)
+
+    case names -- @features do
+      [] when names == [] -> {:ok, []}
+      [] -> {:ok, ["--features", Enum.join(names, ",")]}
+      [name | _others] -> {:error, unknown_feature(name)}
+    end
+  end
+
+  defp unknown_feature(name) do
+    "Espalier's native library has no feature #{inspect(name)}: " <>
+      "ESPALIER_NIF_FEATURES and config :espalier, :nif_features take #{Enum.join(@features, " and ")}"
   end
 
   defp artifact(messages) do

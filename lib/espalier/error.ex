@@ -13,7 +13,7 @@ defmodule Espalier.Error do
      ~w(token_not_allowed unknown_token text_not_allowed finished rollback_too_far)a},
     {Espalier.ModelError,
      ~w(not_found invalid_config invalid_weights invalid_tokenizer vocabulary_mismatch
-        unsupported_architecture not_running stopped)a},
+        unsupported_architecture device_unavailable not_running stopped)a},
     {Espalier.GenerationError,
      ~w(invalid_prompt encoding_failed prompt_too_long truncated no_chat_template
         invalid_chat_template invalid_request computation_failed)a},

@@ -30,6 +30,24 @@ defmodule Espalier.Model do
   holds the model: when it ends, the thread ends after the step that it is in, and running generations
   fail with an `Espalier.ModelError` of kind `:stopped`.
 
+  ## On a graphics processor
+
+  A model computes on the CPU unless `:device` names a graphics processor. The native library is built for these by cargo
+  features: `metal` for Apple's, on macOS, and `cuda` for NVIDIA's, where there is the CUDA toolkit. The environment
+  variable `ESPALIER_NIF_FEATURES` names them when Espalier is compiled, or the configuration does:
+
+      # in config/config.exs; then: mix deps.compile espalier --force
+      config :espalier, nif_features: [:cuda]
+
+      {Espalier.Model, name: MyApp.Model, path: "/models/Qwen3-8B", device: :cuda}
+
+  A device that the library wasn't built for, that isn't there or that has no room for the model is an
+  `Espalier.ModelError` of kind `:device_unavailable`.
+
+  Everything works there as on the CPU. But sums are taken in an order that depends on how many generations run, so the
+  same seed can give another text in other company. Memory for keys and values is taken when the model is loaded, all that
+  `:max_kv_cache_bytes` says.
+
   ## Who goes first
 
   Where more requests come than advance together, those of the highest `:priority` of `Espalier.generate/3` run first.
@@ -141,13 +159,22 @@ defmodule Espalier.Model do
       `start_link/1` lasts as long as the download.\
       """
     ],
+    device: [
+      type:
+        {:custom, ":cpu, :metal, :cuda, {:metal, index} or {:cuda, index}", &__MODULE__.device?/1},
+      default: :cpu,
+      doc: """
+      Where the model computes, see [above](#module-on-a-graphics-processor). Without an index it is the first processor of \
+      that kind.\
+      """
+    ],
     quantization: [
       type: {:in, [:automatic, :none, :q8_0]},
       default: :automatic,
       doc: """
       In how many bits matrices are held. `:automatic` keeps those of a GGUF file that is quantised, and rounds weights \
-      of safetensors files that are in 16 bits to 8, with a scale for 32 of them, but for models of less than 16 MiB. \
-      `:q8_0` rounds all to these, `:none` holds all as f32.\
+      of safetensors files that are in 16 bits to 8, with a scale for 32 of them, but for models of less than 16 MiB \
+      and on graphics processors. `:q8_0` rounds all to these, `:none` holds all as f32.\
       """
     ],
     name: [
@@ -206,6 +233,10 @@ defmodule Espalier.Model do
   def name?({:via, module, _term}), do: is_atom(module)
   def name?({:global, _term}), do: true
   def name?(name), do: is_atom(name) and name != :undefined
+
+  @doc false
+  def device?({kind, index}), do: kind in [:metal, :cuda] and is_integer(index) and index >= 0
+  def device?(kind), do: kind in [:cpu, :metal, :cuda]
 
   @doc false
   def n_threads?(value), do: value in 1..1024
@@ -414,7 +445,10 @@ defmodule Espalier.Model do
   defp load(path, options) do
     metadata = fn -> %{model: options[:name], path: path} end
 
+    {kind, index} = device = device(options[:device])
+
     native_options = %{
+      device: {kind, at_once(index)},
       max_batch_size: at_once(options[:max_batch_size]),
       n_threads: options[:n_threads],
       quantization: options[:quantization],
@@ -422,12 +456,30 @@ defmodule Espalier.Model do
     }
 
     load = fn ->
-      with {:ok, ref} <- path |> Native.model_load(native_options) |> Error.wrap(),
-           do: {:ok, new(ref, options)}
+      case path |> Native.model_load(native_options) |> Error.wrap() do
+        {:ok, ref} -> {:ok, new(ref, options)}
+        {:error, error} -> {:error, advise(error, device)}
+      end
     end
 
     Telemetry.span(:model_load, metadata, load, &loaded/1)
   end
+
+  defp device({_kind, _index} = device), do: device
+  defp device(kind), do: {kind, 0}
+
+  defp advise(%ModelError{kind: :device_unavailable} = error, {kind, _index}) do
+    if Atom.to_string(kind) in String.split(error.expected, ", ") do
+      error
+    else
+      advice =
+        "compile Espalier with ESPALIER_NIF_FEATURES=#{kind}, or config :espalier, nif_features: [#{inspect(kind)}]"
+
+      %{error | message: error.message <> "; " <> advice}
+    end
+  end
+
+  defp advise(error, _device), do: error
 
   # More than there can be make no difference.
   defp at_once(number), do: min(number, 0x7FFFFFFFFFFFFFFF)

@@ -193,6 +193,31 @@ defmodule Espalier.ModelTest do
                broken(folder, "config.json", ~s({"architectures": ["Mamba"]}))
     end
 
+    test "refuses devices that the library was not built for" do
+      Process.flag(:trap_exit, true)
+
+      for {device, kind, told} <- [
+            {:metal, :metal, "metal 0"},
+            {:cuda, :cuda, "cuda 0"},
+            {{:cuda, 3}, :cuda, "cuda 3"},
+            {{:metal, Integer.pow(10, 30)}, :metal, "metal 9223372036854775807"}
+          ] do
+        assert {:error, %ModelError{kind: :device_unavailable} = error} =
+                 Model.start_link(path: Model.tiny_path(), device: device)
+
+        assert error.got == told
+        assert "cpu" in String.split(error.expected, ", ")
+
+        unless to_string(kind) in String.split(error.expected, ", ") do
+          assert Exception.message(error) =~ "ESPALIER_NIF_FEATURES=#{kind}"
+          assert Exception.message(error) =~ "nif_features: [:#{kind}]"
+        end
+      end
+
+      assert {:ok, pid} = Model.start_link(path: Model.tiny_path(), device: :cpu)
+      assert Model.stop(pid) == :ok
+    end
+
     test "checks its options" do
       assert {:error, %OptionsError{option: :path}} = Model.start_link([])
       assert {:error, %OptionsError{}} = Model.start_link(path: "x", max_batch_size: 0)

@@ -35,7 +35,8 @@ defmodule Espalier.Doctor.Configuration do
 
   # Names that nothing reads are no error anywhere else.
   defp unknown(environment) do
-    known = Keyword.keys(@caches ++ Request.options() ++ providers())
+    # The first is for the build of the native library.
+    known = [:nif_features | Keyword.keys(@caches ++ Request.options() ++ providers())]
 
     for name <- Keyword.keys(environment), name not in known do
       near = Options.nearest(name, known)

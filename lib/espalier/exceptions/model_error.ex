@@ -10,6 +10,7 @@ defmodule Espalier.ModelError do
   | `:invalid_tokenizer` | a tokenizer file that can't be used: `detail` |
   | `:vocabulary_mismatch` | more ids than the model has: `length`, `max_length` |
   | `:unsupported_architecture` | `got`, and `expected`: those that are supported |
+  | `:device_unavailable` | a device that can't be used: `got`, `expected` (the kinds that the native library was built for), `detail` |
   | `:not_running` | no model runs under that name or process: `detail` |
   | `:stopped` | the model was stopped while a request ran |
   | `:member_lost` | the member of a group to which the request went was stopped, or its node is gone: `detail` is the node. It is tried again |

@@ -32,6 +32,9 @@ pub enum Device {
     },
 }
 
+/// The highest index of a device: libraries would take a part of a higher one.
+const MAX_INDEX: usize = 255;
+
 impl Device {
     /// The kinds of devices that this build has code for.
     #[must_use]
@@ -50,11 +53,21 @@ impl Device {
         }
     }
 
+    fn index(self) -> usize {
+        match self {
+            Self::Cpu => 0,
+            Self::Metal { index } | Self::Cuda { index } => index,
+        }
+    }
+
     /// Takes the device into use.
     pub(crate) fn open(self) -> Result<Compute, Error> {
         if !Self::kinds().contains(&self.kind()) {
             let reason = format!("the cargo feature `{}` was not on", self.kind());
             return Err(self.unavailable(reason));
+        }
+        if self.index() > MAX_INDEX {
+            return Err(self.unavailable("there is no such device".to_owned()));
         }
         // Candle panics where the system's list of Metal devices is shorter.
         let opened = catch_unwind(|| match self {
@@ -79,8 +92,10 @@ impl Device {
 impl Display for Device {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cpu => f.write_str("cpu"),
-            Self::Metal { index } | Self::Cuda { index } => write!(f, "{} {index}", self.kind()),
+            Self::Cpu => f.write_str(self.kind()),
+            Self::Metal { .. } | Self::Cuda { .. } => {
+                write!(f, "{} {}", self.kind(), self.index())
+            }
         }
     }
 }

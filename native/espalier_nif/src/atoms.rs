@@ -7,6 +7,7 @@ rustler::atoms! {
 
     // Kinds of errors.
     computation_failed,
+    device_unavailable,
     duplicate_name,
     empty_choice,
     empty_grammar,

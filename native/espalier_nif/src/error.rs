@@ -276,6 +276,14 @@ impl From<InferenceError> for Fault {
                     (atoms::expected(), known.join(", ").into()),
                 ],
             ),
+            E::DeviceUnavailable { device, reason, built } => fault(
+                atoms::device_unavailable(),
+                vec![
+                    (atoms::detail(), reason.into()),
+                    (atoms::expected(), built.join(", ").into()),
+                    (atoms::got(), device.to_string().into()),
+                ],
+            ),
             E::InvalidTokenizer { detail } => {
                 fault(atoms::invalid_tokenizer(), vec![(atoms::detail(), detail.into())])
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use espalier_inference::{Conversation, Model, ModelOptions, Quantization};
+use espalier_inference::{Conversation, Device, Model, ModelOptions, Quantization};
 use rustler::{Atom, Env, NifMap, NifUnitEnum, ResourceArc};
 
 use crate::atoms;
@@ -16,10 +16,19 @@ use crate::vocabulary;
 
 #[derive(NifMap)]
 struct LoadOptions {
+    /// And its index.
+    device: (DeviceAtom, usize),
     max_batch_size: usize,
     n_threads: Option<usize>,
     quantization: QuantizationAtom,
     max_kv_cache_bytes: Option<usize>,
+}
+
+#[derive(NifUnitEnum)]
+enum DeviceAtom {
+    Cpu,
+    Metal,
+    Cuda,
 }
 
 #[derive(NifUnitEnum)]
@@ -54,7 +63,13 @@ struct Info {
 /// Loads a model, which lives as long as the calling process at most.
 #[rustler::nif(schedule = "DirtyIo")]
 fn model_load(env: Env, path: &str, options: LoadOptions) -> Result<ResourceArc<ModelRef>, Fault> {
+    let (kind, index) = options.device;
     let options = ModelOptions {
+        device: match kind {
+            DeviceAtom::Cpu => Device::Cpu,
+            DeviceAtom::Metal => Device::Metal { index },
+            DeviceAtom::Cuda => Device::Cuda { index },
+        },
         max_batch_size: options.max_batch_size,
         n_threads: options.n_threads.unwrap_or(ModelOptions::default().n_threads),
         quantization: options.quantization.into(),

@@ -117,7 +117,9 @@ defmodule Espalier.Model.MisuseTest do
       for {option, odd} <-
             [path: 1, path: <<255>>, name: "x", name: {:via, 1, 2}, name: :undefined, name: 1] ++
               [n_threads: 0, n_threads: 1_025, n_threads: 1.0, n_threads: Integer.pow(10, 30)] ++
-              [max_batch_size: 0, max_batch_size: 1.0, quantization: "q8_0", quantization: nil] do
+              [max_batch_size: 0, max_batch_size: 1.0, quantization: "q8_0", quantization: nil] ++
+              [device: :gpu, device: "cuda", device: {:cuda, -1}, device: {:cpu, 0}] ++
+              [device: {:metal, 0, 0}, device: {:cuda, "0"}, device: nil] do
         assert {:error, %OptionsError{kind: :invalid, option: ^option}} =
                  Model.start_link(Keyword.merge([path: path], [{option, odd}]))
       end

@@ -35,8 +35,8 @@ use self::worker::{Command, Worker};
 use crate::chat_template::{ChatTemplate, Conversation};
 use crate::device::Device;
 use crate::error::Error;
-use crate::kv_cache::PAGE;
-use crate::model::transformer::Transformer;
+use crate::kv_cache::{PAGE, Pool};
+use crate::model::transformer::{Rows, Transformer};
 use crate::model::{Compute, LoadedModel, Quantization};
 use crate::tokenizer::Tokenizer;
 
@@ -159,7 +159,10 @@ impl Model {
         let n_pages = n_pages(&loaded.transformer, options)?;
         let info = info(&loaded, n_pages * PAGE);
         let LoadedModel { transformer, tokenizer, vocabulary, chat_template, .. } = loaded;
-        let pool = transformer.new_pool(n_pages)?;
+        let mut pool = transformer.new_pool(n_pages)?;
+        if transformer.is_on_device() {
+            try_out(&transformer, &mut pool)?;
+        }
         let (commands, receiver) = mpsc::channel();
         let stopped = Arc::new(Stopped::new());
         let counters = Arc::new(Counters::default());
@@ -256,6 +259,15 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Reads two tokens, so that what a device can't do is an error of loading, and no request waits for its
+/// kernels.
+fn try_out(transformer: &Transformer, pool: &mut Pool) -> Result<(), Error> {
+    let tokens = &[0; 2];
+    let mut cache = pool.new_cache();
+    pool.reserve(&mut cache, tokens.len());
+    transformer.forward(&mut [Rows { tokens, cache: &mut cache, n_logits: 1 }]).map(drop)
 }
 
 /// How many pages of keys and values there can be.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::PAGE;
 use super::page::Shape;
@@ -34,12 +34,16 @@ pub(super) struct Slot {
 }
 
 impl DeviceMemory {
+    /// Takes room for so many pages on a device.
     pub(crate) fn new(
         shape: Shape,
         n_pages: usize,
         dtype: DType,
         device: &Device,
     ) -> Result<Arc<Self>> {
+        if n_pages > u32::MAX as usize / PAGE {
+            bail!("{n_pages} pages are more than there are numbers for");
+        }
         let zeros =
             || Tensor::zeros((shape.n_heads, n_pages * PAGE, shape.head_size), dtype, device);
         let layer = |_| Ok(LayerMemory { keys: zeros()?, values: zeros()? });

@@ -105,7 +105,11 @@ impl Transformer {
             return Ok(Pool::new(shape, n_pages * shape.page_bytes()));
         };
         let memory = DeviceMemory::new(shape, n_pages, dtype, self.compute.device());
-        memory.map(Pool::on_device).map_err(computation_failed)
+        memory.map(Pool::on_device).map_err(|error| {
+            let n_bytes = n_pages * self.page_bytes();
+            let detail = format!("no room for {n_bytes} bytes of keys and values: {error}");
+            Error::ComputationFailed { detail }
+        })
     }
 
     /// The type of keys and values on a device.

@@ -10,7 +10,7 @@ pub(in crate::model) enum DeviceMatrix {
     /// Numbers of two or four bytes.
     Floats(Tensor),
     /// Blocks of small integers, as GGUF files have them.
-    Blocks(QTensor),
+    Blocks(Box<QTensor>),
 }
 
 impl DeviceMatrix {
@@ -23,7 +23,8 @@ impl DeviceMatrix {
     /// Rounds weights that are on the CPU to `Q8_0`, and puts them on the device.
     pub(in crate::model) fn quantise(weights: &Tensor, device: &Device) -> Result<Self> {
         let weights = weights.force_contiguous()?;
-        QTensor::quantize_onto(&weights, GgmlDType::Q8_0, device).map(Self::Blocks)
+        QTensor::quantize_onto(&weights, GgmlDType::Q8_0, device)
+            .map(|weights| Self::Blocks(Box::new(weights)))
     }
 
     /// Takes over the numbers of a file as they are.
@@ -48,7 +49,7 @@ impl DeviceMatrix {
             TensorType::Q6K => GgmlDType::Q6K,
         };
         let storage = QStorage::from_data(blocks.bytes().into(), device, dtype)?;
-        QTensor::new(storage, shape).map(Self::Blocks)
+        QTensor::new(storage, shape).map(|weights| Self::Blocks(Box::new(weights)))
     }
 
     /// The products of some rows of inputs with each output's weights, row by row.
@@ -57,7 +58,7 @@ impl DeviceMatrix {
             Self::Floats(weights) => {
                 x.to_dtype(weights.dtype())?.matmul(&weights.t()?)?.to_dtype(DType::F32)
             }
-            Self::Blocks(weights) => x.contiguous()?.apply_op1_no_bwd(weights),
+            Self::Blocks(weights) => x.contiguous()?.apply_op1_no_bwd(&**weights),
         }
     }
 
