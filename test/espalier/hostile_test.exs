@@ -58,6 +58,11 @@ defmodule Espalier.HostileTest do
     Constraint.regex(Testdata.generate(regex), vocabulary: vocabulary)
   end
 
+  defp compile(%{"grammar" => grammar, "syntax" => syntax}, vocabulary, _style) do
+    options = [vocabulary: vocabulary, syntax: String.to_existing_atom(syntax)]
+    grammar |> Testdata.generate() |> Constraint.grammar(options)
+  end
+
   defp compile(%{"choice" => choice}, vocabulary, _style) do
     Constraint.choice(Testdata.generate_list(choice), vocabulary: vocabulary)
   end

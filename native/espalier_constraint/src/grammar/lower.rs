@@ -109,7 +109,7 @@ pub(crate) fn patterns(
 }
 
 fn pattern(text: &str, meter: &Meter) -> Result<Arc<Pattern>, Error> {
-    let dfa = regex::compile(text, meter)?;
+    let dfa = regex::compile_terminal(text, meter)?;
     // It takes long for large ones, and gains little.
     const MAX_MINIMIZED: usize = 2000;
     let dfa = if dfa.n_states() <= MAX_MINIMIZED { dfa.minimized() } else { dfa };

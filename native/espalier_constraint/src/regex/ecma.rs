@@ -72,6 +72,11 @@ pub(super) fn translate(pattern: &str, meter: &Meter) -> Result<Translation, Err
     Ok(Translation { expression: translator.out, looks: translator.looks })
 }
 
+/// The group that stands for the lookaround of this index.
+pub(super) fn group_of(index: usize) -> String {
+    format!("(?P<{LOOKAROUND}{index}>)")
+}
+
 /// The index of the lookaround that a group of this name stands for.
 pub(super) fn lookaround_of(name: &str) -> Option<usize> {
     name.strip_prefix(LOOKAROUND)?.parse().ok()
@@ -192,7 +197,7 @@ impl Translator<'_> {
             Some(Group::Look { direction, is_negated, before }) => {
                 let expression = std::mem::replace(&mut self.out, before);
                 self.max_looks.check(self.looks.len() + 1)?;
-                self.push_format(format_args!("(?P<{LOOKAROUND}{}>)", self.looks.len()));
+                self.out.push_str(&group_of(self.looks.len()));
                 self.looks.push(Lookaround { direction, is_negated, expression });
                 // As browsers have it, and only they.
                 self.can_repeat = direction == Direction::Ahead;

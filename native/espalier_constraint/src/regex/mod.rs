@@ -17,6 +17,8 @@ use regex_automata::{Anchored, MatchKind};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
+use ecma::{Direction, Lookaround, Translation};
+
 use crate::dfa::{Dfa, classes_of};
 use crate::error::Error;
 use crate::limits::{Limit, limit};
@@ -65,6 +67,37 @@ pub(crate) fn compile(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
 pub(crate) fn compile_ecma(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
     check_length(pattern, meter)?;
     let translation = ecma::translate(pattern, meter)?;
+    determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
+}
+
+/// Begins the group that stands for a lookahead. No expression of a caller has it.
+const AHEAD: &str = "(?P<ahead>";
+
+/// In an expression for [`compile_terminal`], that a character of the class comes next.
+pub(crate) fn ahead(class: &str) -> String {
+    format!("{AHEAD}{class})")
+}
+
+/// As [`compile`], for an expression with [`ahead`] in it: the character is one of the same text.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_terminal(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
+    let mut parts = pattern.split(AHEAD);
+    let mut expression = parts.next().unwrap_or_default().to_owned();
+    let mut looks = Vec::new();
+    for part in parts {
+        let (class, rest) = part.split_once("])").unwrap_or_default();
+        expression += &ecma::group_of(looks.len());
+        expression += rest;
+        let (direction, is_negated, expression) = (Direction::Ahead, false, format!("{class}]"));
+        looks.push(Lookaround { direction, is_negated, expression });
+    }
+    if looks.is_empty() {
+        return compile(pattern, meter);
+    }
+    check_length(pattern, meter)?;
+    let translation = Translation { expression: format!(r"\A(?:{expression})\z"), looks };
     determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
 }
 
@@ -183,6 +216,18 @@ mod tests {
             let wrong = |text: &&str| accepts(&dfa, text) != accepted.contains(text);
             assert_eq!(accepted.iter().chain(&refused).find(|text| wrong(text)), None, "{pattern}");
         }
+    }
+
+    #[test]
+    fn what_comes_next_belongs_to_the_text() {
+        let pattern = format!("(?:[ \\n]+|#[^\\n]*{})+", ahead("[\\n]"));
+        let dfa = compile_terminal(&pattern, &Meter::unlimited()).unwrap();
+        for (text, expected) in
+            [(" ", true), ("#a\n", true), (" #\n#b\n ", true), ("#a", false), ("# ", false)]
+        {
+            assert_eq!(accepts(&dfa, text), expected, "{text:?}");
+        }
+        assert!(!accepts(&dfa, "") && !accepts(&dfa, "#a\nb"));
     }
 
     #[test]

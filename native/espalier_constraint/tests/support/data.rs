@@ -175,15 +175,20 @@ fn read_grammar(group: &Value) -> Option<Source> {
         fs::read_to_string(root().join("grammars").join(file)).expect("a file of a grammar")
     };
     let text = text_of(group, "grammar").or_else(|| file.map(read))?;
-    let mut options = match group["syntax"].as_str() {
+    Some(Source::Grammar(text, grammar_options(group)))
+}
+
+/// The syntax and the start that a description names.
+pub(crate) fn grammar_options(description: &Value) -> GrammarOptions {
+    let mut options = match description["syntax"].as_str() {
         Some("lark") => GrammarOptions::lark(),
         Some("gbnf") => GrammarOptions::gbnf(),
         other => panic!("unknown syntax {other:?}"),
     };
-    if let Some(start) = text_of(group, "start") {
+    if let Some(start) = text_of(description, "start") {
         options.start = start;
     }
-    Some(Source::Grammar(text, options))
+    options
 }
 
 /// Texts without a description of their own.

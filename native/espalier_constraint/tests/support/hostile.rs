@@ -54,7 +54,7 @@ impl Case {
 
     /// Whether options make no difference.
     fn is_plain(&self) -> bool {
-        ["regex", "choice"].iter().any(|key| self.description.get(key).is_some())
+        ["regex", "choice", "grammar"].iter().any(|key| self.description.get(key).is_some())
     }
 
     pub(crate) fn vocabulary(&self) -> Result<Arc<Vocabulary>, Error> {
@@ -82,6 +82,10 @@ impl Case {
         };
         if let Some(pattern) = text("regex") {
             return Constraint::regex(&pattern, vocabulary);
+        }
+        if let Some(grammar) = text("grammar") {
+            let options = data::grammar_options(&self.description);
+            return Constraint::grammar(&grammar, &options, vocabulary);
         }
         if let Some(choice) = self.description.get("choice") {
             return Constraint::choice(&generate_list(choice), vocabulary);

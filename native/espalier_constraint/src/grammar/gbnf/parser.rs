@@ -53,6 +53,9 @@ struct Level {
     alternatives: Vec<NodeId>,
     /// The last of them.
     sequence: Vec<NodeId>,
+    /// How deep repetitions are nested in its last part, and at most in all of the level.
+    depth: usize,
+    max_depth: usize,
 }
 
 impl Level {
@@ -131,7 +134,15 @@ impl<'a> Parser<'a> {
     }
 
     fn push(&mut self, node: NodeId) {
-        self.level().sequence.push(node);
+        self.push_nested(node, 0);
+    }
+
+    /// Adds a part in which repetitions are nested so deep.
+    fn push_nested(&mut self, node: NodeId, depth: usize) {
+        let level = self.level();
+        level.sequence.push(node);
+        level.depth = depth;
+        level.max_depth = depth.max(level.max_depth);
     }
 
     /// Reads a part of a rule, if there is one.
@@ -191,8 +202,9 @@ impl<'a> Parser<'a> {
 
     fn close(&mut self) {
         let level = self.levels.pop().unwrap_or_default();
+        let depth = level.max_depth;
         let node = level.end(&mut self.grammar);
-        self.push(node);
+        self.push_nested(node, depth);
     }
 
     /// The rest of bounds such as `{2,5}`.
@@ -219,11 +231,14 @@ impl<'a> Parser<'a> {
     }
 
     fn repeat(&mut self, min: u32, max: Option<u32>, start: &Text) -> Result<(), Error> {
-        let Some(of) = self.level().sequence.pop() else {
+        let level = self.level();
+        let depth = level.depth + 1;
+        let Some(of) = level.sequence.pop() else {
             return Err(start.expected("something to repeat, before this"));
         };
+        limit!(self.meter.limits(), grammar_nesting).check(depth)?;
         let node = self.grammar.add(Node::Repeat { of, min, max });
-        self.push(node);
+        self.push_nested(node, depth);
         Ok(())
     }
 

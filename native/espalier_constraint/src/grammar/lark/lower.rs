@@ -1,44 +1,50 @@
 //! [`lower`]: the rules of a grammar in Lark, without templates and with what is ignored.
 //!
 //! What is ignored may stand behind each terminal and before the whole: that is before each terminal and
-//! behind the whole, and one terminal that has ended leads to less than all that may begin.
+//! behind the whole, and one terminal that has ended leads to less than all that may begin. Comments with
+//! nothing ignored behind them stand where they may end.
 
 use rustc_hash::FxHashMap;
 
 use super::expression::{Body, Definition, Definitions, Expression, NameId};
+use super::ignored::Ignored;
 use super::library::INNER;
 use super::patterns::{self, Pattern, Patterns};
+use crate::dfa::DEAD;
 use crate::error::Error;
 use crate::grammar::rules::{Grammar, Node, NodeId, Place, RuleId, Terminal};
 use crate::grammar::terminals::Terminals;
 use crate::grammar::text::{invalid, shown, undefined};
 use crate::limits::limit;
 use crate::meter::Meter;
+use crate::regex;
 
 /// # Errors
 /// [`Error::UndefinedName`] where there is no such start, [`Error::LimitExceeded`] and
 /// [`Error::Cancelled`].
 pub(super) fn lower(
     mut definitions: Definitions,
-    patterns: Patterns,
+    patterns: &Patterns,
+    ignored: &Ignored,
     start: &str,
     meter: &Meter,
 ) -> Result<Grammar, Error> {
     let start = start_rule(&mut definitions, start)?;
     let mut lowering = Lowering {
         definitions: &definitions,
-        patterns: &patterns,
+        patterns,
         meter,
         grammar: Grammar::default(),
         terminals: Terminals::default(),
         nodes: FxHashMap::default(),
         spaced: FxHashMap::default(),
-        ignored: None,
+        between: None,
+        comments: Vec::new(),
         rules: FxHashMap::default(),
         instances: FxHashMap::default(),
         open: Vec::new(),
     };
-    lowering.ignored = lowering.ignored();
+    lowering.ignore(ignored);
     lowering.all(start)?;
     lowering.unused();
     Ok(lowering.grammar)
@@ -68,7 +74,10 @@ struct Lowering<'a> {
     nodes: FxHashMap<Node, NodeId>,
     /// By node of a terminal, that of the terminal and what is ignored behind it.
     spaced: FxHashMap<NodeId, NodeId>,
-    ignored: Option<NodeId>,
+    /// What may stand behind each terminal, once or not at all.
+    between: Option<NodeId>,
+    /// What may stand before terminals that begin with one of the bytes.
+    comments: Vec<(NodeId, Vec<u8>)>,
     rules: FxHashMap<NameId, RuleId>,
     /// Templates with their arguments.
     instances: FxHashMap<(NameId, Vec<NodeId>), RuleId>,
@@ -77,11 +86,18 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    /// What may stand between terminals, once or not at all.
-    fn ignored(&mut self) -> Option<NodeId> {
-        let (pattern, place) = (self.patterns.ignored.clone()?, Place { line: 1, column: 1 });
-        let of = self.terminals.regex(&mut self.grammar, pattern, place);
-        Some(self.grammar.add(Node::Repeat { of, min: 0, max: Some(1) }))
+    fn ignore(&mut self, ignored: &Ignored) {
+        self.between = ignored.between.as_ref().map(|pattern| self.optional(pattern));
+        for (pattern, ends) in &ignored.comments {
+            let comment = self.optional(pattern);
+            self.comments.push((comment, ends.clone()));
+        }
+    }
+
+    fn optional(&mut self, pattern: &str) -> NodeId {
+        let place = Place { line: 1, column: 1 };
+        let of = self.terminals.regex(&mut self.grammar, pattern.to_owned(), place);
+        self.grammar.add(Node::Repeat { of, min: 0, max: Some(1) })
     }
 
     fn all(&mut self, start: NameId) -> Result<(), Error> {
@@ -99,7 +115,7 @@ impl Lowering<'_> {
             let body = self.definition(name, &arguments)?;
             self.grammar.define(rule, body);
         }
-        self.ignore_first()
+        self.ignore_around()
     }
 
     fn declare(&mut self, name: &str, place: Place) -> Result<RuleId, Error> {
@@ -107,9 +123,11 @@ impl Lowering<'_> {
         Ok(self.grammar.declare(name, place))
     }
 
-    /// Makes the start one that ignores what comes first.
-    fn ignore_first(&mut self) -> Result<(), Error> {
-        let Some(ignored) = self.ignored else { return Ok(()) };
+    /// Makes the start one that ignores what comes first and last.
+    fn ignore_around(&mut self) -> Result<(), Error> {
+        if self.between.is_none() && self.comments.is_empty() {
+            return Ok(());
+        }
         let start = self.grammar.start;
         let (name, place) = {
             let rule = &self.grammar.rules[start as usize];
@@ -117,7 +135,9 @@ impl Lowering<'_> {
         };
         let whole = self.declare(&name, place)?;
         let start = self.node(Node::Rule(start));
-        let body = self.grammar.sequence(vec![ignored, start]);
+        let comments = self.comments.iter().map(|(comment, _)| *comment);
+        let parts = self.between.into_iter().chain([start]).chain(comments).collect();
+        let body = self.grammar.sequence(parts);
         self.grammar.define(whole, body);
         self.grammar.start = whole;
         Ok(())
@@ -152,25 +172,25 @@ impl Lowering<'_> {
                 }
                 Expression::Name { name, place } => match parameters.get(name) {
                     Some(&argument) => argument,
-                    None => self.name(*name, *place),
+                    None => self.name(*name, *place)?,
                 },
                 Expression::Template { name, arguments, .. } => {
                     self.instance(*name, arguments.iter().map(part).collect())?
                 }
                 Expression::Literal { text, ignores_case, place } => {
-                    self.terminal(&patterns::of_literal(text, *ignores_case), *place)
+                    self.terminal(&patterns::of_literal(text, *ignores_case), *place)?
                 }
                 Expression::Range { first, last, place } => {
-                    self.terminal(&patterns::range(*first, *last), *place)
+                    self.terminal(&patterns::range(*first, *last), *place)?
                 }
                 Expression::Regex { pattern, place } => {
                     let node = self.terminals.regex(&mut self.grammar, pattern.clone(), *place);
-                    self.spaced(node)
+                    self.spaced(node)?
                 }
                 Expression::Json { text, place } => {
                     let terminal = Terminal::JsonSchema { text: text.clone(), place: *place };
                     let node = self.grammar.add_terminal(terminal);
-                    self.spaced(node)
+                    self.spaced(node)?
                 }
             };
             self.meter.spend(1)?;
@@ -179,18 +199,18 @@ impl Lowering<'_> {
         Ok(nodes.pop().unwrap_or_else(|| unreachable!("a body has an expression")))
     }
 
-    fn name(&mut self, name: NameId, place: Place) -> NodeId {
+    fn name(&mut self, name: NameId, place: Place) -> Result<NodeId, Error> {
         if let Some(&rule) = self.rules.get(&name) {
-            return self.node(Node::Rule(rule));
+            return Ok(self.node(Node::Rule(rule)));
         }
         let place = self.definitions.definition(name).map_or(place, |definition| definition.place);
         let patterns = self.patterns;
         self.terminal(patterns.of(name), place)
     }
 
-    fn terminal(&mut self, pattern: &Pattern, place: Place) -> NodeId {
+    fn terminal(&mut self, pattern: &Pattern, place: Place) -> Result<NodeId, Error> {
         let node = match &pattern.literal {
-            Some(text) if text.is_empty() => return self.node(Node::Sequence(Vec::new())),
+            Some(text) if text.is_empty() => return Ok(self.node(Node::Sequence(Vec::new()))),
             Some(text) => self.node(Node::Literal(text.as_bytes().into())),
             None => self.terminals.regex(&mut self.grammar, pattern.text.clone(), place),
         };
@@ -198,14 +218,36 @@ impl Lowering<'_> {
     }
 
     /// The terminal with what is ignored behind it.
-    fn spaced(&mut self, node: NodeId) -> NodeId {
-        let Some(ignored) = self.ignored else { return node };
+    fn spaced(&mut self, node: NodeId) -> Result<NodeId, Error> {
         if let Some(&known) = self.spaced.get(&node) {
-            return known;
+            return Ok(known);
         }
-        let spaced = self.grammar.sequence(vec![node, ignored]);
+        let mut parts = Vec::new();
+        if !self.comments.is_empty() {
+            let first = self.first_bytes(node)?;
+            let may_end =
+                |(_, ends): &&(NodeId, Vec<u8>)| ends.iter().any(|end| first.contains(end));
+            parts.extend(self.comments.iter().filter(may_end).map(|(comment, _)| *comment));
+        }
+        parts.push(node);
+        parts.extend(self.between);
+        let spaced = self.grammar.sequence(parts);
         self.spaced.insert(node, spaced);
-        spaced
+        Ok(spaced)
+    }
+
+    /// The bytes with which the texts of a terminal begin; none where that is a schema, as JSON has none that
+    /// ends a comment.
+    fn first_bytes(&self, node: NodeId) -> Result<Vec<u8>, Error> {
+        let terminal = match &self.grammar.nodes[node as usize] {
+            Node::Literal(text) => return Ok(text.first().copied().into_iter().collect()),
+            Node::Terminal(terminal) => &self.grammar.terminals[*terminal as usize],
+            _ => unreachable!("it is the node of a terminal"),
+        };
+        let Terminal::Regex { pattern, place } = terminal else { return Ok(Vec::new()) };
+        let dfa = regex::compile(pattern, self.meter).map_err(|error| error.in_terminal(*place))?;
+        let begins = |&byte: &u8| dfa.start() != DEAD && dfa.step(dfa.start(), byte).is_some();
+        Ok((0..=u8::MAX).filter(begins).collect())
     }
 
     /// The same node for the same.

@@ -9,10 +9,11 @@
 //! - `parser`, `expression`: its statements
 //! - `library`: the terminals that can be imported
 //! - `statements`: what each name stands for
-//! - `patterns`: terminals as regular expressions
+//! - `patterns`: terminals as regular expressions; `ignored`: what stands between them
 //! - `lower`: rules
 
 mod expression;
+mod ignored;
 mod lexer;
 mod library;
 mod literals;
@@ -37,5 +38,6 @@ use crate::meter::Meter;
 pub(crate) fn parse(text: &str, start: &str, meter: &Meter) -> Result<Grammar, Error> {
     let definitions = statements::definitions(text, meter)?;
     let patterns = patterns::Patterns::new(&definitions, meter)?;
-    lower::lower(definitions, patterns, start, meter)
+    let ignored = ignored::Ignored::new(&definitions, &patterns, meter)?;
+    lower::lower(definitions, &patterns, &ignored, start, meter)
 }

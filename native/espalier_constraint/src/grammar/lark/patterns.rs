@@ -1,6 +1,6 @@
 //! [`Patterns`]: terminals as regular expressions, each in one with all that it consists of.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::{Body, Definitions, Expression, NameId};
 use crate::error::Error;
@@ -33,8 +33,6 @@ enum Tightness {
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
     by_name: FxHashMap<NameId, Pattern>,
-    /// Of all that is ignored, once or more often.
-    pub(super) ignored: Option<String>,
 }
 
 impl Patterns {
@@ -47,7 +45,6 @@ impl Patterns {
                 patterns.make(definition.name, definitions, meter)?;
             }
         }
-        patterns.ignored = patterns.of_ignored(definitions, meter)?;
         Ok(patterns)
     }
 
@@ -62,22 +59,29 @@ impl Patterns {
         definitions: &Definitions,
         meter: &Meter,
     ) -> Result<(), Error> {
-        let mut open = Vec::new();
+        let (mut open, mut names) = (Vec::new(), FxHashSet::default());
         let mut next = Some(name).filter(|name| !self.by_name.contains_key(name));
         loop {
             if let Some(name) = next {
+                names.insert(name);
                 open.push((name, used(name, definitions)));
             }
             let Some((name, rest)) = open.last_mut() else { return Ok(()) };
             let (name, used) = (*name, rest.pop());
             meter.spend(1)?;
             next = used.map(|(name, _)| name).filter(|name| !self.by_name.contains_key(name));
-            if let (Some((used, place)), true) = (used, next.is_some()) {
-                check_is_not_open(used, place, &open, definitions)?;
-            } else if used.is_none() {
-                let pattern = self.of_definition(name, definitions, meter)?;
-                self.by_name.insert(name, pattern);
-                open.pop();
+            match used {
+                Some((used, Place { line, column })) if names.contains(&used) => {
+                    let name = definitions.name(used).to_owned();
+                    return Err(Error::RecursiveTerminal { name, line, column });
+                }
+                Some(_) => {}
+                None => {
+                    let pattern = self.of_definition(name, definitions, meter)?;
+                    self.by_name.insert(name, pattern);
+                    names.remove(&name);
+                    open.pop();
+                }
             }
         }
     }
@@ -95,7 +99,7 @@ impl Patterns {
         Ok(alternatives(bodies.collect::<Result<_, _>>()?))
     }
 
-    fn of_body(
+    pub(super) fn of_body(
         &self,
         body: Body,
         definitions: &Definitions,
@@ -108,9 +112,7 @@ impl Patterns {
             let pattern = match expression {
                 Expression::Literal { text, ignores_case, .. } => of_literal(text, *ignores_case),
                 Expression::Range { first, last, .. } => range(*first, *last),
-                Expression::Regex { pattern, .. } => {
-                    Pattern { text: pattern.clone(), ..Pattern::default() }
-                }
+                Expression::Regex { pattern, .. } => Pattern::of(pattern.clone()),
                 Expression::Name { name, .. } => self.of(*name).clone(),
                 Expression::Sequence(ids) => {
                     sequence(ids.iter().map(|&id| of_part(&mut parts, id)).collect())
@@ -131,20 +133,6 @@ impl Patterns {
         }
         Ok(parts.pop().unwrap_or_default())
     }
-
-    fn of_ignored(
-        &self,
-        definitions: &Definitions,
-        meter: &Meter,
-    ) -> Result<Option<String>, Error> {
-        let bodies = definitions.ignored.iter();
-        let patterns = bodies.map(|&body| self.of_body(body, definitions, meter));
-        let patterns: Vec<_> = patterns.collect::<Result<_, _>>()?;
-        if patterns.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(repeat(&alternatives(patterns), 1, None).text))
-    }
 }
 
 /// The terminals that a terminal consists of, with the places where they stand.
@@ -158,19 +146,6 @@ fn used(name: NameId, definitions: &Definitions) -> Vec<(NameId, Place)> {
     used.collect()
 }
 
-fn check_is_not_open(
-    name: NameId,
-    place: Place,
-    open: &[(NameId, Vec<(NameId, Place)>)],
-    definitions: &Definitions,
-) -> Result<(), Error> {
-    if !open.iter().any(|&(open, _)| open == name) {
-        return Ok(());
-    }
-    let name = definitions.name(name).to_owned();
-    Err(Error::RecursiveTerminal { name, line: place.line, column: place.column })
-}
-
 impl Default for Pattern {
     /// That of the empty text.
     fn default() -> Self {
@@ -179,6 +154,10 @@ impl Default for Pattern {
 }
 
 impl Pattern {
+    pub(super) fn of(text: String) -> Self {
+        Self { text, ..Self::default() }
+    }
+
     /// The pattern where it has to be so tight.
     fn at_least(&self, tightness: Tightness) -> String {
         if self.tightness >= tightness { self.text.clone() } else { format!("(?:{})", self.text) }
@@ -207,15 +186,15 @@ fn sequence(patterns: Vec<Pattern>) -> Pattern {
     Pattern { text, tightness: Tightness::Sequence, literal: None }
 }
 
-fn alternatives(mut patterns: Vec<Pattern>) -> Pattern {
+pub(super) fn alternatives(mut patterns: Vec<Pattern>) -> Pattern {
     if patterns.len() == 1 {
         return patterns.remove(0);
     }
     let texts: Vec<_> = patterns.into_iter().map(|pattern| pattern.text).collect();
-    Pattern { text: texts.join("|"), ..Pattern::default() }
+    Pattern::of(texts.join("|"))
 }
 
-fn repeat(of: &Pattern, min: u32, max: Option<u32>) -> Pattern {
+pub(super) fn repeat(of: &Pattern, min: u32, max: Option<u32>) -> Pattern {
     let quantifier = match (min, max) {
         (0, None) => "*".to_owned(),
         (1, None) => "+".to_owned(),
