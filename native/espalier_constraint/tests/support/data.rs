@@ -1,7 +1,7 @@
 //! Reads `testdata/`; its README defines the format.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use espalier_constraint::{
@@ -92,7 +92,13 @@ impl Source {
 
 /// The groups of `testdata/<topic>.json`.
 pub(crate) fn read_groups(topic: &str) -> Vec<Group> {
-    let groups = read_json(&format!("{topic}.json"));
+    read_groups_of(&root().join(format!("{topic}.json")))
+}
+
+/// The groups of a file.
+pub(crate) fn read_groups_of(path: &Path) -> Vec<Group> {
+    let text = fs::read_to_string(path).expect("a file of groups");
+    let groups: Value = serde_json::from_str(&text).expect("JSON");
     groups.as_array().expect("an array of groups").iter().map(read_group).collect()
 }
 

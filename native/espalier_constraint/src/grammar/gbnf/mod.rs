@@ -8,6 +8,3 @@ mod characters;
 mod parser;
 
 pub(crate) use parser::parse;
-
-#[cfg(test)]
-mod tests;

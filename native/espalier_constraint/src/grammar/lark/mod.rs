@@ -22,8 +22,6 @@ mod parser;
 mod patterns;
 mod regex;
 mod statements;
-#[cfg(test)]
-mod tests;
 
 use super::rules::Grammar;
 use crate::error::Error;

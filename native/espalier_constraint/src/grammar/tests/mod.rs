@@ -5,6 +5,7 @@ mod notation;
 mod oracle;
 mod random;
 mod samples;
+mod texts;
 
 use std::sync::Arc;
 
