@@ -3,6 +3,7 @@
 //! `tests/fuzz_regressions.rs` of the engine includes this file, too, and runs the inputs that once
 //! failed.
 
+mod grammars;
 mod input;
 mod regexes;
 mod schema_trees;
@@ -11,6 +12,7 @@ mod serialized;
 mod steps;
 mod vocabularies;
 
+pub use grammars::grammar;
 pub use regexes::regex;
 pub use schemas::{schema_text, schema_tree, tokens};
 pub use serialized::{serialized_constraint, serialized_vocabulary};

@@ -38,6 +38,7 @@ targets!(
     schema_text,
     schema_tree,
     regex,
+    grammar,
     vocabulary,
     tokens,
     serialized_constraint,

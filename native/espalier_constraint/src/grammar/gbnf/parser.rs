@@ -171,8 +171,9 @@ impl<'a> Parser<'a> {
             '(' => self.open()?,
             ')' if self.levels.len() > 1 => self.close(),
             '|' => {
-                let level = self.levels.last_mut();
-                level.into_iter().for_each(|level| level.end_alternative(&mut self.grammar));
+                if let Some(level) = self.levels.last_mut() {
+                    level.end_alternative(&mut self.grammar);
+                }
                 self.space(true);
             }
             '*' => self.repeat(0, None, &start)?,

@@ -76,7 +76,7 @@ pub(super) struct Body {
 pub(super) struct Definitions {
     pub(super) expressions: Vec<Expression>,
     /// In the order in which they were written.
-    pub(super) definitions: Vec<Definition>,
+    pub(super) all: Vec<Definition>,
     /// By name, the number of its definition.
     pub(super) by_name: FxHashMap<NameId, usize>,
     /// What may stand between terminals.
@@ -105,7 +105,7 @@ impl Definitions {
     }
 
     pub(super) fn definition(&self, name: NameId) -> Option<&Definition> {
-        self.by_name.get(&name).map(|&index| &self.definitions[index])
+        self.by_name.get(&name).map(|&index| &self.all[index])
     }
 
     pub(super) fn add(&mut self, expression: Expression) -> ExpressionId {

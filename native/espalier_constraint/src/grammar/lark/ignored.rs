@@ -50,7 +50,9 @@ impl Ignored {
 /// The comment before one of the bytes.
 fn ahead(comment: &Pattern, ends: &[u8]) -> Pattern {
     let mut class = CharacterClass::new(false);
-    ends.iter().for_each(|&byte| class.add_range(byte.into(), byte.into()));
+    for &byte in ends {
+        class.add_range(byte.into(), byte.into());
+    }
     Pattern::of(format!("(?:{}){}", comment.text, regex::ahead(&class.pattern())))
 }
 

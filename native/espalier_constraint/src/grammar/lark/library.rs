@@ -7,7 +7,7 @@
 pub(super) const INNER: char = '.';
 
 /// The definitions, in Lark.
-pub(super) const COMMON: &str = r##"
+pub(super) const COMMON: &str = r#"
 DIGIT: /[0-9]/
 HEXDIGIT: /[0-9a-fA-F]/
 
@@ -37,4 +37,4 @@ SH_COMMENT: /#[^\n]*/
 CPP_COMMENT: /\/\/[^\n]*/
 C_COMMENT: /\/\*([^*]|\*+[^*\/])*\*+\//
 SQL_COMMENT: /--[^\n]*/
-"##;
+"#;

@@ -101,7 +101,7 @@ impl Lowering<'_> {
     }
 
     fn all(&mut self, start: NameId) -> Result<(), Error> {
-        for definition in &self.definitions.definitions {
+        for definition in &self.definitions.all {
             let is_rule = !self.definitions.is_terminal(definition.name);
             if is_rule && definition.parameters.is_empty() && !definition.bodies.is_empty() {
                 let rule =
@@ -277,7 +277,7 @@ impl Lowering<'_> {
     fn unused(&mut self) {
         let definitions = self.definitions;
         let visible =
-            definitions.definitions.iter().filter(|definition| is_visible(definition, definitions));
+            definitions.all.iter().filter(|definition| is_visible(definition, definitions));
         let bodies = visible.flat_map(|definition| &definition.bodies).chain(&definitions.ignored);
         let mut used = rustc_hash::FxHashSet::default();
         for (_, expression) in bodies.flat_map(|&body| definitions.parts(body)) {
@@ -285,7 +285,7 @@ impl Lowering<'_> {
                 used.insert(*name);
             }
         }
-        for definition in &definitions.definitions {
+        for definition in &definitions.all {
             let is_rule = self.rules.contains_key(&definition.name);
             if is_visible(definition, definitions) && !is_rule && !used.contains(&definition.name) {
                 self.grammar.declare(definitions.name(definition.name), definition.place);

@@ -316,8 +316,9 @@ impl<'a, 'd> Parser<'a, 'd> {
             TokenKind::Sign("[") => self.open("]")?,
             TokenKind::Sign("|") => {
                 self.advance()?;
-                let level = self.levels.last_mut();
-                level.into_iter().for_each(|level| level.end_alternative(self.definitions));
+                if let Some(level) = self.levels.last_mut() {
+                    level.end_alternative(self.definitions);
+                }
             }
             TokenKind::Sign("->") => self.alias()?,
             TokenKind::Sign(end @ (")" | "]"))

@@ -40,7 +40,7 @@ impl Patterns {
     /// [`Error::RecursiveTerminal`], [`Error::LimitExceeded`] and [`Error::Cancelled`].
     pub(super) fn new(definitions: &Definitions, meter: &Meter) -> Result<Self, Error> {
         let mut patterns = Self::default();
-        for definition in &definitions.definitions {
+        for definition in &definitions.all {
             if definitions.is_terminal(definition.name) {
                 patterns.make(definition.name, definitions, meter)?;
             }
@@ -115,7 +115,8 @@ impl Patterns {
                 Expression::Regex { pattern, .. } => Pattern::of(pattern.clone()),
                 Expression::Name { name, .. } => self.of(*name).clone(),
                 Expression::Sequence(ids) => {
-                    sequence(ids.iter().map(|&id| of_part(&mut parts, id)).collect())
+                    let of: Vec<_> = ids.iter().map(|&id| of_part(&mut parts, id)).collect();
+                    sequence(&of)
                 }
                 Expression::Choice(ids) => {
                     alternatives(ids.iter().map(|&id| of_part(&mut parts, id)).collect())
@@ -181,7 +182,7 @@ pub(super) fn range(first: char, last: char) -> Pattern {
     Pattern { text: class.pattern(), tightness: Tightness::Atom, literal: None }
 }
 
-fn sequence(patterns: Vec<Pattern>) -> Pattern {
+fn sequence(patterns: &[Pattern]) -> Pattern {
     let text = patterns.iter().map(|pattern| pattern.at_least(Tightness::Sequence)).collect();
     Pattern { text, tightness: Tightness::Sequence, literal: None }
 }

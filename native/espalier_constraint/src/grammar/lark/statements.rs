@@ -78,7 +78,7 @@ impl Definitions {
             return Err(invalid("a name in upper case", &shown(self.name(alias)), place));
         }
         if alias == first {
-            self.definitions[index].place = place;
+            self.all[index].place = place;
             return Ok(());
         }
         let name = self.add(Expression::Name { name: first, place });
@@ -91,12 +91,12 @@ impl Definitions {
             Statement::Define(definition) => self.define(definition),
             Statement::Override(definition) => {
                 let index = self.existing(&definition)?;
-                self.definitions[index] = definition;
+                self.all[index] = definition;
                 Ok(())
             }
             Statement::Extend(definition) => {
                 let index = self.existing(&definition)?;
-                let extended = &mut self.definitions[index];
+                let extended = &mut self.all[index];
                 if extended.parameters != definition.parameters {
                     let expected = "the parameters of the rule that is extended";
                     return Err(invalid(expected, "others", definition.place));
@@ -122,8 +122,8 @@ impl Definitions {
             let Place { line, column } = definition.place;
             return Err(Error::DuplicateName { name, line, column, first_line });
         }
-        self.by_name.insert(definition.name, self.definitions.len());
-        self.definitions.push(definition);
+        self.by_name.insert(definition.name, self.all.len());
+        self.all.push(definition);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl Definitions {
 
     /// Whether each name that is used can stand where it does.
     fn check_names(&self) -> Result<(), Error> {
-        for definition in &self.definitions {
+        for definition in &self.all {
             let is_terminal = self.is_terminal(definition.name);
             for &body in &definition.bodies {
                 self.check_body(body, is_terminal, &definition.parameters)?;

@@ -87,7 +87,7 @@ fn samples() -> Vec<(String, GrammarOptions)> {
 fn change(text: &str, random: &mut Random) -> String {
     let mut text: Vec<char> = text.chars().collect();
     let signs: Vec<char> = "()[]{}|?*+~\"'/\\:.,-<>%#&^$ \n\tiax0Aé😀".chars().collect();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let (at, to) = (random.below(text.len().max(1)), random.below(text.len().max(1)));
         match random.below(4) {
             0 => drop(text.drain(at.min(to)..at.max(to).min(at.min(to) + 5))),
