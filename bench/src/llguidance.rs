@@ -38,6 +38,19 @@ impl Llguidance {
         factory.quiet();
         Ok(Self { factory, eos: tokens.eos })
     }
+
+    /// A matcher at the start of texts of a grammar in the syntax of Lark.
+    ///
+    /// # Errors
+    /// Whatever it says of a grammar that it refuses.
+    pub fn lark(&self, grammar: &str) -> Result<Matcher> {
+        self.matcher(TopLevelGrammar::from_lark(grammar.to_owned()))
+    }
+
+    fn matcher(&self, grammar: TopLevelGrammar) -> Result<Matcher> {
+        let matcher = Matcher::new(self.factory.create_parser(grammar));
+        matcher.get_error().map_or(Ok(matcher), |error| Err(anyhow!(error)))
+    }
 }
 
 impl Engine for Llguidance {
@@ -47,11 +60,7 @@ impl Engine for Llguidance {
 
     fn compile(&self, schema: &str) -> Result<Box<dyn Compiled>> {
         let grammar = TopLevelGrammar::from_json_schema(serde_json::from_str(schema)?);
-        let matcher = Matcher::new(self.factory.create_parser(grammar));
-        match matcher.get_error() {
-            Some(error) => Err(anyhow!(error)),
-            None => Ok(Box::new(Start { matcher, eos: self.eos })),
-        }
+        Ok(Box::new(Start { matcher: self.matcher(grammar)?, eos: self.eos }))
     }
 }
 

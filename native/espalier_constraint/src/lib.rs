@@ -28,6 +28,7 @@
 //! The crate is pure: it knows no tokenizer library, no model, no I/O, no clock and no randomness.
 
 mod automaton;
+mod byte_groups;
 mod character_groups;
 mod compiler;
 mod constraint;

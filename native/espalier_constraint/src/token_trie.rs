@@ -185,6 +185,13 @@ impl TokenTrie {
         self.nodes.iter().map(fold).collect()
     }
 
+    /// Calls with each node but the root, after its parent and with its byte; parents in ascending order.
+    pub(crate) fn for_each_edge(&self, mut call: impl FnMut(usize, usize, u8)) {
+        for parent in 0..self.nodes.len() {
+            self.children(parent).for_each(|child| call(parent, child, self.bytes[child]));
+        }
+    }
+
     /// The ids in the order of their bytes.
     pub(crate) fn ids(&self) -> &[u32] {
         &self.ids
@@ -257,6 +264,16 @@ impl TokenTrie {
             Some(node) => self.walk_from((node, text.len()), &Children::All, |_| false, enter),
             None => Ok(()),
         }
+    }
+
+    /// Visits a node, as if it were the only one below the root, and what is below it.
+    pub(crate) fn walk_branch<E>(
+        &self,
+        node: usize,
+        mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        let children = enter(Visit { byte: self.bytes[node], depth: 1, trie: self, node })?;
+        self.walk_from((node, 1), &children, |_| false, enter)
     }
 
     pub(crate) fn root(&self) -> TrieNode<'_> {

@@ -1,8 +1,9 @@
 //! [`Vocabulary`]: the bytes of each token id.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::byte_groups::{ByteGroups, groups_below};
 use crate::error::Error;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
@@ -24,6 +25,8 @@ pub struct Vocabulary {
     tokens: TokenList,
     /// All ordinary tokens.
     whole: Lexicon,
+    /// For each node of their trie what comes after it.
+    groups_below: OnceLock<Box<[ByteGroups]>>,
     /// Those that may follow in a JSON text, with white space before them cut off and without that.
     spaced: JsonTokens,
     bare: JsonTokens,
@@ -74,8 +77,19 @@ impl Vocabulary {
         let digits = TokenTrie::new(digits);
         let whole = Lexicon::new(trie, n_ids);
         let (numbers, strings) = (NumberTables::default(), StringTables::default());
-        let special_names = Vec::new();
-        Self { tokens, whole, spaced, bare, digits, numbers, strings, special_names, encode: None }
+        let (groups_below, special_names) = (OnceLock::new(), Vec::new());
+        Self {
+            tokens,
+            whole,
+            groups_below,
+            spaced,
+            bare,
+            digits,
+            numbers,
+            strings,
+            special_names,
+            encode: None,
+        }
     }
 
     /// Names special ids, so that a text of parts may have them. Those of other ids mean nothing.
@@ -144,6 +158,11 @@ impl Vocabulary {
 
     pub(crate) fn trie(&self) -> &TokenTrie {
         &self.whole.trie
+    }
+
+    /// For each node of the trie of all ordinary tokens of what consists what comes after it.
+    pub(crate) fn groups_below(&self) -> &[ByteGroups] {
+        self.groups_below.get_or_init(|| groups_below(self.trie()))
     }
 
     /// The tokens as what may follow inside of a string.

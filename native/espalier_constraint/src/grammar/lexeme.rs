@@ -1,9 +1,10 @@
 //! [`Lexeme`]: the language of a terminal, read byte by byte.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::bytes::ByteSet;
 use crate::automaton::{Automaton, LazyAutomaton};
+use crate::byte_groups::ByteGroups;
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::json_schema::JsonMachine;
@@ -26,16 +27,26 @@ pub(crate) struct Pattern {
     dfa: Dfa,
     /// By state, the only bytes that follow, where these are few.
     next_bytes: Vec<Option<Bytes>>,
+    /// By state, the groups of bytes all of which lead back to it; found when they are asked for.
+    loops: OnceLock<Box<[ByteGroups]>>,
 }
 
 impl Pattern {
     pub(crate) fn new(dfa: Dfa) -> Self {
         let next_bytes = (0..dfa.n_states() as u32).map(|state| dfa.next_bytes(state)).collect();
-        Self { dfa, next_bytes }
+        Self { dfa, next_bytes, loops: OnceLock::new() }
     }
 
     pub(crate) fn dfa(&self) -> &Dfa {
         &self.dfa
+    }
+
+    /// By state, the groups of bytes all of which lead back to it.
+    pub(crate) fn loops(&self) -> &[ByteGroups] {
+        let states = 0..self.dfa.n_states() as u32;
+        self.loops.get_or_init(|| {
+            states.map(|state| ByteGroups::leading_back(&self.dfa, state)).collect()
+        })
     }
 
     /// Whether no text matches.
@@ -119,6 +130,11 @@ impl Lexeme {
             Self::Pattern(pattern) => pattern.next_bytes[at as usize].clone(),
             Self::Json(automaton) => automaton.next_bytes(at),
         }
+    }
+
+    /// The automaton, if it has one.
+    pub(crate) fn pattern(&self) -> Option<&Arc<Pattern>> {
+        if let Self::Pattern(pattern) = self { Some(pattern) } else { None }
     }
 
     /// About the memory of what it remembers of the states met so far.
