@@ -10,7 +10,7 @@ use crate::json_schema::{Automata, JsonSchemaOptions};
 use crate::limits::{Limits, limit};
 use crate::literals::Literals;
 use crate::meter::{Cancellation, Meter};
-use crate::regex;
+use crate::regex::{self, RegexSyntax};
 use crate::source::{GrammarSource, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
@@ -87,14 +87,14 @@ impl<'a> Compiler<'a> {
         Constraint::of_source(Source::JsonSchema(source), self.vocabulary, meter)
     }
 
-    /// As [`Constraint::regex`].
+    /// As [`Constraint::regex`], in a syntax of one's choice.
     ///
     /// # Errors
     /// As there, and [`Error::InvalidLimit`], [`Error::Cancelled`].
-    pub fn regex(self, pattern: &str) -> Result<Constraint, Error> {
+    pub fn regex(self, pattern: &str, syntax: RegexSyntax) -> Result<Constraint, Error> {
         let meter = self.meter()?;
-        let dfa = Arc::new(regex::compile(pattern, &meter)?);
-        let source = Source::Regex { pattern: pattern.to_owned(), dfa };
+        let dfa = Arc::new(regex::compile_whole(pattern, syntax, &meter)?);
+        let source = Source::Regex { pattern: pattern.to_owned(), syntax, dfa };
         Constraint::of_source(source, self.vocabulary, meter)
     }
 

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::matcher::Matcher;
 use crate::meter::Meter;
+use crate::regex::RegexSyntax;
 use crate::replicas::Replicas;
 use crate::source::{Capture, ConstraintKind, Source, UnusedRule};
 use crate::vocabulary::Vocabulary;
@@ -53,13 +54,14 @@ impl Constraint {
         Compiler::new(vocabulary).json_schema(schema, options)
     }
 
-    /// Text that matches the pattern as a whole, in the syntax of the `regex` crate.
+    /// Text that matches the pattern as a whole, in the syntax of the `regex` crate; [`Compiler::regex`]
+    /// takes that of ECMA 262, too.
     ///
     /// # Errors
     /// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], [`Error::LimitExceeded`], and
     /// [`Error::Unsatisfiable`] for a pattern that matches nothing.
     pub fn regex(pattern: &str, vocabulary: &Arc<Vocabulary>) -> Result<Self, Error> {
-        Compiler::new(vocabulary).regex(pattern)
+        Compiler::new(vocabulary).regex(pattern, RegexSyntax::Rust)
     }
 
     /// Text of a context-free grammar, in the syntax of Lark or in GBNF.

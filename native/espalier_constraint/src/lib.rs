@@ -73,6 +73,7 @@ pub use json_schema::{
 pub use limits::Limits;
 pub use matcher::Matcher;
 pub use meter::Cancellation;
+pub use regex::RegexSyntax;
 pub use source::{Capture, ConstraintKind, UnusedRule};
 pub use token_mask::TokenMask;
 pub use vocabulary::Vocabulary;

@@ -13,12 +13,12 @@ use crate::limits::{Limit, Limits, limit};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use espalier_constraint::{Cancellation, Compiler, Error, Vocabulary};
+/// use espalier_constraint::{Cancellation, Compiler, Error, RegexSyntax, Vocabulary};
 ///
 /// let vocabulary = Arc::new(Vocabulary::new(vec![b"a".to_vec(), Vec::new()], &[1], &[])?);
 /// let cancellation = Cancellation::default();
 /// cancellation.cancel(); // from any thread
-/// let compiled = Compiler::new(&vocabulary).cancellation(cancellation).regex("a");
+/// let compiled = Compiler::new(&vocabulary).cancellation(cancellation).regex("a", RegexSyntax::Rust);
 /// assert_eq!(compiled.unwrap_err(), Error::Cancelled);
 /// # Ok::<(), Error>(())
 /// ```

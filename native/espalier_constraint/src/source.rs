@@ -11,13 +11,14 @@ use crate::grammar::{self, Finding, GrammarMachine, Patterns};
 use crate::json_schema::{self, Automata, JsonMachine, JsonSchemaOptions};
 use crate::literals::Literals;
 use crate::meter::Meter;
+use crate::regex::RegexSyntax;
 use crate::vocabulary::Vocabulary;
 
 /// What a constraint was compiled from, with the automata that took time to make.
 #[derive(Debug)]
 pub(crate) enum Source {
     JsonSchema(SchemaSource),
-    Regex { pattern: String, dfa: Arc<Dfa> },
+    Regex { pattern: String, syntax: RegexSyntax, dfa: Arc<Dfa> },
     Choice(Arc<Literals>),
     Grammar(GrammarSource),
 }

@@ -116,6 +116,10 @@ rustler::atoms! {
     gbnf,
     lark,
 
+    // Syntaxes of regular expressions.
+    ecma,
+    rust,
+
     // JSON.
     json_number_struct = "Elixir.Espalier.JSON.Number",
     json_object = "Elixir.Espalier.JSON.Object",

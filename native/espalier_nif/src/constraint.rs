@@ -2,7 +2,7 @@
 
 use espalier_constraint::{
     Capture, Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, GrammarOptions,
-    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, UnusedRule, Whitespace,
+    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, RegexSyntax, UnusedRule, Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 
@@ -42,8 +42,11 @@ fn constraint_regex(
     vocabulary: ResourceArc<VocabularyRef>,
     limits: Given,
     pattern: &str,
-) -> Compiled {
-    compile(env, &vocabulary, limits, |compiler| compiler.regex(pattern))
+    syntax: Term<'_>,
+) -> NifResult<Compiled> {
+    let syntaxes = [(atoms::rust(), RegexSyntax::Rust), (atoms::ecma(), RegexSyntax::Ecma)];
+    let syntax = one_of(syntax, syntaxes)?;
+    Ok(compile(env, &vocabulary, limits, |compiler| compiler.regex(pattern, syntax)))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -48,6 +48,13 @@ pub(super) enum Direction {
     Behind,
 }
 
+impl Translation {
+    /// With the ends of the text around it.
+    pub(super) fn whole(self) -> Self {
+        Self { expression: format!(r"\A(?:{})\z", self.expression), looks: self.looks }
+    }
+}
+
 /// Translates a pattern.
 ///
 /// # Errors

@@ -24,8 +24,33 @@ use crate::error::Error;
 use crate::limits::{Limit, limit};
 use crate::meter::{Meter, Quota};
 
+/// The syntax of a regular expression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RegexSyntax {
+    /// That of the `regex` crate, which has Unicode classes and inline flags, and no lookaround.
+    #[default]
+    Rust,
+    /// That of ECMA 262 with the flag `u`, as JSON Schema has it: with lookaround and without flags.
+    Ecma,
+}
+
 /// So many bytes of what another crate made of an expression count as one step of work.
 const COMPILED_BYTES: usize = 16;
+
+/// The automaton of the texts that match as a whole.
+///
+/// # Errors
+/// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], or [`Error::LimitExceeded`].
+pub(crate) fn compile_whole(
+    pattern: &str,
+    syntax: RegexSyntax,
+    meter: &Meter,
+) -> Result<Dfa, Error> {
+    match syntax {
+        RegexSyntax::Rust => compile(pattern, meter),
+        RegexSyntax::Ecma => compile_ecma_with(pattern, meter, ecma::Translation::whole),
+    }
+}
 
 /// The automaton of the texts that match as a whole, in the syntax of the `regex` crate.
 ///
@@ -65,8 +90,16 @@ pub(crate) fn compile(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_ecma(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
+    compile_ecma_with(pattern, meter, |translation| translation)
+}
+
+fn compile_ecma_with(
+    pattern: &str,
+    meter: &Meter,
+    change: impl FnOnce(ecma::Translation) -> ecma::Translation,
+) -> Result<Dfa, Error> {
     check_length(pattern, meter)?;
-    let translation = ecma::translate(pattern, meter)?;
+    let translation = change(ecma::translate(pattern, meter)?);
     determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
 }
 
@@ -199,6 +232,22 @@ mod tests {
         assert!(accepts(&anywhere, "aab") && !accepts(&anywhere, "aba"));
         let digits = compile_ecma(r"^\d+$").unwrap();
         assert!(accepts(&digits, "12") && !accepts(&digits, "١٢"));
+    }
+
+    #[test]
+    fn ecma_patterns_match_as_a_whole_where_that_is_asked() {
+        let whole = |pattern| compile_whole(pattern, RegexSyntax::Ecma, &Meter::unlimited());
+        let branches = whole("a|b(?=c)|bc").unwrap();
+        for (text, expected) in [("a", true), ("bc", true), ("b", false), ("xa", false)] {
+            assert_eq!(accepts(&branches, text), expected, "{text:?}");
+        }
+        // With a group around it, it would be another pattern.
+        for pattern in ["a)|(?:b", "(a"] {
+            let Err(Error::InvalidRegex { pattern: named, .. }) = whole(pattern) else {
+                panic!("{pattern} is invalid");
+            };
+            assert_eq!(named, pattern);
+        }
     }
 
     #[test]

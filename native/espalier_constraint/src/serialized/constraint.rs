@@ -21,6 +21,7 @@ use crate::json_schema::{
 use crate::limits::Limits;
 use crate::literals::Literals;
 use crate::meter::Meter;
+use crate::regex::RegexSyntax;
 use crate::source::{GrammarSource, SchemaSource, Source};
 use crate::vocabulary::Vocabulary;
 
@@ -52,8 +53,9 @@ impl Constraint {
                 out.u8(SCHEMA);
                 write_schema(source, &mut out);
             }
-            Source::Regex { pattern, dfa } => {
+            Source::Regex { pattern, syntax, dfa } => {
                 out.u8(REGEX);
+                out.u8(u8::from(*syntax == RegexSyntax::Ecma));
                 out.text(pattern.as_bytes());
                 write_dfa(dfa, &mut out);
             }
@@ -190,8 +192,9 @@ fn read_automaton(input: &mut Reader<'_>, meter: &Meter) -> Result<(Origin, Arc<
 }
 
 fn read_regex(input: &mut Reader<'_>, meter: &Meter) -> Result<Source, Error> {
+    let syntax = one_of(input, "syntax", [RegexSyntax::Rust, RegexSyntax::Ecma])?;
     let pattern = input.utf8("pattern")?.to_owned();
-    Ok(Source::Regex { pattern, dfa: Arc::new(read_dfa(input, meter)?) })
+    Ok(Source::Regex { pattern, syntax, dfa: Arc::new(read_dfa(input, meter)?) })
 }
 
 fn read_choice(input: &mut Reader<'_>) -> Result<Source, Error> {
@@ -233,15 +236,15 @@ fn read_options(input: &mut Reader<'_>) -> Result<JsonSchemaOptions, Error> {
     };
     Ok(JsonSchemaOptions {
         whitespace,
-        property_order: one_of(input, [PropertyOrder::Schema, PropertyOrder::Any])?,
-        numbers: one_of(input, [NumberStyle::Plain, NumberStyle::Any])?,
-        escapes: one_of(input, [EscapeStyle::Minimal, EscapeStyle::Any])?,
-        format: one_of(input, [FormatMode::Assert, FormatMode::Ignore])?,
+        property_order: one_of(input, "options", [PropertyOrder::Schema, PropertyOrder::Any])?,
+        numbers: one_of(input, "options", [NumberStyle::Plain, NumberStyle::Any])?,
+        escapes: one_of(input, "options", [EscapeStyle::Minimal, EscapeStyle::Any])?,
+        format: one_of(input, "options", [FormatMode::Assert, FormatMode::Ignore])?,
     })
 }
 
-fn one_of<T: Copy>(input: &mut Reader<'_>, values: [T; 2]) -> Result<T, Error> {
-    let index = input.u8("options")?;
+fn one_of<T: Copy>(input: &mut Reader<'_>, part: &'static str, values: [T; 2]) -> Result<T, Error> {
+    let index = input.u8(part)?;
     let value = values.get(usize::from(index)).copied();
-    value.ok_or_else(|| input.wrong("options", "0 or 1", index.to_string()))
+    value.ok_or_else(|| input.wrong(part, "0 or 1", index.to_string()))
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, FormatMode, GrammarOptions, GrammarSyntax, JsonSchemaOptions,
-    NumberStyle, PropertyOrder, Vocabulary, Whitespace,
+    Compiler, Constraint, Error, EscapeStyle, FormatMode, GrammarOptions, GrammarSyntax, JsonSchemaOptions,
+    NumberStyle, PropertyOrder, RegexSyntax, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(crate) struct Group {
 
 pub(crate) enum Source {
     Schema(String),
-    Regex(String),
+    Regex(String, RegexSyntax),
     Choice(Vec<String>),
     Grammar(String, GrammarOptions),
 }
@@ -79,7 +79,7 @@ impl Source {
     ) -> Result<Constraint, Error> {
         match self {
             Source::Schema(schema) => Constraint::json_schema(schema, &options, vocabulary),
-            Source::Regex(pattern) => Constraint::regex(pattern, vocabulary),
+            Source::Regex(pattern, syntax) => Compiler::new(vocabulary).regex(pattern, *syntax),
             Source::Choice(choices) => Constraint::choice(choices, vocabulary),
             Source::Grammar(text, grammar_options) => {
                 let grammar_options =
@@ -162,7 +162,12 @@ fn read_source(group: &Value) -> Option<Source> {
         return Some(Source::Schema(schema));
     }
     if let Some(pattern) = text_of(group, "regex") {
-        return Some(Source::Regex(pattern));
+        let syntax = match group.get("syntax").and_then(Value::as_str) {
+            None => RegexSyntax::Rust,
+            Some("ecma") => RegexSyntax::Ecma,
+            Some(other) => panic!("{other}: no syntax of a regular expression"),
+        };
+        return Some(Source::Regex(pattern, syntax));
     }
     if let Some(grammar) = read_grammar(group) {
         return Some(grammar);
