@@ -37,6 +37,7 @@ defmodule Espalier.Constraint do
 
   alias Espalier.Constraint.Source
   alias Espalier.JSON.Documents
+  alias Espalier.Schema.ElixirRegex
   alias Espalier.Schema.Form
 
   @typedoc "`kind` says what it was compiled from."
@@ -61,6 +62,17 @@ defmodule Espalier.Constraint do
     ]
   ]
   @common @vocabulary ++ Limits.constraint_option()
+  @regex_options @common ++
+                   [
+                     syntax: [
+                       type: {:in, [:rust, :ecma]},
+                       default: :rust,
+                       doc: """
+                       `:rust` is the syntax of Rust's crate `regex`, with Unicode classes and inline flags. \
+                       `:ecma` is that of ECMA 262 with its flag `u`, as JSON Schema has it, with lookaround.\
+                       """
+                     ]
+                   ]
   @json_schema_options @common ++
                          [
                            style: [
@@ -198,9 +210,14 @@ defmodule Espalier.Constraint do
   @doc """
   Compiles a regular expression, which the whole text has to match.
 
+  A text is in the syntax that the option `:syntax` names. A `Regex` with any of its flags means what it means to
+  `Regex.match?/2`, and has no such option. What is not regular is an `Espalier.SchemaError` of the kind
+  `:unsupported_regex` that names it and its place: backreferences, recursion, atomic groups, possessive quantifiers.
+  So is what Elixir reads as bytes without the flag `u`, where characters beyond ASCII would have to be counted.
+
   ## Options
 
-  #{Options.docs(@common)}
+  #{Options.docs(@regex_options)}
   ## Examples
 
       iex> vocabulary = Espalier.Vocabulary.from_tokens!(["1", "23", "a", ""], eos_ids: [3])
@@ -210,14 +227,21 @@ defmodule Espalier.Constraint do
       :ok
       iex> Espalier.Matcher.allowed_tokens(matcher)
       {:ok, [0]}
+      iex> {:ok, constraint} = Espalier.Constraint.regex(~r/A (?!a)/ix, vocabulary: vocabulary)
+      iex> constraint |> Espalier.Matcher.new() |> Espalier.Matcher.allowed_tokens()
+      {:ok, [2]}
+      iex> {:error, error} = Espalier.Constraint.regex(~r/(a)\\1/, vocabulary: vocabulary)
+      iex> {error.kind, error.detail}
+      {:unsupported_regex, "a backreference at byte 3, \\\\1"}
   """
-  @spec regex(String.t(), keyword) :: {:ok, t} | {:error, SchemaError.t() | Exception.t()}
-  def regex(pattern, options) when is_binary(pattern) do
+  @spec regex(String.t() | Regex.t(), keyword) ::
+          {:ok, t} | {:error, SchemaError.t() | Exception.t()}
+  def regex(pattern, options) when is_binary(pattern) or is_struct(pattern, Regex) do
     with {:ok, source} <- source(:regex, pattern, options), do: compile(source)
   end
 
   @doc "Like `regex/2`, but returns the constraint and raises the error."
-  @spec regex!(String.t(), keyword) :: t
+  @spec regex!(String.t() | Regex.t(), keyword) :: t
   def regex!(pattern, options), do: pattern |> regex(options) |> Error.bang!()
 
   @doc """
@@ -397,10 +421,16 @@ defmodule Espalier.Constraint do
     end
   end
 
-  def source(:regex, pattern, options) do
+  def source(:regex, %Regex{} = regex, options) do
     with {:ok, options} <- Options.validate(options, @common),
+         {:ok, pattern} <- ElixirRegex.translate(regex, :whole),
+         do: {:ok, source_of(:regex, {pattern, :ecma}, options)}
+  end
+
+  def source(:regex, pattern, options) do
+    with {:ok, options} <- Options.validate(options, @regex_options),
          {:ok, pattern} <- Documents.text(pattern),
-         do: {:ok, source_of(:regex, pattern, options)}
+         do: {:ok, source_of(:regex, {pattern, options[:syntax]}, options)}
   end
 
   # The parts as the engine takes them.
@@ -453,8 +483,8 @@ defmodule Espalier.Constraint do
       {:json_schema, {text, documents, style}} ->
         Native.constraint_json_schema(ref, limits, text, documents, style)
 
-      {:regex, pattern} ->
-        Native.constraint_regex(ref, limits, pattern)
+      {:regex, {pattern, syntax}} ->
+        Native.constraint_regex(ref, limits, pattern, syntax)
 
       {:sequence, {parts, style}} ->
         Native.constraint_parts(ref, limits, parts, style)

@@ -34,7 +34,7 @@ defmodule Espalier.Native do
     do: not_loaded()
 
   def constraint_unknown_keywords(_constraint), do: not_loaded()
-  def constraint_regex(_vocabulary, _limits, _pattern), do: not_loaded()
+  def constraint_regex(_vocabulary, _limits, _pattern, _syntax), do: not_loaded()
   def constraint_parts(_vocabulary, _limits, _parts, _options), do: not_loaded()
   def constraint_captures(_constraint, _text), do: not_loaded()
 

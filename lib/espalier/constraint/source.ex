@@ -8,14 +8,14 @@ defmodule Espalier.Constraint.Source do
   defstruct @enforce_keys
 
   @typedoc """
-  `content` is the pattern of a `:regex`, the texts of a `:choice`, the text of a `:grammar` with its syntax, its
+  `content` is the pattern of a `:regex` with its syntax, the texts of a `:choice`, the text of a `:grammar` with its syntax, its
   start and how JSON in it may look, the parts of a `:sequence` with that, and for JSON the text of the schema, the
   documents that it refers to, and how values may look.
   """
   @type t :: %__MODULE__{
           kind: :json_schema | :regex | :grammar | :sequence | :choice,
           content:
-            String.t()
+            {String.t(), :rust | :ecma}
             | [binary]
             | {String.t(), map}
             | {String.t(), {:lark | :gbnf, String.t()}, map}

@@ -5,9 +5,9 @@ defmodule Espalier.Ecto.Rules do
   # A changeset checks a value again when it is there, so a rule that can't be told here is not lost. Where
   # Ecto counts otherwise than JSON Schema, the bound is one that implies the rule if there is such a one.
 
-  alias Espalier.Ecto.Pattern
   alias Espalier.JSON
   alias Espalier.Schema.Dump
+  alias Espalier.Schema.ElixirRegex
   alias Espalier.Schema.Membership
   alias Espalier.Schema.Type
 
@@ -37,17 +37,9 @@ defmodule Espalier.Ecto.Rules do
     do: each(type, Keyword.delete(options, :message), &number/2)
 
   def narrow(%{kind: :string} = type, {:format, regex}) do
-    case Pattern.translate(regex) do
-      {:exact, source} ->
-        told(type, [format: source], "matches #{source}")
-
-      {:near, source} ->
-        type
-        |> told([format: source], "matches #{source} as JSON Schema reads it")
-        |> note({:after, "matches #{inspect(regex)} as Elixir reads it beyond ASCII"})
-
-      :error ->
-        later(type, "matches #{inspect(regex)}, which JSON Schema can't express")
+    case ElixirRegex.translate(regex, :anywhere) do
+      {:ok, source} -> told(type, [format: source], "matches #{source}")
+      {:error, _error} -> near(type, regex)
     end
   end
 
@@ -66,6 +58,21 @@ defmodule Espalier.Ecto.Rules do
     do: later(type, "is compared with its confirmation, where the params have one")
 
   def narrow(type, validation), do: later(type, "keeps #{show(validation)}")
+
+  defp near(type, regex) do
+    case ElixirRegex.translate_near(regex, :anywhere) do
+      {:ok, source} ->
+        type
+        |> told([format: source], "matches #{source} as JSON Schema reads it")
+        |> note({:after, "matches #{inspect(regex)} as Elixir reads it beyond ASCII"})
+
+      {:error, error} ->
+        later(
+          type,
+          "matches #{inspect(regex)}, which JSON Schema can't express: #{error.detail}"
+        )
+    end
+  end
 
   defp each(type, options, narrow) do
     Enum.reduce(options, {type, []}, fn option, {type, notes} ->

@@ -5,12 +5,14 @@ defmodule Espalier.Schema.Form do
 
   alias Espalier.CastError
   alias Espalier.Constraint
+  alias Espalier.Error
   alias Espalier.JSON
   alias Espalier.JSON.Object
   alias Espalier.Options
   alias Espalier.Schema.Cast
   alias Espalier.Schema.Definition
   alias Espalier.Schema.Describe
+  alias Espalier.Schema.ElixirRegex
   alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Parts
   alias Espalier.Schema.Type
@@ -19,16 +21,17 @@ defmodule Espalier.Schema.Form do
   alias Espalier.SchemaError
 
   @enforce_keys [:kind, :content]
-  defstruct [:kind, :content]
+  defstruct [:kind, :content, syntax: :rust]
 
   @typedoc """
   `content` is the type of a `:typed` form, the text of a `:json_schema`, the source of a `:regex`,
   the text of a `:grammar` with its syntax and start, the parts of a `:sequence`, the texts and
-  terms of a `:choice`, and a constraint.
+  terms of a `:choice`, and a constraint. The `syntax` is that of a `:regex`.
   """
   @type t :: %__MODULE__{
           kind: :typed | :json_schema | :regex | :grammar | :sequence | :choice | :constraint,
-          content: term
+          content: term,
+          syntax: :rust | :ecma
         }
 
   @doc "The form of a caller's schema."
@@ -53,10 +56,16 @@ defmodule Espalier.Schema.Form do
   end
 
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
-  defp new!({:regex, regex}), do: %__MODULE__{kind: :regex, content: source!(regex)}
   defp new!({:grammar, text}), do: grammar!(text, [])
   defp new!({:grammar, text, options}), do: grammar!(text, options)
   defp new!({:sequence, parts}), do: %__MODULE__{kind: :sequence, content: Parts.new!(parts)}
+
+  defp new!({:regex, %Regex{} = regex}) do
+    source = regex |> ElixirRegex.translate(:whole) |> Error.bang!()
+    %__MODULE__{kind: :regex, content: source, syntax: :ecma}
+  end
+
+  defp new!({:regex, source}), do: %__MODULE__{kind: :regex, content: source!(source)}
   defp new!([_ | _] = fields), do: typed(fields)
 
   defp new!(%Espalier.Ecto{} = schema) do
@@ -112,17 +121,10 @@ defmodule Espalier.Schema.Form do
     end
   end
 
-  defp source!(regex) do
-    cond do
-      not Type.regex?(regex) ->
-        error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
-
-      is_binary(regex) ->
-        regex
-
-      true ->
-        Regex.source(regex)
-    end
+  defp source!(source) do
+    if is_binary(source) and String.valid?(source),
+      do: source,
+      else: error!("expected {:regex, source} with a text or a Regex, got: #{inspect(source)}")
   end
 
   @grammar [
@@ -161,8 +163,9 @@ defmodule Espalier.Schema.Form do
 
   @doc "All that the constraint of a form depends on, for a form that is no constraint; with the same options."
   @spec to_source(t, keyword) :: {:ok, Constraint.Source.t()} | {:error, Exception.t()}
-  def to_source(%__MODULE__{kind: :regex, content: source}, options) do
-    Constraint.source(:regex, source, Keyword.take(options, [:vocabulary]))
+  def to_source(%__MODULE__{kind: :regex, content: source, syntax: syntax}, options) do
+    options = [syntax: syntax] ++ Keyword.take(options, [:vocabulary])
+    Constraint.source(:regex, source, options)
   end
 
   def to_source(%__MODULE__{kind: :grammar, content: {text, syntax, start}}, options) do
@@ -275,8 +278,8 @@ defmodule Espalier.Schema.Form do
   def validate(%__MODULE__{kind: :json_schema, content: schema}, text, options),
     do: Validation.check_json(schema, text, options)
 
-  def validate(%__MODULE__{kind: :regex, content: source}, text, _options),
-    do: Validation.check_regex(source, text)
+  def validate(%__MODULE__{kind: :regex} = form, text, _options),
+    do: Validation.check_regex(form, text)
 
   def validate(%__MODULE__{kind: :grammar} = form, text, options),
     do: Validation.check_grammar(form, text, options)

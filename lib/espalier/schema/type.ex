@@ -9,8 +9,10 @@ defmodule Espalier.Schema.Type do
 
   @compile {:no_warn_undefined, Decimal}
 
+  alias Espalier.Error
   alias Espalier.Options
   alias Espalier.OptionsError
+  alias Espalier.Schema.ElixirRegex
   alias Espalier.Schema.Field
   alias Espalier.Schema.Membership
   alias Espalier.Schema.Text
@@ -72,8 +74,11 @@ defmodule Espalier.Schema.Type do
     min_length: [type: :non_neg_integer, doc: "The fewest characters."],
     max_length: [type: :non_neg_integer, doc: "The most characters."],
     format: [
-      type: {:custom, "a regular expression with no flag but u", &__MODULE__.regex?/1},
-      doc: "A regular expression that must match somewhere in the text: a text or a `Regex`."
+      type: {:custom, "a text or a Regex", &__MODULE__.regex?/1},
+      doc: """
+      A regular expression that must match somewhere in the text: a text in the syntax of ECMA 262, or a \
+      `Regex`. A `$` at its end is the end of the text.\
+      """
     ],
     one_of: [type: {:list, :string}, doc: "The texts of which it is one."]
   ]
@@ -86,7 +91,7 @@ defmodule Espalier.Schema.Type do
 
   @map_options [
     key_format: [
-      type: {:custom, "a regular expression with no flag but u", &__MODULE__.regex?/1},
+      type: {:custom, "a text or a Regex", &__MODULE__.regex?/1},
       doc: "A regular expression that must match somewhere in each key."
     ],
     min_keys: [type: :non_neg_integer, doc: "The fewest keys."],
@@ -150,15 +155,9 @@ defmodule Espalier.Schema.Type do
   def remote?(function),
     do: is_function(function, 1) and Function.info(function, :type) == {:type, :external}
 
-  @doc "Whether a regular expression has a source that says all about it."
+  @doc "Whether the term is a regular expression, in whichever syntax."
   @spec regex?(term) :: boolean
-  def regex?(%Regex{} = regex) do
-    case Regex.opts(regex) do
-      flags when is_binary(flags) -> flags in ["", "u"]
-      flags -> flags -- [:unicode, :ucp] == []
-    end
-  end
-
+  def regex?(%Regex{}), do: true
   def regex?(source), do: is_binary(source) and String.valid?(source)
 
   @doc "The types, for a message."
@@ -276,11 +275,8 @@ defmodule Espalier.Schema.Type do
   end
 
   defp whole!(regex) do
-    unless regex?(regex) do
-      error!("expected a regular expression with no flag but u, got: #{inspect(regex)}")
-    end
-
-    regex |> source() |> Whole.pattern()
+    unless regex?(regex), do: error!("expected a text or a Regex, got: #{inspect(regex)}")
+    regex |> source(:whole) |> Whole.pattern()
   end
 
   defp available!(:decimal) do
@@ -341,11 +337,13 @@ defmodule Espalier.Schema.Type do
 
   defp options_message(error, _schema, _spec), do: Exception.message(error)
 
-  defp plain_rule({rule, regex}) when rule in [:format, :key_format], do: {rule, source(regex)}
+  defp plain_rule({rule, regex}) when rule in [:format, :key_format],
+    do: {rule, source(regex, :anywhere)}
+
   defp plain_rule(rule), do: rule
 
-  defp source(%Regex{} = regex), do: Regex.source(regex)
-  defp source(source), do: source
+  defp source(%Regex{} = regex, scope), do: regex |> ElixirRegex.translate(scope) |> Error.bang!()
+  defp source(source, _scope), do: source
 
   defp check_examples!(type) do
     if wrong = Enum.find(type.examples, &(not Membership.member?(type, &1))) do

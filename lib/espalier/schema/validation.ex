@@ -112,11 +112,10 @@ defmodule Espalier.Schema.Validation do
     end
   end
 
-  @doc "Whether the expression matches the whole text."
-  @spec check_regex(String.t(), String.t()) :: :ok | {:error, Exception.t()}
-  def check_regex(source, text) do
-    with {:ok, constraint} <-
-           ConstraintCache.fetch({:regex, source}, vocabulary: Vocabulary.bytes()),
+  @doc "Whether the expression of a form matches the whole text."
+  @spec check_regex(Form.t(), String.t()) :: :ok | {:error, Exception.t()}
+  def check_regex(%{content: source} = form, text) do
+    with {:ok, constraint} <- ConstraintCache.fetch(form, vocabulary: Vocabulary.bytes()),
          {:error, %ValidationError{violations: [violation]}} <- check_text(constraint, text) do
       message = "#{inspect(violation.got)} does not match #{source}"
       violation = %{violation | keyword: "pattern", expected: source, message: message}

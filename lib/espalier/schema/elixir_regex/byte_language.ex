@@ -18,13 +18,11 @@ defmodule Espalier.Schema.ElixirRegex.ByteLanguage do
   @doc "Refuses a pattern for whole texts, or for texts that it matches somewhere, where that is not so."
   @spec check!(Parser.parsed(), :whole | :anywhere) :: :ok
   def check!(node, scope) do
-    looks = looks(node)
-
-    if scope == :anywhere or wide?(node) do
+    if scope == :anywhere or beyond_ascii?(node) do
       for {:within, place} <- reaches(node),
           do: refuse("#{place} takes some bytes of other characters than those of ASCII")
 
-      Enum.each([around(node, scope) | Enum.map(looks, &around/1)], &check_places!/1)
+      Enum.each([around(node, scope) | Enum.map(looks(node), &around/1)], &check_places!/1)
     else
       :ok
     end
@@ -39,7 +37,9 @@ defmodule Espalier.Schema.ElixirRegex.ByteLanguage do
 
   defp looks(node), do: for({:look, _, _, _} = look <- parts(node), do: look)
   defp reaches(node), do: for({:set, _set, reach} <- parts(node), do: reach)
-  defp wide?(node), do: Enum.any?(reaches(node), &match?({:wide, _place}, &1))
+
+  defp beyond_ascii?(node),
+    do: Enum.any?(reaches(node), &(&1 == :literal or match?({:wide, _place}, &1)))
 
   # A node and all that is in it.
   defp parts(node), do: [node | Enum.flat_map(children(node), &parts/1)]

@@ -21,7 +21,9 @@ defmodule Espalier.Schema.ElixirRegex.CharacterClass do
 
   defp items("\\E" <> rest, _quoted?, sets, pattern), do: items(rest, false, sets, pattern)
   defp items("\\Q" <> rest, false, sets, pattern), do: items(rest, true, sets, pattern)
-  defp items("]" <> rest, false, sets, _pattern), do: {CharacterSet.union(sets), rest}
+
+  defp items("]" <> rest, false, sets, _pattern),
+    do: {sets |> Enum.reverse() |> CharacterSet.union(), rest}
 
   defp items(from, quoted?, sets, pattern) do
     case item(from, quoted?, pattern) do

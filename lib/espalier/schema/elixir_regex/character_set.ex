@@ -76,22 +76,28 @@ defmodule Espalier.Schema.ElixirRegex.CharacterSet do
     Enum.map_join(within ++ Enum.map(set.outside, &negate/1), "|", &(&1 |> write() |> elem(1)))
   end
 
-  # In order, and none that touches another one.
+  # As they were given, unless some have characters in common.
   defp ranges(ranges) do
-    ranges
-    |> Enum.sort()
-    |> Enum.reduce([], fn
-      {first, last}, [{begin, until} | merged] when first <= until + 1 ->
-        [{begin, max(last, until)} | merged]
+    merged =
+      ranges
+      |> Enum.sort()
+      |> Enum.reduce([], fn
+        {first, last}, [{begin, until} | merged] when first <= until ->
+          [{begin, max(last, until)} | merged]
 
-      range, merged ->
-        [range | merged]
-    end)
-    |> Enum.reverse()
+        range, merged ->
+          [range | merged]
+      end)
+
+    if length(merged) == length(ranges), do: ranges, else: Enum.reverse(merged)
   end
 
+  # A hyphen is last, where it stands for itself.
   defp class(ranges, properties, negated) do
-    "[#{if negated, do: "^"}#{Enum.map_join(ranges, &range/1)}#{Enum.uniq(properties)}]"
+    {hyphens, others} = Enum.split_with(ranges, &(&1 == {?-, ?-}))
+    begin = if negated, do: "[^", else: "["
+    hyphen = if hyphens == [], do: "]", else: "-]"
+    IO.iodata_to_binary([begin, Enum.map(others, &range/1), Enum.uniq(properties), hyphen])
   end
 
   defp range({char, char}), do: in_class(char)

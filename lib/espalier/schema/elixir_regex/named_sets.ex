@@ -17,9 +17,8 @@ defmodule Espalier.Schema.ElixirRegex.NamedSets do
   @vertical_unicode @vertical ++ [{0x85, 0x85}, {0x2028, 0x2029}]
   @control [{0, 0x1F}, {0x7F, 0x7F}]
   # Characters of formats that are not visible.
-  @hidden [{0x61C, 0x61C}, {0x180E, 0x180E}, {0x2066, 0x2069}]
+  @hidden [{0x61C, 0x61C}, {0x2066, 0x2069}]
   @signs Enum.map(~c"$+<=>^`|~", &{&1, &1})
-  @latin_signs Enum.map(~c"¢£¤¥¦¨©¬®¯°±´¸×÷", &{&1, &1})
 
   @doc "The set of an escape: `d`, `D`, `w` and so on."
   @spec escape(char, reading) :: CharacterSet.t()
@@ -53,7 +52,9 @@ defmodule Espalier.Schema.ElixirRegex.NamedSets do
   defp posix("digit", reading), do: escape(?d, reading)
   defp posix("space", reading), do: escape(?s, reading)
   defp posix("blank", reading), do: escape(?h, reading)
-  defp posix("ascii", _reading), do: CharacterSet.of([{0, 0x7F}])
+  defp posix("ascii", :ascii), do: CharacterSet.of([{0, 0x7F}])
+  # As Erlang's tables have it.
+  defp posix("ascii", :unicode), do: CharacterSet.of([{0, 0xFF}])
   defp posix("xdigit", _reading), do: CharacterSet.of([{?0, ?9}, {?A, ?F}, {?a, ?f}])
   defp posix("cntrl", :ascii), do: CharacterSet.of(@control)
   defp posix("cntrl", :unicode), do: CharacterSet.of([{0x80, 0x9F} | @control])
@@ -66,19 +67,15 @@ defmodule Espalier.Schema.ElixirRegex.NamedSets do
   defp posix("alnum", :ascii), do: CharacterSet.of([{?0, ?9}, {?A, ?Z}, {?a, ?z}])
   defp posix("alnum", :unicode), do: CharacterSet.of([], ["\\p{L}", "\\p{N}"])
   defp posix("graph", :ascii), do: CharacterSet.of([{?!, ?~}])
-  defp posix("graph", :unicode), do: visible(["\\p{Z}"])
+  defp posix("graph", :unicode), do: visible([{0x180E, 0x180E} | @hidden], ["\\p{Z}"])
   defp posix("print", :ascii), do: CharacterSet.of([{?\s, ?~}])
-  defp posix("print", :unicode), do: visible(["\\p{Zl}", "\\p{Zp}"])
+  defp posix("print", :unicode), do: visible(@hidden, ["\\p{Zl}", "\\p{Zp}"])
   defp posix("punct", :ascii), do: CharacterSet.of([{?!, ?/}, {?:, ?@}, {?[, ?`}, {?{, ?~}])
 
-  defp posix("punct", :unicode) do
-    signs = if PCRE.since?({10, 0}), do: @signs, else: @signs ++ @latin_signs
-    CharacterSet.of(signs, ["\\p{P}"])
-  end
+  defp posix("punct", :unicode), do: CharacterSet.of(@signs, ["\\p{P}"])
 
-  defp visible(spaces) do
-    CharacterSet.negate(CharacterSet.of(@hidden, ["\\p{Cc}", "\\p{Cn}", "\\p{Co}" | spaces]))
-  end
+  defp visible(hidden, spaces),
+    do: CharacterSet.negate(CharacterSet.of(hidden, ["\\p{Cc}", "\\p{Cn}", "\\p{Co}" | spaces]))
 
   @categories ~w(C Cc Cf Cn Co L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs)
 

@@ -195,7 +195,10 @@ defmodule Espalier.Schema.ElixirRegex.Parser do
     {:set, CaseVariants.close(set, pattern), Bytes.literal(char, from, pattern)}
   end
 
-  defp set(set, from, rest, pattern), do: {:set, set, Bytes.reach(from, rest, pattern)}
+  defp set(set, from, rest, pattern) do
+    {set, reach} = Bytes.set(set, from, rest, pattern)
+    {:set, set, reach}
+  end
 
   defp escape(rest, from, pattern) do
     case Escape.parse(rest, :outside, pattern) do
@@ -218,7 +221,7 @@ defmodule Espalier.Schema.ElixirRegex.Parser do
       [
         {:sequence, [single.(?\r), single.(?\n)]},
         {:sequence, [single.(?\r), {:look, :ahead, true, single.(?\n)}]},
-        {:set, others, Bytes.reach(from, rest, pattern)}
+        set(others, from, rest, pattern)
       ]}}
   end
 
