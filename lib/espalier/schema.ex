@@ -56,6 +56,10 @@ defmodule Espalier.Schema do
   | `{:sequence, parts}`, see below | what is captured of the text, or the text |
   | an `Espalier.Constraint` | the text |
 
+  A `Regex` with any of its flags means what it means to Elixir. In a schema without a module a text is in the
+  syntax of Rust's crate `regex`, in a type in that of ECMA 262: see `Espalier.Constraint.regex/2` for both, and
+  for what is refused.
+
   A map has no order; write the JSON Schema as a text or an `Espalier.JSON.Object` where the order
   of the properties matters. A schema that can't be enforced exactly is refused with an
   `Espalier.SchemaError` that names the keyword: nothing is ever left out silently.
@@ -80,6 +84,7 @@ defmodule Espalier.Schema do
   | `:text` | any text |
   | `{:text, until: stop}` | any text up to the first `stop`, a text or several of which the first one counts, and that |
   | `{:text, tags: [{start, part, stop}]}` | any text; where one of the starts comes, its part and its stop follow, and any text again. `:min` and `:max` bound how often |
+  | `{:special_token, name}` | that token of a local model, which isn't text; where the model has none of the name, the name. A start and a stop of tags may be one |
   | `{:regex, source}`, `{:choice, list}` | as above |
   | a schema, but no text | JSON of the schema |
   | `{:sequence, parts}`, `{:any_of, parts}` | all of the parts, or one of them |

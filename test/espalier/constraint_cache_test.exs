@@ -103,6 +103,8 @@ defmodule Espalier.ConstraintCacheTest do
         {text, [limits: [table_bytes: 1_000_000]] ++ bytes()},
         {text, [vocabulary: other]},
         {{:regex, "a"}, bytes()},
+        {{:regex, ~r/a/}, bytes()},
+        {{:regex, ~r/a/i}, bytes()},
         {{:choice, ["a"]}, bytes()},
         {{:choice, ["a", "b"]}, bytes()},
         {[a: :string], bytes()},
@@ -111,14 +113,14 @@ defmodule Espalier.ConstraintCacheTest do
 
       constraints = for {schema, options} <- questions, do: elem(fetch(schema, options), 1)
       assert constraints == Enum.uniq_by(constraints, & &1.ref)
-      assert %{compilations: 14, hits: 0} = stats()
+      assert %{compilations: 16, hits: 0} = stats()
 
       for {{schema, options}, constraint} <- Enum.zip(questions, constraints) do
         assert fetch(schema, options) == {:ok, constraint}
         assert constraint.vocabulary == options[:vocabulary]
       end
 
-      assert %{compilations: 14, hits: 14} = stats()
+      assert %{compilations: 16, hits: 16} = stats()
       # What is given that is the default.
       assert {:ok, constraint} = fetch(text, [style: :generating, numbers: :plain] ++ bytes())
       assert constraint == hd(constraints)

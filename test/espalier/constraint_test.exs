@@ -157,6 +157,31 @@ defmodule Espalier.ConstraintTest do
       refute accepts?(constraint, "aabb")
     end
 
+    test "takes the syntax that it is told", %{vocabulary: vocabulary} do
+      regex = &Constraint.regex(&1, [vocabulary: vocabulary] ++ &2)
+      {:ok, rust} = regex.("\\d|b", syntax: :rust)
+      {:ok, ecma} = regex.("\\d|b", syntax: :ecma)
+      {:ok, elixir} = regex.(~r/\d|b/i, [])
+      {:ok, looking} = regex.("(?!ab)[a-z]+", syntax: :ecma)
+
+      for {text, expected} <-
+            [{"1", [true, true, true, false]}] ++
+              [{"٣", [true, false, false, false]}] ++
+              [{"B", [false, false, true, false]}] ++
+              [{"b", [true, true, true, true]}] ++
+              [{"1b", [false, false, false, false]}] ++
+              [{"abc", [false, false, false, false]}] do
+        found = Enum.map([rust, ecma, elixir, looking], &accepts?(&1, text))
+        assert {text, found} == {text, expected}
+      end
+
+      assert {:error, %{kind: :unsupported_regex}} = regex.("(?=a)a", [])
+      assert {:error, %{kind: :invalid_regex, pattern: "(?i)a"}} = regex.("(?i)a", syntax: :ecma)
+      assert {:error, %Espalier.OptionsError{}} = regex.("a", syntax: :pcre)
+      assert {:error, %Espalier.OptionsError{}} = regex.(~r/a/, syntax: :ecma)
+      assert {:error, %{kind: :unsatisfiable}} = regex.(~r/a\bb/, [])
+    end
+
     test "says what is wrong with a pattern", %{vocabulary: vocabulary} do
       assert {:error, %SchemaError{kind: :invalid_regex, pattern: "(", detail: _, pointer: nil}} =
                Constraint.regex("(", vocabulary: vocabulary)
@@ -210,6 +235,7 @@ defmodule Espalier.ConstraintTest do
       constraints = [
         Constraint.json_schema!(schema, vocabulary: vocabulary, style: :matching),
         Constraint.regex!("a+(?:b|é)?", vocabulary: vocabulary),
+        Constraint.regex!(~r/aa?(?!c)[abc]*/, vocabulary: vocabulary),
         Constraint.choice!(["yes", "no", ""], vocabulary: vocabulary)
       ]
 

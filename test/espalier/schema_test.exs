@@ -176,8 +176,11 @@ defmodule Espalier.SchemaTest do
       assert message =~
                "invalid value for :max_length option: expected non-negative integer, got: -1"
 
-      assert {4, message} = compile_error("field :name, :string, format: ~r/a/i")
-      assert message =~ "expected a regular expression with no flag but u"
+      assert {4, message} = compile_error("field :name, :string, format: :a")
+      assert message =~ "expected a text or a Regex"
+      assert {4, message} = compile_error("field :name, :string, format: ~r/(a)\\1/")
+      assert message =~ "field :name: "
+      assert message =~ "a backreference at byte 3"
       assert {4, message} = compile_error("field :age, :integer, min: 0.5")
       assert message =~ "expected integer"
       assert {4, message} = compile_error("field :age, :integer, min: 5, max: 3")
@@ -271,6 +274,13 @@ defmodule Espalier.SchemaTest do
                ~S({"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1.5})
 
       assert properties({:string, format: ~r/^a+$/u}) == ~S({"type":"string","pattern":"^a+$"})
+
+      assert properties({:string, format: ~r/ ^ a+ \Z /ix}) ==
+               ~S({"type":"string","pattern":"^[aA]+$"})
+
+      assert properties({:regex, ~r/\d{2}|é/u}) ==
+               ~S|{"type":"string","pattern":"^([\\p{Nd}]{2}\|é)$"}|
+
       assert properties(b: :string) =~ ~S({"type":"object","properties":{"b":{"type":"string"}})
     end
 
@@ -324,7 +334,10 @@ defmodule Espalier.SchemaTest do
       assert {:error, %SchemaError{}} = Schema.cast({:choice, [1.5]}, "a")
       assert {:error, %SchemaError{}} = Schema.cast({:choice, [:a | :b]}, "a")
       assert {:error, %SchemaError{}} = Schema.cast({:choice, :a}, "a")
-      assert {:error, %SchemaError{}} = Schema.cast({:regex, ~r/a/i}, "a")
+      assert {:error, %SchemaError{kind: :invalid_schema}} = Schema.cast({:regex, :a}, "a")
+
+      assert {:error, %SchemaError{kind: :unsupported_regex}} =
+               Schema.cast({:regex, ~r/(a)\1/}, "aa")
     end
   end
 

@@ -27,7 +27,7 @@ defmodule Espalier.Testdata do
   @doc "Compiles the constraint of a group under its options, or under those given."
   def compile(group, vocabulary, options \\ nil) do
     case group do
-      %{"regex" => regex} -> Constraint.regex(regex, vocabulary: vocabulary)
+      %{"regex" => regex} -> regex(regex, group, vocabulary)
       %{"grammar" => _text} -> grammar(group, vocabulary, options || options(group))
       %{"grammar_file" => _file} -> grammar(group, vocabulary, options || options(group))
       %{"choice" => choice} -> Constraint.choice(choice, vocabulary: vocabulary)
@@ -35,6 +35,12 @@ defmodule Espalier.Testdata do
       %{"schema" => schema} -> schema(JSON.encode!(schema), vocabulary, options || options(group))
     end
   end
+
+  defp regex(regex, %{"syntax" => "ecma"}, vocabulary),
+    do: Constraint.regex(regex, syntax: :ecma, vocabulary: vocabulary)
+
+  defp regex(regex, group, vocabulary) when not is_map_key(group, "syntax"),
+    do: Constraint.regex(regex, vocabulary: vocabulary)
 
   @doc "The bytes that a test tries: its text, or its value in its shortest spelling."
   def bytes(%{"text" => text}), do: text

@@ -71,6 +71,7 @@ defmodule Espalier.Schema.Parts do
 
   defp words(text) when is_binary(text), do: "the text " <> inspect(text)
   defp words(:text), do: "any text"
+  defp words({:special_token, name}), do: "the token " <> inspect(name)
   defp words({:sequence, parts}), do: "(" <> list(parts) <> ")"
   defp words({:any_of, parts}), do: "one of (" <> list(parts) <> ")"
   defp words({:optional, part}), do: "perhaps " <> words(part)

@@ -119,7 +119,7 @@ impl<'a> Compiler<'a> {
     /// | member | the text |
     /// | --- | --- |
     /// | `"literal"` | this text |
-    /// | `"regex"` | a text that the pattern matches as a whole |
+    /// | `"regex"`, `"syntax"` | a text that the pattern matches as a whole, in the syntax `"rust"` (by default) or `"ecma"` |
     /// | `"json_schema"` | JSON of the schema, of which this is the text |
     /// | `"sequence"` | those of all parts of the list, one after the other |
     /// | `"choice"` | that of one part of the list |

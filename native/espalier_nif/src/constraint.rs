@@ -2,7 +2,8 @@
 
 use espalier_constraint::{
     Capture, Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, GrammarOptions,
-    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, RegexSyntax, UnusedRule, Whitespace,
+    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, RegexSyntax, UnusedRule,
+    Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 

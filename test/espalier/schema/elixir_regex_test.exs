@@ -57,6 +57,10 @@ defmodule Espalier.Schema.ElixirRegexTest do
           assert {source, flags} == {source, String.replace(flags, "u", "")}, error.detail
           0
 
+        # That is a matter of its size.
+        %SchemaError{kind: :limit_exceeded} ->
+          0
+
         {:error, _reason} ->
           0
       end
@@ -70,7 +74,7 @@ defmodule Espalier.Schema.ElixirRegexTest do
             {~r/^\d+$/m, "^[0-9]+$"},
             {~r/[^,\n]+/u, "[^,\\n]+"},
             {~r/(?<year>\d{4})-(?P<month>[01]\d)/, "([0-9]{4})-([01][0-9])"},
-            {~r/[\w.+-]+@example\.com/u, "[._+\\p{L}\\p{N}-]+@example\\.com"},
+            {~r/[\w.+-]+@example\.com/u, "[_.+\\p{L}\\p{N}-]+@example\\.com"},
             {~r/https?:\/\/\S+/, "https?://[^\\t-\\r ]+"},
             {~r/".*?"/s, "\"[\\s\\S]*\""},
             {~r/ [0-9] # a digit
@@ -196,8 +200,8 @@ defmodule Espalier.Schema.ElixirRegexTest do
             .* .+ a.*b \S+ [^,]+(?:,[^,]*)* "(?:[^"\\]|\\.)*" (?:[^@]+@)+x é (?:é|ü)+ .+.*
             ^(?=.*\d)(?=.*[a-z]).+$ \bfoo\b,.* [^a]*b?[^c]* (?:[^,]*,){3}[^,]* \h+ \R+
             """) do
-        assert {source, {:ok, _pattern}} =
-                 {source, source |> Regex.compile!() |> ElixirRegex.translate(:whole)}
+        regex = Regex.compile!(source)
+        assert {^source, {:ok, _pattern}} = {source, ElixirRegex.translate(regex, :whole)}
       end
     end
   end

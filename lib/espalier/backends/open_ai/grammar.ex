@@ -6,7 +6,8 @@ defmodule Espalier.Backends.OpenAI.Grammar do
   # https://platform.openai.com/docs/guides/function-calling#context-free-grammars, as of November 2026. It names
   # LLGuidance as what enforces them. To that one word boundaries and anchors are lookaround, too, but for one `^` at the
   # start and one `$` at the end, and a group may have a name that means more:
-  # https://github.com/microsoft/derivre, `src/syntax.rs`.
+  # https://github.com/microsoft/derivre, `src/syntax.rs`. What was an Elixir `Regex` is spelled so that it means the same
+  # in Rust's syntax, unless it looks around.
 
   alias Espalier.Constraint
   alias Espalier.Hosted

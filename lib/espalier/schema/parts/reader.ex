@@ -33,6 +33,13 @@ defmodule Espalier.Schema.Parts.Reader do
 
   defp part!(:text, _path, captures), do: {without([]), %{}, captures}
 
+  defp part!({:special_token, name}, path, captures) do
+    unless is_binary(name) and name != "" and String.valid?(name),
+      do: error!(path, "the name of a token", name)
+
+    {object(special_token: name), %{}, captures}
+  end
+
   defp part!({:text, options}, path, captures) do
     case options!(options, [:until, :tags, :min, :max], path) do
       %{until: stops} = options when map_size(options) == 1 ->
@@ -82,7 +89,9 @@ defmodule Espalier.Schema.Parts.Reader do
 
   defp part!(schema, path, captures) do
     case form!(schema, path) do
-      %{kind: :regex, content: source} -> {object(regex: source), %{}, captures}
+      %{kind: :regex, content: source, syntax: syntax} ->
+        {object(regex: source, syntax: syntax), %{}, captures}
+
       %{kind: kind} when kind in [:constraint, :sequence] -> error!(path, "a part", schema)
       form -> {object(json_schema: json!(form, path)), %{}, captures}
     end
@@ -94,7 +103,7 @@ defmodule Espalier.Schema.Parts.Reader do
 
   defp capture(capture, part)
        when is_tuple(part) and
-              elem(part, 0) in [:text, :sequence, :any_of, :optional, :repeat, :capture, :regex],
+              elem(part, 0) in [:text, :sequence, :any_of, :optional, :repeat, :capture, :regex, :special_token],
        do: capture
 
   defp capture(capture, schema), do: with_form(capture, schema)
@@ -129,7 +138,7 @@ defmodule Espalier.Schema.Parts.Reader do
       |> Enum.map(fn {{_start, part, stop}, index} -> {:tag, index, part, stop} end)
       |> each!(path, captures, fn {:tag, index, part, stop}, path, captures ->
         {native, counts, captures} = sequence!([part, stop], path, captures)
-        {object(sequence: [until(starts, index), native]), counts, captures}
+        {object(sequence: begin(Enum.at(tags, index), starts, index) ++ [native]), counts, captures}
       end)
 
     counts = counts |> Enum.reduce(%{}, &most/2) |> times(options[:max])
@@ -137,8 +146,24 @@ defmodule Espalier.Schema.Parts.Reader do
     {object(sequence: [calls, without(starts)]), counts, captures}
   end
 
-  defp start!({start, _part, stop}, _path) when is_binary(start) and is_binary(stop), do: start
-  defp start!(tag, path), do: error!(path, "{start, part, stop} with texts around", tag)
+  # A special token begins where it stands; its name as a text doesn't.
+  defp begin({{:special_token, name}, _part, _stop}, starts, _index),
+    do: [without(starts), object(special_token: name)]
+
+  defp begin(_tag, starts, index), do: [until(starts, index)]
+
+  defp start!({start, _part, stop} = tag, path) do
+    unless text_or_token?(start) and text_or_token?(stop), do: no_tag!(tag, path)
+    with {:special_token, name} <- start, do: name
+  end
+
+  defp start!(tag, path), do: no_tag!(tag, path)
+
+  defp text_or_token?({:special_token, name}), do: is_binary(name)
+  defp text_or_token?(text), do: is_binary(text)
+
+  defp no_tag!(tag, path),
+    do: error!(path, "{start, part, stop} with texts or special tokens around", tag)
 
   defp each!(parts, path, captures, read \\ &part!/3) do
     {read, captures} =

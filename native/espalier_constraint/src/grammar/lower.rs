@@ -13,7 +13,7 @@ use crate::automaton::LazyAutomaton;
 use crate::error::Error;
 use crate::json_schema::{self, Automata, JsonSchemaOptions};
 use crate::meter::Meter;
-use crate::regex;
+use crate::regex::{self, RegexSyntax};
 use crate::vocabulary::Vocabulary;
 
 /// What a production is made of: terminals and nonterminals, each kind by number.
@@ -97,6 +97,9 @@ pub(crate) fn patterns(
                 known.insert(text.clone(), made.clone());
                 made
             }
+            Terminal::EcmaRegex { pattern } => {
+                Arc::new(Pattern::new(regex::compile_whole(pattern, RegexSyntax::Ecma, meter)?))
+            }
             Terminal::Until { stops, end } => {
                 let dfa = until(stops, end.map(|end| end as usize), meter)?;
                 Arc::new(Pattern::new(dfa))
@@ -154,7 +157,7 @@ fn lexeme(
         (Terminal::SpecialToken { name }, None) => {
             Ok(Lexeme::Text(special_tokens::spelling(name, vocabulary)))
         }
-        (Terminal::Regex { .. } | Terminal::Until { .. }, None) => {
+        (Terminal::Regex { .. } | Terminal::EcmaRegex { .. } | Terminal::Until { .. }, None) => {
             unreachable!("all patterns are made before")
         }
     }

@@ -5,7 +5,7 @@
 //! | member | the text |
 //! | --- | --- |
 //! | `"literal"` | this text |
-//! | `"regex"` | a text that the pattern matches as a whole |
+//! | `"regex"`, `"syntax"` | a text that the pattern matches as a whole, in the syntax `"rust"` or `"ecma"` |
 //! | `"json_schema"` | JSON of the schema, of which this is the text |
 //! | `"sequence"` | those of all parts of the list, one after the other |
 //! | `"choice"` | that of one part of the list |
@@ -53,7 +53,8 @@ impl Reader {
         };
         let node = match kind {
             "literal" => Node::Literal(self.text(kind, content)?.into()),
-            "regex" | "json_schema" => return self.terminal(kind, content, members),
+            "regex" => return self.regex(content, members),
+            "json_schema" => return self.json_schema(content, members),
             "special_token" => {
                 let name = self.text(kind, content)?.to_owned();
                 self.has_only(&[kind], members)?;
@@ -69,19 +70,29 @@ impl Reader {
         Ok(self.grammar.add(node))
     }
 
-    fn terminal(
+    fn json_schema(
         &mut self,
-        kind: &str,
         content: &Value,
         members: &Map<String, Value>,
     ) -> Result<NodeId, Error> {
-        self.has_only(&[kind], members)?;
-        let (text, place) = (self.text(kind, content)?.to_owned(), Place::default());
-        Ok(self.grammar.add_terminal(if kind == "regex" {
-            Terminal::Regex { pattern: text, place }
-        } else {
-            Terminal::JsonSchema { text, place }
-        }))
+        self.has_only(&["json_schema"], members)?;
+        let text = self.text("json_schema", content)?.to_owned();
+        Ok(self.grammar.add_terminal(Terminal::JsonSchema { text, place: Place::default() }))
+    }
+
+    fn regex(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+        self.has_only(&["regex", "syntax"], members)?;
+        let (pattern, place) = (self.text("regex", content)?.to_owned(), Place::default());
+        match members.get("syntax").map(Value::as_str) {
+            None | Some(Some("rust")) => {
+                Ok(self.grammar.add_terminal(Terminal::Regex { pattern, place }))
+            }
+            Some(Some("ecma")) => Ok(self.grammar.add_terminal(Terminal::EcmaRegex { pattern })),
+            Some(_) => {
+                let got = members["syntax"].clone();
+                self.within("syntax", |reader| reader.wrong("\"rust\" or \"ecma\"", &got))
+            }
+        }
     }
 
     fn repeat(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {

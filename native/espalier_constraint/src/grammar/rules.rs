@@ -64,6 +64,8 @@ pub(crate) enum Terminal {
     /// A text that the pattern matches as a whole, in the syntax of the `regex` crate. Flags stand in the
     /// pattern, as `(?i)`.
     Regex { pattern: String, place: Place },
+    /// A text that the pattern matches as a whole, in the syntax of ECMA 262.
+    EcmaRegex { pattern: String },
     /// The JSON text of a value that satisfies the schema, of which this is the text.
     JsonSchema { text: String, place: Place },
     /// Any text up to the first of these, with the one of the index; without one, a text without any of

@@ -19,6 +19,7 @@ const REGEX: u8 = 1;
 const JSON_SCHEMA: u8 = 2;
 const UNTIL: u8 = 3;
 const SPECIAL_TOKEN: u8 = 4;
+const ECMA_REGEX: u8 = 5;
 
 pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
     let Grammar { rules, start, captures, nodes, terminals } = grammar;
@@ -40,6 +41,11 @@ fn write_terminal(terminal: &Terminal, out: &mut Writer) {
     let (kind, text, place) = match terminal {
         Terminal::Regex { pattern, place } => (REGEX, pattern, place),
         Terminal::JsonSchema { text, place } => (JSON_SCHEMA, text, place),
+        Terminal::EcmaRegex { pattern } => {
+            out.u8(ECMA_REGEX);
+            out.text(pattern.as_bytes());
+            return;
+        }
         Terminal::Until { stops, end } => {
             out.u8(UNTIL);
             out.count(stops.len());
@@ -140,14 +146,16 @@ fn read_terminal(input: &mut Reader<'_>) -> Result<Terminal, Error> {
         return read_until(input);
     }
     let text = input.utf8(TERMINALS)?.to_owned();
-    if kind == SPECIAL_TOKEN {
-        return Ok(Terminal::SpecialToken { name: text });
+    match kind {
+        SPECIAL_TOKEN => return Ok(Terminal::SpecialToken { name: text }),
+        ECMA_REGEX => return Ok(Terminal::EcmaRegex { pattern: text }),
+        _ => {}
     }
     let place = read_place(input)?;
     match kind {
         REGEX => Ok(Terminal::Regex { pattern: text, place }),
         JSON_SCHEMA => Ok(Terminal::JsonSchema { text, place }),
-        other => Err(input.wrong(TERMINALS, "1 to 4", other.to_string())),
+        other => Err(input.wrong(TERMINALS, "1 to 5", other.to_string())),
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use espalier_constraint::{
-    Compiler, Constraint, Error, EscapeStyle, FormatMode, GrammarOptions, GrammarSyntax, JsonSchemaOptions,
-    NumberStyle, PropertyOrder, RegexSyntax, Vocabulary, Whitespace,
+    Compiler, Constraint, Error, EscapeStyle, FormatMode, GrammarOptions, GrammarSyntax,
+    JsonSchemaOptions, NumberStyle, PropertyOrder, RegexSyntax, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 

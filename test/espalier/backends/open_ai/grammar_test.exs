@@ -199,7 +199,8 @@ defmodule Espalier.Backends.OpenAI.GrammarTest do
           {"[a*?[b]+?]x{ 2 }", "^(?:[a*?[b]+?]x{ 2 })$"},
           {"(?P<year>\\d{4})(?<x>é)", "^(?:(\\d{4})(é))$"},
           {"(?s-x:.)", "^(?:(?s-x:.))$"},
-          {"a|", "^(?:a|)$"}
+          {"a|", "^(?:a|)$"},
+          {~r/ \d+? [[:alpha:]] \z /xu, "^(?:[\\p{Nd}]+[\\p{L}])$"}
         ] do
       assert definition({:regex, source}) == expected
     end
