@@ -78,6 +78,7 @@ defmodule Espalier.Schema.Parts do
   defp words({:repeat, part}), do: "any number of times " <> words(part)
   defp words({:repeat, part, options}), do: "#{times(options)} #{words(part)}"
   defp words({:capture, _name, part}), do: words(part)
+  defp words({:capture, _name, part, _tag}), do: words(part)
   defp words({:text, options}), do: text(Map.new(options))
 
   defp words(schema) do

@@ -5,16 +5,17 @@ defmodule Espalier.Schema.Parts.Capture do
   alias Espalier.Schema.Form
 
   @enforce_keys [:name, :many?]
-  defstruct @enforce_keys ++ [:form, stops: []]
+  defstruct @enforce_keys ++ [:form, :tag, stops: []]
 
   @typedoc """
   `many?` says whether there can be several of the name. Of a part with a schema `form` reads the value; `stops` are the
-  texts that end free text, which are no part of the value.
+  texts that end free text, which are no part of the value. With a `tag` the value is a pair, which begins with it.
   """
   @type t :: %__MODULE__{
           name: atom,
           many?: boolean,
           form: Form.t() | nil,
+          tag: String.t() | nil,
           stops: [String.t()]
         }
 
@@ -26,9 +27,11 @@ defmodule Espalier.Schema.Parts.Capture do
     {:ok, %{name: name, text: text, value: text}}
   end
 
-  def cast(%{name: name, form: form}, text) do
-    with {:ok, value} <- Form.read(form, text),
-         do: {:ok, %{name: name, text: text, value: value}}
+  def cast(%{name: name, form: form, tag: tag}, text) do
+    with {:ok, value} <- Form.read(form, text) do
+      value = if tag, do: {tag, value}, else: value
+      {:ok, %{name: name, text: text, value: value}}
+    end
   end
 
   # Of those that end at the same place the longest is the one that ended it.

@@ -73,14 +73,17 @@ defmodule Espalier.Schema.Parts.Reader do
 
   defp part!({:capture, name, part}, path, captures)
        when is_atom(name) and name not in [nil, true, false] do
-    capture = capture(%Capture{name: name, many?: false}, part)
-    index = length(captures)
-    {native, counts, captures} = part!(part, [name | path], [capture | captures])
-    native = object(capture: Integer.to_string(index), of: native)
-    {native, Map.update(counts, name, 1, &(&1 + 1)), captures}
+    captured!(part, capture(%Capture{name: name, many?: false}, part), path, captures)
   end
 
   defp part!({:capture, name, _part}, path, _captures), do: error!(path, "a name (an atom)", name)
+
+  # Of calls of tools it is told which one it was.
+  defp part!({:capture, name, %Form{} = form, tag}, path, captures) do
+    capture = %Capture{name: name, many?: true, form: form, tag: tag}
+    {native, counts, captures} = captured!(form, capture, path, captures)
+    {native, Map.update!(counts, name, &(&1 + 1)), captures}
+  end
 
   defp part!({:choice, _choices} = choice, path, captures) do
     %{content: pairs} = form!(choice, path)
@@ -92,9 +95,19 @@ defmodule Espalier.Schema.Parts.Reader do
       %{kind: :regex, content: source, syntax: syntax} ->
         {object(regex: source, syntax: syntax), %{}, captures}
 
-      %{kind: kind} when kind in [:constraint, :sequence] -> error!(path, "a part", schema)
-      form -> {object(json_schema: json!(form, path)), %{}, captures}
+      %{kind: kind} when kind in [:constraint, :sequence] ->
+        error!(path, "a part", schema)
+
+      form ->
+        {object(json_schema: json!(form, path)), %{}, captures}
     end
+  end
+
+  defp captured!(part, %{name: name} = capture, path, captures) do
+    index = length(captures)
+    {native, counts, captures} = part!(part, [name | path], [capture | captures])
+    native = object(capture: Integer.to_string(index), of: native)
+    {native, Map.update(counts, name, 1, &(&1 + 1)), captures}
   end
 
   defp capture(capture, {:text, [until: stops]}), do: %{capture | stops: List.wrap(stops)}
@@ -103,7 +116,16 @@ defmodule Espalier.Schema.Parts.Reader do
 
   defp capture(capture, part)
        when is_tuple(part) and
-              elem(part, 0) in [:text, :sequence, :any_of, :optional, :repeat, :capture, :regex, :special_token],
+              elem(part, 0) in [
+                :text,
+                :sequence,
+                :any_of,
+                :optional,
+                :repeat,
+                :capture,
+                :regex,
+                :special_token
+              ],
        do: capture
 
   defp capture(capture, schema), do: with_form(capture, schema)
@@ -138,7 +160,9 @@ defmodule Espalier.Schema.Parts.Reader do
       |> Enum.map(fn {{_start, part, stop}, index} -> {:tag, index, part, stop} end)
       |> each!(path, captures, fn {:tag, index, part, stop}, path, captures ->
         {native, counts, captures} = sequence!([part, stop], path, captures)
-        {object(sequence: begin(Enum.at(tags, index), starts, index) ++ [native]), counts, captures}
+
+        {object(sequence: begin(Enum.at(tags, index), starts, index) ++ [native]), counts,
+         captures}
       end)
 
     counts = counts |> Enum.reduce(%{}, &most/2) |> times(options[:max])
