@@ -10,6 +10,21 @@ use rand_pcg::Pcg64;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::{Value, json};
 
+use crate::device::Device;
+use crate::model::Compute;
+
+/// What tests of devices compute by: candle's CPU, which is everywhere, or the kind of device that
+/// `ESPALIER_TEST_DEVICE` names.
+pub(crate) fn device_compute() -> Compute {
+    let index = 0;
+    match std::env::var("ESPALIER_TEST_DEVICE").as_deref() {
+        Ok("metal") => Device::Metal { index }.open().unwrap(),
+        Ok("cuda") => Device::Cuda { index }.open().unwrap(),
+        Ok(other) => panic!("expected metal or cuda, got: {other}"),
+        Err(_) => Compute::Candle(candle_core::Device::Cpu),
+    }
+}
+
 /// A model directory that is removed with the value.
 pub(crate) struct TestModel {
     path: PathBuf,

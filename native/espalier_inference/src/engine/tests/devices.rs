@@ -1,4 +1,4 @@
-//! Requests on devices: on candle's CPU, which is everywhere.
+//! Requests on devices: on any of them (`device_compute`).
 
 use super::*;
 use crate::model::Compute;
@@ -13,8 +13,8 @@ fn load_both(n_pages: usize) -> (Model, Model) {
     };
     // Two layers of two heads of twelve numbers, in four bytes.
     let page_bytes = 2 * 16 * 2 * 2 * 12 * 4;
-    let compute = Compute::Candle(candle_core::Device::Cpu);
-    (load(&Compute::Kernels, None), load(&compute, Some(n_pages * page_bytes)))
+    let device = load(&test_model::device_compute(), Some(n_pages * page_bytes));
+    (load(&Compute::Kernels, None), device)
 }
 
 #[test]

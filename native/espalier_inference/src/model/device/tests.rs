@@ -1,8 +1,8 @@
-//! The operations for devices, on the device that is everywhere: candle's CPU.
+//! The operations for devices, on any of them (`device_compute`).
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde_json::Value;
 
 use super::DeviceMatrix;
@@ -14,8 +14,7 @@ use crate::model::tests::{
 };
 use crate::model::transformer::{Rows, Transformer};
 use crate::model::{Compute, LoadedModel, Quantization};
-
-const COMPUTE: Compute = Compute::Candle(Device::Cpu);
+use crate::test_model::device_compute;
 
 /// The directories of all references.
 fn references() -> Vec<PathBuf> {
@@ -36,7 +35,7 @@ fn tests_folder() -> PathBuf {
 }
 
 fn load(directory: &Path) -> Transformer {
-    load_to(&COMPUTE, directory, Quantization::None).unwrap()
+    load_to(&device_compute(), directory, Quantization::None).unwrap()
 }
 
 #[track_caller]
@@ -154,7 +153,7 @@ fn weights_of_few_bits_give_nearly_the_same() {
             serde_json::from_slice(&std::fs::read(directory.join("config.json")).unwrap()).unwrap();
         let sizes = ["hidden_size", "intermediate_size"].map(|name| config[name].as_u64().unwrap());
         for quantization in [Quantization::Automatic, Quantization::Q8_0] {
-            let transformer = load_to(&COMPUTE, &directory, quantization);
+            let transformer = load_to(&device_compute(), &directory, quantization);
             if quantization == Quantization::Q8_0 && sizes.iter().any(|size| size % 32 != 0) {
                 assert!(matches!(transformer, Err(Error::InvalidWeights { .. })));
                 continue;
@@ -170,13 +169,14 @@ fn weights_of_few_bits_give_nearly_the_same() {
 fn numbers_of_files_are_taken_as_they_are() {
     let file = GgufFile::open(&tests_folder().join("gguf/blocks.gguf")).unwrap();
     let x: Vec<f32> = (0..3 * 512).map(|index| (index as f32 * 0.37).sin()).collect();
-    let inputs = Tensor::from_slice(&x, (3, 512), &Device::Cpu).unwrap();
+    let compute = device_compute();
+    let inputs = Tensor::from_slice(&x, (3, 512), compute.device()).unwrap();
     let kinds: Vec<&str> = file.names().filter(|name| !name.ends_with(".numbers")).collect();
     assert_eq!(kinds.len(), 11);
     for kind in kinds {
         let blocks = file.blocks(kind, &[2, 512]).unwrap();
         let weights = blocks.to_f32();
-        let matrix = DeviceMatrix::from_blocks(&blocks, (2, 512), &Device::Cpu).unwrap();
+        let matrix = DeviceMatrix::from_blocks(&blocks, (2, 512), compute.device()).unwrap();
         assert_eq!(matrix.n_bytes(), blocks.bytes().len(), "{kind}");
         let rows = matrix.rows(&[1, 0]).unwrap().to_vec2::<f32>().unwrap();
         assert!(difference(&rows[0], &weights[512..]) < 1e-6, "{kind}");
@@ -199,7 +199,7 @@ fn gguf_files_agree_with_the_references() {
         let path = tests_folder().join(format!("gguf/{name}.gguf"));
         let (ids, expected) = reference_logits(&tests_folder().join("variants").join(name));
         let logits = |quantization| {
-            let loaded = LoadedModel::load(&path, quantization, &COMPUTE).unwrap();
+            let loaded = LoadedModel::load(&path, quantization, &device_compute()).unwrap();
             logits_in_parts(&loaded.transformer, &ids, &[ids.len()])
         };
         agree(&logits(Quantization::None), &expected.concat(), name);
@@ -234,6 +234,6 @@ fn a_page_has_the_bytes_of_its_keys_and_values() {
     let Shape { n_layers, n_heads, head_size } = transformer.cache_shape();
     let n_numbers = 2 * n_layers * n_heads * head_size * PAGE;
     assert_eq!(transformer.page_bytes(), n_numbers * DType::F32.size_in_bytes());
-    let halved = load_to(&COMPUTE, &references()[1], Quantization::Automatic).unwrap();
+    let halved = load_to(&device_compute(), &references()[1], Quantization::Automatic).unwrap();
     assert_eq!(halved.page_bytes(), n_numbers * DType::BF16.size_in_bytes());
 }
