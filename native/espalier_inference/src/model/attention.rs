@@ -78,7 +78,7 @@ impl Attention {
     ) -> candle_core::Result<Tensor> {
         let heads = |part: &Linear| part.apply(x)?.reshape((step.places.len(), (), self.head_size));
         let (mut queries, mut keys) = (heads(&self.query)?, heads(&self.key)?);
-        let values = heads(&self.value)?;
+        let values = self.value.apply(x)?;
         if let Some((query_norm, key_norm)) = &self.query_key_norm {
             queries = query_norm.apply(&queries)?;
             keys = key_norm.apply(&keys)?;

@@ -21,7 +21,7 @@ pub(in crate::model) struct DeviceAttention {
 
 impl DeviceAttention {
     /// Writes the keys and values of a step's rows to the memory, and returns what each row attends to.
-    /// All are tensors of rows, heads and the numbers of a head.
+    /// Queries and keys are tensors of rows, heads and the numbers of a head, values of rows.
     pub(in crate::model) fn apply(
         &self,
         views: &Views,
@@ -32,7 +32,7 @@ impl DeviceAttention {
         let memory = views.memory.layer(self.layer);
         let by_head = |x: &Tensor| x.transpose(0, 1)?.to_dtype(views.memory.dtype())?.contiguous();
         memory.keys.scatter_set(&views.new, &by_head(keys)?, 1)?;
-        memory.values.scatter_set(&views.new, &by_head(values)?, 1)?;
+        memory.values.scatter_set(&views.new, &by_head(&values.reshape(keys.shape())?)?, 1)?;
         let queries = (queries * f64::from(self.scale))?.to_dtype(views.memory.dtype())?;
         let sequences = views.sequences.iter().filter(|sequence| sequence.n_rows > 0);
         let attended = sequences.map(|sequence| self.attend(sequence, memory, &queries));
