@@ -269,7 +269,7 @@ defmodule Espalier.Constraint do
       :ok
       iex> Espalier.Matcher.accepting?(matcher)
       true
-      iex> gbnf = ~S(root ::= "(" root ")" | number)
+      iex> gbnf = ~S{root ::= "(" root ")" | number}
       iex> {:error, error} = Espalier.Constraint.grammar(gbnf, vocabulary: Espalier.Vocabulary.bytes(), syntax: :gbnf)
       iex> {error.kind, error.name, error.line, error.column}
       {:undefined_name, "number", 1, 25}
@@ -289,9 +289,7 @@ defmodule Espalier.Constraint do
 
   They change nothing. A name that is misspelt, or a rule that never ends, is among them.
 
-      iex> grammar = ~S(root ::= "a" | loop
-      ...> loop ::= "b" loop
-      ...> other ::= "c")
+      iex> grammar = ~s(root ::= "a" | loop\\nloop ::= "b" loop\\nother ::= "c")
       iex> options = [syntax: :gbnf, vocabulary: Espalier.Vocabulary.bytes()]
       iex> grammar |> Espalier.Constraint.grammar!(options) |> Espalier.Constraint.unused_rules()
       [

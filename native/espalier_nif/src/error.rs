@@ -37,6 +37,12 @@ impl Fault {
         Self { kind, message: message.into(), details: details.into() }
     }
 
+    /// The same error at a place in a grammar.
+    fn placed(mut self, line: usize, column: usize) -> Self {
+        self.details.retain(|(name, _)| *name != atoms::line() && *name != atoms::column());
+        self.with(atoms::line(), line).with(atoms::column(), column)
+    }
+
     /// The same error with one more field.
     pub(crate) fn with(mut self, name: Atom, value: impl Into<Detail>) -> Self {
         self.details.push((name, value.into()));
@@ -115,6 +121,9 @@ impl From<ConstraintError> for Fault {
     fn from(error: ConstraintError) -> Self {
         use ConstraintError as E;
         let message = error.to_string();
+        if let E::InvalidTerminal { error, line, column } = error {
+            return Self { message, ..Self::from(*error).placed(line, column) };
+        }
         let fault = |kind, details: Vec<(Atom, Detail)>| Fault { kind, message, details };
         match error {
             E::InvalidJson { message, line, column } => fault(
@@ -184,15 +193,6 @@ impl From<ConstraintError> for Fault {
             }
             E::EmptyGrammar { rule, line, column } => {
                 fault(atoms::empty_grammar(), name_details(rule, line, column))
-            }
-            E::InvalidTerminal { error, line, column } => {
-                let mut inner = Fault::from(*error);
-                // Its place is that in the grammar.
-                inner
-                    .details
-                    .retain(|(name, _)| *name != atoms::line() && *name != atoms::column());
-                let inner = inner.with(atoms::line(), line).with(atoms::column(), column);
-                fault(inner.kind, inner.details)
             }
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])

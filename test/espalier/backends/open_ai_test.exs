@@ -489,6 +489,8 @@ defmodule Espalier.Backends.OpenAITest do
     test "choices and regular expressions go by the server's own fields" do
       choice = {:choice, ["a.b", "c\"d"]}
       regex = {:regex, "[0-9]{4}"}
+      gbnf = "root ::= [0-9]+"
+      grammar = {:grammar, gbnf, syntax: :gbnf}
 
       for {dialect, schema, fields} <- [
             {:vllm, regex, %{"structured_outputs" => %{"regex" => "[0-9]{4}"}}},
@@ -498,7 +500,12 @@ defmodule Espalier.Backends.OpenAITest do
             {:sglang, regex, %{"regex" => "[0-9]{4}"}},
             {:sglang, choice, %{"regex" => ~S/(a\.b|c"d)/}},
             {:llama_cpp, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}},
-            {:llama_cpp_python, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}}
+            {:llama_cpp_python, choice, %{"grammar" => ~S(root ::= "a.b" | "c\"d")}},
+            {:vllm, grammar, %{"structured_outputs" => %{"grammar" => gbnf}}},
+            {:vllm_guided, grammar, %{"guided_grammar" => gbnf}},
+            {:sglang, grammar, %{"ebnf" => gbnf}},
+            {:llama_cpp, grammar, %{"grammar" => gbnf}},
+            {:llama_cpp_python, grammar, %{"grammar" => gbnf}}
           ] do
         json = dialect(schema, dialect).json
         assert Map.take(json, Map.keys(fields)) == fields
@@ -510,6 +517,28 @@ defmodule Espalier.Backends.OpenAITest do
 
       wrapped = dialect(regex, :llama_cpp).json["response_format"]["json_schema"]["schema"]
       valid!(wrapped, ~s({"value":"2024"}))
+    end
+
+    test "a grammar that a server has no field for is an error, or told in words" do
+      lark = {:grammar, "start: /[0-9]+/"}
+      server = Loopback.start_link([reply("2024")])
+
+      for {dialect, schema} <- [
+            {:openai, {:grammar, "root ::= [0-9]+", syntax: :gbnf}},
+            {:llama_cpp, lark},
+            {:llama_cpp, {:grammar, "main ::= [0-9]+", syntax: :gbnf, start: "main"}}
+          ],
+          mode <- [:json_schema, :tool, :json_object] do
+        options = [openai: [dialect: dialect, mode: mode]]
+
+        assert {:error, %Espalier.SchemaError{kind: :unsupported_by_provider}} =
+                 generate(schema, server, options)
+      end
+
+      assert Loopback.requests(server) == []
+      assert {:ok, "2024"} = generate(lark, server, openai: [mode: :prompt])
+      assert [%{json: %{"messages" => [%{"content" => told} | _]}}] = Loopback.requests(server)
+      assert told =~ "start: /[0-9]+/"
     end
 
     test "have names of their own for some fields" do

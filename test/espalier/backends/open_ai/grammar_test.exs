@@ -167,6 +167,37 @@ defmodule Espalier.Backends.OpenAI.GrammarTest do
     end
   end
 
+  test "a grammar in Lark is sent as it is" do
+    text = ~S"""
+    start: "size" INT unit
+    unit: "cm" | "mm"
+    %import common.INT
+    %ignore " "
+    """
+
+    for api <- @apis do
+      {tool, grammar, _choice} = sent(api, {:grammar, text})
+      assert grammar == %{"syntax" => "lark", "definition" => text}
+      assert tool["description"] =~ "Lark"
+      assert {:ok, "size 3 cm"} = generate(api, {:grammar, text}, whole(api, "size 3 cm"))
+
+      assert {:error, %ValidationError{}} =
+               generate(api, {:grammar, text}, whole(api, "size 3 km"))
+
+      server = Loopback.start_link([])
+
+      for options <- [[syntax: :gbnf], [start: "unit"]] do
+        assert {:error, %OptionsError{kind: :unsupported, option: :mode}} =
+                 generate(api, {:grammar, text, options}, server)
+      end
+
+      assert {:error, %SchemaError{kind: :undefined_name}} =
+               generate(api, {:grammar, "start: a"}, server)
+
+      assert Loopback.requests(server) == []
+    end
+  end
+
   test "JSON has no grammar, and other dialects have no such tools" do
     server = Loopback.start_link([whole(OpenAI, "{}")])
 
