@@ -240,6 +240,7 @@ if Code.ensure_loaded?(Ecto.Schema) do
         strict
         |> cast(params, [:email, :nick, :ratio, :agreed])
         |> validate_format(:email, ~r/^[^\s]+@[^\s]+$/)
+        |> validate_format(:email, ~r/\w$/i)
         |> validate_format(:email, ~r/a\Kb/)
         |> validate_length(:nick, min: 2)
         |> validate_number(:ratio, greater_than: 0)
@@ -577,7 +578,9 @@ if Code.ensure_loaded?(Ecto.Schema) do
 
       test "tells what is checked afterwards" do
         rules = rules(Strict)
-        assert by(rules, [:email], {:format, ~r/^[^\s]+@[^\s]+$/}) == [:tokens, :after]
+        assert by(rules, [:email], {:format, ~r/^[^\s]+@[^\s]+$/}) == [:tokens]
+        # Beyond ASCII it is about bytes.
+        assert by(rules, [:email], {:format, ~r/\w$/i}) == [:tokens, :after]
         assert by(rules, [:email], {:format, ~r/a\Kb/}) == [:after]
         assert by(rules, [:nick], {:length, [min: 2]}) == [:tokens, :after]
         assert by(rules, [:ratio], {:number, [greater_than: 0]}) == [:tokens, :after]

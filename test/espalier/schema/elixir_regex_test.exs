@@ -7,6 +7,7 @@ defmodule Espalier.Schema.ElixirRegexTest do
   alias Espalier.Schema.ElixirRegex.CharacterSet
 
   @count String.to_integer(System.get_env("ESPALIER_CASES", "600"))
+  @n_texts 20
 
   defp accepts?(constraint, text) do
     matcher = Matcher.new(constraint)
@@ -39,19 +40,19 @@ defmodule Espalier.Schema.ElixirRegexTest do
         end
 
       # Some of the expressions can't be compiled, and without the flag u many read bytes.
-      assert n_compared > 20 * @count
+      assert n_compared > 2 * @count * @n_texts
     end
 
     defp compare({source, flags, text}) do
       with {:ok, regex} <- Regex.compile(source, flags),
            {:ok, whole} <- whole(source, flags),
            accepts? when is_function(accepts?) <- follower(regex) do
-        for _ <- 1..10 do
+        for _ <- 1..@n_texts do
           text = Regexes.text(text)
           assert {source, flags, text, accepts?.(text)} == {source, flags, text, text =~ whole}
         end
 
-        10
+        @n_texts
       else
         %SchemaError{kind: :unsupported_regex} = error ->
           assert {source, flags} == {source, String.replace(flags, "u", "")}, error.detail
@@ -207,11 +208,12 @@ defmodule Espalier.Schema.ElixirRegexTest do
   end
 
   describe "sets" do
-    @characters Enum.concat(0..0xD7FF, 0xE000..0x10FFFF)
+    # Without most of those that all sets agree about: ideographs, private ones and those of no meaning.
+    defp characters,
+      do: Enum.concat([0..0xD7FF, 0xE000..0x202FF, 0xE0000..0xE01FF, 0x10FFF0..0x10FFFF])
 
-    @tag timeout: 120_000
     test "with a name are those of PCRE, of all characters" do
-      text = for char <- @characters, into: "", do: <<char::utf8>>
+      text = for char <- characters(), into: "", do: <<char::utf8>>
 
       for name <-
             words(~S"""
@@ -230,10 +232,13 @@ defmodule Espalier.Schema.ElixirRegexTest do
 
     test "have the cases that PCRE has" do
       :rand.seed(:exsss, 6)
-      cased = for char <- @characters, <<char::utf8>> =~ ~r/\p{L&}|\p{M}|\p{So}|\p{Nl}/u, do: char
+
+      cased =
+        for char <- characters(), <<char::utf8>> =~ ~r/\p{L&}|\p{M}|\p{So}|\p{Nl}/u, do: char
+
       text = for char <- cased, into: "", do: <<char::utf8>>
 
-      for char <- Enum.take_random(cased, 300) ++ ~c"kKsSåÅµẞßİıǅΣ" do
+      for char <- Enum.take_random(cased, 200) ++ ~c"kKsSåÅµẞßİıǅΣ" do
         regex = Regex.compile!("\\x{#{Integer.to_string(char, 16)}}", "iu")
         found = for [<<found::utf8>>] <- Regex.scan(regex, text), do: found
         pattern = %{flags: %{caseless: true}, reading: :unicode}
