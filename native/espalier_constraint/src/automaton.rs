@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
-use crate::grammar::special_tokens::SpecialToken;
+use crate::grammar::special_tokens::SpecialTokens;
 use crate::interner::Interner;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
@@ -78,7 +78,7 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn completion(&mut self, state: StateId) -> Result<Arc<[u8]>, Error>;
 
     /// The special tokens that a text may have.
-    fn special_tokens(&self) -> Arc<[SpecialToken]>;
+    fn special_tokens(&self) -> Arc<SpecialTokens>;
 }
 
 type OutcomeKey = (StateId, u64, Says);
@@ -397,7 +397,7 @@ impl<M: Machine> LazyAutomaton<M> {
 }
 
 impl<M: Machine> Automaton for LazyAutomaton<M> {
-    fn special_tokens(&self) -> Arc<[SpecialToken]> {
+    fn special_tokens(&self) -> Arc<SpecialTokens> {
         self.machine.special_tokens()
     }
 
@@ -471,7 +471,9 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         if self.is_accepting(state) {
             mask.allow_all(self.vocabulary.eos_ids());
         }
-        for token in &*self.machine.special_tokens() {
+        let special_tokens = self.machine.special_tokens();
+        mask.refuse_all(special_tokens.marked());
+        for token in &special_tokens.named {
             if self.accepts(state, &token.bytes)? {
                 mask.allow_all(&[token.id]);
             }

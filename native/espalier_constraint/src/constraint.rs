@@ -7,7 +7,7 @@ use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
 use crate::grammar::GrammarOptions;
-use crate::grammar::special_tokens::SpecialToken;
+use crate::grammar::special_tokens::SpecialTokens;
 use crate::json_schema::JsonSchemaOptions;
 use crate::limits::Limits;
 use crate::machine::Machine;
@@ -28,7 +28,7 @@ pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
     source: Arc<Source>,
     limits: Arc<Limits>,
-    special_tokens: Arc<[SpecialToken]>,
+    special_tokens: Arc<SpecialTokens>,
     unknown_keywords: Arc<[String]>,
     unused_rules: Arc<[UnusedRule]>,
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::grammar::special_tokens::SpecialToken;
+use crate::grammar::special_tokens::SpecialTokens;
 use crate::json_schema::{EscapeStyle, NumberRest};
 use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
@@ -38,8 +38,8 @@ pub(crate) trait Machine: Debug + Send {
     }
 
     /// The special tokens that a text may have.
-    fn special_tokens(&self) -> Arc<[SpecialToken]> {
-        Arc::new([])
+    fn special_tokens(&self) -> Arc<SpecialTokens> {
+        Arc::default()
     }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
-use crate::grammar::special_tokens::{self, SpecialToken};
+use crate::grammar::special_tokens::{self, SpecialTokens};
 use crate::meter::Cancellation;
 use crate::replicas::{Guard, Replicas};
 use crate::token_mask::TokenMask;
@@ -30,7 +30,7 @@ pub struct Matcher {
     table: usize,
     n_waits: usize,
     vocabulary: Arc<Vocabulary>,
-    special_tokens: Arc<[SpecialToken]>,
+    special_tokens: Arc<SpecialTokens>,
     /// What was accepted, one entry for each unit of rollback.
     accepted: Vec<Accepted>,
     /// The state at the start and after each accepted unit, of the automaton's epoch.
@@ -66,7 +66,7 @@ impl Matcher {
     pub(crate) fn new(
         replicas: Arc<Replicas>,
         vocabulary: Arc<Vocabulary>,
-        special_tokens: Arc<[SpecialToken]>,
+        special_tokens: Arc<SpecialTokens>,
     ) -> Self {
         Self {
             replicas,
@@ -118,9 +118,11 @@ impl Matcher {
         if self.vocabulary.eos_ids().contains(&token) {
             return self.accept_end(token);
         }
-        let special = self.special_tokens.iter().find(|special| special.id == token);
-        let is_allowed =
-            special.is_some() || !bytes.is_empty() && !self.vocabulary.is_special(token);
+        let special = self.special_tokens.find(token);
+        let is_allowed = special.is_some()
+            || !bytes.is_empty()
+                && !self.vocabulary.is_special(token)
+                && self.special_tokens.find_mark(bytes).is_none();
         // Copied: counting who holds the vocabulary would make threads wait for one another.
         let bytes: SmallVec<[u8; 32]> = special.map_or(bytes, |special| &special.bytes).into();
         let next = {
@@ -175,6 +177,9 @@ impl Matcher {
         if self.is_finished {
             return Err(Error::Finished);
         }
+        if let Some(offset) = self.special_tokens.find_mark(text) {
+            return Err(Error::TextNotAllowed { offset });
+        }
         let next = {
             let Locked { mut automaton, state } = self.lock()?;
             automaton.read_text(state, text)?
@@ -221,8 +226,7 @@ impl Matcher {
     /// The text that a token is here: its bytes, or the name of a special one that the constraint names.
     #[must_use]
     pub fn token_text(&self, id: u32) -> &[u8] {
-        let special = self.special_tokens.iter().find(|special| special.id == id);
-        match special {
+        match self.special_tokens.find(id) {
             Some(special) => special.name.as_bytes(),
             None => self.vocabulary.token_bytes(id).unwrap_or_default(),
         }
@@ -427,15 +431,15 @@ impl Locked<'_> {
 }
 
 /// What a token is to a machine.
-fn bytes_of<'a>(id: u32, vocabulary: &'a Vocabulary, special: &'a [SpecialToken]) -> &'a [u8] {
-    match special.iter().find(|special| special.id == id) {
+fn bytes_of<'a>(id: u32, vocabulary: &'a Vocabulary, special: &'a SpecialTokens) -> &'a [u8] {
+    match special.find(id) {
         Some(special) => &special.bytes,
         None => vocabulary.token_bytes(id).unwrap_or_default(),
     }
 }
 
 /// Spells a text in tokens; in none where some byte has no token.
-fn spell(text: &[u8], vocabulary: &Vocabulary, special: &[SpecialToken]) -> Vec<u32> {
+fn spell(text: &[u8], vocabulary: &Vocabulary, special: &SpecialTokens) -> Vec<u32> {
     let mut ids = Vec::new();
     for part in special_tokens::cut(text, special) {
         match part {
@@ -454,7 +458,7 @@ fn read_again(
     automaton: &mut dyn Automaton,
     accepted: &[Accepted],
     vocabulary: &Vocabulary,
-    special_tokens: &[SpecialToken],
+    special_tokens: &SpecialTokens,
     cancellation: Option<&Cancellation>,
 ) -> Result<Vec<StateId>, Error> {
     let mut states = vec![automaton.start()];

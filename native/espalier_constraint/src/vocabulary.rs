@@ -92,11 +92,12 @@ impl Vocabulary {
         }
     }
 
-    /// Names special ids, so that a text of parts may have them. Those of other ids mean nothing.
+    /// Names special ids, so that a text of parts may have them. Those of other ids mean nothing, and neither
+    /// do those that end a sequence.
     #[must_use]
     pub fn with_special_names(mut self, names: impl IntoIterator<Item = (u32, String)>) -> Self {
-        let names = names.into_iter().filter(|(id, _)| self.is_special(*id)).collect();
-        self.special_names = names;
+        let is_right = |id: u32| self.is_special(id) && !self.eos_ids().contains(&id);
+        self.special_names = names.into_iter().filter(|(id, _)| is_right(*id)).collect();
         self
     }
 

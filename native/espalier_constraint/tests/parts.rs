@@ -272,6 +272,12 @@ fn special_tokens_stand_where_they_are_named() {
             [true, false, false]
         );
         assert!(!mask.is_allowed(257), "the name spelled as a text");
+        for id in 0..vocabulary.n_ids() as u32 {
+            let is_accepted = matcher.clone().accept_token(id).is_ok();
+            assert_eq!(mask.is_allowed(id), is_accepted, "{id}");
+        }
+        let marked = [b"\xff<call>\xff", &b"\xff"[..]];
+        assert!(marked.iter().all(|text| matcher.accept_text(text).is_err()));
         for &id in &ids[1..] {
             assert!(matches!(matcher.accept_token(id), Err(Error::TokenNotAllowed { .. })));
         }

@@ -72,7 +72,7 @@ defmodule Espalier.Schema.PartsTest do
             {[{:capture, nil, "a"}], "a name (an atom)"},
             {[{:choice, []}], "a choice needs"},
             {[<<255>>], "text in UTF-8"},
-            {[{:regex, 5}], "regular expression"},
+            {[{:regex, 5}], "a text or a Regex"},
             {[Constraint.regex!("a", vocabulary: Vocabulary.bytes())], "a part"},
             {[String], "Espalier.Schema"}
           ] do

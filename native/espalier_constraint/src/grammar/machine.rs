@@ -13,7 +13,7 @@ use super::costs::sum;
 use super::fronts::{FrontId, Fronts, START};
 use super::lexeme::Lexeme;
 use super::productions::Productions;
-use super::special_tokens::SpecialToken;
+use super::special_tokens::SpecialTokens;
 use super::terminal_tokens::TerminalTokens;
 use crate::error::Error;
 use crate::limits::limit;
@@ -27,7 +27,7 @@ pub(crate) struct GrammarMachine {
     pub(super) lexemes: Vec<Lexeme>,
     pub(super) fronts: Fronts,
     pub(super) tokens: TerminalTokens,
-    special_tokens: Arc<[SpecialToken]>,
+    special_tokens: Arc<SpecialTokens>,
 }
 
 /// Where a text of a grammar stands.
@@ -53,7 +53,7 @@ impl GrammarMachine {
     pub(crate) fn new(
         lexemes: Vec<Lexeme>,
         productions: Productions,
-        special_tokens: Arc<[SpecialToken]>,
+        special_tokens: Arc<SpecialTokens>,
         meter: &Meter,
     ) -> Self {
         let (fronts, tokens) = (Fronts::new(productions, meter.clone()), TerminalTokens::default());
@@ -140,7 +140,7 @@ impl Machine for GrammarMachine {
         state.front.is_some_and(|front| self.fronts.is_final(front))
     }
 
-    fn special_tokens(&self) -> Arc<[SpecialToken]> {
+    fn special_tokens(&self) -> Arc<SpecialTokens> {
         self.special_tokens.clone()
     }
 

@@ -78,6 +78,6 @@ pub(crate) fn compile(
     let mut lowered = lower::lower(grammar, options, &patterns, vocabulary, meter)?;
     let costs = costs::Costs::new(&mut lowered, meter)?;
     let productions = productions::Productions::new(&lowered, costs, meter)?;
-    let special_tokens = special_tokens::named(grammar, vocabulary);
+    let special_tokens = Arc::new(special_tokens::SpecialTokens::new(grammar, vocabulary));
     Ok((GrammarMachine::new(lowered.lexemes, productions, special_tokens, meter), findings))
 }
