@@ -45,10 +45,28 @@ defmodule Espalier.Regexes do
 
   @doc "A source with the flags that it is for, and a function that makes up texts."
   def random do
-    flags = Enum.join(Enum.filter(~w(i s m x U u u), fn _flag -> :rand.uniform(3) == 1 end))
+    flags = flags()
     {source, text} = alternatives(3, flags)
     {source, flags, text}
   end
+
+  @soup String.split(~S"""
+        ( ) [ ] { } * + ? \ ^ $ . - : # < > = ! ' & , a b k é ſ 0 1 2 8 9 (? (?: (?i) (?= (?<! (?< (?P (?# [^ [: :]
+        \Q \E \x \o{ \p{ \c \d \W \s \h \N \b \n \0 \1 \12 \g \k {2} {1, {, [[: alpha L Lu ^] a- -b \- \]
+        """) ++ ["|", "|", " ", "\n", "\r"]
+
+  @doc "Parts of the syntax in any order, with flags, and a function that makes up texts of such characters."
+  def soup do
+    flags = flags()
+
+    {several(1..8, fn -> Enum.random(@soup) end), flags,
+     fn -> several(0..4, &soup_character/0) end}
+  end
+
+  defp soup_character,
+    do: Enum.random(["k", "K", "S", "1", "]", "[", "^", "}", "\\" | @ascii] ++ ["é", "ſ", "中"])
+
+  defp flags, do: Enum.join(Enum.filter(~w(i s m x U u u), fn _flag -> :rand.uniform(3) == 1 end))
 
   @doc "A text of its own, or one that was made up for an expression, changed a little or not."
   def text(made_up) do

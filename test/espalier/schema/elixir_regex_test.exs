@@ -36,34 +36,48 @@ defmodule Espalier.Schema.ElixirRegexTest do
 
       n_compared =
         for _ <- 1..(4 * @count), reduce: 0 do
-          n_compared -> n_compared + compare(Regexes.random())
+          n_compared -> n_compared + compare(Regexes.random(), @n_texts, &Regexes.text/1)
         end
 
       # Some of the expressions can't be compiled, and without the flag u many read bytes.
       assert n_compared > 2 * @count * @n_texts
     end
 
-    defp compare({source, flags, text}) do
+    test "refuses none of what is regular, with the flag u" do
+      :rand.seed(:exsss, 8)
+
+      for _ <- 1..@count, {source, flags, _text} = Regexes.random(), flags =~ "u" do
+        with {:ok, regex} <- Regex.compile(source, flags),
+             do: assert({_regex, {:ok, _pattern}} = {regex, ElixirRegex.translate(regex, :whole)})
+      end
+    end
+
+    test "matches what Elixir matches, whatever the syntax" do
+      :rand.seed(:exsss, 7)
+
+      # Most of them can't be compiled.
+      n_compared =
+        for _ <- 1..(8 * @count), reduce: 0 do
+          n_compared -> n_compared + compare(Regexes.soup(), 4, & &1.())
+        end
+
+      assert n_compared > 3 * @count
+    end
+
+    defp compare({source, flags, made_up}, n_texts, text) do
       with {:ok, regex} <- Regex.compile(source, flags),
            {:ok, whole} <- whole(source, flags),
            accepts? when is_function(accepts?) <- follower(regex) do
-        for _ <- 1..@n_texts do
-          text = Regexes.text(text)
+        for _ <- 1..n_texts do
+          text = text.(made_up)
           assert {source, flags, text, accepts?.(text)} == {source, flags, text, text =~ whole}
         end
 
-        @n_texts
+        n_texts
       else
-        %SchemaError{kind: :unsupported_regex} = error ->
-          assert {source, flags} == {source, String.replace(flags, "u", "")}, error.detail
-          0
-
-        # That is a matter of its size.
-        %SchemaError{kind: :limit_exceeded} ->
-          0
-
-        {:error, _reason} ->
-          0
+        # It is not regular, or too large.
+        %SchemaError{kind: kind} when kind in [:unsupported_regex, :limit_exceeded] -> 0
+        {:error, _reason} -> 0
       end
     end
 

@@ -11,13 +11,15 @@ defmodule Espalier.Schema.ElixirRegex.CharacterClass do
   @doc "The set of a class, from behind its bracket on."
   @spec parse(String.t(), Pattern.t()) :: {CharacterSet.t(), rest :: String.t()}
   def parse("^" <> rest, pattern) do
-    {set, rest} = parse(rest, pattern)
+    {set, rest} = first(rest, pattern)
     {CharacterSet.negate(set), rest}
   end
 
+  def parse(rest, pattern), do: first(rest, pattern)
+
   # The first bracket stands for itself.
-  def parse("]" <> rest, pattern), do: character(?], rest, false, [], pattern)
-  def parse(rest, pattern), do: items(rest, false, [], pattern)
+  defp first("]" <> rest, pattern), do: character(?], rest, false, [], pattern)
+  defp first(rest, pattern), do: items(rest, false, [], pattern)
 
   defp items("\\E" <> rest, _quoted?, sets, pattern), do: items(rest, false, sets, pattern)
   defp items("\\Q" <> rest, false, sets, pattern), do: items(rest, true, sets, pattern)

@@ -50,7 +50,7 @@ defmodule Espalier.Schema.ElixirRegex.Escape do
   def parse(<<digit, _::binary>> = from, place, pattern) when digit in ?1..?9,
     do: number(from, place, pattern)
 
-  def parse("b" <> rest, :class, pattern), do: character(0x08, rest, rest, pattern)
+  def parse("b" <> rest, :class, _pattern), do: {{:character, 0x08}, rest}
 
   def parse(<<letter, rest::binary>>, _place, pattern) when letter in ~c"dDwWsShHvV",
     do: {{:set, NamedSets.escape(letter, Pattern.named(pattern))}, rest}
@@ -90,53 +90,36 @@ defmodule Espalier.Schema.ElixirRegex.Escape do
         coded(~r/\A([0-7]{1,3})/, 8, from, pattern)
 
       true ->
-        refuse(pattern, from, "an escape that releases of PCRE read in two ways", "\\" <> digits)
+        ambiguous(pattern, from, digits)
     end
   end
 
   defp number(<<digit, _::binary>> = from, :class, pattern) when digit in ~c"89",
-    do: refuse(pattern, from, "an escape that releases of PCRE read in two ways", <<?\\, digit>>)
+    do: ambiguous(pattern, from, <<digit>>)
 
   defp number(from, :class, pattern), do: coded(~r/\A([0-7]{1,3})/, 8, from, pattern)
 
   defp coded(form, base, from, pattern) do
     case Regex.run(form, from) do
-      [all, ""] ->
-        character(0, String.replace_prefix(from, all, ""), from, pattern)
-
       [all, digits] ->
-        character(
-          String.to_integer(digits, base),
-          String.replace_prefix(from, all, ""),
-          from,
-          pattern
-        )
+        char = if digits == "", do: 0, else: String.to_integer(digits, base)
+        check_byte!(char, from, pattern)
+        {{:character, char}, String.replace_prefix(from, all, "")}
 
       nil ->
-        refuse(
-          pattern,
-          from,
-          "an escape that releases of PCRE read in two ways",
-          String.slice(from, 0, 2)
-        )
+        ambiguous(pattern, from, String.slice(from, 0, 2))
     end
   end
 
-  defp character(char, _rest, from, %{reading: :bytes} = pattern) when char > 0x7F,
-    do: Pattern.refuse_bytes(pattern, from, "an escape stands for one byte of a character")
+  defp check_byte!(char, from, %{reading: :bytes} = pattern) when char > 0x7F,
+    do:
+      Pattern.refuse_bytes(pattern, "\\" <> from, "an escape stands for one byte of a character")
 
-  defp character(char, rest, _from, _pattern), do: {{:character, char}, rest}
+  defp check_byte!(_char, _from, _pattern), do: :ok
 
   defp property(rest, from, negated?, pattern) do
-    [all, caret, name] =
-      case Regex.run(~r/\A\{(\^?)([^}]*)\}/, rest) do
-        nil ->
-          [letter] = Regex.run(~r/\A./s, rest)
-          [letter, "", letter]
-
-        found ->
-          found
-      end
+    # With or without braces.
+    [all, caret, name] = Regex.run(~r/\A\{(\^?)([^}]*)\}/, rest) || Regex.run(~r/\A()(.)/, rest)
 
     set =
       NamedSets.property(name, pattern.flags.caseless) ||
@@ -145,6 +128,10 @@ defmodule Espalier.Schema.ElixirRegex.Escape do
     set = if negated? != (caret == "^"), do: CharacterSet.negate(set), else: set
     {{:set, set}, String.replace_prefix(rest, all, "")}
   end
+
+  defp ambiguous(pattern, from, spelling),
+    do:
+      refuse(pattern, from, "an escape that releases of PCRE read in two ways", "\\" <> spelling)
 
   defp refuse(pattern, from, what, spelling),
     do: Pattern.refuse(pattern, "\\" <> from, what, spelling)

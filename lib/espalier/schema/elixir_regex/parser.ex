@@ -143,13 +143,10 @@ defmodule Espalier.Schema.ElixirRegex.Parser do
 
   defp repeat([{:repeat, _, _, _} | _] = nodes, {0, 1}, _rest, _pattern), do: nodes
 
-  defp repeat([{:set, _set, :literal} | _], _times, rest, pattern),
-    do:
-      Pattern.refuse_bytes(
-        pattern,
-        rest,
-        "a quantifier repeats one byte of the character before it; it ends"
-      )
+  defp repeat([{:set, _set, :literal} | _], _times, rest, pattern) do
+    what = "a quantifier repeats one byte of the character before it, and ends"
+    Pattern.refuse_bytes(pattern, rest, what)
+  end
 
   defp repeat([node | nodes], {least, most}, _rest, _pattern),
     do: [{:repeat, node, least, most} | nodes]
