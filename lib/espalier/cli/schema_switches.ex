@@ -21,6 +21,13 @@ defmodule Espalier.CLI.SchemaSwitches do
       type: :string,
       value: "REGEX",
       doc: "a text that matches this as a whole, in place of `--schema`"
+    ],
+    grammar: [
+      type: :string,
+      value: "FILE",
+      doc:
+        "a text of the grammar in this file, which is in GBNF if its name ends in .gbnf, and else in Lark, " <>
+          "in place of `--schema`"
     ]
   ]
 
@@ -30,6 +37,7 @@ defmodule Espalier.CLI.SchemaSwitches do
           | {:module, String.t()}
           | {:choice, [String.t()]}
           | {:regex, String.t()}
+          | {:grammar, String.t(), keyword}
 
   @spec switches() :: Switches.t()
   def switches, do: @switches
@@ -50,6 +58,11 @@ defmodule Espalier.CLI.SchemaSwitches do
   end
 
   defp source(:regex, regex), do: {:regex, regex}
+
+  defp source(:grammar, file) do
+    syntax = if Path.extname(file) == ".gbnf", do: :gbnf, else: :lark
+    {:grammar, utf8!(file), syntax: syntax}
+  end
 
   defp source(:choice, texts) do
     texts = texts |> String.split(",") |> Enum.map(&String.trim/1)
@@ -72,7 +85,7 @@ defmodule Espalier.CLI.SchemaSwitches do
   @spec form!(source) :: Form.t()
   def form!({:text, text}), do: text |> Form.new() |> Error.bang!()
   def form!({:module, name}), do: name |> module!() |> Form.new() |> Error.bang!()
-  def form!(choice_or_regex), do: choice_or_regex |> Form.new() |> Error.bang!()
+  def form!(no_json), do: no_json |> Form.new() |> Error.bang!()
 
   defp module!(name) do
     with :error <- Modules.fetch(name) do

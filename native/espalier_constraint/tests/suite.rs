@@ -65,6 +65,7 @@ topics!(
     text_options,
     types,
     unicode;
+    expressions,
     gbnf,
     lark,
     samples,

@@ -120,7 +120,9 @@ defmodule Mix.Tasks.Espalier.CompileTest do
              "--schema",
              file(context, "never.json", ~s({"minimum": 3, "maximum": 2, "type": "integer"}))
            ], "no value can satisfy the schema"},
-          {1, ["--regex", "("], "invalid regular expression"}
+          {1, ["--regex", "("], "invalid regular expression"},
+          {1, ["--grammar", file(context, "wrong.gbnf", "root ::= a")], "\"a\" is not defined"},
+          {1, ["--grammar", file(context, "wrong.lark", "start: a")], "\"a\" is not defined"}
         ] do
       assert {^status, "", errors} = run(arguments)
       assert errors =~ expected

@@ -96,6 +96,11 @@ defmodule Mix.Tasks.Espalier.ExplainTest do
     assert {0, output, ""} = run(["--regex", "[a-z]+"])
     assert output =~ "[a-z]+"
 
+    for file <- ["chess.gbnf", "chess.lark"] do
+      assert {0, output, ""} = run(["--grammar", "testdata/grammars/#{file}"])
+      assert output =~ "turn"
+    end
+
     assert {0, "no rule: any JSON value is one of this schema\n", ""} =
              run(["--schema", file(context, "{}")])
   end
