@@ -20,7 +20,7 @@ pub(crate) struct TokenTrie {
     serial: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Node {
     first_child: u32,
     n_children: u32,
@@ -195,6 +195,21 @@ impl TokenTrie {
     /// The ids in the order of their bytes.
     pub(crate) fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// The byte of each node.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes with which tokens begin.
+    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = u8> {
+        self.children(Self::ROOT).map(|child| self.bytes[child])
+    }
+
+    /// Whether another trie has the same tokens with the same ids.
+    pub(crate) fn has_same_tokens(&self, other: &Self) -> bool {
+        self.ids == other.ids && self.bytes == other.bytes && self.nodes == other.nodes
     }
 
     /// The ids of the token that ends at a node.

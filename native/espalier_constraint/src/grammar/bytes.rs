@@ -1,16 +1,30 @@
-//! [`ByteSet`]: some of the 256 bytes.
+//! [`Bits`]: small sets of numbers, such as bytes.
 
-/// A set of bytes, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ByteSet([u64; 4]);
+/// A set of numbers below `64 * N`, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bits<const N: usize>([u64; N]);
 
-impl ByteSet {
-    pub(crate) fn insert(&mut self, byte: u8) {
-        self.0[usize::from(byte) / 64] |= 1 << (byte % 64);
+/// A set of bytes.
+pub(crate) type ByteSet = Bits<4>;
+
+impl<const N: usize> Default for Bits<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Bits<N> {
+    /// How many numbers there may be.
+    pub(crate) const MAX: usize = 64 * N;
+
+    pub(crate) fn insert(&mut self, number: impl Into<usize>) {
+        let number = number.into();
+        self.0[number / 64] |= 1 << (number % 64);
     }
 
-    pub(crate) fn contains(&self, byte: u8) -> bool {
-        self.0[usize::from(byte) / 64] >> (byte % 64) & 1 == 1
+    pub(crate) fn contains(&self, number: impl Into<usize>) -> bool {
+        let number = number.into();
+        self.0[number / 64] >> (number % 64) & 1 == 1
     }
 
     /// Adds those of another set; answers whether some are new.
@@ -23,16 +37,18 @@ impl ByteSet {
     pub(crate) fn meets(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).any(|(word, more)| word & more != 0)
     }
+}
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
+impl ByteSet {
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> {
         (0..=255).filter(|&byte| self.contains(byte))
     }
 }
 
-impl FromIterator<u8> for ByteSet {
-    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
+impl<const N: usize, I: Into<usize>> FromIterator<I> for Bits<N> {
+    fn from_iter<T: IntoIterator<Item = I>>(numbers: T) -> Self {
         let mut set = Self::default();
-        bytes.into_iter().for_each(|byte| set.insert(byte));
+        numbers.into_iter().for_each(|number| set.insert(number));
         set
     }
 }

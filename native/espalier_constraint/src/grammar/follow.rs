@@ -1,23 +1,26 @@
-//! [`follow`]: which bytes may come after the texts of each terminal, wherever it stands.
+//! [`follow`]: what may come after the texts of each terminal, wherever it stands.
 
-use super::bytes::ByteSet;
+use super::bytes::Bits;
 use super::lower::Symbol;
 use super::productions::Productions;
 use crate::error::Error;
 use crate::meter::Meter;
 
-/// By terminal. Some more bytes may be among them.
-pub(crate) fn follow(productions: &Productions, meter: &Meter) -> Result<Vec<ByteSet>, Error> {
-    let n_terminals = productions.n_terminals();
+/// By terminal what begins those that may come after it, from what begins the texts of each. Some more may be
+/// among it.
+pub(crate) fn follow<const N: usize>(
+    productions: &Productions,
+    begin: &[Bits<N>],
+    meter: &Meter,
+) -> Result<Vec<Bits<N>>, Error> {
+    let n_terminals = begin.len();
     let index = |symbol| match symbol {
         Symbol::Terminal(terminal) => terminal as usize,
         Symbol::Nonterminal(nonterminal) => n_terminals + nonterminal as usize,
     };
     let n_symbols = n_terminals + productions.n_nonterminals();
-    let mut first = Sets::new(n_symbols);
-    for terminal in 0..n_terminals {
-        first.sets[terminal] = *productions.first(terminal as u32);
-    }
+    let mut first = Sets::<N>::new(n_symbols);
+    first.sets[..n_terminals].copy_from_slice(begin);
     for (nonterminal, dots) in productions.sequences() {
         for dot in dots {
             first.pass(index(dot.symbol), index(Symbol::Nonterminal(nonterminal)));
@@ -27,11 +30,11 @@ pub(crate) fn follow(productions: &Productions, meter: &Meter) -> Result<Vec<Byt
         }
     }
     first.settle(meter)?;
-    let mut follow = Sets::new(n_symbols);
+    let mut follow = Sets::<N>::new(n_symbols);
     for (nonterminal, dots) in productions.sequences() {
         meter.spend(dots.len())?;
         // What begins the symbols from here on, and whether all of them may be empty.
-        let (mut after, mut may_end) = (ByteSet::default(), true);
+        let (mut after, mut may_end) = (Bits::default(), true);
         for dot in dots.iter().rev() {
             let symbol = index(dot.symbol);
             if dot.comes_again() {
@@ -42,7 +45,7 @@ pub(crate) fn follow(productions: &Productions, meter: &Meter) -> Result<Vec<Byt
                 follow.pass(index(Symbol::Nonterminal(nonterminal)), symbol);
             }
             if !productions.is_nullable(dot.symbol) {
-                (after, may_end) = (ByteSet::default(), false);
+                (after, may_end) = (Bits::default(), false);
             }
             after.extend(&first.sets[symbol]);
         }
@@ -53,14 +56,14 @@ pub(crate) fn follow(productions: &Productions, meter: &Meter) -> Result<Vec<Byt
 }
 
 /// Sets that pass all that they have on to others.
-struct Sets {
-    sets: Vec<ByteSet>,
+struct Sets<const N: usize> {
+    sets: Vec<Bits<N>>,
     targets: Vec<Vec<u32>>,
 }
 
-impl Sets {
+impl<const N: usize> Sets<N> {
     fn new(n: usize) -> Self {
-        Self { sets: vec![ByteSet::default(); n], targets: vec![Vec::new(); n] }
+        Self { sets: vec![Bits::default(); n], targets: vec![Vec::new(); n] }
     }
 
     fn pass(&mut self, from: usize, to: usize) {

@@ -9,7 +9,7 @@
 //! - `regular`: which parts of rules become one terminal
 //! - `lower`, `costs`, `productions`, `follow`: rules as sequences of symbols, how short their texts are, and
 //!   what can follow what
-//! - `lexeme`, `bytes`, `until`, `special_tokens`: the languages of terminals
+//! - `lexeme`, `bytes`, `pairs`, `until`, `special_tokens`: the languages of terminals, and how they begin
 //! - `continuations`: what may come behind a symbol; `closure`, `fronts`: what may begin there
 //! - `machine`: the terminals that are being read
 //! - `completion`: how a text ends soonest; `terminal_tokens`: which tokens may follow
@@ -28,6 +28,7 @@ mod lark;
 mod lexeme;
 mod lower;
 mod machine;
+mod pairs;
 pub(crate) mod parts;
 mod pattern;
 mod productions;

@@ -5,13 +5,16 @@
 
 use std::ops::Range;
 
-use super::bytes::ByteSet;
+use super::bytes::{Bits, ByteSet};
 use super::costs::{Costs, sum, times};
 use super::follow;
 use super::lexeme::Lexeme;
 use super::lower::{Lowered, Shape, Symbol};
 use crate::error::Error;
 use crate::meter::Meter;
+
+/// A set of terminals.
+pub(crate) type TerminalSet = Bits<8>;
 
 #[derive(Debug)]
 pub(crate) struct Productions {
@@ -21,6 +24,8 @@ pub(crate) struct Productions {
     start: u32,
     /// By terminal, the bytes that may come after its texts.
     follow: Vec<ByteSet>,
+    /// By terminal, the terminals that may come after it, where they aren't many.
+    followers: Vec<TerminalSet>,
     /// By terminal, the bytes with which its texts begin.
     first: Vec<ByteSet>,
 }
@@ -75,13 +80,20 @@ impl Productions {
             costs,
             start: lowered.start,
             follow: Vec::new(),
+            followers: Vec::new(),
             first: lowered.lexemes.iter().map(Lexeme::first_bytes).collect(),
         };
         for (nonterminal, shape) in (0..).zip(&lowered.shapes) {
             let nonterminal = productions.nonterminal(nonterminal, shape, meter)?;
             productions.nonterminals.push(nonterminal);
         }
-        productions.follow = follow::follow(&productions, meter)?;
+        productions.follow = follow::follow(&productions, &productions.first, meter)?;
+        if productions.n_terminals() <= TerminalSet::MAX {
+            let each =
+                (0..productions.n_terminals()).map(|terminal| [terminal].into_iter().collect());
+            let each: Vec<TerminalSet> = each.collect();
+            productions.followers = follow::follow(&productions, &each, meter)?;
+        }
         Ok(productions)
     }
 
@@ -207,6 +219,11 @@ impl Productions {
     /// The bytes that may come after a text of a terminal.
     pub(crate) fn follow(&self, terminal: u32) -> &ByteSet {
         &self.follow[terminal as usize]
+    }
+
+    /// The terminals that may come after a terminal, where they aren't many.
+    pub(crate) fn followers(&self, terminal: u32) -> Option<&TerminalSet> {
+        self.followers.get(terminal as usize)
     }
 
     /// The bytes with which the texts of a terminal begin.

@@ -5,17 +5,21 @@
 //! what they have there; which of these may follow is asked at the front behind the terminal, in the same
 //! way. So most of the work for a state is done when another state was there first.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::bytes::ByteSet;
+use super::continuations::ContinuationId;
+use super::fronts::FrontId;
 use super::lexeme::{Lexeme, Pattern};
 use super::machine::{GrammarMachine, State, Thread};
+use super::pairs::Pairs;
 use crate::byte_groups::ByteGroups;
 use crate::error::Error;
 use crate::meter::Meter;
-use crate::token_mask::{MaskBuilder, TokenSet};
+use crate::token_mask::{MaskBuilder, TokenMask, TokenSet};
 use crate::token_trie::{Bytes, Children, TokenTrie, Visit};
 use crate::vocabulary::Vocabulary;
 
@@ -23,6 +27,12 @@ use crate::vocabulary::Vocabulary;
 #[derive(Debug, Default)]
 pub(crate) struct TerminalTokens {
     within: FxHashMap<(u32, u32, u64), Arc<Within>>,
+    /// Which tokens may follow, by front and trie.
+    at_fronts: FxHashMap<(FrontId, u64), Arc<TokenMask>>,
+    /// By their hashes.
+    rests: FxHashMap<u64, Vec<Arc<Rests>>>,
+    /// By terminal, how what comes after it begins.
+    pairs: FxHashMap<u32, Option<Arc<Pairs>>>,
     n_bytes: usize,
 }
 
@@ -32,15 +42,17 @@ struct Within {
     /// Those that stay in it.
     staying: Arc<TokenSet>,
     /// What the others have behind a place where it may end.
-    leaving: Option<Arc<Rests>>,
+    leaving: Vec<Arc<Rests>>,
 }
 
-/// What tokens have from some place on.
+/// What tokens have from some place on. Those that are equal are one.
 #[derive(Debug)]
 struct Rests {
     trie: TokenTrie,
     /// More of them, where they are many: nodes of the tries in which they were found.
     branches: Vec<(Tokens, u32)>,
+    /// The same by the numbers of the tries.
+    nodes: Box<[(u64, u32)]>,
     first: ByteSet,
 }
 
@@ -49,6 +61,8 @@ type Tokens = Option<Arc<Rests>>;
 
 /// So many tokens that go on alike are not copied.
 const MANY: usize = 16;
+/// So many are by themselves, as others leave in the same way.
+const VERY_MANY: usize = 2048;
 
 impl TerminalTokens {
     pub(super) fn memory(&self) -> usize {
@@ -57,6 +71,58 @@ impl TerminalTokens {
 
     pub(super) fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// What tokens have that leave a terminal.
+    fn rests_of(
+        &mut self,
+        leaving: &Copied,
+        branches: Vec<(Tokens, u32, usize)>,
+        vocabulary: &Vocabulary,
+    ) -> Vec<Arc<Rests>> {
+        let mut rests = Vec::new();
+        let (large, small): (Vec<_>, Vec<_>) =
+            branches.into_iter().partition(|(_, _, n_tokens)| *n_tokens >= VERY_MANY);
+        for branch in large {
+            rests.push(self.intern_rests(TokenTrie::default(), vec![branch], vocabulary));
+        }
+        if !small.is_empty() {
+            rests.push(self.intern_rests(TokenTrie::default(), small, vocabulary));
+        }
+        if !leaving.rests.is_empty() {
+            let each = leaving.rests.iter();
+            let trie =
+                TokenTrie::new(each.map(|&(id, (start, end))| (id, &leaving.bytes[start..end])));
+            rests.push(self.intern_rests(trie, Vec::new(), vocabulary));
+        }
+        rests
+    }
+
+    fn intern_rests(
+        &mut self,
+        trie: TokenTrie,
+        branches: Vec<(Tokens, u32, usize)>,
+        vocabulary: &Vocabulary,
+    ) -> Arc<Rests> {
+        let serial = |(tokens, node, _): &(Tokens, u32, usize)| {
+            (trie_of(tokens, vocabulary).serial(), *node)
+        };
+        let nodes: Box<[(u64, u32)]> = branches.iter().map(serial).collect();
+        let hash = FxBuildHasher.hash_one((&nodes, trie.ids(), trie.bytes()));
+        let same = |known: &&Arc<Rests>| known.nodes == nodes && known.trie.has_same_tokens(&trie);
+        let known = self.rests.entry(hash).or_default();
+        if let Some(known) = known.iter().find(same) {
+            return known.clone();
+        }
+        let first_of = |(tokens, node, _): &(Tokens, u32, usize)| {
+            trie_of(tokens, vocabulary).bytes()[*node as usize]
+        };
+        let first = branches.iter().map(first_of).chain(trie.first_bytes()).collect();
+        let branches = branches.into_iter().map(|(tokens, node, _)| (tokens, node)).collect();
+        self.n_bytes += 128 + trie.size_in_bytes() + nodes.len() * 32;
+        let rests = Arc::new(Rests { trie, nodes, branches, first });
+        known.push(rests.clone());
+        rests
     }
 }
 
@@ -67,28 +133,80 @@ impl GrammarMachine {
         vocabulary: &Arc<Vocabulary>,
         mask: &mut MaskBuilder,
     ) -> Result<(), Error> {
-        let threads = self.all_threads(state)?.into_iter();
-        let mut open: Vec<(Thread, Tokens)> = threads.map(|thread| (thread, None)).collect();
-        let mut seen: FxHashSet<(Thread, u64)> = FxHashSet::default();
-        while let Some((thread, tokens)) = open.pop() {
-            if !seen.insert((thread, trie_of(&tokens, vocabulary).serial())) {
-                continue;
-            }
-            self.fronts.meter().spend(1)?;
-            let within = self.within(thread, &tokens, vocabulary)?;
+        for &thread in &state.threads {
+            let within = self.within(thread, &None, vocabulary)?;
             mask.add_part(&within.staying);
-            let Some(leaving) = &within.leaving else { continue };
-            let front = self.fronts.behind(&[thread.then])?;
-            let front = self.fronts.find(front)?;
-            for &(terminal, then) in &front.threads {
-                if self.fronts.productions().first(terminal).meets(&leaving.first)
-                    && let Some(at) = self.lexemes[terminal as usize].start()
-                {
-                    open.push((Thread { terminal, at, then }, Some(leaving.clone())));
-                }
+            for leaving in &within.leaving {
+                let front = self.fronts.behind(&[thread.then])?;
+                mask.add_mask(&*self.at_front(front, Some(leaving.clone()), vocabulary)?);
             }
         }
+        if let Some(front) = state.front {
+            mask.add_mask(&*self.at_front(front, None, vocabulary)?);
+        }
         Ok(())
+    }
+
+    /// Which tokens may follow at a front.
+    fn at_front(
+        &mut self,
+        front: FrontId,
+        tokens: Tokens,
+        vocabulary: &Vocabulary,
+    ) -> Result<Arc<TokenMask>, Error> {
+        let key = (front, trie_of(&tokens, vocabulary).serial());
+        if let Some(known) = self.tokens.at_fronts.get(&key) {
+            return Ok(known.clone());
+        }
+        let mut mask = MaskBuilder::new(vocabulary.n_ids());
+        let mut open = vec![(tokens, vec![front])];
+        while let Some((tokens, fronts)) = open.pop() {
+            let threads = self.begun_by(&tokens, &fronts)?;
+            for threads in threads.chunk_by(|(a, _), (b, _)| a == b) {
+                let (terminal, then) = threads[0];
+                let Some(at) = self.lexemes[terminal as usize].start() else { continue };
+                let within = self.within(Thread { terminal, at, then }, &tokens, vocabulary)?;
+                mask.add_part(&within.staying);
+                if within.leaving.is_empty() {
+                    continue;
+                }
+                let behind = threads.iter().map(|&(_, then)| self.fronts.behind(&[then]));
+                let mut behind = behind.collect::<Result<Vec<FrontId>, Error>>()?;
+                behind.sort_unstable();
+                behind.dedup();
+                let leaving = within.leaving.iter().cloned();
+                open.extend(leaving.map(|leaving| (Some(leaving), behind.clone())));
+            }
+        }
+        let (mask, n_bytes) = mask.finish();
+        let mask = Arc::new(mask);
+        self.tokens.n_bytes += n_bytes + 64;
+        self.tokens.at_fronts.insert(key, mask.clone());
+        Ok(mask)
+    }
+
+    /// The terminals that begin at some fronts and that some of the tokens may begin, each with what comes
+    /// behind it; those of the same terminal in a row.
+    fn begun_by(
+        &mut self,
+        tokens: &Tokens,
+        fronts: &[FrontId],
+    ) -> Result<Vec<(u32, ContinuationId)>, Error> {
+        let mut threads = Vec::new();
+        for &front in fronts {
+            let front = self.fronts.find(front)?;
+            self.fronts.meter().spend(1 + front.threads.len() / 8)?;
+            let productions = self.fronts.productions();
+            let may_begin = |(terminal, _): &&(u32, ContinuationId)| {
+                tokens.as_ref().is_none_or(|rests| productions.first(*terminal).meets(&rests.first))
+            };
+            threads.extend(front.threads.iter().filter(may_begin).copied());
+        }
+        if fronts.len() > 1 {
+            threads.sort_unstable();
+            threads.dedup();
+        }
+        Ok(threads)
     }
 
     fn within(
@@ -101,8 +219,10 @@ impl GrammarMachine {
         if let Some(known) = self.tokens.within.get(&key) {
             return Ok(known.clone());
         }
+        let pairs = self.pairs_after(thread.terminal)?;
         let Self { lexemes, fronts, tokens, .. } = self;
         let mut walk = Walk {
+            pairs,
             lexeme: &mut lexemes[thread.terminal as usize],
             vocabulary,
             tokens: among.clone(),
@@ -114,14 +234,36 @@ impl GrammarMachine {
             found: Found::default(),
         };
         walk.run()?;
-        let within = Arc::new(walk.found.finish(vocabulary.n_ids()));
-        let rests = within
-            .leaving
-            .as_ref()
-            .map_or(0, |rests| rests.trie.size_in_bytes() + size_of_val(&rests.branches[..]));
-        tokens.n_bytes += 128 + within.staying.size_in_bytes() + rests;
+        let found = walk.found;
+        let staying = Arc::new(TokenSet::new(found.staying, vocabulary.n_ids()));
+        let leaving = tokens.rests_of(&found.leaving, found.branches, vocabulary);
+        tokens.n_bytes += 128 + staying.size_in_bytes();
+        let within = Arc::new(Within { staying, leaving });
         tokens.within.insert(key, within.clone());
         Ok(within)
+    }
+}
+
+impl GrammarMachine {
+    /// How what comes after a terminal begins, where that is known.
+    fn pairs_after(&mut self, terminal: u32) -> Result<Option<Arc<Pairs>>, Error> {
+        if let Some(known) = self.tokens.pairs.get(&terminal) {
+            return Ok(known.clone());
+        }
+        let productions = self.fronts.productions();
+        let pairs = match productions.followers(terminal) {
+            Some(followers) => {
+                self.fronts.meter().spend(1000)?;
+                let lexemes = (0u32..).zip(&mut self.lexemes);
+                let some = lexemes.filter(|(id, _)| followers.contains(*id as usize));
+                let some = some.map(|(id, lexeme)| (lexeme, *productions.first(id)));
+                Some(Arc::new(Pairs::new(some)?))
+            }
+            None => None,
+        };
+        self.tokens.n_bytes += size_of::<[ByteSet; 256]>();
+        self.tokens.pairs.insert(terminal, pairs.clone());
+        Ok(pairs)
     }
 }
 
@@ -140,6 +282,7 @@ struct Walk<'a> {
     loops: Option<(Arc<Pattern>, &'a [ByteGroups])>,
     /// The bytes that may come after the terminal.
     follow: ByteSet,
+    pairs: Option<Arc<Pairs>>,
     meter: &'a Meter,
     /// By depth, the bytes, and the places after them with that before the first.
     bytes: Vec<u8>,
@@ -210,7 +353,7 @@ impl Walk<'_> {
         let bytes = self.lexeme.next_bytes(spot.at).filter(|_| !spot.has_left);
         let Some(mut bytes) = bytes else { return Children::All };
         if spot.may_end {
-            let others: Bytes = self.follow.iter().filter(|byte| !bytes.contains(byte)).collect();
+            let others: Bytes = self.follow.bytes().filter(|byte| !bytes.contains(byte)).collect();
             bytes.extend(others);
             bytes.sort_unstable();
         }
@@ -223,17 +366,28 @@ impl Walk<'_> {
             if !self.path[from].may_end || !self.follow.contains(self.bytes[from]) {
                 continue;
             }
+            let may_begin =
+                |rest: &[u8]| self.pairs.as_ref().is_none_or(|pairs| pairs.may_begin(rest));
+            if !may_begin(&self.bytes[from..]) {
+                continue;
+            }
             if from + 1 == self.bytes.len() && visit.ids_below().len() >= MANY {
-                self.found.branches.push((self.tokens.clone(), visit.node as u32));
-                self.found.first.insert(visit.byte);
+                let n_tokens = visit.ids_below().len();
+                self.found.branches.push((self.tokens.clone(), visit.node as u32, n_tokens));
                 continue;
             }
             self.meter.spend(visit.ids_below().len())?;
-            self.found.first.insert(self.bytes[from]);
             let (read, leaving) = (&self.bytes[from..], &mut self.found.leaving);
             visit.for_each_below(|rest, ids| {
-                let rest = [read, rest].concat();
-                leaving.extend(ids.iter().map(|&id| (id, rest[..].into())));
+                let start = leaving.bytes.len();
+                leaving.bytes.extend_from_slice(read);
+                leaving.bytes.extend_from_slice(rest);
+                if may_begin(&leaving.bytes[start..]) {
+                    let range = (start, leaving.bytes.len());
+                    leaving.rests.extend(ids.iter().map(|&id| (id, range)));
+                } else {
+                    leaving.bytes.truncate(start);
+                }
             });
         }
         Ok(())
@@ -244,19 +398,14 @@ impl Walk<'_> {
 #[derive(Default)]
 struct Found {
     staying: Vec<u32>,
-    leaving: Vec<(u32, Box<[u8]>)>,
-    branches: Vec<(Tokens, u32)>,
-    first: ByteSet,
+    leaving: Copied,
+    /// Nodes with how many tokens they have.
+    branches: Vec<(Tokens, u32, usize)>,
 }
 
-impl Found {
-    fn finish(self, n_ids: usize) -> Within {
-        let staying = Arc::new(TokenSet::new(self.staying, n_ids));
-        if self.leaving.is_empty() && self.branches.is_empty() {
-            return Within { staying, leaving: None };
-        }
-        let trie = TokenTrie::new(self.leaving.iter().map(|(id, rest)| (*id, &rest[..])));
-        let Self { branches, first, .. } = self;
-        Within { staying, leaving: Some(Arc::new(Rests { trie, branches, first })) }
-    }
+/// What tokens have from some place on, each as a range of the bytes.
+#[derive(Default)]
+struct Copied {
+    bytes: Vec<u8>,
+    rests: Vec<(u32, (usize, usize))>,
 }
