@@ -166,12 +166,14 @@ fn walk(
         let both: Vec<u32> = both.collect();
         let is_plain = |id: &&u32| tokens.bytes[**id as usize].is_ascii();
         let plain: Vec<&u32> = both.iter().filter(is_plain).collect();
+        if both.is_empty() {
+            break;
+        }
         // Most texts are.
-        let token = match (plain.is_empty(), both.is_empty()) {
-            (_, true) => break,
-            (true, false) => both[random.below(both.len())],
-            (false, false) if random.below(8) > 0 => *plain[random.below(plain.len())],
-            (false, false) => both[random.below(both.len())],
+        let token = if plain.is_empty() || random.below(8) == 0 {
+            both[random.below(both.len())]
+        } else {
+            *plain[random.below(plain.len())]
         };
         text.extend(&tokens.bytes[token as usize]);
         let (time, mask) = clock::measured(|| -> Result<_> {

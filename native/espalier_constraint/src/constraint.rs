@@ -190,7 +190,7 @@ impl Constraint {
             Source::Choice(texts) => automaton_of(texts.clone(), vocabulary, meter),
             Source::Grammar(source) => {
                 let (machine, findings) = source.compile(vocabulary, &meter)?;
-                unused_rules = findings.iter().map(|finding| source.rule(finding)).collect();
+                unused_rules = findings.into_iter().map(|finding| source.rule(finding)).collect();
                 automaton_of(machine, vocabulary, meter)
             }
         };

@@ -125,7 +125,7 @@ impl GrammarSource {
     }
 
     /// The rule that a finding is about.
-    pub(crate) fn rule(&self, finding: &Finding) -> UnusedRule {
+    pub(crate) fn rule(&self, finding: Finding) -> UnusedRule {
         let Rule { name, place, .. } = &self.grammar.rules[finding.rule as usize];
         UnusedRule {
             name: name.clone(),

@@ -86,7 +86,9 @@ impl Closure {
         context: &mut Context<'_>,
     ) -> Result<Front, Error> {
         self.begin(context);
-        reached.iter().for_each(|&id| self.reach(id, context));
+        for &id in reached {
+            self.reach(id, context);
+        }
         self.finish(context)
     }
 
@@ -237,7 +239,7 @@ impl Closure {
         self.met[index as usize].seen_by = index;
         while let Some(at) = open.pop() {
             let met = &self.met[at as usize];
-            context.meter.spend(2 + (met.own.len() + met.tails.len()) / 2)?;
+            context.meter.spend(2 + met.own.len() / 2 + met.tails.len() / 2)?;
             items.extend(
                 met.own.iter().map(|item| Item { then: self.resolved(item.then), ..*item }),
             );

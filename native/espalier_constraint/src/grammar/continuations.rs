@@ -107,7 +107,13 @@ impl Continuations {
             self.add_known(expected, productions);
         }
         let ids = || first..first + group.len() as u32;
-        while ids().fold(false, |any, id| self.improve(id, productions) || any) {}
+        let mut is_settled = false;
+        while !is_settled {
+            is_settled = true;
+            for id in ids() {
+                is_settled &= !self.improve(id, productions);
+            }
+        }
         let n_items = group.iter().map(|content| content.items.len()).sum::<usize>();
         self.n_bytes += 64 + n_items * size_of::<Item>();
         self.groups.insert(group, first);

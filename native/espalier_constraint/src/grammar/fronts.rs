@@ -31,7 +31,7 @@ pub(crate) struct Front {
 pub(crate) struct Fronts {
     productions: Productions,
     pub(super) continuations: Continuations,
-    fronts: Interner<Arc<Front>>,
+    interned: Interner<Arc<Front>>,
     /// Behind several continuations.
     merged: FxHashMap<Box<[ContinuationId]>, FrontId>,
     start: Option<FrontId>,
@@ -45,7 +45,7 @@ impl Fronts {
         Self {
             productions,
             continuations: Continuations::default(),
-            fronts: Interner::default(),
+            interned: Interner::default(),
             merged: FxHashMap::default(),
             start: None,
             closure: Closure::default(),
@@ -65,7 +65,7 @@ impl Fronts {
     /// The terminals that may begin at a front, and whether the text may end.
     pub(crate) fn find(&mut self, id: FrontId) -> Result<Arc<Front>, Error> {
         let id = if id == START { self.start()? } else { id };
-        Ok(self.fronts.get(id).clone())
+        Ok(self.interned.get(id).clone())
     }
 
     /// Whether the text may end at a front.
@@ -74,7 +74,7 @@ impl Fronts {
             let start = Symbol::Nonterminal(self.productions.start());
             return self.productions.is_nullable(start);
         }
-        self.fronts.get(id).is_final
+        self.interned.get(id).is_final
     }
 
     fn start(&mut self) -> Result<FrontId, Error> {
@@ -115,9 +115,9 @@ impl Fronts {
             meter: &self.meter,
         };
         let front = find(&mut self.closure, &mut context)?;
-        let (n_before, n_threads) = (self.fronts.len(), front.threads.len());
-        let id = self.fronts.intern(front);
-        if self.fronts.len() > n_before {
+        let (n_before, n_threads) = (self.interned.len(), front.threads.len());
+        let id = self.interned.intern(front);
+        if self.interned.len() > n_before {
             self.n_bytes += 96 + n_threads * size_of::<(u32, ContinuationId)>();
         }
         Ok(id)
@@ -130,7 +130,7 @@ impl Fronts {
 
     pub(crate) fn forget(&mut self) {
         self.continuations.clear();
-        self.fronts.clear();
+        self.interned.clear();
         self.merged.clear();
         self.start = None;
         self.n_bytes = 0;

@@ -171,10 +171,9 @@ impl<'a> Regular<'a> {
         let states = builder.states;
         let class = |byte: u8| {
             let classes = states.iter().map(move |state| match state {
-                State::Joint(_) => 0,
                 State::Byte(expected, _) => u8::from(byte == *expected),
-                State::Inside { pattern, at, .. } if *at == 0 => pattern.dfa().class(byte),
-                State::Inside { .. } => 0,
+                State::Inside { pattern, at: 0, .. } => pattern.dfa().class(byte),
+                State::Joint(_) | State::Inside { .. } => 0,
             });
             classes.collect::<Vec<u8>>()
         };

@@ -120,7 +120,7 @@ impl TerminalTokens {
         let first = branches.iter().map(first_of).chain(trie.first_bytes()).collect();
         let branches = branches.into_iter().map(|(tokens, node, _)| (tokens, node)).collect();
         self.n_bytes += 128 + trie.size_in_bytes() + nodes.len() * 32;
-        let rests = Arc::new(Rests { trie, nodes, branches, first });
+        let rests = Arc::new(Rests { trie, branches, nodes, first });
         known.push(rests.clone());
         rests
     }
