@@ -47,9 +47,8 @@ pub(crate) fn find(
         meter.spend(1)?;
         match way.rest {
             None if way.at == text.len() => return Ok(Some(search.found(way.last))),
-            None => {}
             Some(rest) if seen.insert((rest, way.at)) => search.go_on(rest, way)?,
-            Some(_) => {}
+            _ => {}
         }
     }
     Ok(None)
@@ -75,6 +74,7 @@ enum Item {
 }
 
 /// How far one way to read the text has come.
+#[derive(Clone, Copy)]
 struct Way {
     rest: Option<RestId>,
     at: usize,
@@ -109,17 +109,17 @@ impl Search<'_> {
         let Rest { item, behind } = *self.rests.get(rest);
         match item {
             Item::End(rule) => {
-                let last = Some(self.note(rule, true, &way));
+                let last = Some(self.note(rule, true, way));
                 self.open.push(Way { rest: behind, last, ..way });
             }
-            Item::Again(node, n_done) => self.repeat(node, n_done, behind, &way),
+            Item::Again(node, n_done) => self.repeat(node, n_done, behind, way),
             Item::Node(node) => match &self.grammar.nodes[node as usize] {
                 Node::Literal(text) => {
                     if self.text[way.at..].starts_with(text) {
                         self.open.push(Way { rest: behind, at: way.at + text.len(), ..way });
                     }
                 }
-                &Node::Terminal(terminal) => self.read(terminal as usize, behind, &way)?,
+                &Node::Terminal(terminal) => self.read(terminal as usize, behind, way)?,
                 &Node::Rule(rule) => self.enter(rule, behind, way),
                 Node::Sequence(parts) => {
                     let mut rest = behind;
@@ -134,7 +134,7 @@ impl Search<'_> {
                         self.open.push(Way { rest, ..way });
                     }
                 }
-                Node::Repeat { .. } => self.repeat(node, 0, behind, &way),
+                Node::Repeat { .. } => self.repeat(node, 0, behind, way),
             },
         }
         Ok(())
@@ -146,34 +146,34 @@ impl Search<'_> {
             let rest = Some(self.before(body, behind));
             return self.open.push(Way { rest, ..way });
         }
-        let last = Some(self.note(rule, false, &way));
+        let last = Some(self.note(rule, false, way));
         let end = self.before(Item::End(rule), behind);
         let rest = Some(self.before(body, Some(end)));
         self.open.push(Way { rest, last, ..way });
     }
 
-    fn repeat(&mut self, node: NodeId, n_done: u32, behind: Option<RestId>, way: &Way) {
+    fn repeat(&mut self, node: NodeId, n_done: u32, behind: Option<RestId>, way: Way) {
         let Node::Repeat { of, min, max } = self.grammar.nodes[node as usize] else { return };
         if n_done >= min {
-            self.open.push(Way { rest: behind, ..*way });
+            self.open.push(Way { rest: behind, ..way });
         }
         if max.is_none_or(|max| n_done < max) {
             // Beyond the least number only a greatest one is counted to.
             let n_done = if max.is_some() || n_done < min { n_done + 1 } else { n_done };
             let again = self.before(Item::Again(node, n_done), behind);
             let rest = Some(self.before(Item::Node(of), Some(again)));
-            self.open.push(Way { rest, ..*way });
+            self.open.push(Way { rest, ..way });
         }
     }
 
     /// The ways on behind a terminal, the longest one first.
-    fn read(&mut self, terminal: usize, behind: Option<RestId>, way: &Way) -> Result<(), Error> {
+    fn read(&mut self, terminal: usize, behind: Option<RestId>, way: Way) -> Result<(), Error> {
         let lexeme = &mut self.lexemes[terminal];
         let mut state = lexeme.start();
         let mut at = way.at;
         while let Some(before) = state {
             if lexeme.is_accepting(before) {
-                self.open.push(Way { rest: behind, at, ..*way });
+                self.open.push(Way { rest: behind, at, ..way });
             }
             let Some(&byte) = self.text.get(at) else { break };
             self.meter.spend(1)?;
@@ -183,7 +183,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn note(&mut self, rule: RuleId, is_end: bool, way: &Way) -> EventId {
+    fn note(&mut self, rule: RuleId, is_end: bool, way: Way) -> EventId {
         self.events.push(Event { rule, at: way.at, is_end, before: way.last });
         (self.events.len() - 1) as EventId
     }

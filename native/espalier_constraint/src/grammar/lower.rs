@@ -16,6 +16,9 @@ use crate::meter::Meter;
 use crate::regex::{self, RegexSyntax};
 use crate::vocabulary::Vocabulary;
 
+/// The states of automata that are minimised: it takes long for large ones, and gains little.
+const MAX_MINIMIZED: usize = 2000;
+
 /// What a production is made of: terminals and nonterminals, each kind by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Symbol {
@@ -113,8 +116,6 @@ pub(crate) fn patterns(
 
 fn pattern(text: &str, meter: &Meter) -> Result<Arc<Pattern>, Error> {
     let dfa = regex::compile_terminal(text, meter)?;
-    // It takes long for large ones, and gains little.
-    const MAX_MINIMIZED: usize = 2000;
     let dfa = if dfa.n_states() <= MAX_MINIMIZED { dfa.minimized() } else { dfa };
     Ok(Arc::new(Pattern::new(dfa)))
 }

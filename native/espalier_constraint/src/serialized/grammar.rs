@@ -33,8 +33,12 @@ pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
         out.u32(*body);
         write_place(*place, out);
     }
-    nodes.iter().for_each(|node| write_node(node, out));
-    terminals.iter().for_each(|terminal| write_terminal(terminal, out));
+    for node in nodes {
+        write_node(node, out);
+    }
+    for terminal in terminals {
+        write_terminal(terminal, out);
+    }
 }
 
 fn write_terminal(terminal: &Terminal, out: &mut Writer) {
@@ -49,7 +53,9 @@ fn write_terminal(terminal: &Terminal, out: &mut Writer) {
         Terminal::Until { stops, end } => {
             out.u8(UNTIL);
             out.count(stops.len());
-            stops.iter().for_each(|stop| out.text(stop.as_bytes()));
+            for stop in stops {
+                out.text(stop.as_bytes());
+            }
             out.u32(end.unwrap_or(u32::MAX));
             return;
         }
