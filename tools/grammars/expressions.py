@@ -16,6 +16,7 @@ from pathlib import Path
 
 from regexes import Regex
 
+MAX_CHARACTERS = 60
 CHARACTERS = list("abcABC019_ .-]é漢") + ["\\" + sign for sign in "n.*[]()/\\-^$|+?{}"]
 ESCAPES = [r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\x41", r"\u00e9", r"\t", r"\101", "."]
 MEMBERS = list("abcxyzABC019_ .^&|~[é") + [r"\]", r"\\", r"\-", r"\n", r"\d", r"\w", r"\s", r"\W", r"\b", "a-f", "0-5", "あ-ん"]
@@ -51,9 +52,12 @@ def atom(chance, depth):
 
 
 def group(chance, n_texts):
-    """A group of test data, or None where Python refuses the expression."""
+    """A group of test data, or None where Python refuses the expression, or nothing matches it."""
     flags = "".join(flag for flag in "isx" if chance.random() < 0.15)
     pattern = expression(chance, 2)
+    # Automata of long ones may be too large.
+    if len(pattern) > MAX_CHARACTERS:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -62,16 +66,19 @@ def group(chance, n_texts):
             texts = {regex.derive(chance) for _ in range(n_texts)}
     except (re.error, FutureWarning, IndexError):
         return None
-    for text in list(texts):
+    for text in sorted(texts):
         at = chance.randrange(len(text) + 1)
         texts.add(text[:at] + chance.choice(OTHERS) + text[at + chance.randrange(2) :])
     texts = sorted(texts)
+    accepted = [text for text in texts if compiled.fullmatch(text)]
+    if not accepted:
+        return None
     return {
         "description": f"/{pattern}/{flags}",
         "grammar": f"start: /{pattern}/{flags}\n",
         "syntax": "lark",
-        "accepted": [text for text in texts if compiled.fullmatch(text)],
-        "refused": [text for text in texts if not compiled.fullmatch(text)],
+        "accepted": accepted,
+        "refused": [text for text in texts if text not in accepted],
     }
 
 

@@ -111,7 +111,8 @@ pub(crate) fn ahead(class: &str) -> String {
     format!("{AHEAD}{class})")
 }
 
-/// As [`compile`], for an expression with [`ahead`] in it: the character is one of the same text.
+/// As [`compile`], for the terminal of a grammar: large classes cost little, as in [`compile_ecma`], and what
+/// comes [`ahead`] is a character of the same text.
 ///
 /// # Errors
 /// As [`compile`].
@@ -125,9 +126,6 @@ pub(crate) fn compile_terminal(pattern: &str, meter: &Meter) -> Result<Dfa, Erro
         expression += rest;
         let (direction, is_negated, expression) = (Direction::Ahead, false, format!("{class}]"));
         looks.push(Lookaround { direction, is_negated, expression });
-    }
-    if looks.is_empty() {
-        return compile(pattern, meter);
     }
     check_length(pattern, meter)?;
     let translation = Translation { expression: format!(r"\A(?:{expression})\z"), looks };

@@ -31,7 +31,7 @@ impl Ignored {
         let (mut closed, mut comments) = (Vec::new(), Vec::new());
         for &body in &definitions.ignored {
             let pattern = patterns.of_body(body, definitions, meter)?;
-            match ends_of_comment(&regex::compile(&pattern.text, meter)?) {
+            match ends_of_comment(&regex::compile_terminal(&pattern.text, meter)?) {
                 Some(ends) => comments.push((pattern, ends)),
                 None => closed.push(pattern),
             }

@@ -245,7 +245,8 @@ impl Lowering<'_> {
             _ => unreachable!("it is the node of a terminal"),
         };
         let Terminal::Regex { pattern, place } = terminal else { return Ok(Vec::new()) };
-        let dfa = regex::compile(pattern, self.meter).map_err(|error| error.in_terminal(*place))?;
+        let dfa = regex::compile_terminal(pattern, self.meter)
+            .map_err(|error| error.in_terminal(*place))?;
         let begins = |&byte: &u8| dfa.start() != DEAD && dfa.step(dfa.start(), byte).is_some();
         Ok((0..=u8::MAX).filter(begins).collect())
     }
