@@ -172,10 +172,10 @@ impl<'a> Compiler<'a> {
     pub(crate) fn rules(
         self,
         grammar: Grammar,
-        options: &JsonSchemaOptions,
+        options: JsonSchemaOptions,
     ) -> Result<Constraint, Error> {
         let meter = self.meter()?;
-        self.of_rules(grammar, *options, meter)
+        self.of_rules(grammar, options, meter)
     }
 
     fn of_rules(

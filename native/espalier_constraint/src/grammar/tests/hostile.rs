@@ -13,7 +13,6 @@ type Outcome = (usize, Option<&'static str>);
 
 /// Compiles a grammar, reads a text with masks at some places, and completes it.
 fn outcome(grammar: Grammar, text: &[u8]) -> Outcome {
-    let started = std::time::Instant::now();
     let text = text.to_vec();
     let run = move || {
         let vocabulary = vocabulary(TOKENS);
@@ -26,9 +25,7 @@ fn outcome(grammar: Grammar, text: &[u8]) -> Outcome {
         };
         (n_read, limit)
     };
-    let outcome = thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().unwrap();
-    println!("{outcome:?} in {:?}", started.elapsed());
-    outcome
+    thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().unwrap()
 }
 
 /// How much is read in one call.
@@ -168,7 +165,7 @@ fn many_rules_are_compiled() {
     let levels = rules(MANY, |index| format!("r{0} | r{0} \"x\"", index + 1), "\"a\"");
     assert!(outcome(levels, b"a").1.is_some());
     let levels = rules(300, |index| format!("r{0} | r{1} \"x\" r{0}", index + 1, index), "\"a\"");
-    assert_eq!(outcome(levels, &b"axaxa".repeat(1)), (5, None));
+    assert_eq!(outcome(levels, b"axaxa"), (5, None));
     let empty = rules(3000, |index| format!("| r{0} r{0} r{0}", index + 1), "\"a\"|");
     assert_eq!(outcome(empty, b"aaaa").1, Some("mask_fuel"));
 }

@@ -1,5 +1,6 @@
 //! Grammars beside an independent recogniser.
 
+mod errors;
 mod hostile;
 mod notation;
 mod oracle;
@@ -25,7 +26,7 @@ fn compile_with(
     limits: Limits,
 ) -> Result<Constraint, Error> {
     let options = JsonSchemaOptions::generating();
-    Compiler::new(vocabulary).limits(limits).rules(grammar, &options)
+    Compiler::new(vocabulary).limits(limits).rules(grammar, options)
 }
 
 fn compile(grammar: &str, vocabulary: &Arc<Vocabulary>) -> Constraint {

@@ -27,8 +27,8 @@ impl<'a> Oracle<'a> {
         let n = text.len();
         let mut spans: Vec<Spans> = vec![vec![0; n + 1]; self.grammar.nodes.len()];
         for (node, spans) in self.grammar.nodes.iter().zip(&mut spans) {
-            for start in 0..=n {
-                spans[start] = self.leaf(node, text, start);
+            for (start, ends) in spans.iter_mut().enumerate() {
+                *ends = self.leaf(node, text, start);
             }
         }
         loop {

@@ -64,14 +64,14 @@ comment = "//" /[^\n]/* "\n" | "/*" (/[^*]/ | "*" /[^\q]/)* "*/"
 ws = /[ \t\n]+/
 "#;
 
-const JAPANESE: &str = r#"
+const JAPANESE: &str = r"
 root = jp+ (/[ \t\n]/ jp+)*
 jp = hiragana | katakana | punctuation | cjk
 hiragana = /[ぁ-ゟ]/
 katakana = /[ァ-ヿ]/
 punctuation = /[、-〾]/
 cjk = /[一-鿿]/
-"#;
+";
 
 pub(super) const SQL: &str = r#"
 query = select (" UNION " "ALL "? select)* " ORDER BY " columns | select (" UNION " "ALL "? select)*
