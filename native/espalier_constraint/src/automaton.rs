@@ -278,6 +278,11 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(after)
     }
 
+    /// What the machine says of a state.
+    pub(crate) fn ask<T>(&self, state: StateId, ask: impl FnOnce(&M, &M::State) -> T) -> T {
+        ask(&self.machine, self.states.get(state))
+    }
+
     /// Allows all tokens that may follow, see [`Machine::add_tokens`].
     pub(crate) fn add_tokens(
         &mut self,

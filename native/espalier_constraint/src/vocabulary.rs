@@ -32,6 +32,8 @@ pub struct Vocabulary {
     bare: JsonTokens,
     /// Those that may go on with a number.
     digits: TokenTrie,
+    /// Those that have more behind a bracket that may close an object or an array.
+    beyond_brackets: OnceLock<TokenTrie>,
     numbers: NumberTables,
     strings: StringTables,
     special_names: Vec<(u32, String)>,
@@ -85,6 +87,7 @@ impl Vocabulary {
             spaced,
             bare,
             digits,
+            beyond_brackets: OnceLock::new(),
             numbers,
             strings,
             special_names,
@@ -164,6 +167,14 @@ impl Vocabulary {
     /// For each node of the trie of all ordinary tokens of what consists what comes after it.
     pub(crate) fn groups_below(&self) -> &[ByteGroups] {
         self.groups_below.get_or_init(|| groups_below(self.trie()))
+    }
+
+    /// The tokens that have more behind a bracket that may close an object or an array.
+    pub(crate) fn beyond_brackets(&self) -> &TokenTrie {
+        let is_beyond =
+            |(_, bytes): &(u32, &[u8])| bytes.iter().rev().skip(1).any(|byte| b"]}".contains(byte));
+        self.beyond_brackets
+            .get_or_init(|| TokenTrie::new(self.tokens.ordinary().filter(is_beyond)))
     }
 
     /// The tokens as what may follow inside of a string.

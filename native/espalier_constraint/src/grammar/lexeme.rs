@@ -9,6 +9,7 @@ use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::json_schema::JsonMachine;
 use crate::json_tokens::SPACES;
+use crate::token_mask::TokenMask;
 use crate::token_trie::Bytes;
 
 /// The language of a terminal.
@@ -129,6 +130,16 @@ impl Lexeme {
             Self::Text(text) => Some(text.get(at as usize).copied().into_iter().collect()),
             Self::Pattern(pattern) => pattern.next_bytes[at as usize].clone(),
             Self::Json(automaton) => automaton.next_bytes(at),
+        }
+    }
+
+    /// The tokens that stay within an object or an array of a JSON text, where the state is in one.
+    pub(crate) fn enclosed_tokens(&mut self, at: u32) -> Result<Option<Arc<TokenMask>>, Error> {
+        match self {
+            Self::Json(automaton) if automaton.ask(at, JsonMachine::is_enclosed) => {
+                Ok(Some(automaton.mask(at)?))
+            }
+            _ => Ok(None),
         }
     }
 

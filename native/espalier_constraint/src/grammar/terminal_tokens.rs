@@ -232,10 +232,17 @@ impl GrammarMachine {
             bytes: Vec::new(),
             path: vec![Spot { at: thread.at, may_end: false, has_left: false }],
             found: Found::default(),
+            copies_all: false,
         };
-        walk.run()?;
-        let found = walk.found;
-        let staying = Arc::new(TokenSet::new(found.staying, vocabulary.n_ids()));
+        let whole = if among.is_none() { walk.lexeme.enclosed_tokens(thread.at)? } else { None };
+        let staying = if let Some(mask) = whole {
+            walk.run_beyond_brackets()?;
+            TokenSet::of_words(mask.to_words(), mask.count())
+        } else {
+            walk.run()?;
+            TokenSet::new(std::mem::take(&mut walk.found.staying), vocabulary.n_ids())
+        };
+        let (staying, found) = (Arc::new(staying), walk.found);
         let leaving = tokens.rests_of(&found.leaving, found.branches, vocabulary);
         tokens.n_bytes += 128 + staying.size_in_bytes();
         let within = Arc::new(Within { staying, leaving });
@@ -288,6 +295,8 @@ struct Walk<'a> {
     bytes: Vec<u8>,
     path: Vec<Spot>,
     found: Found,
+    /// Whether no branches are kept, as the trie is none of [`Tokens`].
+    copies_all: bool,
 }
 
 /// Where a path has led.
@@ -313,6 +322,14 @@ impl Walk<'_> {
             trie.walk_branch(*node as usize, |visit| self.visit(&visit))?;
         }
         Ok(())
+    }
+
+    /// Of a JSON text that ends with a bracket: only tokens with one may leave it. Which tokens stay is known.
+    fn run_beyond_brackets(&mut self) -> Result<(), Error> {
+        self.copies_all = true;
+        let vocabulary = self.vocabulary;
+        let first = self.children(self.path[0]);
+        vocabulary.beyond_brackets().walk_some(&first, |visit| self.visit(&visit))
     }
 
     fn find_loops(&mut self) {
@@ -371,7 +388,8 @@ impl Walk<'_> {
             if !may_begin(&self.bytes[from..]) {
                 continue;
             }
-            if from + 1 == self.bytes.len() && visit.ids_below().len() >= MANY {
+            let is_last = from + 1 == self.bytes.len();
+            if is_last && visit.ids_below().len() >= MANY && !self.copies_all {
                 let n_tokens = visit.ids_below().len();
                 self.found.branches.push((self.tokens.clone(), visit.node as u32, n_tokens));
                 continue;

@@ -104,6 +104,11 @@ impl JsonMachine {
         (id < OPEN_STACK).then(|| self.stacks.get(id))
     }
 
+    /// Whether the state is inside of an object or an array.
+    pub(crate) fn is_enclosed(&self, state: &State) -> bool {
+        self.stack(state.stack).is_some()
+    }
+
     fn step_place(&mut self, state: &State, byte: u8) -> Step {
         let stack = state.stack;
         match &state.place {
