@@ -100,7 +100,9 @@ impl Vocabulary {
     #[must_use]
     pub fn with_special_names(mut self, names: impl IntoIterator<Item = (u32, String)>) -> Self {
         let is_right = |id: u32| self.is_special(id) && !self.eos_ids().contains(&id);
-        self.special_names = names.into_iter().filter(|(id, _)| is_right(*id)).collect();
+        let mut names: Vec<_> = names.into_iter().filter(|(id, _)| is_right(*id)).collect();
+        names.sort();
+        self.special_names = names;
         self
     }
 

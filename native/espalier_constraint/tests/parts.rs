@@ -182,7 +182,7 @@ fn parts_that_are_none_are_named() {
     ] {
         match compile(&parts) {
             Err(Error::InvalidParts { pointer: found, .. }) => {
-                assert_eq!(found, pointer, "{parts}")
+                assert_eq!(found, pointer, "{parts}");
             }
             other => panic!("{parts}: {other:?}"),
         }

@@ -61,12 +61,15 @@ fn constraint_parts(
     compile(env, &vocabulary, limits, |compiler| compiler.parts(parts, &options.0))
 }
 
-/// The captures of a text: names, offsets and lengths. `nil` where the text isn't one of the constraint.
+/// A capture: its name, and where in the text it begins and how long it is.
+type Located = (String, usize, usize);
+
+/// The captures of a text. `nil` where the text isn't one of the constraint.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn constraint_captures(
     constraint: ResourceArc<ConstraintRef>,
     text: Binary,
-) -> Result<Option<Vec<(String, usize, usize)>>, Fault> {
+) -> Result<Option<Vec<Located>>, Fault> {
     let text = text.as_slice();
     let captures = guard::with_large_stack(|| Ok(constraint.0.captures(text)?))?;
     let told = |capture: Capture| (capture.name, capture.range.start, capture.range.len());

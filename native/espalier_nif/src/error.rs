@@ -159,41 +159,7 @@ impl From<ConstraintError> for Fault {
             E::UnsupportedRegex { pattern, message, pointer } => {
                 fault(atoms::unsupported_regex(), regex_details(pattern, message, pointer))
             }
-            E::InvalidParts { message, pointer } => fault(
-                atoms::invalid_schema(),
-                vec![(atoms::detail(), message.into()), (atoms::pointer(), pointer.into())],
-            ),
             E::EmptyChoice => fault(atoms::empty_choice(), vec![]),
-            E::InvalidGrammar { expected, got, line, column } => fault(
-                atoms::invalid_grammar(),
-                vec![
-                    (atoms::expected(), expected.into()),
-                    (atoms::got(), got.into()),
-                    (atoms::line(), line.into()),
-                    (atoms::column(), column.into()),
-                ],
-            ),
-            E::UnsupportedGrammar { feature, reason, line, column } => fault(
-                atoms::unsupported_grammar(),
-                vec![
-                    (atoms::got(), feature.into()),
-                    (atoms::detail(), reason.into()),
-                    (atoms::line(), line.into()),
-                    (atoms::column(), column.into()),
-                ],
-            ),
-            E::UndefinedName { name, line, column } => {
-                fault(atoms::undefined_name(), name_details(name, line, column))
-            }
-            E::DuplicateName { name, line, column, .. } => {
-                fault(atoms::duplicate_name(), name_details(name, line, column))
-            }
-            E::RecursiveTerminal { name, line, column } => {
-                fault(atoms::recursive_terminal(), name_details(name, line, column))
-            }
-            E::EmptyGrammar { rule, line, column } => {
-                fault(atoms::empty_grammar(), name_details(rule, line, column))
-            }
             E::InvalidVocabulary { message } => {
                 fault(atoms::invalid_vocabulary(), vec![(atoms::detail(), message.into())])
             }
@@ -243,8 +209,53 @@ impl From<ConstraintError> for Fault {
                 vec![(atoms::limit(), limit.into()), (atoms::value(), value.into())],
             ),
             E::Cancelled => fault(atoms::cancelled(), vec![]),
-            _ => fault(atoms::other(), vec![]),
+            other => {
+                let (kind, details) = of_grammar(other);
+                fault(kind, details)
+            }
         }
+    }
+}
+
+/// What is wrong with a grammar, or with the parts of a text.
+fn of_grammar(error: ConstraintError) -> (Atom, Vec<(Atom, Detail)>) {
+    use ConstraintError as E;
+    match error {
+        E::InvalidParts { message, pointer } => (
+            atoms::invalid_schema(),
+            vec![(atoms::detail(), message.into()), (atoms::pointer(), pointer.into())],
+        ),
+        E::InvalidGrammar { expected, got, line, column } => (
+            atoms::invalid_grammar(),
+            vec![
+                (atoms::expected(), expected.into()),
+                (atoms::got(), got.into()),
+                (atoms::line(), line.into()),
+                (atoms::column(), column.into()),
+            ],
+        ),
+        E::UnsupportedGrammar { feature, reason, line, column } => (
+            atoms::unsupported_grammar(),
+            vec![
+                (atoms::got(), feature.into()),
+                (atoms::detail(), reason.into()),
+                (atoms::line(), line.into()),
+                (atoms::column(), column.into()),
+            ],
+        ),
+        E::UndefinedName { name, line, column } => {
+            (atoms::undefined_name(), name_details(name, line, column))
+        }
+        E::DuplicateName { name, line, column, .. } => {
+            (atoms::duplicate_name(), name_details(name, line, column))
+        }
+        E::RecursiveTerminal { name, line, column } => {
+            (atoms::recursive_terminal(), name_details(name, line, column))
+        }
+        E::EmptyGrammar { rule, line, column } => {
+            (atoms::empty_grammar(), name_details(rule, line, column))
+        }
+        _ => (atoms::other(), vec![]),
     }
 }
 

@@ -427,7 +427,7 @@ defmodule Espalier.Model.GroupTest do
           for seed <- 1..100 do
             Task.async(fn ->
               result =
-                Espalier.generate_result({:regex, "[0-9]{60}"}, "?", [seed: seed] ++ options)
+                Espalier.generate_result({:regex, "[0-9]{200}"}, "?", [seed: seed] ++ options)
 
               :counters.add(ended, 1, 1)
               result
@@ -440,7 +440,7 @@ defmodule Espalier.Model.GroupTest do
         results = Task.await_many(tasks, @timeout + 5_000)
 
         {values, errors} = Enum.split_with(results, &match?({:ok, _result}, &1))
-        assert Enum.all?(values, fn {:ok, result} -> byte_size(result.text) == 60 end)
+        assert Enum.all?(values, fn {:ok, result} -> byte_size(result.text) == 200 end)
         assert Enum.all?(errors, &match?({:error, %ModelError{kind: :member_lost}}, &1))
         retried = Enum.count(values, fn {:ok, result} -> result.retries > 0 end)
 
