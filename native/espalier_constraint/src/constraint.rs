@@ -84,7 +84,7 @@ impl Constraint {
     /// let constraint = Constraint::grammar(grammar, &GrammarOptions::lark(), &vocabulary)?;
     /// let mut matcher = constraint.matcher();
     /// matcher.accept_text(b"12 - (3 + 4)")?;
-    /// assert!(matcher.is_accepting());
+    /// assert!(matcher.is_accepting()?);
     /// # Ok::<(), espalier_constraint::Error>(())
     /// ```
     ///
