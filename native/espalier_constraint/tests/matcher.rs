@@ -244,3 +244,22 @@ fn a_key_that_was_read_does_not_come_again_in_another_spelling() {
     let digits = |matcher: &mut Matcher| allowed(matcher).into_iter().map(|id| id as u8 as char);
     assert_eq!(digits(&mut matcher).collect::<String>(), "13456");
 }
+
+#[test]
+fn an_expression_ends_where_it_may_and_goes_on_where_a_longer_text_matches() {
+    let tokens = ["blah", "1a", "2", "0", ""].map(|text| text.as_bytes().to_vec());
+    let vocabulary = Arc::new(Vocabulary::new(tokens.into(), &[4], &[]).unwrap());
+    let mut matcher = Constraint::regex("0|[1-9][0-9]{1,2}", &vocabulary).unwrap().matcher();
+    assert_eq!(allowed(&mut matcher), [2, 3]);
+    matcher.accept_token(2).unwrap();
+    for refused in [0, 1, 4] {
+        assert!(matches!(matcher.accept_token(refused), Err(Error::TokenNotAllowed { .. })));
+        assert_eq!((allowed(&mut matcher), matcher.text()), (vec![2, 3], b"2".to_vec()));
+    }
+    matcher.accept_token(3).unwrap();
+    assert_eq!(allowed(&mut matcher), [2, 3, 4], "it may end, and a digit may follow");
+    matcher.reset();
+    matcher.accept_tokens(&[3, 4]).unwrap();
+    assert!(matcher.is_finished() && allowed(&mut matcher).is_empty());
+    assert!((0..5).all(|id| matcher.accept_token(id) == Err(Error::Finished)));
+}
