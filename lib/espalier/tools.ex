@@ -61,7 +61,7 @@ defmodule Espalier.Tools do
     min: [
       type: :non_neg_integer,
       default: 0,
-      doc: "The least number of calls. In the style `:llama3` it is always one."
+      doc: "The least number of calls. In the style `:llama3` there is always one."
     ],
     max: [
       type: :pos_integer,
@@ -89,6 +89,7 @@ defmodule Espalier.Tools do
   def parts(tools, options) do
     options = options |> Options.validate(@options) |> Error.bang!()
     tools = for tool <- checked(tools), do: %{tool | parameters: form(tool)}
+    check_single!(options)
     limits = for name <- [:min, :max], count = options[name], into: %{}, do: {name, count}
     Style.parts(options[:style], tools, limits)
   end
@@ -102,6 +103,14 @@ defmodule Espalier.Tools do
   """
   @spec definitions([tool]) :: [map]
   def definitions(tools), do: tools |> checked() |> Enum.map(&definition/1)
+
+  # Text in these styles ends with its call.
+  defp check_single!(options) do
+    for name <- [:min, :max], options[:style] in [:llama3, :harmony], (options[name] || 0) > 1 do
+      expected = "1 at most in the style #{inspect(options[:style])}"
+      raise OptionsError, kind: :invalid, option: name, expected: expected, got: options[name]
+    end
+  end
 
   defp form(tool), do: tool.parameters |> Form.new() |> Error.bang!()
 

@@ -106,6 +106,10 @@ defmodule Espalier.ToolsTest do
     assert_raise OptionsError, fn -> Tools.parts(@tools, style: :gpt2) end
     assert_raise OptionsError, fn -> Tools.parts(@tools, []) end
 
+    for style <- [:llama3, :harmony], limit <- [min: 2, max: 2] do
+      assert_raise OptionsError, fn -> Tools.parts(@tools, [limit, {:style, style}]) end
+    end
+
     assert_raise Espalier.SchemaError, fn ->
       Tools.parts([%{name: "find", parameters: [x: :integr]}], style: :hermes)
     end

@@ -169,8 +169,7 @@ defmodule Espalier.Schema.Form do
   end
 
   def to_source(%__MODULE__{kind: :grammar, content: {text, syntax, start}}, options) do
-    options = Keyword.delete(options, :documents) ++ [syntax: syntax, start: start]
-    Constraint.source(:grammar, text, options)
+    Constraint.source(:grammar, text, options ++ [syntax: syntax, start: start])
   end
 
   def to_source(%__MODULE__{kind: :choice, content: pairs}, options) do
@@ -179,7 +178,7 @@ defmodule Espalier.Schema.Form do
   end
 
   def to_source(%__MODULE__{kind: :sequence, content: parts}, options) do
-    Constraint.source(:sequence, parts.native, Keyword.delete(options, :documents))
+    Constraint.source(:sequence, parts.native, options)
   end
 
   def to_source(%__MODULE__{kind: :json_schema, content: text}, options) do

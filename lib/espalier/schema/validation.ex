@@ -90,11 +90,10 @@ defmodule Espalier.Schema.Validation do
     with {:ok, constraint} <-
            ConstraintCache.fetch(form, [vocabulary: Vocabulary.bytes()] ++ options),
          {:ok, found} <- Constraint.captures(constraint, text) do
-      case {found, check_text(constraint, text)} do
-        {nil, :ok} -> {:error, refused(text, "it is none")}
-        {nil, error} -> error
-        {found, _checked} -> {:ok, found}
-      end
+      # Where it is none the matcher tells how far it gets.
+      if found,
+        do: {:ok, found},
+        else: with(:ok <- check_text(constraint, text), do: {:error, refused(text, "it is none")})
     end
   end
 

@@ -403,7 +403,7 @@ impl<M: Machine> LazyAutomaton<M> {
 
 impl<M: Machine> Automaton for LazyAutomaton<M> {
     fn special_tokens(&self) -> Arc<SpecialTokens> {
-        self.machine.special_tokens()
+        self.machine.special_tokens().cloned().unwrap_or_default()
     }
 
     fn epoch(&self) -> u64 {
@@ -476,11 +476,12 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         if self.is_accepting(state) {
             mask.allow_all(self.vocabulary.eos_ids());
         }
-        let special_tokens = self.machine.special_tokens();
-        mask.refuse_all(special_tokens.marked());
-        for token in &special_tokens.named {
-            if self.accepts(state, &token.bytes)? {
-                mask.allow_all(&[token.id]);
+        if let Some(special_tokens) = self.machine.special_tokens().cloned() {
+            mask.refuse_all(special_tokens.marked());
+            for token in &special_tokens.named {
+                if self.accepts(state, &token.bytes)? {
+                    mask.allow_all(&[token.id]);
+                }
             }
         }
         let (mask, n_bytes) = mask.finish();

@@ -38,8 +38,8 @@ pub(crate) trait Machine: Debug + Send {
     }
 
     /// The special tokens that a text may have.
-    fn special_tokens(&self) -> Arc<SpecialTokens> {
-        Arc::default()
+    fn special_tokens(&self) -> Option<&Arc<SpecialTokens>> {
+        None
     }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.

@@ -21,7 +21,8 @@ use crate::vocabulary::Vocabulary;
 /// (what is the only way on?).
 ///
 /// A token is in the mask exactly when it is accepted. A call that fails changes nothing, unless
-/// its documentation says otherwise. A clone goes on from where it was made, on a way of its own. That a call may fail with [`Error::LimitExceeded`] or
+/// its documentation says otherwise. A clone goes on by itself from where it was made. That a call may
+/// fail with [`Error::LimitExceeded`] or
 /// [`Error::Cancelled`] goes for all that have work to do.
 #[derive(Clone, Debug)]
 pub struct Matcher {

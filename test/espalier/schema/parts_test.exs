@@ -82,6 +82,12 @@ defmodule Espalier.Schema.PartsTest do
         assert Exception.message(error) =~ told
       end
 
+      for form <- [{:sequence, ["a"]}, {:grammar, "start: \"a\""}] do
+        options = [vocabulary: Vocabulary.bytes(), documents: %{"https://a.b/c" => true}]
+        assert {:error, error} = Schema.to_constraint(form, options)
+        assert {error.kind, error.option} == {:unknown, :documents}
+      end
+
       assert {:error, %SchemaError{kind: :invalid_regex}} =
                Constraint.sequence([{:regex, "("}], vocabulary: Vocabulary.bytes())
 

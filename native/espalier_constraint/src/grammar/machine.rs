@@ -140,8 +140,8 @@ impl Machine for GrammarMachine {
         state.front.is_some_and(|front| self.fronts.is_final(front))
     }
 
-    fn special_tokens(&self) -> Arc<SpecialTokens> {
-        self.special_tokens.clone()
+    fn special_tokens(&self) -> Option<&Arc<SpecialTokens>> {
+        Some(&self.special_tokens)
     }
 
     fn add_tokens(

@@ -61,7 +61,7 @@ impl SpecialTokens {
 
     /// Where a text has a byte that it can't have for the sake of the special ones.
     pub(crate) fn find_mark(&self, text: &[u8]) -> Option<usize> {
-        text.iter().position(|&byte| byte == MARK).filter(|_| !self.named.is_empty())
+        if self.named.is_empty() { None } else { text.iter().position(|&byte| byte == MARK) }
     }
 }
 
@@ -78,23 +78,20 @@ pub(crate) fn cut<'a>(
     mut text: &'a [u8],
     tokens: &'a SpecialTokens,
 ) -> impl Iterator<Item = Result<&'a [u8], u32>> {
-    std::iter::from_fn(move || {
-        let at = text.iter().position(|&byte| byte == MARK).filter(|_| !tokens.named.is_empty());
-        match at {
-            _ if text.is_empty() => None,
-            Some(0)
-                if let Some(token) =
-                    tokens.named.iter().find(|token| text.starts_with(&token.bytes)) =>
-            {
-                text = &text[token.bytes.len()..];
-                Some(Err(token.id))
-            }
-            Some(at) if at > 0 => {
-                let (plain, rest) = text.split_at(at);
-                text = rest;
-                Some(Ok(plain))
-            }
-            _ => Some(Ok(std::mem::take(&mut text))),
+    std::iter::from_fn(move || match tokens.find_mark(text) {
+        _ if text.is_empty() => None,
+        Some(0)
+            if let Some(token) =
+                tokens.named.iter().find(|token| text.starts_with(&token.bytes)) =>
+        {
+            text = &text[token.bytes.len()..];
+            Some(Err(token.id))
         }
+        Some(at) if at > 0 => {
+            let (plain, rest) = text.split_at(at);
+            text = rest;
+            Some(Ok(plain))
+        }
+        _ => Some(Ok(std::mem::take(&mut text))),
     })
 }
