@@ -21,7 +21,7 @@ defmodule Espalier do
 
   ## The parts
 
-    * `Espalier` - you're here: generate a value or many, stream them, or see who keeps which rule
+    * `Espalier` - you're here: generate a value, many, or samples, stream them, or see who keeps which rule
     * `Espalier.Schema` - which values, and what they become in Elixir
     * `Espalier.Ecto` - Ecto schemas as schemas
     * `Espalier.Generator` - a schema with a model and options, for many prompts
@@ -127,6 +127,7 @@ defmodule Espalier do
   alias Espalier.Request
   alias Espalier.Result
   alias Espalier.Run
+  alias Espalier.Samples
   alias Espalier.Schema
   alias Espalier.Schema.Explain
   alias Espalier.Schema.Form
@@ -269,12 +270,7 @@ defmodule Espalier do
       iex> second in [:question, :complaint]
       true
 
-  Several samples of one prompt are items, too. A local model reads what their prompts have in common once:
-
-      iex> sample = fn seed -> {[team: {:enum, [:red, :blue]}], "Which team?", seed: seed, temperature: 1} end
-      iex> teams = for {:ok, sample} <- Espalier.generate_batch(1..5, sample, model: MyApp.Model), do: sample.team
-      iex> {length(teams), teams -- [:red, :red, :red, :red, :red, :blue, :blue, :blue, :blue, :blue]}
-      {5, []}
+  `generate_samples/4` is for several values of one prompt.
 
   Wrong options, and a schema that is none, raise at once.
 
@@ -324,6 +320,39 @@ defmodule Espalier do
           Enumerable.t({:ok, Result.t()} | {:error, Exception.t()})
   def stream_batch_results(items, schema, options \\ []),
     do: Batch.stream(items, schema, options)
+
+  @doc """
+  Generates `n` values of one prompt: a list of results, as of `generate_batch/3`.
+
+      iex> schema = [team: {:enum, [:red, :blue]}]
+      iex> samples = Espalier.generate_samples(schema, "Which team?", 5, model: MyApp.Model, seed: 1)
+      iex> teams = for {:ok, %{team: team}} <- samples, do: team
+      iex> {length(teams), Enum.uniq(teams) -- [:red, :blue]}
+      {5, []}
+
+  They are drawn at random: with the option `:seed` the first one with that seed, the next one with the next number
+  and so on, so that the same call gives the same samples. A local model has the `:temperature` 1 here if none is given,
+  and reads the prompt once for all of them. A temperature of 0 raises, as all samples would be the same.
+
+  ## Options
+
+  Those of `generate/3`, and
+
+  #{Espalier.Options.docs(Keyword.delete(Batch.options(), :ordered))}
+  """
+  @spec generate_samples(Schema.t(), prompt, non_neg_integer, keyword) :: [
+          {:ok, term} | {:error, Exception.t()}
+        ]
+  def generate_samples(schema, prompt, n, options \\ []),
+    do: schema |> generate_samples_results(prompt, n, options) |> Enum.map(&value/1)
+
+  @doc "Like `generate_samples/4`, but with an `Espalier.Result` for each value."
+  @spec generate_samples_results(Schema.t(), prompt, non_neg_integer, keyword) :: [
+          {:ok, Result.t()} | {:error, Exception.t()}
+        ]
+  def generate_samples_results(schema, prompt, n, options \\ [])
+      when is_integer(n) and n >= 0,
+      do: Samples.list(schema, prompt, n, options)
 
   defp value({:ok, result}), do: {:ok, result.value}
   defp value({:error, error}), do: {:error, error}

@@ -7,6 +7,7 @@ defmodule Espalier.Generator do
       iex> answer in [:question, :complaint]
       true
       iex> [ok: _one, ok: _two] = Espalier.Generator.generate_batch(topic, ["Bad!", "Where is it?"])
+      iex> [ok: _one, ok: _two] = Espalier.Generator.generate_samples(topic, "Bad!", 2)
 
   What is wrong with the schema or the options comes out when it is made, and not with the first prompt:
 
@@ -85,6 +86,13 @@ defmodule Espalier.Generator do
         ]
   def generate_batch(%__MODULE__{} = generator, prompts, options \\ []),
     do: Espalier.generate_batch(prompts, generator.schema, merge(generator, options))
+
+  @doc "Several values for a prompt, as `Espalier.generate_samples/4`, whose options it takes."
+  @spec generate_samples(t, Espalier.prompt(), non_neg_integer, keyword) :: [
+          {:ok, term} | {:error, Exception.t()}
+        ]
+  def generate_samples(%__MODULE__{} = generator, prompt, n, options \\ []),
+    do: Espalier.generate_samples(generator.schema, prompt, n, merge(generator, options))
 
   @doc "A lazy stream of results, as `Espalier.stream_batch/3`, whose options it takes."
   @spec stream_batch(t, Enumerable.t(Espalier.prompt()), keyword) ::

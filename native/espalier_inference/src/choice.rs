@@ -5,8 +5,8 @@ use espalier_constraint::TokenMask;
 /// How many of the likeliest tokens a choice names.
 const N_ALTERNATIVES: usize = 5;
 
-/// How a token was chosen. Probabilities are the model's own, over all tokens: before the mask,
-/// penalties and temperature.
+/// How a token was chosen. Probabilities are the model's own, over all tokens: before
+/// logits processors, the mask, penalties and temperature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
     /// The probability of the token that was sampled.

@@ -132,6 +132,12 @@ pub enum Error {
         /// What the tensor library says.
         detail: String,
     },
+    /// A [`LogitsProcessor`](crate::LogitsProcessor) panicked.
+    #[error("a logits processor failed: {detail}")]
+    LogitsProcessorFailed {
+        /// Its panic.
+        detail: String,
+    },
     /// The constraint allows no token at all, not even the end. This is a bug of the constraint.
     #[error("the constraint allows no token")]
     NoTokenAllowed,

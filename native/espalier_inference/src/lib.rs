@@ -4,7 +4,8 @@
 //!   owns the weights and advances all running requests together (continuous batching). A
 //!   [`Request`] is submitted with a function that receives its [`Event`]s.
 //! - [`Device`] says where it computes: on the CPU, or on a graphics processor where it is built so.
-//! - [`Sampling`] says how a token is drawn from the logits: same seed, same text.
+//! - [`Sampling`] says how a token is drawn from the logits: same seed, same text. A
+//!   [`LogitsProcessor`] changes them before.
 //! - [`Tokenizer`] reads `tokenizer.json` and makes the `Vocabulary` that constraints are compiled
 //!   for; [`vocabulary_from_tiktoken`] reads rank files.
 //! - A [`Conversation`] becomes a prompt through the model's own chat template.
@@ -50,6 +51,7 @@ mod gguf;
 mod kernels;
 mod kv_cache;
 mod logits;
+mod logits_processor;
 mod model;
 mod sampler;
 mod sampling;
@@ -65,6 +67,7 @@ pub use engine::{
     Activity, Event, FinishReason, Generation, Model, ModelInfo, ModelOptions, Reasoning, Request,
 };
 pub use error::Error;
+pub use logits_processor::LogitsProcessor;
 pub use model::Quantization;
 pub use sampling::Sampling;
 pub use tiktoken::vocabulary_from_tiktoken;

@@ -95,8 +95,16 @@ impl From<RequestMap> for Request {
             closing: closing.0,
         });
         let RequestMap { prompt, max_tokens, traced, stop, priority, caller, .. } = map;
-        let prompt = prompt.0;
-        Self { prompt, constraint, sampling, max_tokens, reasoning, stop, traced, priority, caller }
+        Self {
+            constraint,
+            sampling,
+            reasoning,
+            stop,
+            traced,
+            priority,
+            caller,
+            ..Self::new(prompt.0, max_tokens)
+        }
     }
 }
 

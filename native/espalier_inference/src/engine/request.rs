@@ -10,6 +10,7 @@ use super::ModelInfo;
 use super::worker::Command;
 use crate::choice::Choice;
 use crate::error::Error;
+use crate::logits_processor::LogitsProcessor;
 use crate::sampling::Sampling;
 
 /// A text to generate.
@@ -21,6 +22,8 @@ pub struct Request {
     pub constraint: Option<Constraint>,
     /// How tokens are drawn.
     pub sampling: Sampling,
+    /// What changes the logits before that, one after the other.
+    pub logits_processors: Vec<Arc<dyn LogitsProcessor>>,
     /// The most tokens that are generated, the end of the text not counted. At least 1; what
     /// exceeds the model's context is cut off.
     pub max_tokens: usize,
@@ -134,6 +137,7 @@ impl Request {
             prompt,
             constraint: None,
             sampling,
+            logits_processors: Vec::new(),
             max_tokens,
             reasoning: None,
             stop: Vec::new(),

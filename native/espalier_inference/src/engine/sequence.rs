@@ -12,6 +12,7 @@ use super::stops::{Passed, Stops};
 use crate::choice::Choice;
 use crate::error::Error;
 use crate::kv_cache::{KvCache, NextPage, PAGE, Pool};
+use crate::logits_processor::{LogitsProcessor, processed};
 use crate::model::transformer::Rows;
 use crate::sampler::Sampler;
 
@@ -22,6 +23,7 @@ pub(crate) struct Sequence {
     counters: Arc<Counters>,
     sink: Sink,
     guide: Guide,
+    logits_processors: Vec<Arc<dyn LogitsProcessor>>,
     sampler: Sampler,
     stops: Stops,
     cache: KvCache,
@@ -64,6 +66,7 @@ impl Sequence {
             sink,
             guide: Guide::new(request.reasoning, matcher, request.max_tokens),
             stops: Stops::new(request.stop, request.constraint.as_ref()),
+            logits_processors: request.logits_processors,
             sampler: Sampler::new(request.sampling, &request.prompt),
             cache: KvCache::default(),
             traced: request.traced,
@@ -224,7 +227,8 @@ impl Sequence {
         mask: Result<Option<Arc<TokenMask>>, Error>,
     ) -> Result<(Advance, Option<Choice>), Error> {
         let (n_ids, mask) = (self.vocabulary.n_ids(), mask?);
-        let id = self.sampler.sample(logits, n_ids, mask.as_deref());
+        let processed = processed(&self.logits_processors, &self.tokens, logits)?;
+        let id = self.sampler.sample(&processed, n_ids, mask.as_deref());
         let id = id.ok_or(Error::NoTokenAllowed)?;
         let choice = self.traced.then(|| Choice::new(logits, n_ids, mask.as_deref(), id));
         let advance = self.guide.accept(id, self.vocabulary.eos_ids().contains(&id))?;

@@ -10,6 +10,7 @@ mod reasoning;
 mod scheduling;
 
 use super::*;
+use crate::LogitsProcessor;
 use crate::sampling::Sampling;
 use crate::test_model::{self, EOS, TestModel};
 
@@ -158,6 +159,35 @@ fn other_seeds_give_other_texts() {
         Request { sampling, ..seeded(1) }
     };
     assert_eq!(run(&model, greedy(1)).text, run(&model, greedy(2)).text);
+}
+
+/// Takes away all tokens but one: that of the byte behind the last one's.
+fn count_up(tokens: &[u32], logits: &mut [f32]) {
+    let next = (tokens[tokens.len() - 1] + 1) as usize;
+    let other_ones = logits.iter_mut().enumerate().filter(|(id, _)| *id != next);
+    other_ones.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
+}
+
+#[test]
+fn processors_change_the_logits_of_each_sampled_token() {
+    let model = load(8);
+    let logits_processors: Vec<Arc<dyn LogitsProcessor>> = vec![Arc::new(count_up)];
+    let free = Request { logits_processors: logits_processors.clone(), ..request("a", 4) };
+    assert_eq!(run(&model, free).text, "bcde");
+    // What the constraint doesn't allow stays so, and what it forces is not asked for.
+    let held = Request { logits_processors, ..constrained(&model, "[a-q]!!![!-z]", 9) };
+    assert_eq!(run(&model, held).text, "q!!!\"");
+}
+
+#[test]
+fn a_processor_that_panics_costs_no_other_request() {
+    let model = load(8);
+    let panics = |_: &[u32], _: &mut [f32]| panic!("no idea");
+    let failing = Request { logits_processors: vec![Arc::new(panics)], ..request("x", 5) };
+    let (failing, other) = (start(&model, failing), start(&model, seeded(1)));
+    let detail = "no idea".to_owned();
+    assert_eq!(failing.outcome().last, Event::Failed(Error::LogitsProcessorFailed { detail }));
+    assert_eq!(other.outcome().text, run(&load(1), seeded(1)).text);
 }
 
 #[test]
