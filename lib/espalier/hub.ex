@@ -17,7 +17,8 @@ defmodule Espalier.Hub do
   Of a repository with safetensors: `config.json`, `tokenizer.json`, the weights in one file or in all that
   `model.safetensors.index.json` lists, and, where they are there, `tokenizer_config.json`, `generation_config.json` and
   `chat_template.jinja`. The path is that of their folder. Of one with GGUF files it is the only one, or that which
-  `:file` names, and the path is the file's. A file counts when its checksum is that which the hub names.
+  `:file` names, and the path is the file's; a model that is split into several is one, and the path is that of the first
+  file. A file counts when its checksum is that which the hub names.
 
   ## The cache
 

@@ -11,8 +11,9 @@ defmodule Espalier.Model do
       Espalier.generate(schema, prompt, model: MyApp.Model)
 
   `:path` is the folder of a model as it comes from Hugging Face, of one of the families Llama (SmolLM 2 among them),
-  Mistral, Qwen 2 and 3, Phi 3 and 4, Gemma 2 and 3 (without vision) and SmolLM 3:
-  `config.json`, `tokenizer.json` and weights in safetensors files; or it is a GGUF file. With the name of a repository
+  Mistral, Qwen 2 and 3, Phi 3 and 4, Gemma 2 and 3 and SmolLM 3: `config.json`, `tokenizer.json` and weights in
+  safetensors files; or it is a GGUF file, of a model that was split the first one. Of models that see, which are Gemma 3
+  and Mistral Small 3.1, the part for texts is served. With the name of a repository
   there instead, the model is downloaded unless it is in the cache, see `Espalier.Hub`:
 
       {Espalier.Model, name: MyApp.Model, repository: "HuggingFaceTB/SmolLM2-135M-Instruct"}
@@ -151,7 +152,10 @@ defmodule Espalier.Model do
   @hub_options Hub.Settings.options()
 
   @start_options [
-    path: [type: :string, doc: "The folder with the model's files, or a GGUF file."],
+    path: [
+      type: :string,
+      doc: "The folder with the model's files, or a GGUF file, the first one of several."
+    ],
     repository: [
       type: :string,
       doc: """

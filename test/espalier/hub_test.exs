@@ -196,6 +196,24 @@ defmodule Espalier.HubTest do
       assert {:ok, path} = download(one)
       assert File.read!(path) == "one"
     end
+
+    test "is there with all that it was split into" do
+      names = for number <- 1..3, do: "Q8_0/a-0000#{number}-of-00003.gguf"
+      hub = hub(Map.new(names, &{&1, &1}), large: names)
+      assert {:ok, path} = download(hub)
+      assert Path.basename(path) == "a-00001-of-00003.gguf"
+      folder = path |> Path.dirname() |> Path.dirname()
+      for name <- names, do: assert(File.read!(Path.join(folder, name)) == name)
+
+      # It is the model that is named, by whichever of its files.
+      for name <- names, do: assert(download(hub, file: name, offline: true) == {:ok, path})
+
+      torn =
+        hub(Map.new(tl(names), &{&1, &1}), large: tl(names), commit: String.duplicate("2", 40))
+
+      assert {:error, %{kind: :file_not_found, file: missing}} = download(torn)
+      assert missing == hd(names)
+    end
   end
 
   describe "the cache" do

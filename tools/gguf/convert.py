@@ -174,12 +174,23 @@ def add_tokenizer(writer, tokenizer, config, pre, size):
     writer.add_eos_token_id(config.get("eos_token_id", size - 1))
 
 
-def convert(directory, path, kind=gguf.GGMLQuantizationType.F32, tokenizer=None, pre="gpt-2"):
-    """Writes the model of a directory. Without a tokenizer it has its own `tokenizer.json`."""
+def convert(
+    directory,
+    path,
+    kind=gguf.GGMLQuantizationType.F32,
+    tokenizer=None,
+    pre="gpt-2",
+    max_tensors=0,
+):
+    """Writes the model of a directory. Without a tokenizer it has its own `tokenizer.json`.
+
+    With `max_tensors` it is split into files of at most so many.
+    """
     config = json.loads((directory / "config.json").read_text())
     tokenizer = tokenizer or json.loads((directory / "tokenizer.json").read_text())
     architecture = ARCHITECTURES[config["architectures"][0]]
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    name = gguf.MODEL_ARCH_NAMES[architecture]
+    writer = gguf.GGUFWriter(path, name, split_max_tensors=max_tensors)
     add_config(writer, config)
     add_tokenizer(writer, tokenizer, config, pre, config["vocab_size"])
     chat = directory / "tokenizer_config.json"

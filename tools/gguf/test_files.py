@@ -44,6 +44,9 @@ MODELS = {
     "variants/gemma3": "BF16",
 }
 
+# The one that is there in several files, too.
+SPLIT = "variants/llama_linear"
+
 
 def random_blocks(kind, generator):
     """Two rows of two blocks of 256 numbers, of any bits, with scales that are numbers."""
@@ -88,7 +91,11 @@ def main():
         path = folder / f"{Path(name).name}.gguf"
         config = json.loads((TESTS / name / "config.json").read_text())
         tokenizer = byte_tokenizer(config["vocab_size"])
-        convert(TESTS / name, path, gguf.GGMLQuantizationType[kind], tokenizer)
+        kind = gguf.GGMLQuantizationType[kind]
+        convert(TESTS / name, path, kind, tokenizer)
+        if name == SPLIT:
+            (folder / "split").mkdir(exist_ok=True)
+            convert(TESTS / name, folder / "split" / path.name, kind, tokenizer, max_tensors=8)
 
 
 if __name__ == "__main__":

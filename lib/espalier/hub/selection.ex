@@ -4,6 +4,7 @@ defmodule Espalier.Hub.Selection do
 
   alias Espalier.Hub.Fault
   alias Espalier.Hub.Settings
+  alias Espalier.Hub.Split
   alias Espalier.Hub.Storage
   alias Espalier.HubError
   alias Espalier.JSON
@@ -63,7 +64,7 @@ defmodule Espalier.Hub.Selection do
   end
 
   defp gguf(files, settings) do
-    case Enum.filter(files, &String.ends_with?(&1, ".gguf")) do
+    case files |> Enum.filter(&String.ends_with?(&1, ".gguf")) |> Split.models() do
       [file] ->
         {:ok, alone(file)}
 
@@ -75,7 +76,10 @@ defmodule Espalier.Hub.Selection do
     end
   end
 
-  defp alone(file), do: %{files: [file], index: nil, absent: [], result: file}
+  defp alone(file) do
+    files = Split.files(file)
+    %{files: files, index: nil, absent: [], result: hd(files)}
+  end
 
   @doc "The files with the weights, by an index that is there. Their names were not checked, and may be no texts."
   @spec shards(Path.t(), Settings.t()) :: {:ok, [term]} | {:error, HubError.t()}

@@ -26,7 +26,8 @@ defmodule Espalier.Hub.Settings do
     file: [
       type: :string,
       doc: """
-      The name of one file in the repository, which is all that is downloaded: one of several GGUF files, for example.\
+      The name of one file in the repository, which is all that is downloaded: one of several GGUF files, for example. \
+      Of a model that is split into several, all come.\
       """
     ],
     offline: [

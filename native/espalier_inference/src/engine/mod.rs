@@ -133,7 +133,8 @@ pub(crate) type Stopped = OnceLock<String>;
 impl Model {
     /// Reads the files of a model's directory, or its GGUF file, and starts its thread.
     ///
-    /// A GGUF file has all of a model; it is named, or the only one in a directory without
+    /// A GGUF file has all of a model, or is the first one of several that llama.cpp split it into; it is
+    /// named, or the only one in a directory without
     /// safetensors. Its weights are of the types F32, F16, BF16, `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`,
     /// `Q8_0`, `Q4_K`, `Q5_K` and `Q6_K`.
     ///

@@ -1,6 +1,7 @@
 //! GGUF, the file format of llama.cpp: typed metadata, a table of tensors, and their numbers.
 //!
-//! - [`GgufFile`] is an open file. Its head is read when it is opened; tensors are read one by one.
+//! - [`GgufFile`] is an open file, or several that a model was split into. Heads are read when they are
+//!   opened; tensors are read one by one.
 //! - [`Metadata`] are its keys and values, read with typed errors.
 //! - [`Blocks`] are the numbers of a tensor as the file has them, quantised or not.
 //!
@@ -12,94 +13,83 @@ mod fault;
 mod head;
 mod input;
 mod metadata;
+mod part;
+mod split;
 mod tensor;
 mod tensor_type;
 #[cfg(test)]
 pub(crate) mod test_file;
 mod value;
 
-use std::fmt::Display;
-use std::fs;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
-use rustc_hash::FxHashMap;
+use std::path::Path;
 
 pub(crate) use self::dequantize::Blocks;
 use self::fault::Fault;
-use self::head::Head;
 pub(crate) use self::metadata::Metadata;
+use self::part::Part;
+pub(crate) use self::split::first;
 use self::tensor::TensorInfo;
 pub(crate) use self::tensor_type::TensorType;
 use crate::error::Error;
 
-/// An open file whose head was read and fits its length.
+/// The open file of a model, or its files if it was split.
 #[derive(Debug)]
 pub(crate) struct GgufFile {
-    path: PathBuf,
-    file: fs::File,
-    metadata: Metadata,
-    tensors: FxHashMap<String, TensorInfo>,
+    /// It has the metadata.
+    first: Part,
+    others: Vec<Part>,
 }
 
 impl GgufFile {
+    /// Opens a file, and those beside it that have the rest of a split model.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable = |reason: String| Error::FileNotFound { path: path.to_owned(), reason };
-        let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-        if !metadata.is_file() {
-            return Err(unreadable("not a file".to_owned()));
-        }
-        let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let Head { metadata, tensors } = Head::read(path, &file, metadata.len())?;
-        Ok(Self { path: path.to_owned(), file, metadata, tensors })
+        let first = Part::open(path)?;
+        let others = split::others(&first)?;
+        Ok(Self { first, others })
     }
 
+    /// The first file.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.first.path
     }
 
     pub(crate) fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.first.metadata
     }
 
     /// The names of all tensors, in no order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
+        self.parts().flat_map(|part| part.tensors.keys().map(String::as_str))
     }
 
     /// The shape of a tensor: numbers that are neighbours in the file are along the last dimension.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|tensor| &*tensor.shape)
+        self.tensor(name).map(|(_, tensor)| &*tensor.shape)
     }
 
     /// The numbers of a tensor, which must have the given shape.
     pub(crate) fn blocks(&self, name: &str, shape: &[usize]) -> Result<Blocks, Error> {
         let expected = format!("shape {shape:?}");
-        let Some(tensor) = self.tensors.get(name) else {
-            return Err(self.invalid(name, &expected, "nothing"));
-        };
-        if tensor.shape != shape {
-            return Err(self.invalid(name, &expected, &format!("shape {:?}", tensor.shape)));
+        match self.tensor(name) {
+            Some((part, tensor)) if tensor.shape == shape => part.blocks(name, tensor),
+            Some((_, tensor)) => {
+                Err(self.invalid(name, &expected, &format!("shape {:?}", tensor.shape)))
+            }
+            None => Err(self.invalid(name, &expected, "nothing")),
         }
-        let bytes = self.bytes(tensor).map_err(|fault| fault.of_tensor(&self.path, name))?;
-        Ok(Blocks::new(tensor.tensor_type, bytes))
-    }
-
-    /// The file may have become shorter since it was opened.
-    fn bytes(&self, tensor: &TensorInfo) -> Result<Vec<u8>, Fault> {
-        let n_bytes = tensor.n_bytes as usize;
-        let failed = |error: &dyn Display| Fault::new(format!("{n_bytes} bytes"), error);
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(n_bytes).map_err(|error| failed(&error))?;
-        bytes.resize(n_bytes, 0);
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(tensor.start)).map_err(|error| failed(&error))?;
-        file.read_exact(&mut bytes).map_err(|error| failed(&error))?;
-        Ok(bytes)
     }
 
     pub(crate) fn invalid(&self, tensor: &str, expected: &str, got: &str) -> Error {
-        Fault::new(expected, got).of_tensor(&self.path, tensor)
+        let path = self.tensor(tensor).map_or(self.path(), |(part, _)| &part.path);
+        Fault::new(expected, got).of_tensor(path, tensor)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn tensor(&self, name: &str) -> Option<(&Part, &TensorInfo)> {
+        self.parts().find_map(|part| Some((part, part.tensors.get(name)?)))
     }
 }
 

@@ -285,3 +285,71 @@ fn damage_is_harmless() {
         }
     }
 }
+
+/// Two files of a model, with a tensor each.
+fn halves() -> [TestFile; 2] {
+    [0, 1].map(|number| {
+        let mut file = TestFile::new();
+        file.set("split.no", Entry::U32(number)).set("split.count", Entry::U32(2));
+        file.set("split.tensors.count", Entry::U32(2));
+        file.add(&format!("tensor {number}"), &[2], &[1.0, 2.0]);
+        file
+    })
+}
+
+fn open_halves(files: &[TestFile], name: &str) -> Result<GgufFile, Error> {
+    let directory = TestModel::empty();
+    for (number, file) in (1..).zip(files) {
+        let path = directory.file(&format!("{name}-0000{number}-of-00002.gguf"));
+        fs::write(path, file.bytes()).unwrap();
+    }
+    GgufFile::open(&directory.file(&format!("{name}-00001-of-00002.gguf")))
+}
+
+#[test]
+fn a_split_model_is_read_as_one() {
+    let file = open_halves(&halves(), "a-00001-of-00009").unwrap();
+    for name in ["tensor 0", "tensor 1"] {
+        assert_eq!(file.blocks(name, &[2]).unwrap().to_f32(), [1.0, 2.0]);
+    }
+    let Err(Error::InvalidWeights { path, tensor, .. }) = file.blocks("tensor 1", &[3]).map(drop)
+    else {
+        panic!("another shape was read")
+    };
+    assert_eq!(tensor, "tensor 1");
+    assert!(path.ends_with("a-00001-of-00009-00002-of-00002.gguf"), "{path:?}");
+}
+
+#[test]
+fn files_that_are_not_parts_of_one_model_are_refused() {
+    let missing = open_halves(&halves()[..1], "a").map(drop);
+    assert!(
+        matches!(&missing, Err(Error::FileNotFound { path, .. }) if path.ends_with("a-00002-of-00002.gguf")),
+        "{missing:?}"
+    );
+    let named = |change: &dyn Fn(&mut [TestFile; 2])| {
+        let mut files = halves();
+        change(&mut files);
+        match open_halves(&files, "a").map(drop) {
+            Err(Error::InvalidConfig { field, .. }) => field,
+            Err(Error::InvalidWeights { tensor, .. }) => tensor,
+            other => panic!("{other:?}"),
+        }
+    };
+    let set = |index: usize, key: &'static str, value: u32| {
+        move |files: &mut [TestFile; 2]| {
+            files[index].set(key, Entry::U32(value));
+        }
+    };
+    assert_eq!(named(&set(0, "split.no", 1)), "split.no");
+    assert_eq!(named(&set(1, "split.no", 0)), "split.no");
+    assert_eq!(named(&set(0, "split.count", 3)), "split.count");
+    assert_eq!(named(&set(1, "split.count", 1)), "split.count");
+    assert_eq!(named(&set(0, "split.tensors.count", 3)), "split.tensors.count");
+    assert_eq!(
+        named(&|files| files[1] = files[1].clone().add("tensor 0", &[2], &[0.0; 2]).clone()),
+        "tensor 0"
+    );
+    // By another name nothing says where the other files are.
+    assert_eq!(refused(&halves()[0].bytes()).0, "split.count");
+}

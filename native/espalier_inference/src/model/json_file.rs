@@ -47,6 +47,14 @@ impl JsonFile {
         Self { path: path.to_owned(), prefix: String::new(), fields, names: Rc::new(names) }
     }
 
+    /// The object with what else these fields are where it doesn't say.
+    pub(crate) fn with_defaults(mut self, defaults: &Value) -> Self {
+        for (name, value) in defaults.as_object().into_iter().flatten() {
+            self.fields.entry(name).or_insert_with(|| value.clone());
+        }
+        self
+    }
+
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let invalid = |got| Error::InvalidConfig {
             path: path.to_owned(),

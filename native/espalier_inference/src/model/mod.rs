@@ -21,6 +21,7 @@ mod norm;
 mod quantization;
 mod rope;
 mod rotary;
+mod safetensors_files;
 mod slices;
 mod step;
 pub(crate) mod transformer;
@@ -87,7 +88,7 @@ impl LoadedModel {
         let chat_template = chat_template(directory, &tokenizer_config)?;
         let eos_ids = eos_ids(directory, &config, &tokenizer_config, &tokenizer)?;
         let vocabulary = vocabulary(&tokenizer, &eos_ids, &shape)?;
-        let weights = Weights::read(directory, compute, quantization)?;
+        let weights = Weights::read(directory, family.prefix, compute, quantization)?;
         let transformer = Transformer::load(shape, &weights)?;
         let architecture = family.architecture;
         Ok(Self { architecture, transformer, tokenizer, vocabulary, chat_template })

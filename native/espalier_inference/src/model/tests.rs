@@ -49,8 +49,9 @@ pub(super) fn load_to(
     quantization: Quantization,
 ) -> Result<Transformer, Error> {
     let config = JsonFile::read(&directory.join("config.json"))?;
-    let config = (family(&config)?.describe)(&config)?;
-    Transformer::load(config, &Weights::read(directory, compute, quantization)?)
+    let family = family(&config)?;
+    let config = (family.describe)(&config)?;
+    Transformer::load(config, &Weights::read(directory, family.prefix, compute, quantization)?)
 }
 
 /// An empty cache with room for `n` positions.
@@ -130,7 +131,7 @@ fn agrees_with_reference_for_qwen3() {
 }
 
 /// The directories of the models of the other families, and of settings that not all models have.
-pub(super) const FAMILIES_AND_SETTINGS: [&str; 9] = [
+pub(super) const FAMILIES_AND_SETTINGS: [&str; 11] = [
     "variants/llama_linear",
     "variants/mistral_window",
     "variants/qwen2_window",
@@ -140,6 +141,8 @@ pub(super) const FAMILIES_AND_SETTINGS: [&str; 9] = [
     "variants/phi3_window",
     "variants/gemma2",
     "variants/gemma3",
+    "variants/gemma3_vision",
+    "variants/mistral3_vision",
 ];
 
 #[test]
@@ -559,7 +562,7 @@ fn reads_numbers_of_two_and_four_bytes_and_nothing_else() {
         let view = TensorView::new(dtype, vec![2], data).unwrap();
         let bytes = serialize([("x", view)], None).unwrap();
         fs::write(model.file("model.safetensors"), bytes).unwrap();
-        let weights = Weights::read(model.path(), &Compute::Kernels, Quantization::None)?;
+        let weights = Weights::read(model.path(), "", &Compute::Kernels, Quantization::None)?;
         let tensor = weights.tensor("x", &[2])?;
         Ok::<_, Error>(tensor.to_vec1::<f32>().unwrap())
     };

@@ -1,26 +1,19 @@
 //! [`Weights`]: the tensors of a model's safetensors files or of its GGUF file.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use super::compute::Compute;
 use super::device::DeviceMatrix;
-use super::files;
 use super::gguf::GgufWeights;
-use super::json_file::JsonFile;
 use super::matrix::Matrix;
 use super::quantization::Quantization;
+use super::safetensors_files::SafetensorsFiles;
 use crate::error::Error;
 use crate::gguf::{Blocks, TensorType};
 use crate::kernels::BlockFormat;
-
-/// Models of smaller files are not quantised unless they are asked to be: a CPU's caches hold them
-/// as they are, and they have little to lose.
-const MIN_QUANTISED_BYTES: usize = 1 << 24;
 
 /// The weights of a model, by the names that safetensors files have for them.
 pub(super) struct Weights {
@@ -30,32 +23,20 @@ pub(super) struct Weights {
 }
 
 enum Source {
-    /// One `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
-    Safetensors(Vec<WeightFile>),
+    Safetensors(SafetensorsFiles),
     Gguf(GgufWeights),
 }
 
-struct WeightFile {
-    path: PathBuf,
-    n_bytes: usize,
-    tensors: BufferedSafetensors,
-}
-
 impl Weights {
-    /// Reads the files of a model directory; no tensor is on a device yet.
+    /// Reads the files of a model directory, in which the prefix stands before all names; no tensor is on
+    /// a device yet.
     pub(super) fn read(
         directory: &Path,
+        prefix: &'static str,
         compute: &Compute,
         quantization: Quantization,
     ) -> Result<Self, Error> {
-        let index = directory.join("model.safetensors.index.json");
-        let names = if index.exists() {
-            shard_names(&JsonFile::read(&index)?)?
-        } else {
-            BTreeSet::from(["model.safetensors".to_owned()])
-        };
-        let files = names.iter().map(|name| WeightFile::read(directory.join(name)));
-        let source = Source::Safetensors(files.collect::<Result<_, _>>()?);
+        let source = Source::Safetensors(SafetensorsFiles::read(directory, prefix)?);
         Ok(Self { source, compute: compute.clone(), quantization })
     }
 
@@ -76,10 +57,7 @@ impl Weights {
     /// A tensor of the given shape, as `f32` and where the layers compute.
     pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let tensor = match &self.source {
-            Source::Safetensors(files) => {
-                let tensor = file_of(files, name).tensor(name, shape)?;
-                tensor.to_dtype(DType::F32)
-            }
+            Source::Safetensors(files) => files.tensor(name, shape)?.to_dtype(DType::F32),
             Source::Gguf(weights) => {
                 let numbers = weights.blocks(name, shape)?.to_f32();
                 Tensor::from_vec(numbers, shape, &Device::Cpu)
@@ -93,9 +71,8 @@ impl Weights {
     pub(super) fn matrix(&self, name: &str, n_out: usize, n_in: usize) -> Result<Matrix, Error> {
         match &self.source {
             Source::Safetensors(files) => {
-                let half = file_of(files, name).has_two_bytes(name) && is_large(files);
-                let tensor = file_of(files, name).tensor(name, &[n_out, n_in])?;
-                self.of_tensor(name, &tensor, half)
+                let tensor = files.tensor(name, &[n_out, n_in])?;
+                self.of_tensor(name, &tensor, files.is_half_of_large(name))
             }
             Source::Gguf(weights) => {
                 self.of_blocks(name, &weights.blocks(name, &[n_out, n_in])?, n_out, n_in)
@@ -118,8 +95,8 @@ impl Weights {
         });
         let matrices: Result<Vec<Matrix>, Error> = match &self.source {
             Source::Safetensors(files) => {
-                let half = file_of(files, name).has_two_bytes(name) && is_large(files);
-                let whole = file_of(files, name).tensor(name, &shape)?;
+                let half = files.is_half_of_large(name);
+                let whole = files.tensor(name, &shape)?;
                 let part = |rows: Range<usize>| whole.narrow(0, rows.start, rows.len());
                 let parts = parts.map(|rows| part(rows).map_err(computation_failed));
                 parts.map(|part| self.of_tensor(name, &part?, half)).collect()
@@ -234,7 +211,7 @@ impl Weights {
     /// The file that has a tensor.
     fn path(&self, name: &str) -> PathBuf {
         match &self.source {
-            Source::Safetensors(files) => file_of(files, name).path.clone(),
+            Source::Safetensors(files) => files.path(name).to_owned(),
             Source::Gguf(weights) => weights.path().to_owned(),
         }
     }
@@ -248,79 +225,7 @@ impl Weights {
     }
 }
 
-/// The file that has a tensor, or any where none has it.
-fn file_of<'a>(files: &'a [WeightFile], name: &str) -> &'a WeightFile {
-    let file = files.iter().find(|file| file.tensors.get(name).is_ok());
-    file.unwrap_or(&files[0])
-}
-
-fn is_large(files: &[WeightFile]) -> bool {
-    files.iter().map(|file| file.n_bytes).sum::<usize>() >= MIN_QUANTISED_BYTES
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(super) fn computation_failed(error: candle_core::Error) -> Error {
     Error::ComputationFailed { detail: error.to_string() }
-}
-
-/// The files of an index, which must lie beside it.
-fn shard_names(index: &JsonFile) -> Result<BTreeSet<String>, Error> {
-    let invalid = || index.invalid("weight_map", "an object of file names");
-    let map = index.field("weight_map").and_then(|map| map.as_object()).ok_or_else(invalid)?;
-    let names: Option<BTreeSet<String>> =
-        map.values().map(|name| plain_file_name(name.as_str()?)).collect();
-    names.filter(|names| !names.is_empty()).ok_or_else(invalid)
-}
-
-fn plain_file_name(name: &str) -> Option<String> {
-    let mut components = Path::new(name).components();
-    let plain =
-        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
-    plain.then(|| name.to_owned())
-}
-
-impl WeightFile {
-    fn read(path: PathBuf) -> Result<Self, Error> {
-        let bytes = files::read(&path)?;
-        let n_bytes = bytes.len();
-        match BufferedSafetensors::new(bytes) {
-            Ok(tensors) => Ok(Self { path, n_bytes, tensors }),
-            Err(error) => Err(Error::InvalidWeights {
-                path,
-                tensor: String::new(),
-                expected: "a complete safetensors file".to_owned(),
-                got: error.to_string(),
-            }),
-        }
-    }
-
-    /// A tensor as the file has it, on the CPU.
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        let expected = format!("shape {shape:?}");
-        let view = self.tensors.get(name).map_err(|_| self.invalid(name, &expected, "nothing"))?;
-        if view.shape() != shape {
-            return Err(self.invalid(name, &expected, &format!("shape {:?}", view.shape())));
-        }
-        let Ok(DType::F32 | DType::BF16 | DType::F16) = DType::try_from(view.dtype()) else {
-            let got = format!("type {:?}", view.dtype());
-            return Err(self.invalid(name, "type F32, BF16 or F16", &got));
-        };
-        let tensor = self.tensors.load(name, &Device::Cpu);
-        tensor.map_err(|error| self.invalid(name, "room in memory", &error.to_string()))
-    }
-
-    /// Whether a tensor has numbers of two bytes.
-    fn has_two_bytes(&self, name: &str) -> bool {
-        let dtype = self.tensors.get(name).map(|view| view.dtype());
-        dtype.is_ok_and(|dtype| matches!(DType::try_from(dtype), Ok(DType::BF16 | DType::F16)))
-    }
-
-    fn invalid(&self, tensor: &str, expected: &str, got: &str) -> Error {
-        Error::InvalidWeights {
-            path: self.path.clone(),
-            tensor: tensor.to_owned(),
-            expected: expected.to_owned(),
-            got: got.to_owned(),
-        }
-    }
 }

@@ -7,13 +7,16 @@ is compared with these figures, which come from the `transformers` library. Need
 transformers and safetensors.
 """
 
+import copy
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 SIZES = {
     "vocab_size": 128,
@@ -33,6 +36,16 @@ LLAMA3_ROPE = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
+}
+
+# The part that sees, which no text needs.
+VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
 }
 
 # The fields of each config.json, as published models write them.
@@ -191,6 +204,55 @@ MODELS = {
         "intermediate_size": 64,
         "torch_dtype": "bfloat16",
     },
+    # Fields are left out as in the published file of the 4B model.
+    "gemma3_vision": {
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "model_type": "gemma3",
+        "boi_token_index": 120,
+        "eoi_token_index": 121,
+        "image_token_index": 122,
+        "mm_tokens_per_image": 1,
+        "text_config": {
+            "model_type": "gemma3_text",
+            "vocab_size": 128,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 7,
+            "head_dim": 8,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+            "sliding_window": 9,
+        },
+        "torch_dtype": "bfloat16",
+        "vision_config": VISION | {"model_type": "siglip_vision_model"},
+    },
+    "mistral3_vision": {
+        "architectures": ["Mistral3ForConditionalGeneration"],
+        "model_type": "mistral3",
+        "image_token_index": 10,
+        "multimodal_projector_bias": False,
+        "projector_hidden_act": "gelu",
+        "spatial_merge_size": 2,
+        "text_config": {
+            "model_type": "mistral",
+            "vocab_size": 128,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+            "hidden_act": "silu",
+            "max_position_embeddings": 256,
+            "rms_norm_eps": 1e-5,
+            "rope_theta": 1000000000.0,
+            "sliding_window": None,
+            "tie_word_embeddings": False,
+        },
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+        "vision_config": VISION | {"model_type": "pixtral", "head_dim": 8},
+        "vision_feature_layer": -1,
+    },
 }
 
 
@@ -200,6 +262,8 @@ def randomise(model, generator):
     norm = 0 if model.config.model_type.startswith("gemma") else 1
     with torch.no_grad():
         for name, weight in model.named_parameters():
+            if "vision" in name or "projector" in name:
+                continue
             noise = torch.randn(weight.shape, generator=generator)
             if name.endswith("norm.weight"):
                 weight.copy_(norm + 0.2 * noise)
@@ -218,7 +282,9 @@ def make(folder, fields, seed):
     generator = torch.Generator().manual_seed(seed)
     config = AutoConfig.from_pretrained(folder)
     options = {"dtype": torch.float32, "attn_implementation": "eager"}
-    model = AutoModelForCausalLM.from_config(config, **options).eval()
+    sees = hasattr(config, "text_config")
+    kind = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    model = kind.from_config(config, **options).eval()
     randomise(model, generator)
     dtype = getattr(torch, fields.get("torch_dtype", "float32"))
     weights = {
@@ -227,12 +293,23 @@ def make(folder, fields, seed):
         if not (config.tie_word_embeddings and name == "lm_head.weight")
     }
     model.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    ids = torch.randint(0, fields["vocab_size"], (48,), generator=generator).tolist()
+    save(model, weights, folder, dtype)
+    size = fields.get("text_config", fields)["vocab_size"]
+    ids = torch.randint(0, size, (48,), generator=generator).tolist()
     with torch.no_grad():
         rows = model(torch.tensor([ids])).logits[0].tolist()
     logits = [[float(f"{value:.7g}") for value in row] for row in rows]
     (folder / "reference.json").write_text(json.dumps({"input_ids": ids, "logits": logits}) + "\n")
+
+
+def save(model, weights, folder, dtype):
+    """Writes model.safetensors. Files of models that see have other names than the models themselves."""
+    if not hasattr(model.config, "text_config"):
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        return
+    with tempfile.TemporaryDirectory() as other:
+        copy.deepcopy(model).to(dtype).save_pretrained(other)
+        shutil.copy(Path(other) / "model.safetensors", folder)
 
 
 def main(names):
@@ -243,6 +320,7 @@ def main(names):
             # Gemma has a field of its own for the activation.
             other = "hidden_act" if "hidden_activation" in fields else None
             sizes = {key: size for key, size in SIZES.items() if key != other}
+            sizes = {} if "text_config" in fields else sizes
             make(Path(__file__).resolve().parent / name, sizes | fields, seed)
 
 

@@ -151,7 +151,8 @@ fn weights_of_few_bits_give_nearly_the_same() {
         let (ids, expected) = reference_logits(&directory);
         let config: Value =
             serde_json::from_slice(&std::fs::read(directory.join("config.json")).unwrap()).unwrap();
-        let sizes = ["hidden_size", "intermediate_size"].map(|name| config[name].as_u64().unwrap());
+        let text = config.get("text_config").unwrap_or(&config);
+        let sizes = ["hidden_size", "intermediate_size"].map(|name| text[name].as_u64().unwrap());
         for quantization in [Quantization::Automatic, Quantization::Q8_0] {
             let transformer = load_to(&device_compute(), &directory, quantization);
             if quantization == Quantization::Q8_0 && sizes.iter().any(|size| size % 32 != 0) {

@@ -13,6 +13,7 @@ pub(super) const GEMMA2: Family = Family {
         pairs_neighbours: false,
         own_keys: &["attn_logit_softcapping", "final_logit_softcapping"],
     }),
+    prefix: "",
     describe,
 };
 

@@ -19,6 +19,7 @@ pub(super) const GEMMA3: Family = Family {
             "rope.freq_base_swa",
         ],
     }),
+    prefix: "",
     describe,
 };
 

@@ -8,6 +8,7 @@ use crate::model::json_file::JsonFile;
 pub(super) const LLAMA: Family = Family {
     architecture: "LlamaForCausalLM",
     gguf: Some(GgufFamily { architecture: "llama", pairs_neighbours: true, own_keys: &[] }),
+    prefix: "",
     describe,
 };
 

@@ -6,7 +6,7 @@ use crate::model::config::Config;
 use crate::model::json_file::JsonFile;
 
 pub(super) const MISTRAL: Family =
-    Family { architecture: "MistralForCausalLM", gguf: None, describe };
+    Family { architecture: "MistralForCausalLM", gguf: None, prefix: "", describe };
 
 fn describe(file: &JsonFile) -> Result<Config, Error> {
     expect_silu(file)?;

@@ -10,6 +10,7 @@ mod mistral;
 mod phi3;
 mod qwen;
 mod smollm3;
+mod vision;
 
 use super::config::Config;
 use super::json_file::JsonFile;
@@ -22,6 +23,8 @@ pub(crate) struct Family {
     pub(crate) architecture: &'static str,
     /// How GGUF files have its models. Mistral's are Llama's there.
     pub(crate) gguf: Option<GgufFamily>,
+    /// What stands before the names of its tensors in safetensors files.
+    pub(crate) prefix: &'static str,
     /// Reads the fields, and refuses every one whose value would change the computation in a way that
     /// is not supported.
     pub(super) describe: fn(&JsonFile) -> Result<Config, Error>,
@@ -38,7 +41,7 @@ pub(crate) struct GgufFamily {
 }
 
 /// All families that there are.
-pub(crate) const FAMILIES: [Family; 8] = [
+pub(crate) const FAMILIES: [Family; 10] = [
     llama::LLAMA,
     mistral::MISTRAL,
     qwen::QWEN2,
@@ -47,6 +50,8 @@ pub(crate) const FAMILIES: [Family; 8] = [
     phi3::PHI3,
     gemma2::GEMMA2,
     gemma3::GEMMA3,
+    vision::GEMMA3,
+    vision::MISTRAL3,
 ];
 
 /// Fails where the gates of the MLP go through another function.

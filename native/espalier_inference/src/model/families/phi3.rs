@@ -12,6 +12,7 @@ use crate::model::rope::{Kind, Rope, Scaling, kind, kind_field};
 pub(super) const PHI3: Family = Family {
     architecture: "Phi3ForCausalLM",
     gguf: Some(GgufFamily { architecture: "phi3", pairs_neighbours: false, own_keys: &[] }),
+    prefix: "",
     describe,
 };
 

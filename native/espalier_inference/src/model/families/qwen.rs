@@ -9,12 +9,14 @@ use crate::model::json_file::JsonFile;
 pub(super) const QWEN2: Family = Family {
     architecture: "Qwen2ForCausalLM",
     gguf: Some(GgufFamily { architecture: "qwen2", pairs_neighbours: false, own_keys: &[] }),
+    prefix: "",
     describe: describe_qwen2,
 };
 
 pub(super) const QWEN3: Family = Family {
     architecture: "Qwen3ForCausalLM",
     gguf: Some(GgufFamily { architecture: "qwen3", pairs_neighbours: false, own_keys: &[] }),
+    prefix: "",
     describe: describe_qwen3,
 };
 

@@ -10,6 +10,7 @@ use crate::model::json_file::JsonFile;
 pub(super) const SMOLLM3: Family = Family {
     architecture: "SmolLM3ForCausalLM",
     gguf: Some(GgufFamily { architecture: "smollm3", pairs_neighbours: true, own_keys: &[] }),
+    prefix: "",
     describe,
 };
 

@@ -9,7 +9,6 @@ use crate::model::families::{FAMILIES, Family, GgufFamily};
 use crate::model::rope::Scaling;
 
 const ARCHITECTURE: &str = "general.architecture";
-const SPLIT: &str = "split.count";
 
 /// Divisors of the rotary frequencies, which llama.cpp's converter computes for Llama 3.1.
 pub(super) const FREQUENCY_DIVISORS: &str = "rope_freqs.weight";
@@ -31,7 +30,6 @@ pub(in crate::model) fn config(
     family: Family,
     gguf_family: GgufFamily,
 ) -> Result<Config, Error> {
-    refuse_parts(file.metadata())?;
     let keys = Keys::new(file, gguf_family)?;
     let n_ids = n_ids(file, keys.size("embedding_length", None)?)?;
     let mut config = (family.describe)(&keys.fields(n_ids)?)?;
@@ -61,15 +59,6 @@ fn read_divisors(file: &GgufFile, config: &mut Config) -> Result<(), Error> {
     }
     rope.scaling = Scaling::Divisors(divisors);
     Ok(())
-}
-
-fn refuse_parts(metadata: &Metadata) -> Result<(), Error> {
-    match metadata.unsigned(SPLIT)? {
-        None | Some(0 | 1) => Ok(()),
-        Some(_) => {
-            Err(metadata.invalid(SPLIT, "1, a model in one file: parts are to be merged first"))
-        }
-    }
 }
 
 /// The rows of the embedding. The key for their number is optional.

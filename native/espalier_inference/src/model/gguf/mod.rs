@@ -1,4 +1,4 @@
-//! Models in one GGUF file: their shape, their weights, and which file it is.
+//! Models in GGUF files: their shape, their weights, and which file it is.
 
 mod config;
 mod keys;
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub(super) use self::config::{config, family};
 pub(super) use self::weights::GgufWeights;
 use crate::error::Error;
+use crate::gguf;
 
 /// The file to read, where a path is that of one, or of a directory with one and without safetensors.
 pub(super) fn find(path: &Path) -> Result<Option<PathBuf>, Error> {
@@ -31,6 +32,8 @@ pub(super) fn find(path: &Path) -> Result<Option<PathBuf>, Error> {
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = files
         .filter(|file| file.extension().is_some_and(|extension| extension == "gguf"))
+        // It is read with the first file of its model.
+        .filter(|file| !gguf::first(file).is_some_and(|first| first.exists()))
         .collect();
     match (files.pop(), files.len()) {
         (Some(_), 1..) => {
