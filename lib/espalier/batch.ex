@@ -69,8 +69,11 @@ defmodule Espalier.Batch do
   @spec options() :: Options.schema()
   def options, do: @options
 
-  @typedoc "A schema for all items, or a function that makes of an item what `Espalier.generate_result/3` takes."
-  @type ask :: Espalier.Schema.t() | (term -> tuple)
+  @typedoc """
+  A schema for all items, or a function that makes of an item what `Espalier.generate_result/3` takes. It may come with
+  the form that all have.
+  """
+  @type ask :: Espalier.Schema.t() | (term -> tuple) | {Form.t(), (term -> tuple)}
 
   @type result :: {:ok, Result.t()} | {:error, Exception.t()}
 

@@ -22,7 +22,7 @@ defmodule Espalier.Samples do
     temperature = temperature(checked)
     check_cache(checked)
     ask = fn index -> {form, prompt, temperature ++ seed(checked[:seed], index)} end
-    Batch.list(0..(n - 1)//1, ask, options)
+    Batch.list(0..(n - 1)//1, {form, ask}, options)
   end
 
   defp own(options),

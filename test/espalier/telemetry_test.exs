@@ -372,6 +372,9 @@ defmodule Espalier.TelemetryTest do
     assert_received {[:espalier, :batch, :start], _measurements, %{schema: nil, ordered: true}}
     assert_received {[:espalier, :batch, :stop], _measurements, %{finish_reason: :halted}}
 
+    Espalier.generate_samples({:regex, ".*"}, "a", 2, options)
+    assert_received {[:espalier, :batch, :start], _measurements, %{schema: :regex, total: 2}}
+
     items = Stream.map([1], fn 1 -> raise ArgumentError, @secret end)
     catch_error(Espalier.generate_batch(items, {:regex, ".*"}, options))
 

@@ -10,10 +10,13 @@ defmodule Espalier.Batch.Item do
   @typedoc "How items are asked for: all with one schema, or each as a function says."
   @type ask :: %{form: Form.t() | nil, function: (term -> tuple) | nil, options: keyword}
 
-  @doc "How the items of a batch are asked for. A schema that is none raises."
-  @spec ask(Espalier.Schema.t() | (term -> tuple), keyword) :: ask
+  @doc "How the items of a batch are asked for. A schema that is none raises. With a form it is that of all items."
+  @spec ask(Espalier.Schema.t() | (term -> tuple) | {Form.t(), (term -> tuple)}, keyword) :: ask
   def ask(function, options) when is_function(function, 1),
     do: %{form: nil, function: function, options: options}
+
+  def ask({%Form{} = form, function}, options) when is_function(function, 1),
+    do: %{form: form, function: function, options: options}
 
   def ask(schema, options),
     do: %{form: schema |> Form.new() |> Error.bang!(), function: nil, options: options}
