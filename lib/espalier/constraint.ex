@@ -287,14 +287,15 @@ defmodule Espalier.Constraint do
   The rules and terminals of a grammar that no text needs: their names, where they are defined, and whether no text
   matches them.
 
-  They change nothing. A name that is misspelt, or a rule that never ends, is among them.
+  They change nothing. A name that is misspelt, or a rule that never ends, is among them. Of a grammar that is a part of
+  a text `pointer` is the place in the parts, as in an `Espalier.SchemaError`.
 
       iex> grammar = ~s(root ::= "a" | loop\\nloop ::= "b" loop\\nother ::= "c")
       iex> options = [syntax: :gbnf, vocabulary: Espalier.Vocabulary.bytes()]
       iex> grammar |> Espalier.Constraint.grammar!(options) |> Espalier.Constraint.unused_rules()
       [
-        %{name: "loop", line: 2, column: 1, matches_nothing: true},
-        %{name: "other", line: 3, column: 1, matches_nothing: false}
+        %{name: "loop", line: 2, column: 1, pointer: nil, matches_nothing: true},
+        %{name: "other", line: 3, column: 1, pointer: nil, matches_nothing: false}
       ]
   """
   @spec unused_rules(t) :: [
@@ -302,12 +303,14 @@ defmodule Espalier.Constraint do
             name: String.t(),
             line: pos_integer,
             column: pos_integer,
+            pointer: String.t() | nil,
             matches_nothing: boolean
           }
         ]
   def unused_rules(%__MODULE__{ref: ref}) do
-    for {name, line, column, matches_nothing} <- Native.constraint_unused_rules(ref),
-        do: %{name: name, line: line, column: column, matches_nothing: matches_nothing}
+    for {name, line, column, pointer, nothing?} <- Native.constraint_unused_rules(ref) do
+      %{name: name, line: line, column: column, pointer: pointer, matches_nothing: nothing?}
+    end
   end
 
   @doc """

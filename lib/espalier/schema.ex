@@ -51,13 +51,13 @@ defmodule Espalier.Schema do
   | a keyword list of fields, `[name: :string, age: {:integer, min: 0}]` | a map with these keys |
   | a JSON Schema: a map, an `Espalier.JSON.Object` or a text | the decoded JSON |
   | `{:choice, list}` of texts, atoms and integers | the chosen term |
-  | `{:regex, source}`, a text or a `Regex`, that the whole text matches | the text |
+  | `{:regex, source}`, a text or a `Regex`, or `{:regex, text, syntax: :ecma}`, that the whole text matches | the text |
   | `{:grammar, text}` or `{:grammar, text, options}`, with the `:syntax` and the `:start` of `Espalier.Constraint.grammar/2`, that derives the whole text | the text |
   | `{:sequence, parts}`, see below | what is captured of the text, or the text |
   | an `Espalier.Constraint` | the text |
 
   A `Regex` with any of its flags means what it means to Elixir. In a schema without a module a text is in the
-  syntax of Rust's crate `regex`, in a type in that of ECMA 262: see `Espalier.Constraint.regex/2` for both, and
+  syntax of Rust's crate `regex` unless it says `syntax: :ecma`, in a type in that of ECMA 262: see `Espalier.Constraint.regex/2` for both, and
   for what is refused.
 
   A map has no order; write the JSON Schema as a text or an `Espalier.JSON.Object` where the order
@@ -85,7 +85,7 @@ defmodule Espalier.Schema do
   | `{:text, until: stop}` | any text up to the first `stop`, a text or several of which the first one counts, and that |
   | `{:text, tags: [{start, part, stop}]}` | any text; where one of the starts comes, its part and its stop follow, and any text again. `:min` and `:max` bound how often |
   | `{:special_token, name}` | that token of a local model, which isn't text; where the model has none of the name, the name. A start and a stop of tags may be one |
-  | `{:regex, source}`, `{:choice, list}` | as above |
+  | `{:regex, source}`, `{:choice, list}` or `{:grammar, text}`, also with options | as above |
   | a schema, but no text | JSON of the schema |
   | `{:sequence, parts}`, `{:any_of, parts}` | all of the parts, or one of them |
   | `{:optional, part}`, `{:repeat, part}`, `{:repeat, part, min: 1, max: 9}` | the part, so often |
@@ -98,6 +98,9 @@ defmodule Espalier.Schema do
       iex> parts = [{:capture, :thoughts, {:text, until: ";"}}, {:capture, :order, [lamps: :integer]}]
       iex> Espalier.Schema.read({:sequence, parts}, ~s(Two, then;{"lamps":2}))
       {:ok, %{thoughts: "Two, then", order: %{lamps: 2}}}
+
+  What can be read in several ways is read as regular expressions are: the first of some parts, repetitions, free texts and
+  grammars as long as possible. The rules of a grammar have nothing to do with those of another one.
 
       iex> calls = {:text, tags: [{"<find>", {:capture, :calls, [name: :string]}, "</find>"}]}
       iex> {:ok, value} = Espalier.Schema.read({:sequence, [calls]}, ~s(Who? <find>{"name":"Ada"}</find> Or <find>{"name":"Bo"}</find>))
@@ -186,6 +189,7 @@ defmodule Espalier.Schema do
           | String.t()
           | {:choice, [String.t() | atom | integer]}
           | {:regex, String.t() | Regex.t()}
+          | {:regex, String.t(), keyword}
           | {:grammar, String.t()}
           | {:grammar, String.t(), keyword}
           | {:sequence, [term]}

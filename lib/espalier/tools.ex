@@ -112,7 +112,17 @@ defmodule Espalier.Tools do
     end
   end
 
-  defp form(tool), do: tool.parameters |> Form.new() |> Error.bang!()
+  defp form(tool) do
+    form = tool.parameters |> Form.new() |> Error.bang!()
+    unless form.kind in [:typed, :json_schema], do: no_json!(tool)
+    form
+  end
+
+  @spec no_json!(tool) :: no_return
+  defp no_json!(tool) do
+    expected = "a schema of JSON as the :parameters of #{tool.name}"
+    raise OptionsError, kind: :invalid, option: :tools, expected: expected, got: tool.parameters
+  end
 
   defp definition(tool) do
     schema = tool |> form() |> Form.to_json_schema() |> Error.bang!()

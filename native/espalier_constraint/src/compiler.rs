@@ -113,13 +113,14 @@ impl<'a> Compiler<'a> {
         Constraint::of_source(source, self.vocabulary, meter)
     }
 
-    /// Text that is made of parts: literal texts, regular expressions, JSON, free text up to some others, in
+    /// Text that is made of parts: literal texts, regular expressions, grammars, JSON, free text up to some others, in
     /// sequences, choices and repetitions. They are told as JSON, an object each:
     ///
     /// | member | the text |
     /// | --- | --- |
     /// | `"literal"` | this text |
     /// | `"regex"`, `"syntax"` | a text that the pattern matches as a whole, in the syntax `"rust"` (by default) or `"ecma"` |
+    /// | `"grammar"`, `"syntax"`, `"start"` | one of the grammar as [`Constraint::grammar`] takes it, in the syntax `"lark"` (by default) or `"gbnf"`; without `"start"` whole texts are those of `start` or `root` |
     /// | `"json_schema"` | JSON of the schema, of which this is the text |
     /// | `"sequence"` | those of all parts of the list, one after the other |
     /// | `"choice"` | that of one part of the list |
@@ -128,7 +129,8 @@ impl<'a> Compiler<'a> {
     /// | `"special_token"` | the special token of that name, see [`Vocabulary::with_special_names`]; where there is none, the name as a text |
     /// | `"capture"`, `"of"` | that of the part, by a name, see [`Constraint::captures`] |
     ///
-    /// The options are for the schemas among them.
+    /// The options are for the schemas among them, also for those within grammars. The rules of a grammar have
+    /// nothing to do with those of another one.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -149,12 +151,13 @@ impl<'a> Compiler<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidParts`], [`Error::EmptyGrammar`], those of expressions and schemas,
+    /// [`Error::InvalidParts`], [`Error::InvalidPart`] for grammars, [`Error::EmptyGrammar`], those of expressions and schemas,
     /// [`Error::LimitExceeded`] and, of the compiler, [`Error::InvalidLimit`], [`Error::Cancelled`].
     pub fn parts(self, parts: &str, options: &JsonSchemaOptions) -> Result<Constraint, Error> {
         limit!(self.limits, grammar_bytes).check(parts.len())?;
         let meter = self.meter()?;
-        self.of_rules(parts::read(parts)?, *options, meter)
+        let grammar = parts::read(parts, &meter)?;
+        self.of_rules(grammar, *options, meter)
     }
 
     /// As [`Constraint::grammar`].

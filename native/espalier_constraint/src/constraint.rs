@@ -142,7 +142,7 @@ impl Constraint {
     /// names none. `None` where the text isn't one of the constraint.
     ///
     /// Where a text can be read in several ways it is read as regular expressions are: the first of
-    /// some choices, repetitions and texts as long as possible; what comes earlier decides first.
+    /// some choices, repetitions, texts and grammars as long as possible; what comes earlier decides first.
     ///
     /// # Errors
     /// [`Error::LimitExceeded`].

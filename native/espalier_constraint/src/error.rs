@@ -136,6 +136,14 @@ pub enum Error {
         /// Where in the parts.
         pointer: String,
     },
+    /// A grammar within parts is refused.
+    #[error("{error} at \"{pointer}\"")]
+    InvalidPart {
+        /// What is wrong with it.
+        error: Box<Error>,
+        /// Where in the parts.
+        pointer: String,
+    },
     /// A regular expression or a schema within a grammar is refused.
     #[error("{error} (line {line}, column {column} of the grammar)")]
     InvalidTerminal {
@@ -250,6 +258,14 @@ impl Error {
             pointer.get_or_insert_with(|| place.to_owned());
         }
         self
+    }
+
+    /// The same error with the place of its grammar in parts.
+    pub(crate) fn in_part(self, pointer: &str) -> Self {
+        match self {
+            Self::LimitExceeded { .. } | Self::Cancelled => self,
+            error => Self::InvalidPart { error: Box::new(error), pointer: pointer.to_owned() },
+        }
     }
 
     /// The same error with its place in a grammar, where it is about a part of that.

@@ -71,6 +71,8 @@ pub struct UnusedRule {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
+    /// The place of its grammar, where that stands in parts.
+    pub pointer: Option<String>,
     /// Whether no text matches it. Otherwise no other rule leads to it, or only in ways that no text takes.
     pub matches_nothing: bool,
 }
@@ -114,9 +116,8 @@ impl GrammarSource {
     ) -> Result<Option<Vec<Capture>>, Error> {
         let mut patterns = self.patterns.clone();
         let grammar = &self.grammar;
-        let mut lexemes =
-            grammar::lexemes(grammar, self.options, &mut patterns, vocabulary, meter)?;
-        let found = captures::find(grammar, &mut lexemes, text, meter)?;
+        let readers = grammar::readers(grammar, self.options, &mut patterns, vocabulary, meter)?;
+        let found = captures::find(grammar, readers, text, meter)?;
         let named = |found: Found| Capture {
             name: grammar.rules[found.rule as usize].name.clone(),
             range: found.start..found.end,
@@ -131,6 +132,7 @@ impl GrammarSource {
             name: name.clone(),
             line: place.line,
             column: place.column,
+            pointer: self.grammar.around_rule(finding.rule).map(|around| around.pointer.clone()),
             matches_nothing: finding.matches_nothing,
         }
     }

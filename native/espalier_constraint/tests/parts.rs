@@ -311,3 +311,108 @@ fn vocabularies_keep_the_names_of_special_tokens() {
         );
     }
 }
+
+/// Sums, with a recursion on the left.
+const SUMS: &str = "start: sum\nsum: sum \"+\" INT | \"(\" sum \")\" | INT\n%import common.INT\n";
+/// The same names mean something else.
+const NAMES: &str = "root ::= sum (\",\" sum)*\nsum ::= [a-z]+ | \"[\" root \"]\"\n";
+
+#[test]
+fn grammars_are_parts() {
+    let constraint = compile(&json!({"sequence": [
+        {"literal": "SUM: "},
+        {"capture": "sum", "of": {"grammar": SUMS}},
+        {"repeat": {"sequence": [
+            {"literal": ";"},
+            {"capture": "names", "of": {"grammar": NAMES, "syntax": "gbnf"}}
+        ]}, "max": 2}
+    ]}))
+    .unwrap();
+    let vocabulary = data::read_vocabulary("bytes");
+    let again = Constraint::from_bytes(&constraint.to_bytes(), &vocabulary).unwrap();
+    for constraint in [constraint, again] {
+        let found = |text| {
+            let found = captures(&constraint, text);
+            assert_eq!(accepts(&constraint, text), found.is_some(), "{text}");
+            found.map(|found| found.into_iter().map(|(_, text)| text).collect::<Vec<_>>())
+        };
+        assert_eq!(found("SUM: (1+23)+4"), Some(vec!["(1+23)+4"]));
+        assert_eq!(found("SUM: 1;a,[b,c];d"), Some(vec!["1", "a,[b,c]", "d"]));
+        for other in ["SUM: (1+2", "SUM: ", "SUM: 1;", "SUM: a", "SUM: 1;1", "SUM: 1;a;b;c"] {
+            assert_eq!(found(other), None);
+        }
+        let text = format!("SUM: {}1{}", "(".repeat(5000), ")".repeat(5000));
+        assert_eq!(found(&text), Some(vec![&text["SUM: ".len()..]]));
+    }
+}
+
+#[test]
+fn a_grammar_takes_as_much_as_it_can_and_leaves_what_others_need() {
+    let constraint = compile(&json!({"sequence": [
+        {"capture": "sum", "of": {"grammar": SUMS}},
+        {"capture": "rest", "of": {"regex": "[0-9+]*"}},
+        {"literal": "+7"}
+    ]}))
+    .unwrap();
+    let found = captures(&constraint, "1+2+3+7").unwrap();
+    assert_eq!(found, [("sum".to_owned(), "1+2+3"), ("rest".to_owned(), "")]);
+    assert!(captures(&constraint, "1+2+3+8").is_none());
+}
+
+#[test]
+fn a_grammar_in_parts_has_schemas_and_a_start_of_its_own() {
+    let grammar = "start: \"no\"\nvalue: \"value \" %json {\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}}, \"required\": [\"a\"], \"additionalProperties\": false}\n";
+    let constraint = compile(&json!({"choice": [
+        {"grammar": grammar, "start": "value"},
+        {"grammar": "root ::= a | \"y\"\na ::= \"x\" a", "syntax": "gbnf"}
+    ]}))
+    .unwrap();
+    assert!(accepts(&constraint, "value {\"a\":1}") && accepts(&constraint, "y"));
+    assert!(!accepts(&constraint, "no") && !accepts(&constraint, "value {\"a\":\"1\"}"));
+    let unused: Vec<_> = constraint
+        .unused_rules()
+        .iter()
+        .map(|rule| (&rule.name[..], rule.line, rule.pointer.as_deref(), rule.matches_nothing))
+        .collect();
+    let expected =
+        [("start", 1, Some("/choice/0/grammar"), false), ("a", 2, Some("/choice/1/grammar"), true)];
+    assert_eq!(unused, expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_grammar_in_parts_has_its_place_in_both() {
+    let json = "start: %json {\"type\": 1}";
+    for (grammar, line, column) in [
+        ("start: \"a\"\n  | name", 2, 5),
+        ("start: \"a\" \n\n !", 3, 3),
+        ("start: a\na: \"x\" a", 2, 1),
+        ("start: /(/", 1, 10),
+        (json, 1, 8),
+    ] {
+        let parts =
+            json!({"sequence": [{"literal": "a"}, {"capture": "x", "of": {"grammar": grammar}}]});
+        let Err(Error::InvalidPart { error, pointer }) = compile(&parts) else { panic!("{parts}") };
+        assert_eq!(pointer, "/sequence/1/of/grammar");
+        let place = match *error {
+            Error::InvalidGrammar { line, column, .. }
+            | Error::UndefinedName { line, column, .. }
+            | Error::EmptyGrammar { line, column, .. }
+            | Error::InvalidTerminal { line, column, .. } => (line, column),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(place, (line, column), "{grammar}");
+    }
+    for (parts, pointer) in [
+        (json!({"grammar": 1}), "/grammar"),
+        (json!({"grammar": SUMS, "syntax": "ebnf"}), "/syntax"),
+        (json!({"grammar": SUMS, "start": 1}), "/start"),
+        (json!({"grammar": SUMS, "begin": "sum"}), ""),
+    ] {
+        match compile(&parts) {
+            Err(Error::InvalidParts { pointer: found, .. }) => {
+                assert_eq!(found, pointer, "{parts}")
+            }
+            other => panic!("{parts}: {other:?}"),
+        }
+    }
+}

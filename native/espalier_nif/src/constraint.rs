@@ -89,13 +89,15 @@ fn constraint_grammar(
     compile(env, &vocabulary, limits, |compiler| compiler.grammar(text, &options))
 }
 
-/// Each as its name, where it is defined, and whether no text matches it.
+/// A rule: its name, where it is defined, where its grammar stands in parts, and whether no text matches it.
+type Unused = (String, usize, usize, Option<String>, bool);
+
 #[rustler::nif]
-fn constraint_unused_rules(
-    constraint: ResourceArc<ConstraintRef>,
-) -> Vec<(String, usize, usize, bool)> {
-    let fields =
-        |rule: &UnusedRule| (rule.name.clone(), rule.line, rule.column, rule.matches_nothing);
+fn constraint_unused_rules(constraint: ResourceArc<ConstraintRef>) -> Vec<Unused> {
+    let fields = |rule: &UnusedRule| {
+        let UnusedRule { name, line, column, pointer, matches_nothing } = rule.clone();
+        (name, line, column, pointer, matches_nothing)
+    };
     constraint.0.unused_rules().iter().map(fields).collect()
 }
 

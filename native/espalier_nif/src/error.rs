@@ -43,6 +43,12 @@ impl Fault {
         self.with(atoms::line(), line).with(atoms::column(), column)
     }
 
+    /// The same error at a place in parts.
+    fn at(mut self, pointer: String) -> Self {
+        self.details.retain(|(name, _)| *name != atoms::pointer());
+        self.with(atoms::pointer(), pointer)
+    }
+
     /// The same error with one more field.
     pub(crate) fn with(mut self, name: Atom, value: impl Into<Detail>) -> Self {
         self.details.push((name, value.into()));
@@ -121,6 +127,9 @@ impl From<ConstraintError> for Fault {
     fn from(error: ConstraintError) -> Self {
         use ConstraintError as E;
         let message = error.to_string();
+        if let E::InvalidPart { error, pointer } = error {
+            return Self { message, ..Self::from(*error).at(pointer) };
+        }
         if let E::InvalidTerminal { error, line, column } = error {
             return Self { message, ..Self::from(*error).placed(line, column) };
         }

@@ -42,7 +42,10 @@ defmodule Espalier.Schema.PartsTest do
             {{:repeat, "ab"}, ["", "ab", "abab"], ["a"]},
             {{:repeat, {:any_of, ["a", "b"]}, min: 2, max: 3}, ["ab", "bba"], ["a", "abab"]},
             {{:sequence, ["a", {:optional, "b"}]}, ["a", "ab"], ["b"]},
-            {{:capture, :x, "a"}, ["a"], ["b"]}
+            {{:capture, :x, "a"}, ["a"], ["b"]},
+            {{:grammar, "start: \"(\" start \")\" | \"1\""}, ["1", "((1))"], ["(1", ""]},
+            {{:grammar, "root ::= a\na ::= \"1\" a | \"2\"", syntax: :gbnf}, ["2", "12"], ["1"]},
+            {{:grammar, "start: \"a\"\nb: \"b\"", start: "b"}, ["b"], ["a"]}
           ] do
         for text <- right, do: assert(accepts?([part], text), inspect({part, text}))
         for text <- wrong, do: refute(accepts?([part], text), inspect({part, text}))
@@ -74,6 +77,8 @@ defmodule Espalier.Schema.PartsTest do
             {[<<255>>], "text in UTF-8"},
             {[{:regex, 5}], "a text or a Regex"},
             {[Constraint.regex!("a", vocabulary: Vocabulary.bytes())], "a part"},
+            {[{:grammar, "start: 5"}], ~s(line 1, column 8\) at "/sequence/0/grammar")},
+            {[{:grammar, "start: a", syntax: :ebnf}], ":syntax"},
             {[String], "Espalier.Schema"}
           ] do
         assert {:error, %SchemaError{} = error} =
@@ -144,6 +149,31 @@ defmodule Espalier.Schema.PartsTest do
       assert {:error, _error} = read([{:text, tags: tags, max: 1}], text)
     end
 
+    test "has the texts of grammars, which may lead to themselves and share names" do
+      sums = {:grammar, ~S{start: start "+" x | x
+      x: /[0-9]+/ | "(" start ")"}}
+
+      names = {:grammar, ~S{start: x ("," x)*
+      x: /[a-z]+/}}
+
+      item = {:sequence, [{:capture, :sum, sums}, " = ", {:capture, :names, names}, "\n"]}
+
+      assert read([{:repeat, item}], "1+(2+3) = a,b\n4 = c\n") ==
+               {:ok, %{sum: ["1+(2+3)", "4"], names: ["a,b", "c"]}}
+
+      assert {:error, %ValidationError{}} = read([{:repeat, item}], "1+(2+3 = a\n")
+      calls = {:text, tags: [{"<sum>", {:capture, :sums, sums}, "</sum>"}]}
+      assert read([calls], "one: <sum>1+1</sum>, <sum>(2)</sum>") == {:ok, %{sums: ["1+1", "(2)"]}}
+
+      assert {:error, error} =
+               Constraint.sequence(["a", {:optional, {:grammar, "start: a\na: b\n"}}],
+                 vocabulary: Vocabulary.bytes()
+               )
+
+      assert %{kind: :undefined_name, name: "b", line: 2, column: 4} = error
+      assert error.pointer == "/sequence/1/repeat/grammar"
+    end
+
     test "that can't be cast is an error" do
       parts = [{:capture, :day, [day: :date]}]
       assert {:ok, %{day: %{day: ~D[2024-02-29]}}} = read(parts, ~s({"day":"2024-02-29"}))
@@ -196,6 +226,20 @@ defmodule Espalier.Schema.PartsTest do
         assert {:ok, result} = Espalier.generate_result({:sequence, parts}, "Find Ada!", options)
         assert [_first, _second] = result.value.calls
         assert Enum.map(result.captures, & &1.value) == result.value.calls
+      end
+    end
+
+    test "writes a text of a grammar between others" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+      sums = {:grammar, ~S{start: start ("+" | "-") x | x
+      x: /[0-9]{1,3}/}}
+      parts = ["SUM: ", {:capture, :sum, sums}, {:capture, :city, City}]
+
+      for seed <- 1..5 do
+        options = [model: model, seed: seed, temperature: 1, max_tokens: 60]
+        assert {:ok, value} = Espalier.generate({:sequence, parts}, "Where is Ada?", options)
+        assert value.sum =~ ~r/\A[0-9]{1,3}([+-][0-9]{1,3})*\z/
+        assert %City{} = value.city
       end
     end
 

@@ -95,6 +95,9 @@ defmodule Espalier.Schema.Parts.Reader do
       %{kind: :regex, content: source, syntax: syntax} ->
         {object(regex: source, syntax: syntax), %{}, captures}
 
+      %{kind: :grammar, content: {text, syntax, start}} ->
+        {object(grammar: text, syntax: syntax, start: start), %{}, captures}
+
       %{kind: kind} when kind in [:constraint, :sequence] ->
         error!(path, "a part", schema)
 
@@ -115,7 +118,7 @@ defmodule Espalier.Schema.Parts.Reader do
   defp capture(capture, part) when is_binary(part) or part == :text, do: capture
 
   defp capture(capture, part)
-       when is_tuple(part) and
+       when is_tuple(part) and tuple_size(part) > 0 and
               elem(part, 0) in [
                 :text,
                 :sequence,
@@ -124,6 +127,7 @@ defmodule Espalier.Schema.Parts.Reader do
                 :repeat,
                 :capture,
                 :regex,
+                :grammar,
                 :special_token
               ],
        do: capture

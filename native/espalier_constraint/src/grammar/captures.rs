@@ -1,9 +1,11 @@
 //! [`find`]: which parts of a text are those that have a name.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lexeme::Lexeme;
+use super::machine::GrammarMachine;
 use super::rules::{Grammar, Node, NodeId, RuleId};
+use crate::automaton::{Automaton, LazyAutomaton};
 use crate::error::Error;
 use crate::interner::Interner;
 use crate::meter::Meter;
@@ -16,24 +18,33 @@ pub(crate) struct Found {
     pub(crate) end: usize,
 }
 
+/// The languages that a text is made of.
+pub(crate) struct Readers {
+    /// Of the terminals.
+    pub(crate) terminals: Vec<Lexeme>,
+    /// Of the grammars that are parts, by their start. They are read as a whole: nothing in them has a name, and
+    /// they may lead to themselves.
+    pub(crate) grammars: FxHashMap<RuleId, LazyAutomaton<GrammarMachine>>,
+}
+
 /// The captures of a text, in the order in which they begin; `None` where the text isn't one of the
-/// grammar. `lexemes` are those of the grammar's terminals.
+/// grammar.
 ///
 /// Where a text can be read in several ways it is read as regular expressions are: the first of
-/// some choices, repetitions as often as possible, terminals as long as possible; what comes earlier
-/// decides first. Each place in the text is looked at once for each place in the grammar.
+/// some choices, repetitions as often as possible, terminals and grammars as long as possible; what comes
+/// earlier decides first. Each place in the text is looked at once for each place in the grammar.
 ///
 /// # Errors
 /// [`Error::LimitExceeded`] and [`Error::Cancelled`].
 pub(crate) fn find(
     grammar: &Grammar,
-    lexemes: &mut [Lexeme],
+    readers: Readers,
     text: &[u8],
     meter: &Meter,
 ) -> Result<Option<Vec<Found>>, Error> {
     let mut search = Search {
         grammar,
-        lexemes,
+        readers,
         text,
         meter,
         rests: Interner::default(),
@@ -91,7 +102,7 @@ struct Event {
 
 struct Search<'a> {
     grammar: &'a Grammar,
-    lexemes: &'a mut [Lexeme],
+    readers: Readers,
     text: &'a [u8],
     meter: &'a Meter,
     rests: Interner<Rest>,
@@ -119,8 +130,18 @@ impl Search<'_> {
                         self.open.push(Way { rest: behind, at: way.at + text.len(), ..way });
                     }
                 }
-                &Node::Terminal(terminal) => self.read(terminal as usize, behind, way)?,
-                &Node::Rule(rule) => self.enter(rule, behind, way),
+                &Node::Terminal(terminal) => {
+                    let lexeme = &mut self.readers.terminals[terminal as usize];
+                    let ends = ends(lexeme, &self.text[way.at..], self.meter)?;
+                    self.read(ends, behind, way);
+                }
+                &Node::Rule(rule) => match self.readers.grammars.get_mut(&rule) {
+                    Some(grammar) => {
+                        let ends = ends(grammar, &self.text[way.at..], self.meter)?;
+                        self.read(ends, behind, way);
+                    }
+                    None => self.enter(rule, behind, way),
+                },
                 Node::Sequence(parts) => {
                     let mut rest = behind;
                     for &part in parts.iter().rev() {
@@ -166,21 +187,10 @@ impl Search<'_> {
         }
     }
 
-    /// The ways on behind a terminal, the longest one first.
-    fn read(&mut self, terminal: usize, behind: Option<RestId>, way: Way) -> Result<(), Error> {
-        let lexeme = &mut self.lexemes[terminal];
-        let mut state = lexeme.start();
-        let mut at = way.at;
-        while let Some(before) = state {
-            if lexeme.is_accepting(before) {
-                self.open.push(Way { rest: behind, at, ..way });
-            }
-            let Some(&byte) = self.text.get(at) else { break };
-            self.meter.spend(1)?;
-            state = lexeme.step(before, byte)?;
-            at += 1;
-        }
-        Ok(())
+    /// The ways on behind a text of one of these lengths; the longest one is tried first.
+    fn read(&mut self, ends: Vec<usize>, behind: Option<RestId>, way: Way) {
+        let ways = ends.into_iter().map(|length| Way { rest: behind, at: way.at + length, ..way });
+        self.open.extend(ways);
     }
 
     fn note(&mut self, rule: RuleId, is_end: bool, way: Way) -> EventId {
@@ -201,4 +211,55 @@ impl Search<'_> {
         found.reverse();
         found
     }
+}
+
+/// A language that is read byte by byte.
+trait Language {
+    fn start(&mut self) -> Option<u32>;
+    fn step(&mut self, at: u32, byte: u8) -> Result<Option<u32>, Error>;
+    fn is_accepting(&self, at: u32) -> bool;
+}
+
+impl Language for Lexeme {
+    fn start(&mut self) -> Option<u32> {
+        self.start()
+    }
+
+    fn step(&mut self, at: u32, byte: u8) -> Result<Option<u32>, Error> {
+        self.step(at, byte)
+    }
+
+    fn is_accepting(&self, at: u32) -> bool {
+        self.is_accepting(at)
+    }
+}
+
+impl Language for LazyAutomaton<GrammarMachine> {
+    fn start(&mut self) -> Option<u32> {
+        Some(Automaton::start(self))
+    }
+
+    fn step(&mut self, at: u32, byte: u8) -> Result<Option<u32>, Error> {
+        Automaton::step(self, at, byte)
+    }
+
+    fn is_accepting(&self, at: u32) -> bool {
+        Automaton::is_accepting(self, at)
+    }
+}
+
+/// The lengths of the texts of a language that a text begins with, ascending.
+fn ends(language: &mut impl Language, text: &[u8], meter: &Meter) -> Result<Vec<usize>, Error> {
+    let mut ends = Vec::new();
+    let mut state = language.start();
+    for at in 0..=text.len() {
+        let Some(before) = state else { break };
+        if language.is_accepting(before) {
+            ends.push(at);
+        }
+        let Some(&byte) = text.get(at) else { break };
+        meter.spend(1)?;
+        state = language.step(before, byte)?;
+    }
+    Ok(ends)
 }

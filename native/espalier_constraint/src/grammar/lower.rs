@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::lexeme::{Lexeme, Pattern};
 use super::regular::{Join, Regular};
-use super::rules::{Grammar, Node, NodeId, Terminal, TerminalId};
+use super::rules::{Grammar, Node, NodeId, RuleId, Terminal, TerminalId};
 use super::special_tokens;
 use super::until::until;
 use crate::automaton::LazyAutomaton;
@@ -41,7 +41,7 @@ pub(crate) enum Shape {
 /// The automata of patterns, by what was written.
 pub(crate) type Patterns = FxHashMap<String, Arc<Pattern>>;
 
-/// A grammar as it was written, symbol by symbol.
+/// Texts of a rule of a grammar as it was written, symbol by symbol.
 #[derive(Debug)]
 pub(crate) struct Lowered {
     pub(crate) lexemes: Vec<Lexeme>,
@@ -52,7 +52,7 @@ pub(crate) struct Lowered {
 /// # Errors
 /// Those of the schemas, and [`Error::LimitExceeded`].
 pub(crate) fn lower(
-    grammar: &Grammar,
+    (grammar, start): (&Grammar, RuleId),
     options: JsonSchemaOptions,
     patterns: &FxHashMap<TerminalId, Arc<Pattern>>,
     vocabulary: &Arc<Vocabulary>,
@@ -62,7 +62,7 @@ pub(crate) fn lower(
         grammar,
         options,
         patterns,
-        regular: Regular::new(grammar, patterns, meter)?,
+        regular: Regular::new((grammar, start), patterns, meter)?,
         vocabulary,
         meter,
         lowered: Lowered { lexemes: Vec::new(), shapes: Vec::new(), start: 0 },
@@ -72,7 +72,7 @@ pub(crate) fn lower(
         nodes: FxHashMap::default(),
         open: Vec::new(),
     };
-    lowering.lowered.start = lowering.inner(grammar.rules[grammar.start as usize].body);
+    lowering.lowered.start = lowering.inner(grammar.rules[start as usize].body);
     while let Some((nonterminal, node)) = lowering.open.pop() {
         let shape = lowering.shape(node)?;
         lowering.lowered.shapes[nonterminal as usize] = shape;
@@ -96,7 +96,8 @@ pub(crate) fn patterns(
                 known[text].clone()
             }
             Terminal::Regex { pattern: text, place } => {
-                let made = pattern(text, meter).map_err(|error| error.in_terminal(*place))?;
+                let made = pattern(text, meter)
+                    .map_err(|error| grammar.in_part(id, error.in_terminal(*place)))?;
                 known.insert(text.clone(), made.clone());
                 made
             }
@@ -123,17 +124,17 @@ fn pattern(text: &str, meter: &Meter) -> Result<Arc<Pattern>, Error> {
 /// The languages of a grammar's terminals, in their order.
 ///
 /// # Errors
-/// Those of the terminals, and [`Error::LimitExceeded`].
+/// Those of the schemas, and [`Error::LimitExceeded`].
 pub(crate) fn lexemes(
     grammar: &Grammar,
     options: JsonSchemaOptions,
-    known: &mut Patterns,
+    patterns: &FxHashMap<TerminalId, Arc<Pattern>>,
     vocabulary: &Arc<Vocabulary>,
     meter: &Meter,
 ) -> Result<Vec<Lexeme>, Error> {
-    let patterns = patterns(grammar, known, meter)?;
     let lexeme = |(id, terminal): (u32, &Terminal)| {
         lexeme(terminal, patterns.get(&id), options, vocabulary, meter)
+            .map_err(|error| grammar.in_part(id, error))
     };
     (0..).zip(&grammar.terminals).map(lexeme).collect()
 }
@@ -339,7 +340,8 @@ impl Lowering<'_> {
         }
         let (written, pattern) =
             (&self.grammar.terminals[terminal as usize], self.patterns.get(&terminal));
-        let lexeme = lexeme(written, pattern, self.options, self.vocabulary, self.meter)?;
+        let lexeme = lexeme(written, pattern, self.options, self.vocabulary, self.meter)
+            .map_err(|error| self.grammar.in_part(terminal, error))?;
         let id = self.push(lexeme);
         self.terminals.insert(terminal, id);
         Ok(id)

@@ -46,12 +46,15 @@ mod until;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
+use crate::automaton::LazyAutomaton;
 use crate::error::Error;
 use crate::json_schema::JsonSchemaOptions;
 use crate::limits::limit;
 use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
-pub(crate) use lower::{Patterns, lexemes};
+pub(crate) use lower::Patterns;
 pub(crate) use machine::GrammarMachine;
 pub(crate) use syntax::parse;
 pub use syntax::{GrammarOptions, GrammarSyntax};
@@ -76,9 +79,44 @@ pub(crate) fn compile(
         patterns.get(&terminal).is_some_and(|pattern: &Arc<lexeme::Pattern>| pattern.is_empty())
     };
     let findings = trim::trim(grammar, is_empty, meter)?;
-    let mut lowered = lower::lower(grammar, options, &patterns, vocabulary, meter)?;
+    let rule = (grammar, grammar.start);
+    Ok((machine(rule, options, &patterns, vocabulary, meter)?, findings))
+}
+
+/// What finds the captures of a text: the languages of the terminals, and of the grammars among parts.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn readers(
+    grammar: &rules::Grammar,
+    options: JsonSchemaOptions,
+    patterns: &mut Patterns,
+    vocabulary: &Arc<Vocabulary>,
+    meter: &Meter,
+) -> Result<captures::Readers, Error> {
+    let patterns = lower::patterns(grammar, patterns, meter)?;
+    let terminals = lower::lexemes(grammar, options, &patterns, vocabulary, meter)?;
+    let mut grammars = FxHashMap::default();
+    for included in &grammar.included {
+        let rule = (grammar, included.start);
+        let machine = machine(rule, options, &patterns, vocabulary, meter)?;
+        let automaton = LazyAutomaton::new(machine, vocabulary.clone(), meter.clone());
+        grammars.insert(included.start, automaton);
+    }
+    Ok(captures::Readers { terminals, grammars })
+}
+
+/// The machine of the texts of a rule.
+fn machine(
+    (grammar, rule): (&rules::Grammar, rules::RuleId),
+    options: JsonSchemaOptions,
+    patterns: &FxHashMap<rules::TerminalId, Arc<lexeme::Pattern>>,
+    vocabulary: &Arc<Vocabulary>,
+    meter: &Meter,
+) -> Result<GrammarMachine, Error> {
+    let mut lowered = lower::lower((grammar, rule), options, patterns, vocabulary, meter)?;
     let costs = costs::Costs::new(&mut lowered, meter)?;
     let productions = productions::Productions::new(&lowered, costs, meter)?;
     let special_tokens = Arc::new(special_tokens::SpecialTokens::new(grammar, vocabulary));
-    Ok((GrammarMachine::new(lowered.lexemes, productions, special_tokens, meter), findings))
+    Ok(GrammarMachine::new(lowered.lexemes, productions, special_tokens, meter))
 }

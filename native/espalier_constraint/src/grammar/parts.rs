@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `"literal"` | this text |
 //! | `"regex"`, `"syntax"` | a text that the pattern matches as a whole, in the syntax `"rust"` or `"ecma"` |
+//! | `"grammar"`, `"syntax"`, `"start"` | one of the grammar, in the syntax `"lark"` or `"gbnf"`, beginning with that rule |
 //! | `"json_schema"` | JSON of the schema, of which this is the text |
 //! | `"sequence"` | those of all parts of the list, one after the other |
 //! | `"choice"` | that of one part of the list |
@@ -17,7 +18,9 @@
 use serde_json::{Map, Value};
 
 use super::rules::{Grammar, Node, NodeId, Place, Terminal};
+use super::syntax::{self, GrammarOptions};
 use crate::error::Error;
+use crate::meter::Meter;
 
 /// The name of the rule of whole texts.
 const WHOLE: &str = "parts";
@@ -25,11 +28,11 @@ const WHOLE: &str = "parts";
 /// Reads parts. Their depth is that of JSON, which has a bound.
 ///
 /// # Errors
-/// [`Error::InvalidParts`].
-pub(crate) fn read(text: &str) -> Result<Grammar, Error> {
+/// [`Error::InvalidParts`], and [`Error::InvalidPart`] for grammars.
+pub(crate) fn read(text: &str, meter: &Meter) -> Result<Grammar, Error> {
     let parts: Value =
         serde_json::from_str(text).map_err(|error| invalid("", &error.to_string()))?;
-    let mut reader = Reader { grammar: Grammar::default(), pointer: String::new() };
+    let mut reader = Reader { grammar: Grammar::default(), pointer: String::new(), meter };
     let start = reader.grammar.declare(WHOLE, Place::default());
     let body = reader.part(&parts)?;
     reader.grammar.define(start, body);
@@ -37,16 +40,17 @@ pub(crate) fn read(text: &str) -> Result<Grammar, Error> {
     Ok(reader.grammar)
 }
 
-struct Reader {
+struct Reader<'a> {
     grammar: Grammar,
     pointer: String,
+    meter: &'a Meter,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn part(&mut self, part: &Value) -> Result<NodeId, Error> {
         let Some(members) = part.as_object() else { return self.wrong("an object", part) };
-        let kinds = ["literal", "regex", "json_schema", "sequence", "choice", "repeat", "until"];
-        let kinds = kinds.into_iter().chain(["special_token", "capture"]);
+        let kinds = ["literal", "regex", "grammar", "json_schema", "sequence", "choice", "repeat"];
+        let kinds = kinds.into_iter().chain(["until", "special_token", "capture"]);
         let mut known = kinds.filter_map(|kind| Some((kind, members.get(kind)?)));
         let (Some((kind, content)), None) = (known.next(), known.next()) else {
             return self.wrong("one kind of part", part);
@@ -54,6 +58,7 @@ impl Reader {
         let node = match kind {
             "literal" => Node::Literal(self.text(kind, content)?.into()),
             "regex" => return self.regex(content, members),
+            "grammar" => return self.included(content, members),
             "json_schema" => return self.json_schema(content, members),
             "special_token" => {
                 let name = self.text(kind, content)?.to_owned();
@@ -93,6 +98,27 @@ impl Reader {
                 self.within("syntax", |reader| reader.wrong("\"rust\" or \"ecma\"", &got))
             }
         }
+    }
+
+    fn included(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+        self.has_only(&["grammar", "syntax", "start"], members)?;
+        let text = self.text("grammar", content)?.to_owned();
+        let mut options = match members.get("syntax").map(Value::as_str) {
+            None | Some(Some("lark")) => GrammarOptions::lark(),
+            Some(Some("gbnf")) => GrammarOptions::gbnf(),
+            Some(_) => {
+                let got = members["syntax"].clone();
+                return self.within("syntax", |reader| reader.wrong("\"lark\" or \"gbnf\"", &got));
+            }
+        };
+        if let Some(start) = members.get("start").filter(|start| !start.is_null()) {
+            self.text("start", start)?.clone_into(&mut options.start);
+        }
+        self.within("grammar", |reader| {
+            let grammar = syntax::parse(&text, &options, reader.meter)
+                .map_err(|error| error.in_part(&reader.pointer))?;
+            Ok(reader.grammar.include(grammar, &reader.pointer))
+        })
     }
 
     fn repeat(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {

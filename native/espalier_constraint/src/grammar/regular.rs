@@ -52,7 +52,7 @@ type Size = Option<u32>;
 impl<'a> Regular<'a> {
     /// Sizes are found for all nodes that the start leads to.
     pub(crate) fn new(
-        grammar: &'a Grammar,
+        (grammar, start): (&'a Grammar, RuleId),
         patterns: &'a FxHashMap<TerminalId, Arc<Pattern>>,
         meter: &'a Meter,
     ) -> Result<Self, Error> {
@@ -71,7 +71,7 @@ impl<'a> Regular<'a> {
                 _ => {}
             }
         }
-        regular.find_sizes()?;
+        regular.find_sizes(start)?;
         Ok(regular)
     }
 
@@ -92,8 +92,8 @@ impl<'a> Regular<'a> {
     }
 
     /// Children before parents. What leads to itself stays without a size on the way, and so do its parents.
-    fn find_sizes(&mut self) -> Result<(), Error> {
-        let start = self.grammar.rules[self.grammar.start as usize].body;
+    fn find_sizes(&mut self, start: RuleId) -> Result<(), Error> {
+        let start = self.grammar.rules[start as usize].body;
         let mut is_open = vec![false; self.grammar.nodes.len()];
         let mut open = vec![(start, 0)];
         is_open[start as usize] = true;

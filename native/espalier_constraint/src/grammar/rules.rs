@@ -2,6 +2,10 @@
 //!
 //! What rules consist of lies in an arena, so that nothing recurses on how deep a grammar is nested.
 
+use std::ops::Range;
+
+use crate::error::Error;
+
 /// The number of a rule.
 pub(crate) type RuleId = u32;
 /// The number of a node.
@@ -19,6 +23,18 @@ pub(crate) struct Grammar {
     pub(crate) captures: Vec<RuleId>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) terminals: Vec<Terminal>,
+    /// The grammars that are parts of it.
+    pub(crate) included: Vec<Included>,
+}
+
+/// A grammar that is a part of a text, and what of the rules is its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Included {
+    /// Where it stands in the parts.
+    pub(crate) pointer: String,
+    pub(crate) start: RuleId,
+    pub(crate) rules: Range<RuleId>,
+    pub(crate) terminals: Range<TerminalId>,
 }
 
 /// A rule by its name.
@@ -98,5 +114,52 @@ impl Grammar {
         self.terminals.push(terminal);
         let id = (self.terminals.len() - 1) as TerminalId;
         self.add(Node::Terminal(id))
+    }
+    /// Takes another grammar in as a part; answers with the node of its texts. Names are not looked up
+    /// afterwards, so those of both have nothing to do with each other.
+    pub(crate) fn include(&mut self, other: Self, pointer: &str) -> NodeId {
+        let [rules, nodes, terminals] =
+            [self.rules.len(), self.nodes.len(), self.terminals.len()].map(|n| n as u32);
+        self.rules
+            .extend(other.rules.into_iter().map(|rule| Rule { body: nodes + rule.body, ..rule }));
+        let node = |node: Node| node.renumbered(rules, nodes, terminals);
+        self.nodes.extend(other.nodes.into_iter().map(node));
+        self.terminals.extend(other.terminals);
+        let start = rules + other.start;
+        self.included.push(Included {
+            pointer: pointer.to_owned(),
+            start,
+            rules: rules..self.rules.len() as u32,
+            terminals: terminals..self.terminals.len() as u32,
+        });
+        self.add(Node::Rule(start))
+    }
+
+    /// The grammar within parts that a rule belongs to.
+    pub(crate) fn around_rule(&self, rule: RuleId) -> Option<&Included> {
+        self.included.iter().find(|included| included.rules.contains(&rule))
+    }
+
+    /// What is wrong with a terminal, with the place of the grammar that it belongs to.
+    pub(crate) fn in_part(&self, terminal: TerminalId, error: Error) -> Error {
+        match self.included.iter().find(|included| included.terminals.contains(&terminal)) {
+            Some(included) => error.in_part(&included.pointer),
+            None => error,
+        }
+    }
+}
+
+impl Node {
+    /// The same where numbers begin with these.
+    fn renumbered(self, rules: RuleId, nodes: NodeId, terminals: TerminalId) -> Self {
+        let each = |parts: Vec<NodeId>| parts.into_iter().map(|part| nodes + part).collect();
+        match self {
+            Self::Literal(text) => Self::Literal(text),
+            Self::Terminal(terminal) => Self::Terminal(terminals + terminal),
+            Self::Rule(rule) => Self::Rule(rules + rule),
+            Self::Sequence(parts) => Self::Sequence(each(parts)),
+            Self::Choice(parts) => Self::Choice(each(parts)),
+            Self::Repeat { of, min, max } => Self::Repeat { of: nodes + of, min, max },
+        }
     }
 }

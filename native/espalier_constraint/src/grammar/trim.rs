@@ -24,7 +24,7 @@ pub(crate) fn trim(
     let matching = Matching::new(grammar, is_empty, meter)?;
     let start = &grammar.rules[grammar.start as usize];
     if !matching.of[start.body as usize] {
-        return Err(empty(matching.innermost_empty(grammar.start)));
+        return Err(empty(grammar, matching.innermost_empty(grammar.start)));
     }
     let used = matching.used(meter)?;
     let findings = (0..).zip(&grammar.rules).filter_map(|(rule, Rule { body, .. })| {
@@ -35,8 +35,13 @@ pub(crate) fn trim(
     Ok(findings.collect())
 }
 
-fn empty(Rule { name, place, .. }: &Rule) -> Error {
-    Error::EmptyGrammar { rule: name.clone(), line: place.line, column: place.column }
+fn empty(grammar: &Grammar, rule: RuleId) -> Error {
+    let Rule { name, place, .. } = &grammar.rules[rule as usize];
+    let error = Error::EmptyGrammar { rule: name.clone(), line: place.line, column: place.column };
+    match grammar.around_rule(rule) {
+        Some(included) => error.in_part(&included.pointer),
+        None => error,
+    }
 }
 
 /// By node, whether some text matches it.
@@ -111,7 +116,7 @@ impl<'a> Matching<'a> {
 
     /// Of a rule that no text matches the cause: the first rule on the way that leads to itself, or that only
     /// leads to what matches nothing.
-    fn innermost_empty(&self, rule: RuleId) -> &Rule {
+    fn innermost_empty(&self, rule: RuleId) -> RuleId {
         let (mut rule, mut node) = (rule, self.grammar.rules[rule as usize].body);
         let mut is_met = vec![false; self.grammar.nodes.len()];
         while !std::mem::replace(&mut is_met[node as usize], true) {
@@ -123,7 +128,7 @@ impl<'a> Matching<'a> {
             let Some(&cause) = cause else { break };
             node = cause;
         }
-        &self.grammar.rules[rule as usize]
+        rule
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Reader, Writer};
 use crate::error::Error;
-use crate::grammar::rules::{Grammar, Node, Place, Rule, Terminal};
+use crate::grammar::rules::{Grammar, Included, Node, Place, Rule, Terminal};
 
 const RULES: &str = "rules";
 const NODES: &str = "nodes";
@@ -22,7 +22,7 @@ const SPECIAL_TOKEN: u8 = 4;
 const ECMA_REGEX: u8 = 5;
 
 pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
-    let Grammar { rules, start, captures, nodes, terminals } = grammar;
+    let Grammar { rules, start, captures, nodes, terminals, included } = grammar;
     out.count(rules.len());
     out.count(nodes.len());
     out.count(terminals.len());
@@ -38,6 +38,13 @@ pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
     }
     for terminal in terminals {
         write_terminal(terminal, out);
+    }
+    out.count(included.len());
+    for Included { pointer, start, rules, terminals } in included {
+        out.text(pointer.as_bytes());
+        for number in [*start, rules.start, rules.end, terminals.start, terminals.end] {
+            out.u32(number);
+        }
     }
 }
 
@@ -126,6 +133,13 @@ pub(crate) fn read_grammar(input: &mut Reader<'_>) -> Result<Grammar, Error> {
     for _ in 0..n_terminals {
         grammar.terminals.push(read_terminal(input)?);
     }
+    for _ in 0..input.count(24, RULES)? {
+        let pointer = input.utf8(RULES)?.to_owned();
+        let start = input.u32(RULES)?;
+        let rules = input.u32(RULES)?..input.u32(RULES)?;
+        let terminals = input.u32(RULES)?..input.u32(RULES)?;
+        grammar.included.push(Included { pointer, start, rules, terminals });
+    }
     check(&grammar, input)?;
     Ok(grammar)
 }
@@ -193,6 +207,7 @@ fn check(grammar: &Grammar, input: &Reader<'_>) -> Result<(), Error> {
     };
     let are_right = is_known(grammar.start, rules)
         && grammar.captures.iter().all(|&rule| is_known(rule, rules))
+        && grammar.included.iter().all(|included| is_known(included.start, rules))
         && grammar.rules.iter().all(|rule| is_known(rule.body, nodes))
         && grammar.nodes.iter().all(is_right);
     if are_right {

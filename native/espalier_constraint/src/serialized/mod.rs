@@ -31,7 +31,7 @@ pub(crate) use fields::{Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"ESPALIER";
 /// Changes whenever what is written can't be read by what read it before.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 /// The most bytes that are read.
 const MAX_BYTES: usize = 256 << 20;
 /// Where the checksum begins, and the payload after it.

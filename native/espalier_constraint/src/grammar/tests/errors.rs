@@ -41,6 +41,7 @@ fn rules_that_no_text_needs_are_told() {
         name: name.to_owned(),
         line,
         column: 1,
+        pointer: None,
         matches_nothing,
     };
     let expected =
