@@ -3,6 +3,7 @@ defmodule Espalier.SchemaTest do
 
   alias Espalier.CastError
   alias Espalier.JSON
+  alias Espalier.OptionsError
   alias Espalier.Schema
   alias Espalier.SchemaError
 
@@ -313,6 +314,9 @@ defmodule Espalier.SchemaTest do
     test "describes choices and regular expressions as strings" do
       assert json_schema({:choice, [:yes, 1]}) == ~S({"enum":["yes","1"]})
       assert json_schema({:regex, ~r/a|b/}) == ~S[{"type":"string","pattern":"^(a|b)$"}]
+
+      assert json_schema({:regex, "(?!b)[ab]", syntax: :ecma}) ==
+               ~S|{"type":"string","pattern":"^(?!b)[ab]$"}|
     end
   end
 
@@ -338,6 +342,11 @@ defmodule Espalier.SchemaTest do
 
       assert {:error, %SchemaError{kind: :unsupported_regex}} =
                Schema.cast({:regex, ~r/(a)\1/}, "aa")
+
+      for schema <- [{:regex, "a", syntax: :perl}, {:regex, ~r/a/, syntax: :ecma}],
+          do: assert({:error, %OptionsError{option: :syntax}} = Schema.cast(schema, "a"))
+
+      assert {:error, %OptionsError{option: :flags}} = Schema.cast({:regex, "a", flags: "i"}, "a")
     end
   end
 
@@ -421,6 +430,10 @@ defmodule Espalier.SchemaTest do
       assert Schema.read({:choice, [:low, "high", 3]}, "high") == {:ok, "high"}
       assert Schema.read({:choice, [:low, "high", 3]}, "3") == {:ok, 3}
       assert Schema.read({:regex, "[0-9]+"}, "42") == {:ok, "42"}
+      assert Schema.read({:regex, "\\d", syntax: :rust}, "٣") == {:ok, "٣"}
+      assert Schema.read({:regex, "(?=.b)\\w+", syntax: :ecma}, "ab") == {:ok, "ab"}
+      assert {:error, _error} = Schema.read({:regex, "(?=.b)\\w+", syntax: :ecma}, "ba")
+      assert {:error, _error} = Schema.read({:regex, "\\d", syntax: :ecma}, "٣")
 
       assert {:error, %CastError{expected: ~s(one of "low")}} =
                Schema.read({:choice, [:low]}, "high")

@@ -66,6 +66,7 @@ defmodule Espalier.Schema.Form do
   end
 
   defp new!({:regex, source}), do: %__MODULE__{kind: :regex, content: source!(source)}
+  defp new!({:regex, source, options}), do: regex!(source, options)
   defp new!([_ | _] = fields), do: typed(fields)
 
   defp new!(%Espalier.Ecto{} = schema) do
@@ -127,6 +128,18 @@ defmodule Espalier.Schema.Form do
       else: error!("expected {:regex, source} with a text or a Regex, got: #{inspect(source)}")
   end
 
+  @regex [syntax: [type: {:in, [:rust, :ecma]}, default: :rust]]
+
+  defp regex!(%Regex{} = regex, options) do
+    options |> Options.validate([]) |> Error.bang!()
+    new!({:regex, regex})
+  end
+
+  defp regex!(source, options) do
+    options = options |> Options.validate(@regex) |> Error.bang!()
+    %__MODULE__{kind: :regex, content: source!(source), syntax: options[:syntax]}
+  end
+
   @grammar [
     syntax: [type: {:in, [:lark, :gbnf]}, default: :lark],
     start: [type: :string]
@@ -136,14 +149,9 @@ defmodule Espalier.Schema.Form do
     unless is_binary(text) and String.valid?(text),
       do: error!("expected the text of a grammar, got: #{inspect(text, limit: 5)}")
 
-    case Options.validate(options, @grammar) do
-      {:ok, options} ->
-        start = options[:start] || Constraint.default_start(options[:syntax])
-        %__MODULE__{kind: :grammar, content: {text, options[:syntax], start}}
-
-      {:error, error} ->
-        raise error
-    end
+    options = options |> Options.validate(@grammar) |> Error.bang!()
+    start = options[:start] || Constraint.default_start(options[:syntax])
+    %__MODULE__{kind: :grammar, content: {text, options[:syntax], start}}
   end
 
   @doc """

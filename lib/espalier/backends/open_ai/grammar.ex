@@ -38,8 +38,9 @@ defmodule Espalier.Backends.OpenAI.Grammar do
   def definition(%{kind: :choice, content: pairs}),
     do: {:ok, "^(?:" <> choice(Enum.map(pairs, &elem(&1, 0))) <> ")$"}
 
-  def definition(%{kind: :regex, content: source}) do
-    with {:ok, _constraint} <- Constraint.regex(source, vocabulary: Vocabulary.bytes()),
+  def definition(%{kind: :regex, content: source, syntax: syntax}) do
+    with :ok <- check_same(source, syntax),
+         {:ok, _constraint} <- Constraint.regex(source, vocabulary: Vocabulary.bytes()),
          {:ok, written} <- rewrite(source),
          do: {:ok, "^(?:" <> written <> ")$"}
   end
@@ -61,6 +62,24 @@ defmodule Espalier.Backends.OpenAI.Grammar do
     |> String.replace("\n", "\\n")
     |> String.replace("\r", "\\r")
   end
+
+  # What is in the syntax of ECMA 262, as far as it means the same in Rust's.
+  defp check_same(_source, :rust), do: :ok
+
+  defp check_same(source, :ecma) do
+    tokens = ~r/\\.|\[(?:\\.|[^\]\\])*+\]|./su |> Regex.scan(source) |> List.flatten()
+
+    case Enum.find(tokens, &other_in_rust?/1) do
+      nil -> :ok
+      token -> {:error, refused(source, "in ECMA 262 #{token} means something else than there")}
+    end
+  end
+
+  defp other_in_rust?("."), do: true
+  defp other_in_rust?(<<?\\, letter>>), do: letter in ~c"dDwWsS"
+  defp other_in_rust?(class) when class in ["[\\s\\S]", "[^\\s\\S]"], do: false
+  defp other_in_rust?("[" <> class), do: class =~ ~r/\\[dDwWsS]|(?<!\\)\[|&&|--|~~/
+  defp other_in_rust?(_token), do: false
 
   # An expression that can be parsed, without what need not be there: the anchors of the whole text, names of groups,
   # and line ends as they are. Of the rest, what grammars can't have is refused.

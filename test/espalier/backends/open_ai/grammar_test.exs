@@ -235,6 +235,24 @@ defmodule Espalier.Backends.OpenAI.GrammarTest do
         ] do
       assert definition({:regex, source}) == expected
     end
+
+    for {source, expected} <- [
+          {"[0-9]+(?:a|\\u00e9)", "^(?:[0-9]+(?:a|\\u00e9))$"},
+          {"^[\\s\\S]\\.[.\\[]$", "^(?:[\\s\\S]\\.[.\\[])$"}
+        ] do
+      assert definition({:regex, source, syntax: :ecma}) == expected
+    end
+  end
+
+  test "what means something else in ECMA 262 is an error, and is not sent" do
+    server = Loopback.start_link([whole(OpenAI, "a")])
+
+    for source <- ["\\d", "a.", "[^\\w-]", "\\S", "[a[]", "[a&&b]", "(?=a)a"], api <- @apis do
+      schema = {:regex, source, syntax: :ecma}
+      assert {:error, %SchemaError{kind: :unsupported_regex}} = generate(api, schema, server)
+    end
+
+    assert Loopback.requests(server) == []
   end
 
   test "an expression with what grammars can't have is an error, and is not sent" do
