@@ -84,6 +84,7 @@ defmodule Espalier.Schema do
   | `:text` | any text |
   | `{:text, until: stop}` | any text up to the first `stop`, a text or several of which the first one counts, and that |
   | `{:text, tags: [{start, part, stop}]}` | any text; where one of the starts comes, its part and its stop follow, and any text again. `:min` and `:max` bound how often |
+  | `{:text, max_tokens: n}`, also beside `until:` and `tags:` | the same, of at most so many tokens |
   | `{:special_token, name}` | that token of a local model, which isn't text; where the model has none of the name, the name. A start and a stop of tags may be one |
   | `{:regex, source}`, `{:choice, list}` or `{:grammar, text}`, also with options | as above |
   | a schema, but no text | JSON of the schema |
@@ -98,6 +99,12 @@ defmodule Espalier.Schema do
       iex> parts = [{:capture, :thoughts, {:text, until: ";"}}, {:capture, :order, [lamps: :integer]}]
       iex> Espalier.Schema.read({:sequence, parts}, ~s(Two, then;{"lamps":2}))
       {:ok, %{thoughts: "Two, then", order: %{lamps: 2}}}
+
+  With `:max_tokens` a free text ends as soon as it can when that many tokens of a local model lie in it, wholly or in part:
+  a character that has begun is finished, and the stop follows, or what is left of it, without being asked of the
+  model where there is only one. That counts for nothing. With `tags:` each text before, between and behind calls has the
+  bound. So whatever follows begins as it would otherwise, and a text is read and validated without knowing its
+  tokens: hosted models are told of the bound in words, and nothing checks it.
 
   What can be read in several ways is read as regular expressions are: the first of some parts, repetitions, free texts and
   grammars as long as possible. The rules of a grammar have nothing to do with those of another one.

@@ -90,12 +90,19 @@ defmodule Espalier.Schema.Parts do
   defp times(options),
     do: "#{options[:min] || 0} to #{options[:max] || "any number of"} times"
 
-  defp text(%{until: stops}),
-    do: "any text up to " <> Enum.map_join(List.wrap(stops), " or ", &inspect/1)
+  defp text(%{until: stops} = options) do
+    stops = Enum.map_join(List.wrap(stops), " or ", &inspect/1)
+    "any text#{most(options)} up to " <> stops
+  end
 
-  defp text(%{tags: tags}) do
+  defp text(%{tags: tags} = options) do
     tags = Enum.map_join(tags, "; ", fn {start, part, stop} -> list([start, part, stop]) end)
 
-    "any text, and in it wherever it is needed one of (" <> tags <> ")"
+    "any text#{most(options)}, and in it wherever it is needed one of (" <> tags <> ")"
   end
+
+  defp text(options), do: "any text#{most(options)}"
+
+  defp most(%{max_tokens: most}), do: " of at most #{most} tokens"
+  defp most(_options), do: ""
 end

@@ -15,7 +15,7 @@ use crate::interner::Interner;
 use crate::json_schema::NumberRest;
 use crate::lexicon::LexiconKind;
 use crate::limits::limit;
-use crate::machine::{Dependence, Inside, Machine, Part};
+use crate::machine::{Counts, Dependence, Inside, Machine, Part};
 use crate::meter::{Cancellation, Meter};
 use crate::number_tokens::SIGNS;
 use crate::string_table::StringTable;
@@ -55,6 +55,15 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
         token: u32,
         bytes: &[u8],
     ) -> Result<Option<StateId>, Error>;
+
+    /// See [`Machine::count_tokens`].
+    fn count_tokens(
+        &mut self,
+        before: (StateId, &Counts),
+        bytes: &[u8],
+        n_tokens: u32,
+        after: StateId,
+    ) -> Result<(StateId, Counts), Error>;
 
     /// The state after the bytes, or the offset of the first one that is refused.
     fn read_text(
@@ -461,6 +470,21 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
             };
         }
         Ok(Some(state))
+    }
+
+    fn count_tokens(
+        &mut self,
+        (before, counts): (StateId, &Counts),
+        bytes: &[u8],
+        n_tokens: u32,
+        after: StateId,
+    ) -> Result<(StateId, Counts), Error> {
+        if !self.machine.has_bounds() {
+            return Ok((after, Counts::new()));
+        }
+        let [from, to] = [before, after].map(|state| self.states.get(state).clone());
+        let (ended, counts) = self.machine.count_tokens((&from, counts), bytes, n_tokens, &to)?;
+        Ok((ended.map_or(after, |ended| self.intern(ended)), counts))
     }
 
     fn is_accepting(&self, state: StateId) -> bool {

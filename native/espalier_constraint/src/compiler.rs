@@ -126,8 +126,14 @@ impl<'a> Compiler<'a> {
     /// | `"choice"` | that of one part of the list |
     /// | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
     /// | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+    /// | and `"max_tokens"` | the same; when that many tokens lie in the text, it ends as soon as it can |
     /// | `"special_token"` | the special token of that name, see [`Vocabulary::with_special_names`]; where there is none, the name as a text |
     /// | `"capture"`, `"of"` | that of the part, by a name, see [`Constraint::captures`] |
+    ///
+    /// With `"max_tokens"` the text of an `"until"` ends as soon as it can once that many tokens lie in it, wholly or
+    /// in part: a character that has begun is finished, and then follows the text `"end"` or what is left of it,
+    /// which counts for nothing. The tokens are those that a [`Matcher`](crate::Matcher) accepted since the text began;
+    /// [texts](crate::Matcher::accept_text) have none. To look for captures nothing is counted.
     ///
     /// The options are for the schemas among them, also for those within grammars. The rules of a grammar have
     /// nothing to do with those of another one.

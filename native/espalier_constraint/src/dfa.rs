@@ -247,6 +247,28 @@ impl Dfa {
         explored.unwrap_or_else(|_| unreachable!("no more states than before"))
     }
 
+    /// The same automaton with as many states more: from the one that is so much further behind a state, nothing
+    /// but the shortest ways from there to an end go on.
+    pub(crate) fn with_shortest_ends(&self) -> Self {
+        let n_states = self.n_states() as u32;
+        let mut next = self.next.clone();
+        for (&distance, row) in self.distance.iter().zip(self.rows()) {
+            let is_nearer = |target: u32| target != DEAD && self.distance(target) < distance;
+            next.extend(row.iter().map(
+                |&target| {
+                    if is_nearer(target) { n_states + target } else { DEAD }
+                },
+            ));
+        }
+        let accepting = self.accepting.repeat(2);
+        Self::from_table((self.classes, self.n_classes), next, accepting, self.start)
+    }
+
+    /// The same automaton with another start.
+    pub(crate) fn starting_at(self, start: u32) -> Self {
+        Self { start, ..self }
+    }
+
     /// The automaton of all texts in UTF-8.
     pub(crate) fn any_text() -> &'static Self {
         static ANY: LazyLock<Dfa> = LazyLock::new(|| {

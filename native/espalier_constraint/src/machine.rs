@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::error::Error;
 use crate::grammar::special_tokens::SpecialTokens;
 use crate::json_schema::{EscapeStyle, NumberRest};
@@ -13,6 +15,13 @@ use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::MaskBuilder;
 use crate::token_trie::Bytes;
 use crate::vocabulary::Vocabulary;
+
+/// How many tokens lie in each of the bounded texts that are being read at a state, in an order that the state
+/// has.
+pub(crate) type Counts = SmallVec<[u32; 2]>;
+
+/// Another state in place of the one after a token, where a bound was reached, and its counts.
+pub(crate) type Counted<S> = (Option<S>, Counts);
 
 /// An automaton over bytes whose states are made as they are met.
 ///
@@ -40,6 +49,24 @@ pub(crate) trait Machine: Debug + Send {
     /// The special tokens that a text may have.
     fn special_tokens(&self) -> Option<&Arc<SpecialTokens>> {
         None
+    }
+
+    /// Whether tokens are counted anywhere.
+    fn has_bounds(&self) -> bool {
+        false
+    }
+
+    /// After some bytes, which are so many tokens of the texts that they lie in: how many tokens lie in the texts
+    /// that are being read then. What is refused at the state that takes the place of the one after them is
+    /// refused there for the bound alone, and something is allowed.
+    fn count_tokens(
+        &mut self,
+        _before: (&Self::State, &Counts),
+        _bytes: &[u8],
+        _n_tokens: u32,
+        _after: &Self::State,
+    ) -> Result<Counted<Self::State>, Error> {
+        Ok((None, Counts::new()))
     }
 
     /// The only bytes that may follow, and perhaps some more, where these are few.

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
 use crate::grammar::special_tokens::{self, SpecialTokens};
+use crate::machine::Counts;
 use crate::meter::Cancellation;
 use crate::replicas::{Guard, Replicas};
 use crate::token_mask::TokenMask;
@@ -34,8 +35,8 @@ pub struct Matcher {
     special_tokens: Arc<SpecialTokens>,
     /// What was accepted, one entry for each unit of rollback.
     accepted: Vec<Accepted>,
-    /// The state at the start and after each accepted unit, of the automaton's epoch.
-    states: Vec<StateId>,
+    /// Where it stood at the start and after each accepted unit, in states of the automaton's epoch.
+    spots: Vec<Spot>,
     epoch: Option<u64>,
     is_finished: bool,
     cancellation: Option<Cancellation>,
@@ -48,10 +49,19 @@ enum Accepted {
     EndOfSequence,
 }
 
-/// The states of a matcher beside the locked table that they belong to.
+/// A place in a sequence.
+#[derive(Clone, Debug, Default)]
+struct Spot {
+    state: StateId,
+    /// How many tokens lie in the texts that have a bound.
+    counts: Counts,
+}
+
+/// Where a matcher stands, beside the locked table that the state belongs to.
 struct Locked<'a> {
     automaton: Guard<'a>,
     state: StateId,
+    counts: Counts,
 }
 
 /// Reading so many tokens again takes about as long as waiting for a table.
@@ -76,7 +86,7 @@ impl Matcher {
             vocabulary,
             special_tokens,
             accepted: Vec::new(),
-            states: Vec::new(),
+            spots: Vec::new(),
             epoch: None,
             is_finished: false,
             cancellation: None,
@@ -127,13 +137,14 @@ impl Matcher {
         // Copied: counting who holds the vocabulary would make threads wait for one another.
         let bytes: SmallVec<[u8; 32]> = special.map_or(bytes, |special| &special.bytes).into();
         let next = {
-            let Locked { mut automaton, state } = self.lock()?;
-            automaton.read_token(state, token, &bytes)?
+            let Locked { mut automaton, state, counts } = self.lock()?;
+            let spot = Spot { state, counts };
+            if is_allowed { spot.after_token(&mut **automaton, token, &bytes)? } else { None }
         };
-        match next.filter(|_| is_allowed) {
-            Some(state) => {
+        match next {
+            Some(spot) => {
                 self.accepted.push(Accepted::Token(token));
-                self.states.push(state);
+                self.spots.push(spot);
                 Ok(())
             }
             None => Err(self.not_allowed(token)?),
@@ -169,7 +180,8 @@ impl Matcher {
         Ok(n_valid)
     }
 
-    /// Accepts text, however it would be cut into tokens. It is rolled back as one unit.
+    /// Accepts text, however it would be cut into tokens. It is rolled back as one unit. Where the tokens of a text
+    /// have a bound, it counts as none.
     ///
     /// # Errors
     /// [`Error::TextNotAllowed`] with the first refused byte, [`Error::Finished`],
@@ -182,12 +194,12 @@ impl Matcher {
             return Err(Error::TextNotAllowed { offset });
         }
         let next = {
-            let Locked { mut automaton, state } = self.lock()?;
-            automaton.read_text(state, text)?
+            let Locked { mut automaton, state, counts } = self.lock()?;
+            Spot { state, counts }.after_text(&mut **automaton, text)?
         };
-        let state = next.map_err(|offset| Error::TextNotAllowed { offset })?;
+        let spot = next.map_err(|offset| Error::TextNotAllowed { offset })?;
         self.accepted.push(Accepted::Text(text.into()));
-        self.states.push(state);
+        self.spots.push(spot);
         Ok(())
     }
 
@@ -201,7 +213,7 @@ impl Matcher {
         let n_left =
             accepted.checked_sub(n).ok_or(Error::RollbackTooFar { requested: n, accepted })?;
         self.accepted.truncate(n_left);
-        self.states.truncate(n_left + 1);
+        self.spots.truncate(n_left + 1);
         self.is_finished &= n == 0;
         Ok(())
     }
@@ -209,7 +221,7 @@ impl Matcher {
     /// Takes everything back that was accepted.
     pub fn reset(&mut self) {
         self.accepted.clear();
-        self.states.truncate(1);
+        self.spots.truncate(1);
         self.is_finished = false;
     }
 
@@ -324,9 +336,9 @@ impl Matcher {
         if !self.is_accepting()? {
             return Err(self.not_allowed(token)?);
         }
-        let state = self.lock()?.state;
+        let Locked { state, counts, .. } = self.lock()?;
         self.accepted.push(Accepted::EndOfSequence);
-        self.states.push(state);
+        self.spots.push(Spot { state, counts });
         self.is_finished = true;
         Ok(())
     }
@@ -353,7 +365,7 @@ impl Matcher {
         automaton.shrink(n_tables);
         if self.epoch != Some(automaton.epoch()) {
             let cancellation = self.cancellation.as_ref();
-            self.states = read_again(
+            self.spots = read_again(
                 &mut **automaton,
                 &self.accepted,
                 &self.vocabulary,
@@ -364,8 +376,43 @@ impl Matcher {
             self.epoch = Some(automaton.epoch());
         }
         automaton.refill(self.cancellation.as_ref());
-        let state = *self.states.last().unwrap_or(&0);
-        Ok(Locked { automaton, state })
+        let Spot { state, counts } = self.spots.last().cloned().unwrap_or_default();
+        Ok(Locked { automaton, state, counts })
+    }
+}
+
+impl Spot {
+    fn after_token(
+        &self,
+        automaton: &mut dyn Automaton,
+        token: u32,
+        bytes: &[u8],
+    ) -> Result<Option<Self>, Error> {
+        let Some(after) = automaton.read_token(self.state, token, bytes)? else { return Ok(None) };
+        self.counted(automaton, bytes, 1, after).map(Some)
+    }
+
+    fn after_text(
+        &self,
+        automaton: &mut dyn Automaton,
+        text: &[u8],
+    ) -> Result<Result<Self, usize>, Error> {
+        match automaton.read_text(self.state, text)? {
+            Ok(after) => self.counted(automaton, text, 0, after).map(Ok),
+            Err(offset) => Ok(Err(offset)),
+        }
+    }
+
+    fn counted(
+        &self,
+        automaton: &mut dyn Automaton,
+        bytes: &[u8],
+        n_tokens: u32,
+        after: StateId,
+    ) -> Result<Self, Error> {
+        let before = (self.state, &self.counts);
+        let (state, counts) = automaton.count_tokens(before, bytes, n_tokens, after)?;
+        Ok(Self { state, counts })
     }
 }
 
@@ -454,27 +501,29 @@ fn spell(text: &[u8], vocabulary: &Vocabulary, special: &SpecialTokens) -> Vec<u
     ids
 }
 
-/// The state at the start and after each accepted unit.
+/// Where it stands at the start and after each accepted unit.
 fn read_again(
     automaton: &mut dyn Automaton,
     accepted: &[Accepted],
     vocabulary: &Vocabulary,
     special_tokens: &SpecialTokens,
     cancellation: Option<&Cancellation>,
-) -> Result<Vec<StateId>, Error> {
-    let mut states = vec![automaton.start()];
+) -> Result<Vec<Spot>, Error> {
+    let start = Spot { state: automaton.start(), counts: Counts::new() };
+    let mut spots = vec![start];
     for unit in accepted {
         automaton.refill(cancellation);
-        let state = states[states.len() - 1];
+        let spot = &spots[spots.len() - 1];
         let next = match unit {
             Accepted::Token(token) => {
                 let bytes = bytes_of(*token, vocabulary, special_tokens);
-                automaton.read_token(state, *token, bytes)?
+                spot.after_token(automaton, *token, bytes)?
             }
-            Accepted::Text(text) => automaton.read_text(state, text)?.ok(),
-            Accepted::EndOfSequence => Some(state),
+            Accepted::Text(text) => spot.after_text(automaton, text)?.ok(),
+            Accepted::EndOfSequence => None,
         };
-        states.push(next.unwrap_or(state));
+        let next = next.unwrap_or_else(|| spot.clone());
+        spots.push(next);
     }
-    Ok(states)
+    Ok(spots)
 }

@@ -176,6 +176,8 @@ fn parts_that_are_none_are_named() {
         (json!({"repeat": {"literal": "a"}, "mix": 1}), ""),
         (json!({"until": ["a"], "end": 1}), "/end"),
         (json!({"until": [""]}), "/until"),
+        (json!({"until": ["a"], "max_tokens": -1}), "/max_tokens"),
+        (json!({"special_token": ""}), "/special_token"),
         (json!({"until": "a"}), "/until"),
         (json!({"capture": "a"}), ""),
         (json!({"capture": 1, "of": {"literal": "a"}}), "/capture"),

@@ -32,7 +32,11 @@ defmodule Espalier.Schema.PartsTest do
             {:text, ["", "a\nß"], []},
             {{:text, until: "ab"}, ["ab", "aab", "xab"], ["a", "abab", ""]},
             {{:text, until: ["ab", "c"]}, ["ab", "xc"], ["abc", "cab", "a"]},
+            {{:text, max_tokens: 2}, ["", "a", "aaaa"], []},
+            {{:text, until: "ab", max_tokens: 1}, ["ab", "xxxxxab"], ["a", "abab"]},
+            {{:text, until: ["ab", "c"], max_tokens: 0}, ["ab", "c"], ["xc", "a"]},
             {{:regex, "[0-9]+"}, ["1", "12"], ["", "a"]},
+            {{:regex, "(?!0)\\d+", syntax: :ecma}, ["1", "20"], ["01", "", "٣"]},
             {{:choice, [:yes, 2, "no"]}, ["yes", "2", "no"], ["", "yesno"]},
             {[age: :integer], [~s({"age":36})], [~s({"age":"x"}), "36", ""]},
             {City, [~s({"city":"ghent"})], [~s({"city":"x"})]},
@@ -65,6 +69,9 @@ defmodule Espalier.Schema.PartsTest do
             {[{:text, until: ["a", "bab"]}], "has another one in it"},
             {[{:text, []}], "options"},
             {[{:text, min: 1}], "{:text, until: text}"},
+            {[{:text, max_tokens: 3, min: 1}], "{:text, until: text}"},
+            {[{:text, max_tokens: -1}], "at [0, :max_tokens]"},
+            {[{:text, until: "a", max_tokens: :many}], "a number from 0"},
             {[{:text, until: "a", tags: []}], "{:text, until: text}"},
             {[{:text, tags: [{"a", "b"}]}], "{start, part, stop}"},
             {[{:text, tags: [{"<a>", :text, "</>"}, {"<a>", "b", "</>"}]}], "another one in it"},
@@ -150,11 +157,8 @@ defmodule Espalier.Schema.PartsTest do
     end
 
     test "has the texts of grammars, which may lead to themselves and share names" do
-      sums = {:grammar, ~S{start: start "+" x | x
-      x: /[0-9]+/ | "(" start ")"}}
-
-      names = {:grammar, ~S{start: x ("," x)*
-      x: /[a-z]+/}}
+      sums = {:grammar, ~S{start: start "+" x | x} <> "\n" <> ~S{x: /[0-9]+/ | "(" start ")"}}
+      names = {:grammar, "start: x (\",\" x)*\nx: /[a-z]+/"}
 
       item = {:sequence, [{:capture, :sum, sums}, " = ", {:capture, :names, names}, "\n"]}
 
@@ -163,7 +167,9 @@ defmodule Espalier.Schema.PartsTest do
 
       assert {:error, %ValidationError{}} = read([{:repeat, item}], "1+(2+3 = a\n")
       calls = {:text, tags: [{"<sum>", {:capture, :sums, sums}, "</sum>"}]}
-      assert read([calls], "one: <sum>1+1</sum>, <sum>(2)</sum>") == {:ok, %{sums: ["1+1", "(2)"]}}
+
+      assert read([calls], "one: <sum>1+1</sum>, <sum>(2)</sum>") ==
+               {:ok, %{sums: ["1+1", "(2)"]}}
 
       assert {:error, error} =
                Constraint.sequence(["a", {:optional, {:grammar, "start: a\na: b\n"}}],
@@ -231,8 +237,7 @@ defmodule Espalier.Schema.PartsTest do
 
     test "writes a text of a grammar between others" do
       {:ok, model} = Model.start_link(path: Model.tiny_path())
-      sums = {:grammar, ~S{start: start ("+" | "-") x | x
-      x: /[0-9]{1,3}/}}
+      sums = {:grammar, ~s(start: start ("+" | "-"\) x | x\nx: /[0-9]{1,3}/)}
       parts = ["SUM: ", {:capture, :sum, sums}, {:capture, :city, City}]
 
       for seed <- 1..5 do
@@ -241,6 +246,59 @@ defmodule Espalier.Schema.PartsTest do
         assert value.sum =~ ~r/\A[0-9]{1,3}([+-][0-9]{1,3})*\z/
         assert %City{} = value.city
       end
+    end
+
+    test "writes at most so many tokens of free text" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+
+      for most <- [0, 1, 5] do
+        think = {:text, until: "</think>", max_tokens: most}
+        parts = ["<think>", {:capture, :thoughts, think}, {:capture, :city, City}]
+
+        lie_in =
+          for seed <- 1..4 do
+            options = [model: model, seed: seed, temperature: 2, max_tokens: 80, trace: true]
+            assert {:ok, result} = Espalier.generate_result({:sequence, parts}, "Ada?", options)
+            assert %{thoughts: thoughts, city: %City{}} = result.value
+            assert result.text =~ "<think>#{thoughts}</think>{"
+            tokens_within(result.trace, byte_size("<think>"), byte_size(thoughts))
+          end
+
+        # Without the bound this model goes on for longer.
+        assert Enum.max(lie_in) == most
+      end
+    end
+
+    test "ends each text between calls in time, and fits into the tokens that there are" do
+      {:ok, model} = Model.start_link(path: Model.tiny_path())
+      tags = [{"<go>", {:capture, :calls, City}, "</go>"}]
+      parts = [{:text, tags: tags, max_tokens: 3, min: 2, max: 2}, {:text, max_tokens: 4}]
+
+      for seed <- 1..5, max_tokens <- [80, 40] do
+        options = [model: model, seed: seed, temperature: 2, max_tokens: max_tokens, trace: true]
+        assert {:ok, result} = Espalier.generate_result({:sequence, parts}, "Ada?", options)
+        assert [%City{}, %City{}] = result.value.calls
+        assert result.usage.completion_tokens <= max_tokens
+        [before, between, behind] = Regex.split(~r{<go>.*?</go>}s, result.text)
+        assert tokens_within(result.trace, 0, byte_size(before)) <= 3
+
+        at = byte_size(result.text) - byte_size(behind)
+        assert tokens_within(result.trace, at, byte_size(behind)) <= 3 + 4
+        [{first, size} | _] = Regex.run(~r{<go>.*?</go>}s, result.text, return: :index)
+        assert tokens_within(result.trace, first + size, byte_size(between)) <= 3
+      end
+    end
+
+    # How many tokens have some of these bytes of the text, and do more than finish a character.
+    defp tokens_within(trace, at, size) do
+      {places, _size} =
+        Enum.map_reduce(trace.tokens, 0, fn %{text: text}, from ->
+          {{text, from, from + byte_size(text)}, from + byte_size(text)}
+        end)
+
+      Enum.count(places, fn {text, from, till} ->
+        from < at + size and till > at and text =~ ~r/[^\x80-\xBF]/
+      end)
     end
 
     test "says which part is none" do

@@ -31,7 +31,7 @@ defmodule Espalier.Schema.Parts.Reader do
     {object(literal: text), %{}, captures}
   end
 
-  defp part!(:text, _path, captures), do: {without([]), %{}, captures}
+  defp part!(:text, _path, captures), do: {without([], nil), %{}, captures}
 
   defp part!({:special_token, name}, path, captures) do
     unless is_binary(name) and name != "" and String.valid?(name),
@@ -41,18 +41,25 @@ defmodule Espalier.Schema.Parts.Reader do
   end
 
   defp part!({:text, options}, path, captures) do
-    case options!(options, [:until, :tags, :min, :max], path) do
-      %{until: stops} = options when map_size(options) == 1 ->
+    {most, options} =
+      options |> options!([:until, :tags, :min, :max, :max_tokens], path) |> Map.pop(:max_tokens)
+
+    case options do
+      %{until: stops} when map_size(options) == 1 ->
         stops = stops!(stops, [:until | path])
+        natives = for {_stop, index} <- Enum.with_index(stops), do: until(stops, index, most)
+        {choice(natives), %{}, captures}
 
-        {choice(for {_stop, index} <- Enum.with_index(stops), do: until(stops, index)), %{},
-         captures}
+      %{tags: tags} when not is_map_key(options, :until) ->
+        options = options |> Map.delete(:tags) |> Map.put(:max_tokens, most)
+        tags!(tags, options, [:tags | path], captures)
 
-      %{tags: tags} = options when not is_map_key(options, :until) ->
-        tags!(tags, Map.delete(options, :tags), [:tags | path], captures)
+      options when options == %{} ->
+        {without([], most), %{}, captures}
 
       options ->
-        error!(path, "{:text, until: text} or {:text, tags: tags}", Map.to_list(options))
+        expected = "{:text, until: text}, {:text, tags: tags} or {:text, max_tokens: count}"
+        error!(path, expected, Map.to_list(options))
     end
   end
 
@@ -113,7 +120,12 @@ defmodule Espalier.Schema.Parts.Reader do
     {native, Map.update(counts, name, 1, &(&1 + 1)), captures}
   end
 
-  defp capture(capture, {:text, [until: stops]}), do: %{capture | stops: List.wrap(stops)}
+  defp capture(capture, {:text, [_ | _] = options}) do
+    if Keyword.keyword?(options),
+      do: %{capture | stops: List.wrap(options[:until])},
+      else: capture
+  end
+
   defp capture(capture, {:choice, _choices} = choice), do: with_form(capture, choice)
   defp capture(capture, part) when is_binary(part) or part == :text, do: capture
 
@@ -154,6 +166,7 @@ defmodule Espalier.Schema.Parts.Reader do
 
   # Free text, in it calls of the tags, and free text again.
   defp tags!(tags, options, path, captures) do
+    {most, options} = Map.pop(options, :max_tokens)
     tags = list!(tags, path)
     starts = for tag <- tags, do: start!(tag, path)
     stops!(starts, path)
@@ -165,20 +178,20 @@ defmodule Espalier.Schema.Parts.Reader do
       |> each!(path, captures, fn {:tag, index, part, stop}, path, captures ->
         {native, counts, captures} = sequence!([part, stop], path, captures)
 
-        {object(sequence: begin(Enum.at(tags, index), starts, index) ++ [native]), counts,
-         captures}
+        begin = begin(Enum.at(tags, index), starts, index, most)
+        {object(sequence: begin ++ [native]), counts, captures}
       end)
 
     counts = counts |> Enum.reduce(%{}, &most/2) |> times(options[:max])
     calls = repeat(choice(natives), options, path)
-    {object(sequence: [calls, without(starts)]), counts, captures}
+    {object(sequence: [calls, without(starts, most)]), counts, captures}
   end
 
   # A special token begins where it stands; its name as a text doesn't.
-  defp begin({{:special_token, name}, _part, _stop}, starts, _index),
-    do: [without(starts), object(special_token: name)]
+  defp begin({{:special_token, name}, _part, _stop}, starts, _index, most),
+    do: [without(starts, most), object(special_token: name)]
 
-  defp begin(_tag, starts, index), do: [until(starts, index)]
+  defp begin(_tag, starts, index, most), do: [until(starts, index, most)]
 
   defp start!({start, _part, stop} = tag, path) do
     unless text_or_token?(start) and text_or_token?(stop), do: no_tag!(tag, path)
@@ -231,7 +244,7 @@ defmodule Espalier.Schema.Parts.Reader do
            do: error!(path, "options among #{inspect(names)}", options)
 
     options = Map.new(options)
-    for name <- [:min, :max], do: count!(options[name], [name | path])
+    for name <- [:min, :max, :max_tokens], do: count!(options[name], [name | path])
 
     if is_integer(options[:max]) and options.max < (options[:min] || 0),
       do: error!(path, ":max to be :min or more", options.max)
@@ -246,14 +259,17 @@ defmodule Espalier.Schema.Parts.Reader do
   defp form!(schema, path) do
     case Form.new(schema) do
       {:ok, form} -> form
-      {:error, error} -> raise %{error | message: error.message <> where(path)}
+      {:error, error} -> raise placed(error, path)
     end
   end
+
+  defp placed(%SchemaError{} = error, path), do: %{error | message: error.message <> where(path)}
+  defp placed(error, path), do: SchemaError.invalid(Exception.message(error) <> where(path))
 
   defp json!(form, path) do
     case Form.to_json_schema(form) do
       {:ok, schema} -> JSON.encode!(schema)
-      {:error, error} -> raise %{error | message: error.message <> where(path)}
+      {:error, error} -> raise placed(error, path)
     end
   end
 
@@ -263,8 +279,10 @@ defmodule Espalier.Schema.Parts.Reader do
   defp times(counts, max) when max in [0, 1], do: counts
   defp times(counts, _many), do: Map.new(counts, fn {name, count} -> {name, count + 1} end)
 
-  defp until(stops, index), do: object(until: stops, end: index)
-  defp without(stops), do: object(until: stops, end: nil)
+  defp until(stops, index, most), do: object([until: stops, end: index] ++ max_tokens(most))
+  defp without(stops, most), do: object([until: stops, end: nil] ++ max_tokens(most))
+  defp max_tokens(nil), do: []
+  defp max_tokens(most), do: [max_tokens: most]
   defp choice([one]), do: one
   defp choice(natives), do: object(choice: natives)
 

@@ -105,6 +105,20 @@ impl Fronts {
         Ok(front)
     }
 
+    /// Where what may begin at either of two fronts may begin.
+    pub(crate) fn merge(&mut self, one: FrontId, other: FrontId) -> Result<FrontId, Error> {
+        if one == other {
+            return Ok(one);
+        }
+        let (one, other) = (self.find(one)?, self.find(other)?);
+        let mut threads = [&one.threads[..], &other.threads].concat();
+        threads.sort_unstable();
+        threads.dedup();
+        self.meter.spend(1 + threads.len() / 16)?;
+        let is_final = one.is_final || other.is_final;
+        Ok(self.intern(Front { threads: threads.into(), is_final }))
+    }
+
     fn close(
         &mut self,
         find: impl FnOnce(&mut Closure, &mut Context<'_>) -> Result<Front, Error>,
@@ -115,12 +129,16 @@ impl Fronts {
             meter: &self.meter,
         };
         let front = find(&mut self.closure, &mut context)?;
+        Ok(self.intern(front))
+    }
+
+    fn intern(&mut self, front: Front) -> FrontId {
         let (n_before, n_threads) = (self.interned.len(), front.threads.len());
         let id = self.interned.intern(front);
         if self.interned.len() > n_before {
             self.n_bytes += 96 + n_threads * size_of::<(u32, ContinuationId)>();
         }
-        Ok(id)
+        id
     }
 
     /// About their memory.

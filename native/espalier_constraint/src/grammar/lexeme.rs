@@ -26,16 +26,52 @@ pub(crate) enum Lexeme {
 #[derive(Debug)]
 pub(crate) struct Pattern {
     dfa: Dfa,
+    bound: Option<Bound>,
     /// By state, the only bytes that follow, where these are few.
     next_bytes: Vec<Option<Bytes>>,
     /// By state, the groups of bytes all of which lead back to it; found when they are asked for.
     loops: OnceLock<Box<[ByteGroups]>>,
 }
 
+/// How many tokens may lie in a text before it has to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) max_tokens: u32,
+    /// The states before this one are those of a text that may go on as it likes.
+    n_open: u32,
+}
+
+impl Bound {
+    /// Whether tokens count at the state.
+    pub(crate) fn is_open(self, at: u32) -> bool {
+        at < self.n_open
+    }
+
+    /// The state in place of one before, from which the text ends as soon as it can.
+    pub(crate) fn ending(self, at: u32) -> u32 {
+        self.n_open + at
+    }
+}
+
 impl Pattern {
     pub(crate) fn new(dfa: Dfa) -> Self {
         let next_bytes = (0..dfa.n_states() as u32).map(|state| dfa.next_bytes(state)).collect();
-        Self { dfa, next_bytes, loops: OnceLock::new() }
+        Self { dfa, bound: None, next_bytes, loops: OnceLock::new() }
+    }
+
+    /// A language whose texts end as soon as they can when that many tokens lie in them.
+    pub(crate) fn bounded(dfa: &Dfa, max_tokens: u32) -> Self {
+        let bound = Bound { max_tokens, n_open: dfa.n_states() as u32 };
+        let ending = dfa.with_shortest_ends();
+        if max_tokens > 0 {
+            return Self { bound: Some(bound), ..Self::new(ending) };
+        }
+        let start = if dfa.start() == DEAD { DEAD } else { bound.ending(dfa.start()) };
+        Self::new(ending.starting_at(start))
+    }
+
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        self.bound
     }
 
     pub(crate) fn dfa(&self) -> &Dfa {
@@ -141,6 +177,11 @@ impl Lexeme {
             }
             _ => Ok(None),
         }
+    }
+
+    /// How many tokens may lie in the text, if that is bounded.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        self.pattern().and_then(|pattern| pattern.bound())
     }
 
     /// The automaton, if it has one.

@@ -104,9 +104,10 @@ pub(crate) fn patterns(
             Terminal::EcmaRegex { pattern } => {
                 Arc::new(Pattern::new(regex::compile_whole(pattern, RegexSyntax::Ecma, meter)?))
             }
-            Terminal::Until { stops, end } => {
+            Terminal::Until { stops, end, max_tokens } => {
                 let dfa = until(stops, end.map(|end| end as usize), meter)?;
-                Arc::new(Pattern::new(dfa))
+                let bounded = max_tokens.map(|max_tokens| Pattern::bounded(&dfa, max_tokens));
+                Arc::new(bounded.unwrap_or_else(|| Pattern::new(dfa)))
             }
             Terminal::JsonSchema { .. } | Terminal::SpecialToken { .. } => continue,
         };

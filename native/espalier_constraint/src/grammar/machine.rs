@@ -17,7 +17,7 @@ use super::special_tokens::SpecialTokens;
 use super::terminal_tokens::TerminalTokens;
 use crate::error::Error;
 use crate::limits::limit;
-use crate::machine::{Machine, NoInside};
+use crate::machine::{Counted, Counts, Machine, NoInside};
 use crate::meter::Meter;
 use crate::token_mask::MaskBuilder;
 use crate::vocabulary::Vocabulary;
@@ -28,6 +28,7 @@ pub(crate) struct GrammarMachine {
     pub(super) fronts: Fronts,
     pub(super) tokens: TerminalTokens,
     special_tokens: Arc<SpecialTokens>,
+    has_bounds: bool,
 }
 
 /// Where a text of a grammar stands.
@@ -57,7 +58,8 @@ impl GrammarMachine {
         meter: &Meter,
     ) -> Self {
         let (fronts, tokens) = (Fronts::new(productions, meter.clone()), TerminalTokens::default());
-        Self { lexemes, fronts, tokens, special_tokens }
+        let has_bounds = lexemes.iter().any(|lexeme| lexeme.bound().is_some());
+        Self { lexemes, fronts, tokens, special_tokens, has_bounds }
     }
 
     /// The terminals that are being read at a state, and those that may begin.
@@ -142,6 +144,20 @@ impl Machine for GrammarMachine {
 
     fn special_tokens(&self) -> Option<&Arc<SpecialTokens>> {
         Some(&self.special_tokens)
+    }
+
+    fn has_bounds(&self) -> bool {
+        self.has_bounds
+    }
+
+    fn count_tokens(
+        &mut self,
+        before: (&State, &Counts),
+        bytes: &[u8],
+        n_tokens: u32,
+        after: &State,
+    ) -> Result<Counted<State>, Error> {
+        self.count_in_texts(before, bytes, n_tokens, after)
     }
 
     fn add_tokens(

@@ -11,10 +11,11 @@
 //!   what can follow what
 //! - `lexeme`, `bytes`, `pairs`, `until`, `special_tokens`: the languages of terminals, and how they begin
 //! - `continuations`: what may come behind a symbol; `closure`, `fronts`: what may begin there
-//! - `machine`: the terminals that are being read
+//! - `machine`: the terminals that are being read; `bounded`: how many tokens lie in them
 //! - `completion`: how a text ends soonest; `terminal_tokens`: which tokens may follow
 //! - `captures`: which parts of a text are those that have a name
 
+mod bounded;
 mod bytes;
 pub(crate) mod captures;
 mod closure;

@@ -12,6 +12,7 @@
 //! | `"choice"` | that of one part of the list |
 //! | `"repeat"`, `"min"`, `"max"` | that of the part, so often; without `"max"` as often as one likes |
 //! | `"until"`, `"end"` | any text up to the first of these texts, with the one of the index `"end"`; with `null`, a text without any of them |
+//! | and `"max_tokens"` | the same; when that many tokens lie in the text, it ends as soon as it can |
 //! | `"special_token"` | the token of that name |
 //! | `"capture"`, `"of"` | that of the part, by a name |
 
@@ -62,6 +63,9 @@ impl Reader<'_> {
             "json_schema" => return self.json_schema(content, members),
             "special_token" => {
                 let name = self.text(kind, content)?.to_owned();
+                if name.is_empty() {
+                    return self.within(kind, |reader| reader.wrong("a name", content));
+                }
                 self.has_only(&[kind], members)?;
                 return Ok(self.grammar.add_terminal(Terminal::SpecialToken { name }));
             }
@@ -146,8 +150,9 @@ impl Reader<'_> {
             let expected = "the index of one of the texts";
             return self.within("end", |reader| reader.wrong(expected, &end.into()));
         }
-        self.has_only(&["until", "end"], members)?;
-        Ok(self.grammar.add_terminal(Terminal::Until { stops, end }))
+        let max_tokens = self.count("max_tokens", members)?;
+        self.has_only(&["until", "end", "max_tokens"], members)?;
+        Ok(self.grammar.add_terminal(Terminal::Until { stops, end, max_tokens }))
     }
 
     fn capture(&mut self, name: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {

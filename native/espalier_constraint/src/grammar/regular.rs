@@ -128,6 +128,9 @@ impl<'a> Regular<'a> {
         let size = match &self.grammar.nodes[node as usize] {
             Node::Literal(text) => Some(text.len() as u32 + 1),
             Node::Terminal(terminal) => self.patterns.get(terminal).and_then(|pattern| {
+                if pattern.bound().is_some() {
+                    return None;
+                }
                 let is_shared = self.terminal_uses[*terminal as usize] > 1;
                 let is_part = !is_shared || !pattern.takes_many();
                 is_part.then_some(pattern.dfa().n_states() as u32)

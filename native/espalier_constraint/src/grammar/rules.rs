@@ -85,8 +85,8 @@ pub(crate) enum Terminal {
     /// The JSON text of a value that satisfies the schema, of which this is the text.
     JsonSchema { text: String, place: Place },
     /// Any text up to the first of these, with the one of the index; without one, a text without any of
-    /// them.
-    Until { stops: Vec<String>, end: Option<u32> },
+    /// them. When that many tokens lie in it, it ends as soon as it can.
+    Until { stops: Vec<String>, end: Option<u32>, max_tokens: Option<u32> },
     /// The token of that name, which stands for no text; where the vocabulary has none, the name as a text.
     SpecialToken { name: String },
 }

@@ -57,13 +57,15 @@ fn write_terminal(terminal: &Terminal, out: &mut Writer) {
             out.text(pattern.as_bytes());
             return;
         }
-        Terminal::Until { stops, end } => {
+        Terminal::Until { stops, end, max_tokens } => {
             out.u8(UNTIL);
             out.count(stops.len());
             for stop in stops {
                 out.text(stop.as_bytes());
             }
             out.u32(end.unwrap_or(u32::MAX));
+            out.u8(u8::from(max_tokens.is_some()));
+            out.u32(max_tokens.unwrap_or_default());
             return;
         }
         Terminal::SpecialToken { name } => {
@@ -184,7 +186,9 @@ fn read_until(input: &mut Reader<'_>) -> Result<Terminal, Error> {
     let stops = (0..n_stops).map(|_| Ok(input.utf8(TERMINALS)?.to_owned()));
     let stops = stops.collect::<Result<_, _>>()?;
     let end = Some(input.u32(TERMINALS)?).filter(|&end| end != u32::MAX);
-    Ok(Terminal::Until { stops, end })
+    let (is_bounded, max_tokens) = (input.u8(TERMINALS)?, input.u32(TERMINALS)?);
+    let max_tokens = (is_bounded != 0).then_some(max_tokens);
+    Ok(Terminal::Until { stops, end, max_tokens })
 }
 
 fn read_place(input: &mut Reader<'_>) -> Result<Place, Error> {
