@@ -5,6 +5,7 @@
 
 mod grammars;
 mod input;
+mod parts;
 mod regexes;
 mod schema_trees;
 mod schemas;
@@ -13,7 +14,8 @@ mod steps;
 mod vocabularies;
 
 pub use grammars::grammar;
-pub use regexes::regex;
+pub use parts::parts;
+pub use regexes::{ecma_regex, regex};
 pub use schemas::{schema_text, schema_tree, tokens};
 pub use serialized::{serialized_constraint, serialized_vocabulary};
 pub use vocabularies::vocabulary;

@@ -1,6 +1,6 @@
 //! Regular expressions in both syntaxes.
 
-use espalier_constraint::{Constraint, JsonSchemaOptions};
+use espalier_constraint::{Compiler, Constraint, JsonSchemaOptions, RegexSyntax};
 use serde_json::json;
 
 use super::input::Input;
@@ -19,6 +19,16 @@ pub fn regex(data: &[u8]) {
         Constraint::regex(pattern, &VOCABULARY)
     };
     if let Ok(constraint) = constraint {
+        follow(&constraint, &mut Input::new(steps));
+    }
+}
+
+/// A few steps, and a pattern of ECMA 262 for the whole text.
+pub fn ecma_regex(data: &[u8]) {
+    let mut input = Input::new(data);
+    let steps = input.bytes(16);
+    let Ok(pattern) = str::from_utf8(input.rest()) else { return };
+    if let Ok(constraint) = Compiler::new(&VOCABULARY).regex(pattern, RegexSyntax::Ecma) {
         follow(&constraint, &mut Input::new(steps));
     }
 }
