@@ -103,6 +103,13 @@ defmodule Espalier.ToolsTest do
       assert_raise OptionsError, fn -> Tools.definitions(tools) end
     end
 
+    # Arguments are JSON.
+    for text <- [{:regex, "a"}, {:choice, [:a]}, {:grammar, "start: \"a\""}, {:sequence, ["a"]}] do
+      tools = [%{name: "find", parameters: text}]
+      assert_raise OptionsError, fn -> Tools.parts(tools, style: :hermes) end
+      assert_raise OptionsError, fn -> Tools.definitions(tools) end
+    end
+
     assert_raise OptionsError, fn -> Tools.parts(@tools, style: :gpt2) end
     assert_raise OptionsError, fn -> Tools.parts(@tools, []) end
 

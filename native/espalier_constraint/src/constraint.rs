@@ -1,12 +1,13 @@
 //! [`Constraint`]: compiled, immutable, shared.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::automaton::{Automaton, LazyAutomaton};
 use crate::compiler::Compiler;
 use crate::dfa::DEAD;
 use crate::error::Error;
 use crate::grammar::GrammarOptions;
+use crate::grammar::captures::Readers;
 use crate::grammar::special_tokens::SpecialTokens;
 use crate::json_schema::JsonSchemaOptions;
 use crate::limits::Limits;
@@ -29,6 +30,8 @@ pub struct Constraint {
     source: Arc<Source>,
     limits: Arc<Limits>,
     special_tokens: Arc<SpecialTokens>,
+    /// What finds captures, once it was needed, unless somebody has it just now.
+    readers: Arc<Mutex<Option<Readers>>>,
     unknown_keywords: Arc<[String]>,
     unused_rules: Arc<[UnusedRule]>,
 }
@@ -152,8 +155,18 @@ impl Constraint {
             let is_whole = matcher.accept_text(text).is_ok() && matcher.is_accepting()?;
             return Ok(is_whole.then(Vec::new));
         };
-        let meter = Meter::compiling(Limits::clone(&self.limits), None);
-        source.captures(text, &self.vocabulary, &meter)
+        let kept = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().take();
+        let mut readers = if let Some(known) = known {
+            known
+        } else {
+            let meter = Meter::compiling(Limits::clone(&self.limits), None);
+            source.readers(&self.vocabulary, meter)?
+        };
+        let captures = source.captures(text, &mut readers);
+        readers.shrink();
+        *kept() = Some(readers);
+        captures
     }
 
     /// What it was compiled from.
@@ -208,6 +221,7 @@ impl Constraint {
             source,
             limits,
             special_tokens,
+            readers: Arc::default(),
             unknown_keywords,
             unused_rules,
         })

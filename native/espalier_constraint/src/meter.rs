@@ -88,6 +88,12 @@ impl Meter {
         self.0.left.store(limit.value as u64, Relaxed);
     }
 
+    /// Begins a call that has the same fuel as the last one.
+    pub(crate) fn restart(&self) {
+        let fuel = self.0.fuel.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.left.store(fuel.limit.value as u64, Relaxed);
+    }
+
     /// Spends fuel.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dfa::Dfa;
 use crate::error::Error;
-use crate::grammar::captures::{self, Found};
+use crate::grammar::captures::{self, Found, Readers};
 use crate::grammar::rules::{Grammar, Rule};
 use crate::grammar::{self, Finding, GrammarMachine, Patterns};
 use crate::json_schema::{self, Automata, JsonMachine, JsonSchemaOptions};
@@ -107,17 +107,24 @@ impl GrammarSource {
         grammar::compile(&self.grammar, self.options, &mut self.patterns, vocabulary, meter)
     }
 
+    /// What finds captures.
+    pub(crate) fn readers(
+        &self,
+        vocabulary: &Arc<Vocabulary>,
+        meter: Meter,
+    ) -> Result<Readers, Error> {
+        let mut patterns = self.patterns.clone();
+        grammar::readers(&self.grammar, self.options, &mut patterns, vocabulary, meter)
+    }
+
     /// The parts of a text that have a name; `None` where the text isn't one of the grammar.
     pub(crate) fn captures(
         &self,
         text: &[u8],
-        vocabulary: &Arc<Vocabulary>,
-        meter: &Meter,
+        readers: &mut Readers,
     ) -> Result<Option<Vec<Capture>>, Error> {
-        let mut patterns = self.patterns.clone();
         let grammar = &self.grammar;
-        let readers = grammar::readers(grammar, self.options, &mut patterns, vocabulary, meter)?;
-        let found = captures::find(grammar, readers, text, meter)?;
+        let found = captures::find(grammar, readers, text)?;
         let named = |found: Found| Capture {
             name: grammar.rules[found.rule as usize].name.clone(),
             range: found.start..found.end,

@@ -167,7 +167,9 @@ impl<'a> Oracle<'a> {
 
     /// Reads a token; answers whether it could be.
     fn token(&mut self, bytes: &[u8]) -> bool {
-        bytes.iter().for_each(|&byte| self.byte(byte));
+        for &byte in bytes {
+            self.byte(byte);
+        }
         let count_one = |reading| match reading {
             Reading::Text { part, text, count } if !text.is_empty() => {
                 Reading::Text { part, text, count: count + 1 }

@@ -412,7 +412,7 @@ fn what_is_wrong_with_a_grammar_in_parts_has_its_place_in_both() {
     ] {
         match compile(&parts) {
             Err(Error::InvalidParts { pointer: found, .. }) => {
-                assert_eq!(found, pointer, "{parts}")
+                assert_eq!(found, pointer, "{parts}");
             }
             other => panic!("{parts}: {other:?}"),
         }

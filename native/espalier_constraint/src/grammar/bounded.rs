@@ -57,6 +57,7 @@ impl GrammarMachine {
         let mut running: Running = bounded.zip(counts.iter().copied()).collect();
         let mut state = before.clone();
         for &byte in bytes {
+            self.fronts.meter().spend(1)?;
             let mut next = Running::new();
             for (thread, count) in running {
                 self.go_on((thread, count), byte, &mut next)?;

@@ -19,12 +19,26 @@ pub(crate) struct Found {
 }
 
 /// The languages that a text is made of.
+#[derive(Debug)]
 pub(crate) struct Readers {
     /// Of the terminals.
     pub(crate) terminals: Vec<Lexeme>,
     /// Of the grammars that are parts, by their start. They are read as a whole: nothing in them has a name, and
     /// they may lead to themselves.
     pub(crate) grammars: FxHashMap<RuleId, LazyAutomaton<GrammarMachine>>,
+    pub(crate) meter: Meter,
+}
+
+impl Readers {
+    /// Forgets what was found out about states where that is much.
+    pub(crate) fn shrink(&mut self) {
+        let of_terminals = self.terminals.iter().map(Lexeme::memory);
+        let of_grammars = self.grammars.values().map(LazyAutomaton::memory);
+        if of_terminals.chain(of_grammars).sum::<usize>() > self.meter.limits().table_bytes {
+            self.terminals.iter_mut().for_each(Lexeme::forget_states);
+            self.grammars.values_mut().for_each(LazyAutomaton::forget_states);
+        }
+    }
 }
 
 /// The captures of a text, in the order in which they begin; `None` where the text isn't one of the
@@ -38,15 +52,16 @@ pub(crate) struct Readers {
 /// [`Error::LimitExceeded`] and [`Error::Cancelled`].
 pub(crate) fn find(
     grammar: &Grammar,
-    readers: Readers,
+    readers: &mut Readers,
     text: &[u8],
-    meter: &Meter,
 ) -> Result<Option<Vec<Found>>, Error> {
+    let meter = readers.meter.clone();
+    meter.restart();
     let mut search = Search {
         grammar,
         readers,
         text,
-        meter,
+        meter: &meter,
         rests: Interner::default(),
         open: Vec::new(),
         events: Vec::new(),
@@ -102,7 +117,7 @@ struct Event {
 
 struct Search<'a> {
     grammar: &'a Grammar,
-    readers: Readers,
+    readers: &'a mut Readers,
     text: &'a [u8],
     meter: &'a Meter,
     rests: Interner<Rest>,

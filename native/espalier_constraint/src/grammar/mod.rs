@@ -93,18 +93,18 @@ pub(crate) fn readers(
     options: JsonSchemaOptions,
     patterns: &mut Patterns,
     vocabulary: &Arc<Vocabulary>,
-    meter: &Meter,
+    meter: Meter,
 ) -> Result<captures::Readers, Error> {
-    let patterns = lower::patterns(grammar, patterns, meter)?;
-    let terminals = lower::lexemes(grammar, options, &patterns, vocabulary, meter)?;
+    let patterns = lower::patterns(grammar, patterns, &meter)?;
+    let terminals = lower::lexemes(grammar, options, &patterns, vocabulary, &meter)?;
     let mut grammars = FxHashMap::default();
     for included in &grammar.included {
         let rule = (grammar, included.start);
-        let machine = machine(rule, options, &patterns, vocabulary, meter)?;
+        let machine = machine(rule, options, &patterns, vocabulary, &meter)?;
         let automaton = LazyAutomaton::new(machine, vocabulary.clone(), meter.clone());
         grammars.insert(included.start, automaton);
     }
-    Ok(captures::Readers { terminals, grammars })
+    Ok(captures::Readers { terminals, grammars, meter })
 }
 
 /// The machine of the texts of a rule.
