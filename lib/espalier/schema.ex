@@ -104,7 +104,8 @@ defmodule Espalier.Schema do
   a character that has begun is finished, and the stop follows, or what is left of it, without being asked of the
   model where there is only one. That counts for nothing. With `tags:` each text before, between and behind calls has the
   bound. So whatever follows begins as it would otherwise, and a text is read and validated without knowing its
-  tokens: hosted models are told of the bound in words, and nothing checks it.
+  tokens: hosted models are told of the bound in words, and nothing checks it. A text without a stop is read as far as
+  it could go, whatever its bound was, so begin what follows with a text of its own.
 
   What can be read in several ways is read as regular expressions are: the first of some parts, repetitions, free texts and
   grammars as long as possible. The rules of a grammar have nothing to do with those of another one.

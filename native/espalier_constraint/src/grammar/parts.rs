@@ -1,4 +1,4 @@
-//! [`read`]: texts made of parts, as a grammar without recursion.
+//! [`read`]: texts made of parts, as rules. Of the parts only grammars lead to themselves.
 //!
 //! Parts are told as JSON: an object each, with one of these.
 //!
