@@ -8,6 +8,7 @@ defmodule Espalier.Constraint do
     * `choice/2` - one of several texts
     * `sequence/2` - a text made of parts
     * `deserialize/2` - one of these, compiled before and stored
+    * `to_regex/2`, `to_gbnf/2`, `to_lark/2` - what servers with other engines take
 
   `Espalier.Matcher` follows one text along a constraint and says which tokens may come next.
 
@@ -35,6 +36,7 @@ defmodule Espalier.Constraint do
     Vocabulary
   }
 
+  alias Espalier.Constraint.Export
   alias Espalier.Constraint.Source
   alias Espalier.JSON.Documents
   alias Espalier.Schema.ElixirRegex
@@ -400,6 +402,103 @@ defmodule Espalier.Constraint do
   @doc "Like `sequence/2`, but raises the error."
   @spec sequence!([term], keyword) :: t
   def sequence!(parts, options), do: parts |> sequence(options) |> Error.bang!()
+
+  @doc """
+  A schema or a constraint as a regular expression, for servers that take no more than that.
+
+  The texts that it matches as a whole are those of the constraint, exactly. It is written in what the syntaxes of
+  Rust's `regex`, Python's `re` and ECMA 262 (with its flag `u`) have in common, without lookaround, so vLLM, SGLang,
+  TGI and Outlines take it. Numbers, formats, patterns with bounds on their lengths and all else that automata decide
+  are in it. What a regular expression can't say is an `Espalier.SchemaError` of the kind `:not_exportable` that
+  names the keyword and its place; the [guide](grammars.html#for-other-engines) lists it.
+
+  `schema` is all that `Espalier.generate/2` takes as one, or a compiled constraint; then only the options `:depth` and
+  `:repeated_keys` mean something.
+
+  ## Options
+
+  #{Options.docs(Export.options(:regex) ++ Keyword.delete(@json_schema_options, :vocabulary))}
+  ## Examples
+
+      iex> schema = %{type: :object, properties: %{age: %{type: :integer, minimum: 0}}, required: [:age], additionalProperties: false}
+      iex> Espalier.Constraint.to_regex(schema)
+      {:ok, ~S(\\{"age":(?:[1-9][0-9]*|0)\\})}
+      iex> {:error, error} = Espalier.Constraint.to_regex(%{type: :array, items: %{"$ref": "#"}})
+      iex> {error.kind, error.detail}
+      {:not_exportable, "it leads back to itself; the option :depth says how often it may"}
+      iex> Espalier.Constraint.to_regex(%{type: :array, items: %{"$ref": "#"}}, depth: 2)
+      {:ok, ~S(\\[(?:\\[\\](?:,\\[\\])*)?\\])}
+  """
+  @spec to_regex(term, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
+  def to_regex(schema, options \\ []), do: Export.export(schema, :regex, options)
+
+  @doc "Like `to_regex/2`, but returns the text and raises the error."
+  @spec to_regex!(term, keyword) :: String.t()
+  def to_regex!(schema, options \\ []), do: schema |> to_regex(options) |> Error.bang!()
+
+  @doc """
+  A schema or a constraint as a grammar in GBNF, for llama.cpp. The start is `root`.
+
+  It is exact, as `to_regex/2` is, and takes what that takes; references that lead back to themselves are rules.
+  Grammars of other syntaxes lose their left recursion, which llama.cpp refuses, and large repetitions are split.
+
+  ## Options
+
+  #{Options.docs(Export.options(:gbnf) ++ Keyword.delete(@json_schema_options, :vocabulary))}
+  ## Examples
+
+      iex> schema = %{type: :array, items: %{enum: ["red", "green"]}}
+      iex> {:ok, gbnf} = Espalier.Constraint.to_gbnf(schema)
+      iex> gbnf
+      ~S\"""
+      root ::= array
+      array ::= "[" (("\\"green\\"" | "\\"red\\"") ("," ("\\"green\\"" | "\\"red\\""))*)? "]"
+      \"""
+      iex> {:ok, gbnf} = Espalier.Constraint.to_gbnf({:grammar, "start: start \"a\" | \"b\""})
+      iex> gbnf
+      ~S\"""
+      root ::= start
+      start ::= "b" "a"*
+      \"""
+  """
+  @spec to_gbnf(term, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
+  def to_gbnf(schema, options \\ []), do: Export.export(schema, :gbnf, options)
+
+  @doc "Like `to_gbnf/2`, but returns the text and raises the error."
+  @spec to_gbnf!(term, keyword) :: String.t()
+  def to_gbnf!(schema, options \\ []), do: schema |> to_gbnf(options) |> Error.bang!()
+
+  @doc """
+  A schema or a constraint as a grammar in the syntax of Lark, for llguidance. The start is `start`.
+
+  It is exact, as `to_regex/2` is, and takes what that takes. Lexers take the longest terminal that they find, so in the
+  grammar of a schema no terminal can be lengthened by what comes behind it. A `{:grammar, text}` or `{:sequence, parts}`
+  becomes one terminal where it is regular; otherwise its texts are read character by character.
+
+  ## Options
+
+  #{Options.docs(Export.options(:lark) ++ Keyword.delete(@json_schema_options, :vocabulary))}
+  ## Examples
+
+      iex> schema = %{type: :object, properties: %{next: %{"$ref": "#"}}, additionalProperties: false}
+      iex> {:ok, lark} = Espalier.Constraint.to_lark(schema)
+      iex> lark
+      ~S\"""
+      start: object
+      object: "{" ("\\"next\\"" ":" object)? "}"
+      \"""
+  """
+  @spec to_lark(term, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
+  def to_lark(schema, options \\ []), do: Export.export(schema, :lark, options)
+
+  @doc "Like `to_lark/2`, but returns the text and raises the error."
+  @spec to_lark!(term, keyword) :: String.t()
+  def to_lark!(schema, options \\ []), do: schema |> to_lark(options) |> Error.bang!()
+
+  @doc false
+  # The options of a schema but for the vocabulary.
+  @spec style_options() :: Options.schema()
+  def style_options, do: Keyword.delete(@json_schema_options, :vocabulary)
 
   @doc false
   # The parts of a text that have a name, as the engine calls them; `nil` where it is no text of the constraint.

@@ -5,7 +5,7 @@ defmodule Espalier.Error do
   @modules [
     {Espalier.SchemaError,
      ~w(invalid_json invalid_schema unsupported_keyword unsatisfiable invalid_regex
-        unsupported_regex empty_choice invalid_grammar unsupported_grammar undefined_name
+        unsupported_regex not_exportable empty_choice invalid_grammar unsupported_grammar undefined_name
         duplicate_name recursive_terminal empty_grammar limit_exceeded invalid_limit cancelled)a},
     {Espalier.VocabularyError, ~w(invalid_vocabulary)a},
     {Espalier.SerializationError, ~w(invalid_serialized)a},

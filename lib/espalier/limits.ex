@@ -209,6 +209,26 @@ defmodule Espalier.Limits do
       encloses it.\
       """
     ],
+    export_states: [
+      type: :pos_integer,
+      default: 20_000,
+      doc: "The states of one object, array, string or number of what is exported."
+    ],
+    export_nodes: [
+      type: :pos_integer,
+      default: 500_000,
+      doc: "The parts of all rules of what is exported."
+    ],
+    export_nesting: [
+      type: {:range, 1, 200},
+      default: 200,
+      doc: "How deep the rules of what is exported lie in each other, where they are written out."
+    ],
+    export_bytes: [
+      type: :pos_integer,
+      default: 4_194_304,
+      doc: "The bytes of what is exported."
+    ],
     completion_bytes: [
       type: :pos_integer,
       default: 1_048_576,

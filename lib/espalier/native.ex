@@ -43,6 +43,7 @@ defmodule Espalier.Native do
 
   def constraint_unused_rules(_constraint), do: not_loaded()
   def constraint_choice(_vocabulary, _limits, _choices), do: not_loaded()
+  def constraint_export(_constraint, _target, _depth, _may_repeat_keys), do: not_loaded()
   def constraint_serialize(_constraint), do: not_loaded()
   def constraint_deserialize(_vocabulary, _bytes), do: not_loaded()
   def constraint_kind(_constraint), do: not_loaded()

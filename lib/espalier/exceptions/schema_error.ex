@@ -13,6 +13,7 @@ defmodule Espalier.SchemaError do
   | `:unsatisfiable` | no value satisfies the schema | `pointer` |
   | `:invalid_regex` | the expression can't be parsed | `pattern`, `pointer`, `detail` |
   | `:unsupported_regex` | the expression asks for what an automaton can't decide | `pattern`, `pointer`, `detail` |
+  | `:not_exportable` | what a schema or grammar asks for can't be written in the notation that it is exported to, see `Espalier.Constraint.to_regex/2` | `keyword` (or what else it is), `pointer`, `detail` |
   | `:empty_choice` | there is nothing to choose from | |
   | `:invalid_grammar` | the grammar's text can't be read | `expected`, `got`, `line`, `column` |
   | `:unsupported_grammar` | a grammar asks for what can't be had | `got`, `detail`, `line`, `column` |

@@ -8,6 +8,7 @@ defmodule Mix.Tasks.Espalier.Compile do
   alias Espalier.CLI.Switches
   alias Espalier.CLI.Table
   alias Espalier.CLI.VocabularyFile
+  alias Espalier.Constraint
   alias Espalier.Error
   alias Espalier.JSON
   alias Espalier.JSON.Object
@@ -40,6 +41,24 @@ defmodule Mix.Tasks.Espalier.Compile do
                   value: "FILE",
                   doc: "where to write the constraint, for `Espalier.Constraint.deserialize/2`"
                 ],
+                export: [
+                  type: {:in, ["regex", "gbnf", "lark"]},
+                  value: "NOTATION",
+                  doc:
+                    "in place of all that, write the schema as a regular expression, as a grammar in GBNF or as one for " <>
+                      "Lark: `regex`, `gbnf` or `lark`, see `Espalier.Constraint.to_regex/2`"
+                ],
+                depth: [
+                  type: :integer,
+                  value: "N",
+                  doc: "how deep what leads back to itself may be nested, for `--export regex`"
+                ],
+                repeated_keys: [
+                  type: {:in, ["refuse", "allow"]},
+                  value: "WHETHER",
+                  doc:
+                    "whether keys without a name may come twice in what is exported: `refuse` or `allow`. The default is `refuse`"
+                ],
                 format: [
                   type: {:in, ["text", "json"]},
                   value: "FORMAT",
@@ -60,6 +79,10 @@ defmodule Mix.Tasks.Espalier.Compile do
   What tokens don't keep comes after that: keywords that state nothing, and functions that are asked when the value is
   there. In JSON it is all one object, with times in microseconds.
 
+  With `--export` the schema is written for another engine instead:
+
+      $ mix espalier.compile --schema ticket.json --export gbnf > ticket.gbnf
+
   The exit status is 0, 1 for a schema that can't be compiled, with its place in the schema on standard error, and 2 if
   the command line is wrong.
 
@@ -79,6 +102,31 @@ defmodule Mix.Tasks.Espalier.Compile do
     source = SchemaSwitches.source!(options)
     check!(options)
     CLI.start(:espalier)
+
+    if options[:export],
+      do: CLI.puts(export!(SchemaSwitches.form!(source), options)),
+      else: measure(source, options)
+  end
+
+  @exporting [:depth, :repeated_keys]
+  @measuring [:model, :vocabulary, :eos, :output, :format]
+
+  defp export!(form, options) do
+    own =
+      for {name, value} <- Keyword.take(options, @exporting),
+          do: {name, if(is_binary(value), do: String.to_existing_atom(value), else: value)}
+
+    text =
+      case options[:export] do
+        "regex" -> Constraint.to_regex(form, own)
+        "gbnf" -> Constraint.to_gbnf(form, own)
+        "lark" -> Constraint.to_lark(form, own)
+      end
+
+    text |> Error.bang!() |> String.trim_trailing("\n")
+  end
+
+  defp measure(source, options) do
     compilation = source |> SchemaSwitches.form!() |> Compilation.new!(vocabulary!(options))
     if file = options[:output], do: write!(file, compilation.bytes)
     compilation |> lines(options[:format]) |> Enum.each(&CLI.puts/1)
@@ -89,6 +137,14 @@ defmodule Mix.Tasks.Espalier.Compile do
       do: CLI.misuse!("--model and --vocabulary are both given")
 
     if options[:eos] && !options[:vocabulary], do: CLI.misuse!("--eos is for --vocabulary")
+    others = if options[:export], do: @measuring, else: @exporting
+    verb = if options[:export], do: "is not for", else: "is for"
+
+    for {name, _value} <- Keyword.take(options, others),
+        do: CLI.misuse!("#{Switches.spell(name)} #{verb} --export")
+
+    if options[:depth] && options[:export] != "regex",
+      do: CLI.misuse!("--depth is for --export regex")
   end
 
   defp vocabulary!(options) do

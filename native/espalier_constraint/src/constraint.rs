@@ -175,6 +175,10 @@ impl Constraint {
         self.source.kind()
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(crate) fn source(&self) -> &Source {
         &self.source
     }

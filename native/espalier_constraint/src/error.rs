@@ -164,6 +164,18 @@ pub enum Error {
         /// The column in characters, from 1.
         column: usize,
     },
+    /// What a constraint asks for can't be written in the notation that it is to be exported to.
+    #[error("{keyword} can't be exported as {target}{}: {reason}", place(Some(pointer).filter(|pointer| !pointer.is_empty()).map(String::as_str)))]
+    NotExportable {
+        /// The notation: `"regex"`, `"gbnf"` or `"lark"`.
+        target: &'static str,
+        /// The keyword of a schema, or what else can't be written, such as the name of a rule.
+        keyword: String,
+        /// The place in the schema.
+        pointer: String,
+        /// Why it can't be written, or what to do about it.
+        reason: String,
+    },
     /// The vocabulary can't be used.
     #[error("invalid vocabulary: {message}")]
     InvalidVocabulary {

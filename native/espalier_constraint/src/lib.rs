@@ -35,6 +35,7 @@ mod constraint;
 mod contents;
 mod dfa;
 mod error;
+mod export;
 mod free_text;
 mod generations;
 mod grammar;
@@ -66,6 +67,7 @@ mod vocabulary;
 pub use compiler::Compiler;
 pub use constraint::Constraint;
 pub use error::Error;
+pub use export::{ExportOptions, ExportTarget};
 pub use grammar::{GrammarOptions, GrammarSyntax};
 pub use json_schema::{
     EscapeStyle, FormatMode, JsonSchemaOptions, NumberStyle, PropertyOrder, Whitespace,

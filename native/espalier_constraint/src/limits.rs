@@ -143,6 +143,14 @@ limits! {
     /// The ways in which a grammar can go on at one place in a text, each a place in a rule and in what
     /// encloses it.
     grammar_items: 200_000;
+    /// The states of one object, array, string or number of what is exported.
+    export_states: 20_000;
+    /// The parts of all rules of what is exported.
+    export_nodes: 500_000;
+    /// How deep the rules of what is exported lie in each other, where they are written out.
+    export_nesting: 200, at most 200;
+    /// The bytes of what is exported.
+    export_bytes: 4 << 20;
     /// The bytes of a text that is made up to complete a value.
     completion_bytes: 1 << 20;
     /// How deep arrays of items that have to differ are nested in such a text.

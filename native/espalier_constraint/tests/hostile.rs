@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::thread;
 
-use espalier_constraint::{Constraint, Error, JsonSchemaOptions};
+use espalier_constraint::{Constraint, Error, ExportOptions, ExportTarget, JsonSchemaOptions};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use support::hostile::{self, Case, Expected, Text};
@@ -37,8 +37,8 @@ const PRESET: &str = "ESPALIER_HOSTILE_PRESET";
 fn every_case_ends_soon_and_in_little_memory() {
     let cases = hostile::cases();
     assert!(cases.len() >= 60);
-    let runs =
-        cases.iter().flat_map(|case| case.presets().iter().map(move |preset| (case, preset)));
+    let presets = |case: &Case| case.presets().iter().chain(TARGETS.iter().map(|(name, _)| name));
+    let runs = cases.iter().flat_map(|case| presets(case).map(move |preset| (case, preset)));
     let runs = Mutex::new(runs);
     let next = || runs.lock().expect("no panic").next();
     let run_all =
@@ -53,6 +53,10 @@ fn every_case_ends_soon_and_in_little_memory() {
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
+
+/// What is compiled is exported, too.
+const TARGETS: [(&str, ExportTarget); 3] =
+    [("regex", ExportTarget::Regex), ("gbnf", ExportTarget::Gbnf), ("lark", ExportTarget::Lark)];
 
 /// Prints the figures of a case; answers what was wrong.
 fn run(name: &str, preset: &str) -> Option<String> {
@@ -86,7 +90,13 @@ fn one_case() {
     let limit = |n: u64| Rlimit { current: Some(n), maximum: Some(n) };
     setrlimit(Resource::As, limit(MEMORY + OWN_MEMORY)).expect("a bound on memory");
     setrlimit(Resource::Cpu, limit(CPU_SECONDS)).expect("a bound on time");
-    let runner = thread::Builder::new().stack_size(STACK).spawn(move || check(&case, options));
+    let preset = std::env::var(PRESET).unwrap_or_default();
+    let target = TARGETS.iter().find(|(name, _)| *name == preset).map(|(_, target)| *target);
+    let run = move || match target {
+        Some(target) => export(&case, target),
+        None => check(&case, options),
+    };
+    let runner = thread::Builder::new().stack_size(STACK).spawn(run);
     let outcome = runner.expect("a thread").join().unwrap_or_else(|_| Err("a panic".to_owned()));
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let milliseconds = time.tv_sec * 1000 + time.tv_nsec / 1_000_000;
@@ -112,6 +122,25 @@ fn check(case: &Case, options: JsonSchemaOptions) -> Result<String, String> {
         Ok(constraint) => use_it(case, &constraint),
         Err(error) => Ok(shown(&error)),
     }
+}
+
+/// Exports with all options; answers what became of the last one.
+fn export(case: &Case, target: ExportTarget) -> Result<String, String> {
+    let Ok(constraint) = compile(case, JsonSchemaOptions::generating()) else {
+        return Ok("not compiled".to_owned());
+    };
+    let mut outcome = String::new();
+    for (depth, may_repeat_keys) in [(None, false), (None, true), (Some(1000), true)] {
+        let options = ExportOptions { depth, may_repeat_keys };
+        outcome = match constraint.export(target, &options) {
+            Ok(text) => format!("{} bytes", text.len()),
+            Err(error @ (Error::NotExportable { .. } | Error::LimitExceeded { .. })) => {
+                shown(&error)
+            }
+            Err(error) => return Err(shown(&error)),
+        };
+    }
+    Ok(outcome)
 }
 
 fn compile(case: &Case, options: JsonSchemaOptions) -> Result<Constraint, Error> {

@@ -32,6 +32,7 @@ rustler::atoms! {
     limit_exceeded,
     no_chat_template,
     no_token_allowed,
+    not_exportable,
     not_found,
     other,
     panic,

@@ -1,9 +1,9 @@
 //! `Espalier.Constraint`.
 
 use espalier_constraint::{
-    Capture, Compiler, Constraint, ConstraintKind, EscapeStyle, FormatMode, GrammarOptions,
-    GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder, RegexSyntax, UnusedRule,
-    Whitespace,
+    Capture, Compiler, Constraint, ConstraintKind, EscapeStyle, ExportOptions, ExportTarget,
+    FormatMode, GrammarOptions, GrammarSyntax, JsonSchemaOptions, NumberStyle, PropertyOrder,
+    RegexSyntax, UnusedRule, Whitespace,
 };
 use rustler::{Atom, Binary, Decoder, Env, Error, NifResult, ResourceArc, Term};
 
@@ -110,6 +110,24 @@ fn constraint_choice(
 ) -> Compiled {
     let choices: Vec<&[u8]> = choices.iter().map(Binary::as_slice).collect();
     compile(env, &vocabulary, limits, |compiler| compiler.choice(&choices))
+}
+
+/// The constraint in the notation of another engine.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn constraint_export(
+    constraint: ResourceArc<ConstraintRef>,
+    target: Term<'_>,
+    depth: Option<u32>,
+    may_repeat_keys: bool,
+) -> NifResult<Result<String, Fault>> {
+    let targets = [
+        (atoms::regex(), ExportTarget::Regex),
+        (atoms::gbnf(), ExportTarget::Gbnf),
+        (atoms::lark(), ExportTarget::Lark),
+    ];
+    let target = one_of(target, targets)?;
+    let options = ExportOptions { depth, may_repeat_keys };
+    Ok(guard::with_large_stack(|| Ok(constraint.0.export(target, &options)?)))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -159,6 +159,14 @@ impl From<ConstraintError> for Fault {
                     (atoms::detail(), reason.into()),
                 ],
             ),
+            E::NotExportable { keyword, pointer, reason, .. } => fault(
+                atoms::not_exportable(),
+                vec![
+                    (atoms::keyword(), keyword.into()),
+                    (atoms::pointer(), pointer.into()),
+                    (atoms::detail(), reason.into()),
+                ],
+            ),
             E::Unsatisfiable { pointer } => {
                 fault(atoms::unsatisfiable(), vec![(atoms::pointer(), pointer.into())])
             }

@@ -128,4 +128,29 @@ defmodule Mix.Tasks.Espalier.CompileTest do
       assert errors =~ expected
     end
   end
+
+  test "exports the schema for another engine", context do
+    schema = file(context, @schema)
+
+    for {notation, text} <- [
+          {"regex", Constraint.to_regex!(@schema)},
+          {"gbnf", Constraint.to_gbnf!(@schema)},
+          {"lark", Constraint.to_lark!(@schema)}
+        ] do
+      assert {0, output, ""} = run(["--schema", schema, "--export", notation])
+      assert String.trim(output) == String.trim(text)
+    end
+  end
+
+  test "exports with a depth and repeated keys, which are for that alone", context do
+    schema = file(context, ~s({"type": "object", "additionalProperties": {"$ref": "#"}}))
+    assert {1, "", error} = run(["--schema", schema, "--export", "regex"])
+    assert error =~ "additionalProperties"
+    options = ["--depth", "2", "--repeated-keys", "allow"]
+    assert {0, output, ""} = run(["--schema", schema, "--export", "regex"] ++ options)
+    assert String.trim(output) =~ ~r/^\\\{/
+    assert {2, "", _usage} = run(["--schema", schema, "--export", "gbnf", "--depth", "2"])
+    assert {2, "", _usage} = run(["--schema", schema, "--export", "gbnf", "--format", "json"])
+    assert {2, "", _usage} = run(["--schema", schema, "--depth", "2"])
+  end
 end

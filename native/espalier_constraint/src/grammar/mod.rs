@@ -55,11 +55,12 @@ use crate::json_schema::JsonSchemaOptions;
 use crate::limits::limit;
 use crate::meter::Meter;
 use crate::vocabulary::Vocabulary;
-pub(crate) use lower::Patterns;
+pub(crate) use lexeme::Pattern;
+pub(crate) use lower::{Patterns, patterns};
 pub(crate) use machine::GrammarMachine;
 pub(crate) use syntax::parse;
 pub use syntax::{GrammarOptions, GrammarSyntax};
-pub(crate) use trim::Finding;
+pub(crate) use trim::{Finding, trim};
 
 /// Compiles a grammar; answers with the rules that no text needs, too. The options are for the schemas in
 /// it; patterns that were made before are not made again.

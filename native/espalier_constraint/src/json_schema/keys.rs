@@ -50,7 +50,7 @@ pub(crate) struct Admitted {
 
 /// A key that comes next.
 #[derive(Clone, Copy)]
-enum Key {
+pub(super) enum Key {
     Named(u32),
     Other(u32),
 }
@@ -120,7 +120,12 @@ impl Goals {
     }
 
     /// What the value of a key may satisfy, each with the clauses that it then meets.
-    fn values_that_meet(&self, leaf: &ObjectLeaf, progress: &ObjectProgress, key: Key) -> Meeting {
+    pub(super) fn values_that_meet(
+        &self,
+        leaf: &ObjectLeaf,
+        progress: &ObjectProgress,
+        key: Key,
+    ) -> Meeting {
         let mut values = Meeting::new();
         for (clause, conditions) in leaf.open_clauses(progress) {
             for value in conditions.iter().filter_map(|condition| met_with(condition, key, self)) {

@@ -17,6 +17,7 @@
 //! - `frame`: open objects and arrays with their live alternatives; `keys`, `texts`: their keys
 //! - `state`, `machine`: all of it on one stack
 //! - `completion`: how a partly read value ends soonest
+//! - `export`: the schema as the rules of a grammar
 
 mod array;
 mod automata;
@@ -31,6 +32,7 @@ mod distinct;
 mod draft;
 mod evaluated;
 mod expand;
+mod export;
 mod format;
 mod frame;
 mod goals;
@@ -63,6 +65,7 @@ mod texts;
 use crate::error::Error;
 use crate::meter::Meter;
 pub(crate) use automata::{Automata, Origin};
+pub(crate) use export::{Exported, lower as export};
 pub(crate) use inside::{PatternLanguages, StringRest};
 pub(crate) use machine::JsonMachine;
 pub(crate) use number::NumberPrefix;

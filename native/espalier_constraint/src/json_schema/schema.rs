@@ -315,7 +315,7 @@ impl Schema {
 
 impl Kind {
     /// Of the literals that speak of the same value, the one with that index.
-    fn nth_in_place(&self, index: usize) -> Option<Literal> {
+    pub(super) fn nth_in_place(&self, index: usize) -> Option<Literal> {
         match self {
             Self::All(literals) | Self::Any(literals) | Self::One(literals) => {
                 literals.get(index).copied()

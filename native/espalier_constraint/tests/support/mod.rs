@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test crate uses a part of it")]
 
 pub(crate) mod data;
+pub(crate) mod exported;
 pub(crate) mod following;
 pub(crate) mod hostile;
 pub(crate) mod instances;
