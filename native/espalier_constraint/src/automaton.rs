@@ -374,6 +374,16 @@ impl<M: Machine> LazyAutomaton<M> {
         Ok(self.state_after(state, bytes)?.is_some())
     }
 
+    /// The state after a token, which is often the same.
+    fn read_quickly(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<StateId>, Error> {
+        let Some(after) = self.state_after(state, bytes)? else { return Ok(None) };
+        if after == **self.states.get(state) {
+            return Ok(Some(state));
+        }
+        self.check_memory()?;
+        Ok(Some(self.intern(after)))
+    }
+
     /// The state after the last bytes of a token.
     fn read_rest(
         &mut self,
@@ -398,15 +408,7 @@ impl<M: Machine> LazyAutomaton<M> {
     }
 
     fn state_after(&mut self, state: StateId, bytes: &[u8]) -> Result<Option<M::State>, Error> {
-        let mut state = M::State::clone(self.states.get(state));
-        for &byte in bytes {
-            self.meter.spend(1)?;
-            match self.machine.step(&state, byte)? {
-                Some(next) => state = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(state))
+        self.machine.read(self.states.get(state), bytes, &self.meter)
     }
 }
 
@@ -462,6 +464,9 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         token: u32,
         bytes: &[u8],
     ) -> Result<Option<StateId>, Error> {
+        if self.machine.reads_quickly(self.states.get(state)) {
+            return self.read_quickly(state, bytes);
+        }
         for (offset, &byte) in bytes.iter().enumerate() {
             state = match self.entries[state as usize].transitions.get(byte) {
                 UNKNOWN => return self.read_rest(state, token, &bytes[offset..]),

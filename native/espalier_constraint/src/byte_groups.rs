@@ -1,14 +1,14 @@
 //! [`ByteGroups`]: of which bytes tokens consist, in some groups.
 //!
-//! In a state of an automaton to which all bytes of some groups lead back, all tokens of these may follow. So
-//! a walk need not look at what is below a node of the trie if it consists of nothing else.
+//! In a state of an automaton to which all bytes of some groups lead back, all tokens of these may follow; see
+//! [`Run`](crate::runs::Run).
 
 use crate::dfa::Dfa;
 use crate::json_schema::bytes_after;
 use crate::token_trie::TokenTrie;
 
 /// Some groups of bytes, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ByteGroups(u64);
 
 impl ByteGroups {
@@ -35,7 +35,7 @@ impl ByteGroups {
         Self(1 << index)
     }
 
-    fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -43,57 +43,66 @@ impl ByteGroups {
         self.0 & !other.0 == 0
     }
 
-    /// The groups of which all bytes lead back to the state.
-    pub(crate) fn leading_back(dfa: &Dfa, state: u32) -> Self {
+    /// Whether a text of the groups may have the byte.
+    pub(crate) fn may_have(self, byte: u8) -> bool {
+        let group = if byte.is_ascii() { Self::of_ascii(byte) } else { Self::WIDE };
+        group.is_within(self)
+    }
+
+    /// Whether characters beyond ASCII are among them.
+    pub(crate) fn are_wide(self) -> bool {
+        Self::WIDE.is_within(self)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The groups of which all bytes lead from one state to another.
+    pub(crate) fn leading(dfa: &Dfa, from: u32, to: u32) -> Self {
         let (mut groups, mut refused) = (0, Self::OTHER.0);
         for byte in 0..0x80 {
             let Self(group) = Self::of_ascii(byte);
-            let leads_back = dfa.step(state, byte) == Some(state);
-            *(if leads_back { &mut groups } else { &mut refused }) |= group;
+            let leads = dfa.step(from, byte) == Some(to);
+            *(if leads { &mut groups } else { &mut refused }) |= group;
         }
-        if all_wide_lead_back(dfa, state) {
+        if all_wide_lead(dfa, from, to) {
             groups |= Self::WIDE.0;
         }
         Self(groups & !refused)
     }
 }
 
-/// Whether all characters beyond ASCII lead back to the state.
-fn all_wide_lead_back(dfa: &Dfa, state: u32) -> bool {
+/// Whether all characters beyond ASCII lead from one state to another.
+fn all_wide_lead(dfa: &Dfa, from: u32, to: u32) -> bool {
     let mut seen = Vec::new();
     (0xC2..=0xF4).all(|lead| {
         let Some((n_after, first, last)) = bytes_after(lead) else { return false };
-        dfa.step(state, lead).is_some_and(|inside| {
+        dfa.step(from, lead).is_some_and(|inside| {
             let key = (inside, n_after, first, last);
             seen.contains(&key) || {
                 seen.push(key);
-                rest_leads_back(dfa, state, inside, (n_after, first, last))
+                rest_leads(dfa, inside, to, (n_after, first, last))
             }
         })
     })
 }
 
-/// Whether so many more bytes, the first of which is in a range, lead back to the state.
-fn rest_leads_back(
-    dfa: &Dfa,
-    state: u32,
-    inside: u32,
-    (n_after, first, last): (u8, u8, u8),
-) -> bool {
+/// Whether so many more bytes, the first of which is in a range, lead from one state to another.
+fn rest_leads(dfa: &Dfa, from: u32, to: u32, (n_after, first, last): (u8, u8, u8)) -> bool {
     let mut before = None;
     (first..=last).all(|byte| {
-        let Some(next) = dfa.step(inside, byte) else { return false };
+        let Some(next) = dfa.step(from, byte) else { return false };
         if n_after == 1 {
-            return next == state;
+            return next == to;
         }
-        before.replace(next) == Some(next)
-            || rest_leads_back(dfa, state, next, (n_after - 1, 0x80, 0xBF))
+        before.replace(next) == Some(next) || rest_leads(dfa, next, to, (n_after - 1, 0x80, 0xBF))
     })
 }
 
 /// Where in a character a text stands.
-#[derive(Clone, Copy)]
-enum Place {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
     Boundary,
     /// So many bytes are missing, the next of which is in a range.
     Inside(u8, u8, u8),
@@ -101,7 +110,7 @@ enum Place {
 }
 
 impl Place {
-    fn step(self, byte: u8) -> (ByteGroups, Self) {
+    pub(crate) fn step(self, byte: u8) -> (ByteGroups, Self) {
         match (self, byte) {
             (Self::Boundary, 0..0x80) => (ByteGroups::of_ascii(byte), Self::Boundary),
             (Self::Boundary, _) => match bytes_after(byte) {
@@ -119,17 +128,18 @@ impl Place {
 
 /// For each node of a trie of what consists what comes after it in longer tokens.
 pub(crate) fn groups_below(trie: &TokenTrie) -> Box<[ByteGroups]> {
-    let mut own = vec![(ByteGroups::default(), Place::Boundary); trie.n_nodes()];
-    let mut parents = vec![0; trie.n_nodes()];
-    trie.for_each_edge(|parent, child, byte| {
-        own[child] = own[parent].1.step(byte);
-        parents[child] = parent;
-    });
-    let mut below = vec![ByteGroups::default(); trie.n_nodes()];
+    let mut places = vec![Place::Boundary; trie.n_nodes()];
+    let mut groups = vec![ByteGroups::default(); trie.n_nodes()];
     // Nodes come after their parents.
-    for node in (1..trie.n_nodes()).rev() {
-        let all = below[node].or(own[node].0);
-        below[parents[node]] = below[parents[node]].or(all);
+    for parent in 0..trie.n_nodes() {
+        for child in trie.children(parent) {
+            (groups[child], places[child]) = places[parent].step(trie.bytes()[child]);
+        }
+    }
+    let mut below = vec![ByteGroups::default(); trie.n_nodes()];
+    for parent in (0..trie.n_nodes()).rev() {
+        let all = trie.children(parent).map(|child| groups[child].or(below[child]));
+        below[parent] = all.fold(ByteGroups::default(), ByteGroups::or);
     }
     below.into()
 }
@@ -138,24 +148,26 @@ pub(crate) fn groups_below(trie: &TokenTrie) -> Box<[ByteGroups]> {
 mod tests {
     use super::*;
     use crate::meter::Meter;
+    use crate::runs::Run;
 
     #[test]
     fn groups_that_lead_back_are_those_that_loops_take() {
-        let of = |pattern: &str| {
+        let is_within = |text: &[u8], pattern: &str| {
             let dfa = crate::regex::compile(pattern, &Meter::unlimited()).unwrap().minimized();
-            ByteGroups::leading_back(&dfa, dfa.start())
+            let groups = ByteGroups::leading(&dfa, dfa.start(), dfa.start());
+            let trie = TokenTrie::new([(0, text)].into_iter());
+            let below = groups_below(&trie);
+            let run = Run::new(&trie, &below, &[1], groups);
+            assert_eq!(run.inside.len() + run.beyond.ids().len() + run.cuts.len(), 1);
+            assert_eq!(!run.inside.is_empty(), below[TokenTrie::ROOT].is_within(groups));
+            !run.inside.is_empty()
         };
-        let is_within = |text: &str, pattern: &str| {
-            let trie = TokenTrie::new([(0, text.as_bytes())].into_iter());
-            groups_below(&trie)[0].is_within(of(pattern))
-        };
-        assert!(is_within("abé", "[a-zé-\u{10FFFF}\u{80}-é]*") && !is_within("abé", "[a-z]*"));
-        assert!(is_within("abé語", "[^\"]*") && !is_within("ab\"", "[^\"]*"));
-        assert!(!is_within("abé", "[^ß]*") && is_within("ab_", "[^ß]*"));
-        assert!(!is_within("b", "[ac-z]*") && !is_within("ab", "(ab)*"));
-        let cut = TokenTrie::new([(0, &b"\xE8\xAA"[..]), (1, &b"\xAA"[..])].into_iter());
-        assert!(!groups_below(&cut)[0].is_within(of("[^\"]*")));
-        let cut = TokenTrie::new([(0, &b"a\xE8\xAA"[..])].into_iter());
-        assert!(groups_below(&cut)[0].is_within(of("[^\"]*")));
+        assert!(is_within("abé".as_bytes(), "[a-zé-\u{10FFFF}\u{80}-é]*"));
+        assert!(is_within("abé語".as_bytes(), "[^\"]*") && !is_within(b"ab\"", "[^\"]*"));
+        assert!(!is_within("abé".as_bytes(), "[^ß]*") && is_within(b"ab_", "[^ß]*"));
+        assert!(!is_within("abé".as_bytes(), "[a-z]*"));
+        assert!(!is_within(b"b", "[ac-z]*") && !is_within(b"ab", "(ab)*"));
+        assert!(is_within(b"a\xE8\xAA", "[^\"]*") && !is_within(b"\xAA", "[^\"]*"));
+        assert!(!is_within(b"\xE8a", "[^\"]*"));
     }
 }

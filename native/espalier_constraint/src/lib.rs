@@ -53,6 +53,7 @@ mod plain;
 mod regex;
 mod replicas;
 mod rests;
+mod runs;
 mod serialized;
 mod source;
 mod string_table;

@@ -11,6 +11,7 @@ use crate::grammar::special_tokens::SpecialTokens;
 use crate::json_schema::{EscapeStyle, NumberRest};
 use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
+use crate::meter::Meter;
 use crate::string_tokens::{FreeBounds, StringTokens};
 use crate::token_mask::MaskBuilder;
 use crate::token_trie::Bytes;
@@ -76,6 +77,29 @@ pub(crate) trait Machine: Debug + Send {
 
     /// The state after one more byte; `None` when no accepted text goes on with it.
     fn step(&mut self, state: &Self::State, byte: u8) -> Result<Option<Self::State>, Error>;
+
+    /// The state after several bytes; `None` when no accepted text goes on with them.
+    fn read(
+        &mut self,
+        state: &Self::State,
+        bytes: &[u8],
+        meter: &Meter,
+    ) -> Result<Option<Self::State>, Error> {
+        let mut state = state.clone();
+        for &byte in bytes {
+            meter.spend(1)?;
+            match self.step(&state, byte)? {
+                Some(next) => state = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(state))
+    }
+
+    /// Whether a token is read as quickly from here as it is looked up where it leads.
+    fn reads_quickly(&self, _state: &Self::State) -> bool {
+        false
+    }
 
     /// Whether the text may end here.
     fn is_accepting(&self, state: &Self::State) -> bool;

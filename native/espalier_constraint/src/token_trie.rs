@@ -127,7 +127,7 @@ impl Default for TokenTrie {
 }
 
 impl TokenTrie {
-    const ROOT: usize = 0;
+    pub(crate) const ROOT: usize = 0;
 
     /// Builds the trie of the tokens, which may come in any order; empty ones are left out.
     pub(crate) fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
@@ -183,13 +183,6 @@ impl TokenTrie {
     pub(crate) fn fold_below<T: Copy>(&self, none: T, add: impl Fn(T, usize) -> T) -> Vec<T> {
         let fold = |node: &Node| (node.first_id as usize..node.end as usize).fold(none, &add);
         self.nodes.iter().map(fold).collect()
-    }
-
-    /// Calls with each node but the root, after its parent and with its byte; parents in ascending order.
-    pub(crate) fn for_each_edge(&self, mut call: impl FnMut(usize, usize, u8)) {
-        for parent in 0..self.nodes.len() {
-            self.children(parent).for_each(|child| call(parent, child, self.bytes[child]));
-        }
     }
 
     /// The ids in the order of their bytes.
@@ -281,14 +274,14 @@ impl TokenTrie {
         }
     }
 
-    /// Visits a node, as if it were the only one below the root, and what is below it.
-    pub(crate) fn walk_branch<E>(
+    /// Visits a node, as if it had the depth, and what is below it.
+    pub(crate) fn walk_at<E>(
         &self,
-        node: usize,
+        (node, depth): (usize, usize),
         mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
-        let children = enter(Visit { byte: self.bytes[node], depth: 1, trie: self, node })?;
-        self.walk_from((node, 1), &children, |_| false, enter)
+        let children = enter(Visit { byte: self.bytes[node], depth, trie: self, node })?;
+        self.walk_from((node, depth), &children, |_| false, enter)
     }
 
     pub(crate) fn root(&self) -> TrieNode<'_> {
@@ -443,7 +436,8 @@ impl TokenTrie {
         found
     }
 
-    fn children(&self, node: usize) -> std::ops::Range<usize> {
+    /// The nodes behind a node, which come after it.
+    pub(crate) fn children(&self, node: usize) -> std::ops::Range<usize> {
         let Node { first_child, n_children, .. } = self.nodes[node];
         first_child as usize..(first_child + n_children) as usize
     }

@@ -1,19 +1,27 @@
 //! [`Vocabulary`]: the bytes of each token id.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::byte_groups::{ByteGroups, groups_below};
 use crate::error::Error;
+use crate::generations::Generations;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
 use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::number_tokens::{NumberTables, NumberTokens, NumberTrie, SIGNS};
+use crate::runs::Run;
 use crate::string_tables::StringTables;
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
+
+/// The nodes that a run begins with, and its groups.
+type RunKey = (Box<[u32]>, ByteGroups);
+
+/// The memory of the runs that are kept.
+const MAX_RUN_BYTES: usize = 16 << 20;
 
 type Encode = dyn Fn(&[u8]) -> Option<Vec<u32>> + Send + Sync;
 
@@ -27,6 +35,8 @@ pub struct Vocabulary {
     whole: Lexicon,
     /// For each node of their trie what comes after it.
     groups_below: OnceLock<Box<[ByteGroups]>>,
+    /// Tokens from some nodes of their trie on, as far as they were asked for.
+    runs: Mutex<Generations<RunKey, Arc<Run>>>,
     /// Those that may follow in a JSON text, with white space before them cut off and without that.
     spaced: JsonTokens,
     bare: JsonTokens,
@@ -79,18 +89,19 @@ impl Vocabulary {
         let digits = TokenTrie::new(digits);
         let whole = Lexicon::new(trie, n_ids);
         let (numbers, strings) = (NumberTables::default(), StringTables::default());
-        let (groups_below, special_names) = (OnceLock::new(), Vec::new());
+        let runs = Mutex::new(Generations::new(MAX_RUN_BYTES));
         Self {
             tokens,
             whole,
-            groups_below,
+            groups_below: OnceLock::new(),
+            runs,
             spaced,
             bare,
             digits,
             beyond_brackets: OnceLock::new(),
             numbers,
             strings,
-            special_names,
+            special_names: Vec::new(),
             encode: None,
         }
     }
@@ -169,6 +180,18 @@ impl Vocabulary {
     /// For each node of the trie of all ordinary tokens of what consists what comes after it.
     pub(crate) fn groups_below(&self) -> &[ByteGroups] {
         self.groups_below.get_or_init(|| groups_below(self.trie()))
+    }
+
+    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups.
+    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups) -> Arc<Run> {
+        let known = || self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (nodes, groups);
+        if let Some(run) = known().get(&key) {
+            return run;
+        }
+        let run = Arc::new(Run::new(self.trie(), self.groups_below(), &key.0, groups));
+        known().insert(key, run.clone(), run.size_in_bytes());
+        run
     }
 
     /// The tokens that have more behind a bracket that may close an object or an array.

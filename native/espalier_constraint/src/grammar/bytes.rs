@@ -41,7 +41,11 @@ impl<const N: usize> Bits<N> {
 
 impl ByteSet {
     pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> {
-        (0..=255).filter(|&byte| self.contains(byte))
+        (0..).zip(self.0).flat_map(|(index, word)| {
+            let bits = std::iter::successors(Some(word), |bits| Some(bits & bits.wrapping_sub(1)));
+            let set = bits.take_while(|&bits| bits != 0);
+            set.map(move |bits| index * 64 + bits.trailing_zeros() as u8)
+        })
     }
 }
 

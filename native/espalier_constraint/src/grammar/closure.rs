@@ -7,6 +7,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::bytes::ByteSet;
 use super::continuations::{Content, ContinuationId, Continuations, IN_GROUP, Item};
 use super::fronts::Front;
 use super::lower::Symbol;
@@ -51,6 +52,21 @@ struct Met {
     id: Option<ContinuationId>,
     /// For searches: the last one that came here.
     seen_by: u32,
+}
+
+impl Met {
+    /// Adds what is behind it in a production. Of a repetition at the end it is what that begins with, as it is
+    /// behind what is repeated.
+    fn add_own(&mut self, item: Item, productions: &Productions) {
+        let Some(repetition) = productions.last_loop(item.place.dot) else {
+            return self.own.push(item);
+        };
+        let first = |&dot: &u32| Item { place: Place { dot, count: 0 }, ..item };
+        self.own.extend(productions.starts(repetition).iter().map(first));
+        if productions.is_nullable(Symbol::Nonterminal(repetition)) {
+            self.tails.push(item.then);
+        }
+    }
 }
 
 /// What a closure works with.
@@ -163,7 +179,11 @@ impl Closure {
             }
         }
         threads.sort_unstable();
-        Ok(Front { threads: threads.into(), is_final: self.is_final })
+        let mut first = ByteSet::default();
+        for &(terminal, _) in &threads {
+            first.extend(context.productions.first(terminal));
+        }
+        Ok(Front { threads: threads.into(), is_final: self.is_final, first })
     }
 
     /// An item waits for its symbol, and goes on behind it if that may be empty.
@@ -173,7 +193,9 @@ impl Closure {
         let index = self.meet(symbol, context) as usize;
         let advance = productions.advance(item.place);
         let behind = advance.next.map(|place| Item { place, then: item.then });
-        self.met[index].own.extend(behind);
+        if let Some(behind) = behind {
+            self.met[index].add_own(behind, productions);
+        }
         if advance.ends {
             self.met[index].tails.push(item.then);
         }
@@ -245,10 +267,13 @@ impl Closure {
             );
             for tail in 0..met.tails.len() {
                 let tail = self.met[at as usize].tails[tail];
-                let Some(here) = (tail & HERE != 0).then_some(tail & !HERE) else {
-                    others.push(tail);
+                let is_here = tail & HERE != 0;
+                let known = if is_here { self.met[(tail & !HERE) as usize].id } else { Some(tail) };
+                let here = tail & !HERE;
+                if let Some(known) = known {
+                    others.push(known);
                     continue;
-                };
+                }
                 let seen_by = &mut self.met[here as usize].seen_by;
                 if std::mem::replace(seen_by, index) != index {
                     open.push(here);

@@ -93,6 +93,12 @@ impl Settling {
                     self.add((nonterminal, index), production.iter().map(|&symbol| (symbol, 1)));
                 }
             }
+            Shape::Loop { of, rest } => {
+                meter.spend(1 + rest.len())?;
+                self.add((nonterminal, 0), rest.iter().map(|&symbol| (symbol, 1)));
+                let again = [*of, Symbol::Nonterminal(nonterminal)];
+                self.add((nonterminal, 1), again.into_iter().map(|symbol| (symbol, 1)));
+            }
             &Shape::Repeat { of, min, max } => {
                 if max.is_none_or(|max| min <= max) {
                     let needed = (min > 0).then_some((of, min));

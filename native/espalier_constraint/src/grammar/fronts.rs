@@ -1,9 +1,11 @@
 //! [`Fronts`]: which terminals may begin at a place in a text.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::bytes::ByteSet;
 use super::closure::{Closure, Context};
 use super::continuations::{ContinuationId, Continuations};
 use super::lower::Symbol;
@@ -18,12 +20,20 @@ pub(crate) type FrontId = u32;
 pub(crate) const START: FrontId = u32::MAX;
 
 /// The terminals that may begin, each with what comes behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Front {
     /// Ascending.
     pub(crate) threads: Box<[(u32, ContinuationId)]>,
     /// Whether the text may end.
     pub(crate) is_final: bool,
+    /// With which bytes they begin.
+    pub(crate) first: ByteSet,
+}
+
+impl Hash for Front {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.threads, self.is_final).hash(state);
+    }
 }
 
 /// The fronts met so far, with the continuations that lead to them.
@@ -66,6 +76,12 @@ impl Fronts {
     pub(crate) fn find(&mut self, id: FrontId) -> Result<Arc<Front>, Error> {
         let id = if id == START { self.start()? } else { id };
         Ok(self.interned.get(id).clone())
+    }
+
+    /// Whether a terminal that may begin at a front begins with the byte.
+    pub(crate) fn may_begin(&mut self, id: FrontId, byte: u8) -> Result<bool, Error> {
+        let id = if id == START { self.start()? } else { id };
+        Ok(self.interned.get(id).first.contains(byte))
     }
 
     /// Whether the text may end at a front.
@@ -136,7 +152,7 @@ impl Fronts {
         let (n_before, n_threads) = (self.interned.len(), front.threads.len());
         let id = self.interned.intern(front);
         if self.interned.len() > n_before {
-            self.n_bytes += 96 + n_threads * size_of::<(u32, ContinuationId)>();
+            self.n_bytes += 128 + n_threads * size_of::<(u32, ContinuationId)>();
         }
         id
     }

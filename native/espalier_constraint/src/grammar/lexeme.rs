@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use super::bytes::ByteSet;
 use crate::automaton::{Automaton, LazyAutomaton};
 use crate::byte_groups::ByteGroups;
@@ -29,9 +31,28 @@ pub(crate) struct Pattern {
     bound: Option<Bound>,
     /// By state, the only bytes that follow, where these are few.
     next_bytes: Vec<Option<Bytes>>,
-    /// By state, the groups of bytes all of which lead back to it; found when they are asked for.
-    loops: OnceLock<Box<[ByteGroups]>>,
+    /// By state; found when they are asked for.
+    loops: OnceLock<Box<[Loops]>>,
 }
+
+/// What goes through loops of an automaton from a state on.
+#[derive(Debug)]
+pub(crate) struct Loops {
+    /// The groups of bytes all of which lead back to the state.
+    pub(crate) own: ByteGroups,
+    pub(crate) next: Option<Loop>,
+}
+
+/// Bytes that lead to a state to which all bytes of some groups lead back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loop {
+    pub(crate) first: ByteSet,
+    pub(crate) to: u32,
+    pub(crate) groups: ByteGroups,
+}
+
+/// Fewer first bytes are not worth a loop.
+const MIN_FIRST: usize = 8;
 
 /// How many tokens may lie in a text before it has to end.
 #[derive(Clone, Copy, Debug)]
@@ -78,12 +99,41 @@ impl Pattern {
         &self.dfa
     }
 
-    /// By state, the groups of bytes all of which lead back to it.
-    pub(crate) fn loops(&self) -> &[ByteGroups] {
+    /// What goes through loops from a state on.
+    pub(crate) fn loops(&self, state: u32) -> &Loops {
+        &self.loops.get_or_init(|| self.find_loops())[state as usize]
+    }
+
+    fn find_loops(&self) -> Box<[Loops]> {
         let states = 0..self.dfa.n_states() as u32;
-        self.loops.get_or_init(|| {
-            states.map(|state| ByteGroups::leading_back(&self.dfa, state)).collect()
-        })
+        let own = |state| ByteGroups::leading(&self.dfa, state, state);
+        let own: Vec<ByteGroups> = states.clone().map(own).collect();
+        states
+            .map(|state| Loops { own: own[state as usize], next: self.find_loop(state, &own) })
+            .collect()
+    }
+
+    /// The loop to which most bytes of ASCII lead.
+    fn find_loop(&self, state: u32, own: &[ByteGroups]) -> Option<Loop> {
+        let mut targets: SmallVec<[(usize, u32); 8]> = SmallVec::new();
+        for to in (0..0x80).filter_map(|byte| self.dfa.step(state, byte)) {
+            match targets.iter_mut().find(|(_, other)| *other == to) {
+                Some((n_bytes, _)) => *n_bytes += 1,
+                None if own[to as usize].is_empty() => {}
+                None => targets.push((1, to)),
+            }
+        }
+        let (n_bytes, to) = targets.into_iter().max()?;
+        if n_bytes < MIN_FIRST {
+            return None;
+        }
+        let groups = own[to as usize];
+        let mut first: ByteSet =
+            (0..0x80u8).filter(|&byte| self.dfa.step(state, byte) == Some(to)).collect();
+        if groups.are_wide() && ByteGroups::leading(&self.dfa, state, to).are_wide() {
+            (0x80..=0xFFu8).for_each(|byte| first.insert(byte));
+        }
+        Some(Loop { first, to, groups })
     }
 
     /// Whether no text matches.
@@ -187,6 +237,11 @@ impl Lexeme {
     /// The automaton, if it has one.
     pub(crate) fn pattern(&self) -> Option<&Arc<Pattern>> {
         if let Self::Pattern(pattern) = self { Some(pattern) } else { None }
+    }
+
+    /// Whether its states have numbers until they are forgotten.
+    pub(crate) fn remembers_states(&self) -> bool {
+        matches!(self, Self::Json(_))
     }
 
     /// About the memory of what it remembers of the states met so far.

@@ -36,6 +36,12 @@ pub(crate) enum Shape {
         min: u32,
         max: Option<u32>,
     },
+    /// A symbol and the same again, or what comes behind all of them. So what is behind the symbol is what was
+    /// before it, however often it has come.
+    Loop {
+        of: Symbol,
+        rest: Vec<Symbol>,
+    },
 }
 
 /// The automata of patterns, by what was written.
@@ -70,11 +76,15 @@ pub(crate) fn lower(
         terminals: FxHashMap::default(),
         fused: FxHashMap::default(),
         nodes: FxHashMap::default(),
+        loops: FxHashMap::default(),
         open: Vec::new(),
     };
     lowering.lowered.start = lowering.inner(grammar.rules[start as usize].body);
-    while let Some((nonterminal, node)) = lowering.open.pop() {
-        let shape = lowering.shape(node)?;
+    while let Some((nonterminal, open)) = lowering.open.pop() {
+        let shape = match open {
+            Open::Node(node) => lowering.shape(node)?,
+            Open::Loop(of, rest) => Shape::Loop { of, rest: lowering.rest(rest)? },
+        };
         lowering.lowered.shapes[nonterminal as usize] = shape;
     }
     Ok(lowering.lowered)
@@ -181,8 +191,20 @@ struct Lowering<'a> {
     fused: FxHashMap<(Join, Box<[NodeId]>), Option<u32>>,
     /// The nonterminals of nodes.
     nodes: FxHashMap<NodeId, u32>,
-    /// Nonterminals whose shape is not known yet, with their nodes.
-    open: Vec<(u32, NodeId)>,
+    /// Those of repetitions with what is behind them.
+    loops: FxHashMap<(Symbol, Option<PartId>), u32>,
+    /// Nonterminals whose shape is not known yet.
+    open: Vec<(u32, Open)>,
+}
+
+/// A part of a sequence, by its index.
+type PartId = (NodeId, usize);
+
+/// What a nonterminal is made of.
+enum Open {
+    Node(NodeId),
+    /// A repetition, with what is behind it from some part on.
+    Loop(Symbol, Option<PartId>),
 }
 
 impl Lowering<'_> {
@@ -193,7 +215,7 @@ impl Lowering<'_> {
         }
         let id = self.lowered.shapes.len() as u32;
         self.lowered.shapes.push(Shape::OneOf(Vec::new()));
-        self.open.push((id, node));
+        self.open.push((id, Open::Node(node)));
         self.nodes.insert(node, id);
         id
     }
@@ -205,12 +227,8 @@ impl Lowering<'_> {
         let grammar = self.grammar;
         Ok(match &grammar.nodes[node as usize] {
             Node::Choice(choices) => Shape::OneOf(self.choices(choices)?),
-            &Node::Repeat { of, min, max } => {
-                let of = match self.production(of)?[..] {
-                    [symbol] => symbol,
-                    _ => Symbol::Nonterminal(self.inner(of)),
-                };
-                Shape::Repeat { of, min, max }
+            &Node::Repeat { of, min, max } if self.repetition(node).is_none() => {
+                Shape::Repeat { of: self.repeated(of)?, min, max }
             }
             _ => Shape::OneOf(vec![self.production(node)?]),
         })
@@ -231,20 +249,66 @@ impl Lowering<'_> {
         Ok(productions)
     }
 
+    /// The symbol of what is repeated.
+    fn repeated(&mut self, of: NodeId) -> Result<Symbol, Error> {
+        let symbol = self.symbol(of)?;
+        Ok(symbol.unwrap_or_else(|| Symbol::Nonterminal(self.inner(of))))
+    }
+
     /// The symbols of a node, one after the other.
     fn production(&mut self, node: NodeId) -> Result<Vec<Symbol>, Error> {
+        self.rest(Some((node, 0)))
+    }
+
+    /// The symbols of a node from a part on.
+    fn rest(&mut self, from: Option<PartId>) -> Result<Vec<Symbol>, Error> {
+        let Some((node, from)) = from else { return Ok(Vec::new()) };
         let grammar = self.grammar;
-        let Node::Sequence(parts) = &grammar.nodes[node as usize] else {
-            return Ok(self.symbol(node)?.into_iter().collect());
+        let parts = match &grammar.nodes[node as usize] {
+            Node::Sequence(parts) => &parts[..],
+            _ => &[node],
         };
-        self.meter.spend(1 + parts.len())?;
-        let (mut symbols, mut rest) = (Vec::new(), &parts[..]);
-        while let Some(&first) = rest.first() {
-            let (symbol, n) = self.next_symbol(first, rest)?;
+        let (mut symbols, mut at) = (Vec::new(), from);
+        while let Some(&first) = parts.get(at) {
+            if let Some((of, min)) = self.repetition(first) {
+                let of = self.repeated(of)?;
+                symbols.extend((min == 1).then_some(of));
+                let rest = (at + 1 < parts.len()).then_some((node, at + 1));
+                symbols.push(Symbol::Nonterminal(self.looping(of, rest)));
+                break;
+            }
+            let (symbol, n) = self.next_symbol(first, &parts[at..])?;
+            self.meter.spend(1 + n)?;
             symbols.extend(symbol);
-            rest = &rest[n..];
+            at += n;
         }
         Ok(symbols)
+    }
+
+    /// What a node repeats without a bound, and whether it comes once at least.
+    fn repetition(&self, node: NodeId) -> Option<(NodeId, u32)> {
+        let nodes = &self.grammar.nodes;
+        let body = match nodes[node as usize] {
+            Node::Rule(rule) => self.grammar.rules[rule as usize].body,
+            _ => node,
+        };
+        match nodes[body as usize] {
+            Node::Repeat { of, min: min @ 0..=1, max: None } if !self.regular.is_part(node) => {
+                Some((of, min))
+            }
+            _ => None,
+        }
+    }
+
+    fn looping(&mut self, of: Symbol, rest: Option<PartId>) -> u32 {
+        if let Some(&known) = self.loops.get(&(of, rest)) {
+            return known;
+        }
+        let id = self.lowered.shapes.len() as u32;
+        self.lowered.shapes.push(Shape::OneOf(Vec::new()));
+        self.open.push((id, Open::Loop(of, rest)));
+        self.loops.insert((of, rest), id);
+        id
     }
 
     /// The symbol of the first nodes of a sequence, as many as may be one terminal.

@@ -25,6 +25,8 @@ use crate::vocabulary::Vocabulary;
 #[derive(Debug)]
 pub(crate) struct GrammarMachine {
     pub(super) lexemes: Vec<Lexeme>,
+    /// Those of the lexemes that remember states.
+    schemas: Vec<usize>,
     pub(super) fronts: Fronts,
     pub(super) tokens: TerminalTokens,
     special_tokens: Arc<SpecialTokens>,
@@ -59,7 +61,9 @@ impl GrammarMachine {
     ) -> Self {
         let (fronts, tokens) = (Fronts::new(productions, meter.clone()), TerminalTokens::default());
         let has_bounds = lexemes.iter().any(|lexeme| lexeme.bound().is_some());
-        Self { lexemes, fronts, tokens, special_tokens, has_bounds }
+        let is_schema = |&index: &usize| lexemes[index].remembers_states();
+        let schemas = (0..lexemes.len()).filter(is_schema).collect();
+        Self { lexemes, schemas, fronts, tokens, special_tokens, has_bounds }
     }
 
     /// The terminals that are being read at a state, and those that may begin.
@@ -74,17 +78,57 @@ impl GrammarMachine {
         Ok(threads)
     }
 
+    /// The first byte of the terminals that begin at a front.
+    pub(super) fn step_front(
+        &mut self,
+        front: FrontId,
+        byte: u8,
+        step: &mut Step,
+    ) -> Result<(), Error> {
+        if !self.fronts.may_begin(front, byte)? {
+            return Ok(());
+        }
+        let front = self.fronts.find(front)?;
+        self.fronts.meter().spend(front.threads.len() / 16)?;
+        for &(terminal, then) in &front.threads {
+            if self.fronts.productions().first(terminal).contains(byte)
+                && let Some(at) = self.lexemes[terminal as usize].start()
+            {
+                self.step_thread(Thread { terminal, at, then }, byte, step)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One more byte of a terminal.
-    fn step_thread(&mut self, thread: Thread, byte: u8, step: &mut Step) -> Result<(), Error> {
+    pub(super) fn step_thread(
+        &mut self,
+        thread: Thread,
+        byte: u8,
+        step: &mut Step,
+    ) -> Result<(), Error> {
         let lexeme = &mut self.lexemes[thread.terminal as usize];
         let Some(at) = lexeme.step(thread.at, byte)? else { return Ok(()) };
-        if lexeme.is_accepting(at) {
+        let may_end = lexeme.is_accepting(at);
+        if may_end {
             step.reached.push(thread.then);
         }
-        if !lexeme.is_end(at) {
+        if !may_end || !lexeme.is_end(at) {
             step.threads.push(Thread { at, ..thread });
         }
         Ok(())
+    }
+
+    /// Reads on in the only terminal that is being read, up to the byte before one after which it may end.
+    fn read_within(&mut self, thread: &mut Thread, bytes: &[u8]) -> Result<usize, Error> {
+        let lexeme = &mut self.lexemes[thread.terminal as usize];
+        for (n_read, &byte) in bytes.iter().enumerate() {
+            match lexeme.step(thread.at, byte)? {
+                Some(at) if !lexeme.is_accepting(at) => thread.at = at,
+                _ => return Ok(n_read),
+            }
+        }
+        Ok(bytes.len())
     }
 
     /// What a shortest text from a thread on takes.
@@ -96,9 +140,9 @@ impl GrammarMachine {
 
 /// Where a byte leads.
 #[derive(Default)]
-struct Step {
-    threads: SmallVec<[Thread; 2]>,
-    reached: SmallVec<[ContinuationId; 4]>,
+pub(super) struct Step {
+    pub(super) threads: SmallVec<[Thread; 2]>,
+    pub(super) reached: SmallVec<[ContinuationId; 4]>,
 }
 
 impl Machine for GrammarMachine {
@@ -115,15 +159,7 @@ impl Machine for GrammarMachine {
             self.step_thread(thread, byte, &mut step)?;
         }
         if let Some(front) = state.front {
-            let front = self.fronts.find(front)?;
-            for &(terminal, then) in &front.threads {
-                if self.fronts.productions().first(terminal).contains(byte)
-                    && let Some(at) = self.lexemes[terminal as usize].start()
-                {
-                    self.step_thread(Thread { terminal, at, then }, byte, &mut step)?;
-                }
-            }
-            self.fronts.meter().spend(front.threads.len() / 16)?;
+            self.step_front(front, byte, &mut step)?;
         }
         let Step { mut threads, mut reached } = step;
         if threads.is_empty() && reached.is_empty() {
@@ -136,6 +172,33 @@ impl Machine for GrammarMachine {
         reached.dedup();
         let front = if reached.is_empty() { None } else { Some(self.fronts.behind(&reached)?) };
         Ok(Some(State { front, threads }))
+    }
+
+    fn read(
+        &mut self,
+        state: &State,
+        mut bytes: &[u8],
+        meter: &Meter,
+    ) -> Result<Option<State>, Error> {
+        let mut state = state.clone();
+        meter.spend(bytes.len())?;
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if let ([thread], None) = (&mut state.threads[..], state.front) {
+                let n_read = self.read_within(thread, bytes)?;
+                if n_read > 0 {
+                    bytes = &bytes[n_read..];
+                    continue;
+                }
+            }
+            let Some(next) = self.step(&state, byte)? else { return Ok(None) };
+            (state, bytes) = (next, rest);
+        }
+        Ok(Some(state))
+    }
+
+    fn reads_quickly(&self, state: &State) -> bool {
+        let is_quick = |thread: &Thread| !self.lexemes[thread.terminal as usize].remembers_states();
+        state.threads.len() == 1 && state.threads.iter().all(is_quick)
     }
 
     fn is_accepting(&self, state: &State) -> bool {
@@ -179,8 +242,8 @@ impl Machine for GrammarMachine {
     }
 
     fn memory(&self) -> usize {
-        let lexemes = self.lexemes.iter().map(Lexeme::memory).sum::<usize>();
-        self.fronts.memory() + self.tokens.memory() + lexemes
+        let schemas = self.schemas.iter().map(|&index| self.lexemes[index].memory()).sum::<usize>();
+        self.fronts.memory() + self.tokens.memory() + schemas
     }
 
     fn forget_states(&mut self) {

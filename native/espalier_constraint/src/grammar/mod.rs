@@ -22,6 +22,7 @@ mod closure;
 mod completion;
 mod continuations;
 mod costs;
+mod few_tokens;
 mod follow;
 mod fronts;
 mod gbnf;
@@ -38,6 +39,7 @@ pub(crate) mod rules;
 pub(crate) mod special_tokens;
 mod syntax;
 mod terminal_tokens;
+mod terminal_walk;
 mod terminals;
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,8 @@ struct Nonterminal {
     starts: Box<[u32]>,
     /// The dots of a shortest text, and how many times they come.
     shortest: (Range<u32>, u32),
+    /// Whether it is a repetition with what is behind that.
+    is_loop: bool,
 }
 
 /// What comes next at a place in a production, with how many times a repetition has come before.
@@ -103,25 +105,18 @@ impl Productions {
         shape: &Shape,
         meter: &Meter,
     ) -> Result<Nonterminal, Error> {
-        let nothing = Nonterminal { starts: Box::default(), shortest: (0..0, 0) };
+        let nothing = Nonterminal { starts: Box::default(), shortest: (0..0, 0), is_loop: false };
         let Some((_, best)) = self.costs.nonterminals[nonterminal as usize] else {
             return Ok(nothing);
         };
         match shape {
             Shape::OneOf(sequences) => {
-                let (mut starts, mut shortest) = (Vec::new(), (0..0, 0));
-                for (index, sequence) in (0..).zip(sequences) {
-                    meter.spend(1 + sequence.len())?;
-                    if sequence.iter().any(|&symbol| self.costs.of(symbol).is_none()) {
-                        continue;
-                    }
-                    let dots = self.add(sequence);
-                    if index == best {
-                        shortest = (dots.clone(), 1);
-                    }
-                    starts.extend((!dots.is_empty()).then_some(dots.start));
-                }
-                Ok(Nonterminal { starts: starts.into(), shortest })
+                self.one_of(sequences.iter().map(|all| &all[..]), best, meter)
+            }
+            Shape::Loop { of, rest } => {
+                let again = [*of, Symbol::Nonterminal(nonterminal)];
+                let of = self.one_of([&rest[..], &again].into_iter(), best, meter)?;
+                Ok(Nonterminal { is_loop: true, ..of })
             }
             &Shape::Repeat { of, min, max } => {
                 let Some(cost) = self.costs.of(of).filter(|_| max != Some(0)) else {
@@ -131,9 +126,32 @@ impl Productions {
                 // Those that are empty count for nothing.
                 let min = if cost == 0 { 0 } else { min };
                 self.dots[dots.start as usize].repeat = Some(Bounds { min, max });
-                Ok(Nonterminal { starts: [dots.start].into(), shortest: (dots, min) })
+                let starts = [dots.start].into();
+                Ok(Nonterminal { starts, shortest: (dots, min), is_loop: false })
             }
         }
+    }
+
+    /// One of some sequences, of which that with the index has a shortest text.
+    fn one_of<'a>(
+        &mut self,
+        sequences: impl Iterator<Item = &'a [Symbol]>,
+        best: u32,
+        meter: &Meter,
+    ) -> Result<Nonterminal, Error> {
+        let (mut starts, mut shortest) = (Vec::new(), (0..0, 0));
+        for (index, sequence) in (0..).zip(sequences) {
+            meter.spend(1 + sequence.len())?;
+            if sequence.iter().any(|&symbol| self.costs.of(symbol).is_none()) {
+                continue;
+            }
+            let dots = self.add(sequence);
+            if index == best {
+                shortest = (dots.clone(), 1);
+            }
+            starts.extend((!dots.is_empty()).then_some(dots.start));
+        }
+        Ok(Nonterminal { starts: starts.into(), shortest, is_loop: false })
     }
 
     /// Adds the dots of a sequence.
@@ -169,6 +187,16 @@ impl Productions {
     /// The first dots of the productions of a nonterminal that are not empty.
     pub(crate) fn starts(&self, nonterminal: u32) -> &[u32] {
         &self.nonterminals[nonterminal as usize].starts
+    }
+
+    /// The repetition, with what is behind it, that a production ends with at a dot.
+    pub(crate) fn last_loop(&self, dot: u32) -> Option<u32> {
+        match &self.dots[dot as usize] {
+            Dot { symbol: Symbol::Nonterminal(symbol), is_last: true, .. } => {
+                self.nonterminals[*symbol as usize].is_loop.then_some(*symbol)
+            }
+            _ => None,
+        }
     }
 
     /// Whether the symbol matches the empty text.

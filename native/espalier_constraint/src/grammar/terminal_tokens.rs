@@ -13,14 +13,13 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use super::bytes::ByteSet;
 use super::continuations::ContinuationId;
 use super::fronts::FrontId;
-use super::lexeme::{Lexeme, Pattern};
 use super::machine::{GrammarMachine, State, Thread};
 use super::pairs::Pairs;
-use crate::byte_groups::ByteGroups;
+use super::terminal_walk::{Copied, Walk};
 use crate::error::Error;
-use crate::meter::Meter;
+use crate::runs::Run;
 use crate::token_mask::{MaskBuilder, TokenMask, TokenSet};
-use crate::token_trie::{Bytes, Children, TokenTrie, Visit};
+use crate::token_trie::TokenTrie;
 use crate::vocabulary::Vocabulary;
 
 /// What is known of tokens, by terminal, by its state, and by the number of the trie that they are in.
@@ -47,21 +46,61 @@ struct Within {
 
 /// What tokens have from some place on. Those that are equal are one.
 #[derive(Debug)]
-struct Rests {
-    trie: TokenTrie,
+pub(super) struct Rests {
+    pub(super) trie: TokenTrie,
     /// More of them, where they are many: nodes of the tries in which they were found.
-    branches: Vec<(Tokens, u32)>,
+    pub(super) branches: Vec<(Tokens, u32)>,
     /// The same by the numbers of the tries.
     nodes: Box<[(u64, u32)]>,
-    first: ByteSet,
+    pub(super) first: ByteSet,
 }
 
-/// All tokens of a vocabulary, or what some of them have from some place on.
-type Tokens = Option<Arc<Rests>>;
+impl Rests {
+    /// Whether they are followed byte by byte sooner than terminal by terminal.
+    fn are_few(&self) -> bool {
+        self.branches.is_empty() && self.trie.n_nodes() <= FEW_NODES
+    }
+}
 
-/// So many tokens that go on alike are not copied.
-const MANY: usize = 16;
-/// So many are by themselves, as others leave in the same way.
+/// Tokens as texts.
+#[derive(Clone, Debug)]
+pub(super) enum Tokens {
+    /// All ordinary tokens of the vocabulary.
+    All,
+    /// What some of them have from some place on.
+    Rests(Arc<Rests>),
+    /// The same behind the bytes of a run.
+    Beyond(Arc<Run>),
+}
+
+impl Tokens {
+    fn rests(&self) -> Option<&Arc<Rests>> {
+        if let Self::Rests(rests) = self { Some(rests) } else { None }
+    }
+
+    /// Whether both are the same, but for what only looks like it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, Self::All) => true,
+            (Self::Rests(rests), Self::Rests(others)) => Arc::ptr_eq(rests, others),
+            (Self::Beyond(run), Self::Beyond(other)) => Arc::ptr_eq(run, other),
+            _ => false,
+        }
+    }
+
+    /// Their trie, but for branches of others.
+    pub(super) fn trie<'a>(&'a self, vocabulary: &'a Vocabulary) -> &'a TokenTrie {
+        match self {
+            Self::All => vocabulary.trie(),
+            Self::Rests(rests) => &rests.trie,
+            Self::Beyond(run) => &run.beyond,
+        }
+    }
+}
+
+/// The nodes of few rests.
+const FEW_NODES: usize = 24;
+/// So many tokens are by themselves, as others leave in the same way.
 const VERY_MANY: usize = 2048;
 
 impl TerminalTokens {
@@ -83,11 +122,8 @@ impl TerminalTokens {
         let mut rests = Vec::new();
         let (large, small): (Vec<_>, Vec<_>) =
             branches.into_iter().partition(|(_, _, n_tokens)| *n_tokens >= VERY_MANY);
-        for branch in large {
-            rests.push(self.intern_rests(TokenTrie::default(), vec![branch], vocabulary));
-        }
-        if !small.is_empty() {
-            rests.push(self.intern_rests(TokenTrie::default(), small, vocabulary));
+        for branches in [large, small].into_iter().filter(|branches| !branches.is_empty()) {
+            rests.push(self.intern_rests(TokenTrie::default(), branches, vocabulary));
         }
         if !leaving.rests.is_empty() {
             let each = leaving.rests.iter();
@@ -104,9 +140,8 @@ impl TerminalTokens {
         branches: Vec<(Tokens, u32, usize)>,
         vocabulary: &Vocabulary,
     ) -> Arc<Rests> {
-        let serial = |(tokens, node, _): &(Tokens, u32, usize)| {
-            (trie_of(tokens, vocabulary).serial(), *node)
-        };
+        let serial =
+            |(tokens, node, _): &(Tokens, u32, usize)| (tokens.trie(vocabulary).serial(), *node);
         let nodes: Box<[(u64, u32)]> = branches.iter().map(serial).collect();
         let hash = FxBuildHasher.hash_one((&nodes, trie.ids(), trie.bytes()));
         let same = |known: &&Arc<Rests>| known.nodes == nodes && known.trie.has_same_tokens(&trie);
@@ -115,7 +150,7 @@ impl TerminalTokens {
             return known.clone();
         }
         let first_of = |(tokens, node, _): &(Tokens, u32, usize)| {
-            trie_of(tokens, vocabulary).bytes()[*node as usize]
+            tokens.trie(vocabulary).bytes()[*node as usize]
         };
         let first = branches.iter().map(first_of).chain(trie.first_bytes()).collect();
         let branches = branches.into_iter().map(|(tokens, node, _)| (tokens, node)).collect();
@@ -134,15 +169,19 @@ impl GrammarMachine {
         mask: &mut MaskBuilder,
     ) -> Result<(), Error> {
         for &thread in &state.threads {
-            let within = self.within(thread, &None, vocabulary)?;
+            let within = self.within(thread, &Tokens::All, vocabulary)?;
             mask.add_part(&within.staying);
             for leaving in &within.leaving {
                 let front = self.fronts.behind(&[thread.then])?;
-                mask.add_mask(&*self.at_front(front, Some(leaving.clone()), vocabulary)?);
+                mask.add_mask(&*self.at_front(
+                    front,
+                    Tokens::Rests(leaving.clone()),
+                    vocabulary,
+                )?);
             }
         }
         if let Some(front) = state.front {
-            mask.add_mask(&*self.at_front(front, None, vocabulary)?);
+            mask.add_mask(&*self.at_front(front, Tokens::All, vocabulary)?);
         }
         Ok(())
     }
@@ -154,13 +193,19 @@ impl GrammarMachine {
         tokens: Tokens,
         vocabulary: &Vocabulary,
     ) -> Result<Arc<TokenMask>, Error> {
-        let key = (front, trie_of(&tokens, vocabulary).serial());
+        let key = (front, tokens.trie(vocabulary).serial());
         if let Some(known) = self.tokens.at_fronts.get(&key) {
             return Ok(known.clone());
         }
         let mut mask = MaskBuilder::new(vocabulary.n_ids());
         let mut open = vec![(tokens, vec![front])];
         while let Some((tokens, fronts)) = open.pop() {
+            if let Some(rests) = tokens.rests().filter(|rests| rests.are_few()) {
+                for &front in &fronts {
+                    self.add_few(rests, front, &mut mask)?;
+                }
+                continue;
+            }
             let threads = self.begun_by(&tokens, &fronts)?;
             for threads in threads.chunk_by(|(a, _), (b, _)| a == b) {
                 let (terminal, then) = threads[0];
@@ -175,7 +220,7 @@ impl GrammarMachine {
                 behind.sort_unstable();
                 behind.dedup();
                 let leaving = within.leaving.iter().cloned();
-                open.extend(leaving.map(|leaving| (Some(leaving), behind.clone())));
+                open.extend(leaving.map(|leaving| (Tokens::Rests(leaving), behind.clone())));
             }
         }
         let (mask, n_bytes) = mask.finish();
@@ -198,7 +243,7 @@ impl GrammarMachine {
             self.fronts.meter().spend(1 + front.threads.len() / 8)?;
             let productions = self.fronts.productions();
             let may_begin = |(terminal, _): &&(u32, ContinuationId)| {
-                tokens.as_ref().is_none_or(|rests| productions.first(*terminal).meets(&rests.first))
+                tokens.rests().is_none_or(|rests| productions.first(*terminal).meets(&rests.first))
             };
             threads.extend(front.threads.iter().filter(may_begin).copied());
         }
@@ -215,26 +260,24 @@ impl GrammarMachine {
         among: &Tokens,
         vocabulary: &Vocabulary,
     ) -> Result<Arc<Within>, Error> {
-        let key = (thread.terminal, thread.at, trie_of(among, vocabulary).serial());
+        let key = (thread.terminal, thread.at, among.trie(vocabulary).serial());
         if let Some(known) = self.tokens.within.get(&key) {
             return Ok(known.clone());
         }
         let pairs = self.pairs_after(thread.terminal)?;
         let Self { lexemes, fronts, tokens, .. } = self;
-        let mut walk = Walk {
-            pairs,
-            lexeme: &mut lexemes[thread.terminal as usize],
-            vocabulary,
-            tokens: among.clone(),
-            loops: None,
-            follow: *fronts.productions().follow(thread.terminal),
-            meter: fronts.meter(),
-            bytes: Vec::new(),
-            path: vec![Spot { at: thread.at, may_end: false, has_left: false }],
-            found: Found::default(),
-            copies_all: false,
+        let mut walk = Walk::new(
+            &mut lexemes[thread.terminal as usize],
+            (vocabulary, among),
+            (*fronts.productions().follow(thread.terminal), pairs),
+            fronts.meter(),
+            thread.at,
+        );
+        let whole = if matches!(among, Tokens::All) {
+            walk.lexeme.enclosed_tokens(thread.at)?
+        } else {
+            None
         };
-        let whole = if among.is_none() { walk.lexeme.enclosed_tokens(thread.at)? } else { None };
         let staying = if let Some(mask) = whole {
             walk.run_beyond_brackets()?;
             TokenSet::of_words(mask.to_words(), mask.count())
@@ -272,158 +315,4 @@ impl GrammarMachine {
         self.tokens.pairs.insert(terminal, pairs.clone());
         Ok(pairs)
     }
-}
-
-/// The trie of tokens, but for branches of others.
-fn trie_of<'a>(tokens: &'a Tokens, vocabulary: &'a Vocabulary) -> &'a TokenTrie {
-    tokens.as_ref().map_or(vocabulary.trie(), |rests| &rests.trie)
-}
-
-/// A walk of a trie within a terminal.
-struct Walk<'a> {
-    lexeme: &'a mut Lexeme,
-    vocabulary: &'a Vocabulary,
-    /// Those of which the trie is walked.
-    tokens: Tokens,
-    /// The pattern, with what is below each node of the trie, where both are known.
-    loops: Option<(Arc<Pattern>, &'a [ByteGroups])>,
-    /// The bytes that may come after the terminal.
-    follow: ByteSet,
-    pairs: Option<Arc<Pairs>>,
-    meter: &'a Meter,
-    /// By depth, the bytes, and the places after them with that before the first.
-    bytes: Vec<u8>,
-    path: Vec<Spot>,
-    found: Found,
-    /// Whether no branches are kept, as the trie is none of [`Tokens`].
-    copies_all: bool,
-}
-
-/// Where a path has led.
-#[derive(Clone, Copy)]
-struct Spot {
-    at: u32,
-    /// Whether the terminal may end here. At the start it ended before.
-    may_end: bool,
-    /// Whether the path may leave the terminal before its last byte.
-    has_left: bool,
-}
-
-impl Walk<'_> {
-    fn run(&mut self) -> Result<(), Error> {
-        let first = self.children(self.path[0]);
-        let tokens = self.tokens.clone();
-        self.find_loops();
-        trie_of(&tokens, self.vocabulary).walk_some(&first, |visit| self.visit(&visit))?;
-        for (of, node) in tokens.iter().flat_map(|rests| &rests.branches) {
-            self.tokens.clone_from(of);
-            self.find_loops();
-            let trie = trie_of(of, self.vocabulary);
-            trie.walk_branch(*node as usize, |visit| self.visit(&visit))?;
-        }
-        Ok(())
-    }
-
-    /// Of a JSON text that ends with a bracket: only tokens with one may leave it. Which tokens stay is known.
-    fn run_beyond_brackets(&mut self) -> Result<(), Error> {
-        self.copies_all = true;
-        let vocabulary = self.vocabulary;
-        let first = self.children(self.path[0]);
-        vocabulary.beyond_brackets().walk_some(&first, |visit| self.visit(&visit))
-    }
-
-    fn find_loops(&mut self) {
-        let pattern = self.lexeme.pattern().filter(|_| self.tokens.is_none());
-        self.loops = pattern.map(|pattern| (pattern.clone(), self.vocabulary.groups_below()));
-    }
-
-    fn visit(&mut self, visit: &Visit<'_>) -> Result<Children, Error> {
-        self.meter.spend(1)?;
-        self.path.truncate(visit.depth);
-        self.bytes.truncate(visit.depth - 1);
-        self.bytes.push(visit.byte);
-        let before = self.path[visit.depth - 1];
-        let has_left = before.has_left || before.may_end && self.follow.contains(visit.byte);
-        let Some(at) = self.lexeme.step(before.at, visit.byte)? else {
-            if has_left {
-                self.leave(visit)?;
-            }
-            return Ok(Children::None);
-        };
-        if let Some((pattern, below)) = &self.loops
-            && below[visit.node].is_within(pattern.loops()[at as usize])
-        {
-            self.found.staying.extend_from_slice(visit.ids_below());
-            return Ok(Children::None);
-        }
-        self.found.staying.extend_from_slice(visit.ids());
-        if visit.n_children() == 0 {
-            return Ok(Children::None);
-        }
-        let spot = Spot { at, may_end: self.lexeme.is_accepting(at), has_left };
-        self.path.push(spot);
-        Ok(self.children(spot))
-    }
-
-    /// The bytes that are worth a try: after those that don't go on tokens may have left the terminal.
-    fn children(&self, spot: Spot) -> Children {
-        let bytes = self.lexeme.next_bytes(spot.at).filter(|_| !spot.has_left);
-        let Some(mut bytes) = bytes else { return Children::All };
-        if spot.may_end {
-            let others: Bytes = self.follow.bytes().filter(|byte| !bytes.contains(byte)).collect();
-            bytes.extend(others);
-            bytes.sort_unstable();
-        }
-        Children::Only(bytes)
-    }
-
-    /// The tokens from a node on don't stay in the terminal: they left it at one of the places before.
-    fn leave(&mut self, visit: &Visit<'_>) -> Result<(), Error> {
-        for from in 1..self.bytes.len() {
-            if !self.path[from].may_end || !self.follow.contains(self.bytes[from]) {
-                continue;
-            }
-            let may_begin =
-                |rest: &[u8]| self.pairs.as_ref().is_none_or(|pairs| pairs.may_begin(rest));
-            if !may_begin(&self.bytes[from..]) {
-                continue;
-            }
-            let is_last = from + 1 == self.bytes.len();
-            if is_last && visit.ids_below().len() >= MANY && !self.copies_all {
-                let n_tokens = visit.ids_below().len();
-                self.found.branches.push((self.tokens.clone(), visit.node as u32, n_tokens));
-                continue;
-            }
-            self.meter.spend(visit.ids_below().len())?;
-            let (read, leaving) = (&self.bytes[from..], &mut self.found.leaving);
-            visit.for_each_below(|rest, ids| {
-                let start = leaving.bytes.len();
-                leaving.bytes.extend_from_slice(read);
-                leaving.bytes.extend_from_slice(rest);
-                if may_begin(&leaving.bytes[start..]) {
-                    let range = (start, leaving.bytes.len());
-                    leaving.rests.extend(ids.iter().map(|&id| (id, range)));
-                } else {
-                    leaving.bytes.truncate(start);
-                }
-            });
-        }
-        Ok(())
-    }
-}
-
-/// Tokens that a walk has found.
-#[derive(Default)]
-struct Found {
-    staying: Vec<u32>,
-    leaving: Copied,
-    /// Nodes with how many tokens they have.
-    branches: Vec<(Tokens, u32, usize)>,
-}
-
-/// What tokens have from some place on, each as a range of the bytes.
-#[derive(Default)]
-struct Copied {
-    bytes: Vec<u8>,
-    rests: Vec<(u32, (usize, usize))>,
 }
