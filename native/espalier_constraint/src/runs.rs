@@ -4,6 +4,7 @@
 //! others go on from the same state behind them, wherever that is.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use crate::byte_groups::{ByteGroups, Place};
 use crate::token_trie::{Children, TokenTrie};
@@ -14,7 +15,7 @@ pub(crate) struct Run {
     /// The tokens that consist of the groups.
     pub(crate) inside: Box<[u32]>,
     /// What the others have from the first byte on that is of none.
-    pub(crate) beyond: TokenTrie,
+    pub(crate) beyond: Arc<TokenTrie>,
     /// Nodes where such a byte cuts a character, which are not among those: each with what leads there from the
     /// first nodes on.
     pub(crate) cuts: Box<[(u32, Box<[u8]>)]>,
@@ -63,7 +64,7 @@ impl Run {
             let Ok(()) = walked;
         }
         let beyond = beyond.iter().map(|&(id, start, end)| (id, &texts[start..end]));
-        Self { inside: inside.into(), beyond: TokenTrie::new(beyond), cuts: cuts.into() }
+        Self { inside: inside.into(), beyond: Arc::new(TokenTrie::new(beyond)), cuts: cuts.into() }
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {

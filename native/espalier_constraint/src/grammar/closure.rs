@@ -267,9 +267,8 @@ impl Closure {
             );
             for tail in 0..met.tails.len() {
                 let tail = self.met[at as usize].tails[tail];
-                let is_here = tail & HERE != 0;
-                let known = if is_here { self.met[(tail & !HERE) as usize].id } else { Some(tail) };
                 let here = tail & !HERE;
+                let known = if tail & HERE == 0 { Some(tail) } else { self.met[here as usize].id };
                 if let Some(known) = known {
                     others.push(known);
                     continue;

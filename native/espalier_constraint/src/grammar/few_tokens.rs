@@ -7,7 +7,8 @@ use super::machine::{GrammarMachine, Step, Thread};
 use super::terminal_tokens::Rests;
 use crate::error::Error;
 use crate::token_mask::MaskBuilder;
-use crate::token_trie::Children;
+use crate::token_trie::{Children, Visit};
+use crate::vocabulary::Vocabulary;
 
 /// Where a beginning of tokens leads. Fronts are not merged, so that none is made that is nowhere else.
 #[derive(Default)]
@@ -22,11 +23,12 @@ impl GrammarMachine {
         &mut self,
         rests: &Rests,
         front: FrontId,
+        vocabulary: &Vocabulary,
         mask: &mut MaskBuilder,
     ) -> Result<(), Error> {
         let start = Place { fronts: [front].into_iter().collect(), ..Place::default() };
         let mut path = vec![start];
-        rests.trie.walk(|visit| {
+        let mut visit = |visit: &Visit<'_>| {
             self.fronts.meter().spend(1)?;
             path.truncate(visit.depth);
             let Some(place) = self.step_place(&path[visit.depth - 1], visit.byte)? else {
@@ -34,8 +36,13 @@ impl GrammarMachine {
             };
             mask.allow_all(visit.ids());
             path.push(place);
-            Ok(Children::All)
-        })
+            Ok::<_, Error>(Children::All)
+        };
+        rests.trie.walk(|node| visit(&node))?;
+        for (tokens, node) in &rests.branches {
+            tokens.trie(vocabulary).walk_at((*node as usize, 1), |node| visit(&node))?;
+        }
+        Ok(())
     }
 
     fn step_place(&mut self, place: &Place, byte: u8) -> Result<Option<Place>, Error> {

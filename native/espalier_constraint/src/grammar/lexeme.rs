@@ -239,6 +239,11 @@ impl Lexeme {
         if let Self::Pattern(pattern) = self { Some(pattern) } else { None }
     }
 
+    /// Whether it is one text.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
     /// Whether its states have numbers until they are forgotten.
     pub(crate) fn remembers_states(&self) -> bool {
         matches!(self, Self::Json(_))

@@ -275,6 +275,6 @@ impl Productions {
 impl Dot {
     /// Whether its symbol may come again behind itself.
     pub(super) fn comes_again(&self) -> bool {
-        self.repeat.is_some()
+        self.repeat.is_some_and(|bounds| bounds.max != Some(1))
     }
 }

@@ -17,7 +17,6 @@ use super::machine::{GrammarMachine, State, Thread};
 use super::pairs::Pairs;
 use super::terminal_walk::{Copied, Walk};
 use crate::error::Error;
-use crate::runs::Run;
 use crate::token_mask::{MaskBuilder, TokenMask, TokenSet};
 use crate::token_trie::TokenTrie;
 use crate::vocabulary::Vocabulary;
@@ -50,6 +49,8 @@ pub(super) struct Rests {
     pub(super) trie: TokenTrie,
     /// More of them, where they are many: nodes of the tries in which they were found.
     pub(super) branches: Vec<(Tokens, u32)>,
+    /// How many nodes they have, at least.
+    n_nodes: usize,
     /// The same by the numbers of the tries.
     nodes: Box<[(u64, u32)]>,
     pub(super) first: ByteSet,
@@ -58,7 +59,7 @@ pub(super) struct Rests {
 impl Rests {
     /// Whether they are followed byte by byte sooner than terminal by terminal.
     fn are_few(&self) -> bool {
-        self.branches.is_empty() && self.trie.n_nodes() <= FEW_NODES
+        self.n_nodes <= FEW_NODES
     }
 }
 
@@ -69,21 +70,26 @@ pub(super) enum Tokens {
     All,
     /// What some of them have from some place on.
     Rests(Arc<Rests>),
-    /// The same behind the bytes of a run.
-    Beyond(Arc<Run>),
+    /// The same behind the bytes of a [`Run`](crate::runs::Run).
+    Beyond(Arc<TokenTrie>),
 }
 
 impl Tokens {
+    /// About the memory that branches of one trie keep, and that nobody else counts.
+    fn held(branches: &[(Self, u32)]) -> usize {
+        if let [(Self::Beyond(trie), _), ..] = branches { trie.size_in_bytes() } else { 0 }
+    }
+
     fn rests(&self) -> Option<&Arc<Rests>> {
         if let Self::Rests(rests) = self { Some(rests) } else { None }
     }
 
-    /// Whether both are the same, but for what only looks like it.
+    /// Whether both are in the same place.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::All, Self::All) => true,
             (Self::Rests(rests), Self::Rests(others)) => Arc::ptr_eq(rests, others),
-            (Self::Beyond(run), Self::Beyond(other)) => Arc::ptr_eq(run, other),
+            (Self::Beyond(trie), Self::Beyond(other)) => Arc::ptr_eq(trie, other),
             _ => false,
         }
     }
@@ -93,13 +99,13 @@ impl Tokens {
         match self {
             Self::All => vocabulary.trie(),
             Self::Rests(rests) => &rests.trie,
-            Self::Beyond(run) => &run.beyond,
+            Self::Beyond(trie) => trie,
         }
     }
 }
 
 /// The nodes of few rests.
-const FEW_NODES: usize = 24;
+const FEW_NODES: usize = 64;
 /// So many tokens are by themselves, as others leave in the same way.
 const VERY_MANY: usize = 2048;
 
@@ -153,9 +159,14 @@ impl TerminalTokens {
             tokens.trie(vocabulary).bytes()[*node as usize]
         };
         let first = branches.iter().map(first_of).chain(trie.first_bytes()).collect();
-        let branches = branches.into_iter().map(|(tokens, node, _)| (tokens, node)).collect();
+        let n_nodes =
+            trie.n_nodes() + branches.iter().map(|(_, _, n_tokens)| n_tokens).sum::<usize>();
+        let branches: Vec<_> =
+            branches.into_iter().map(|(tokens, node, _)| (tokens, node)).collect();
         self.n_bytes += 128 + trie.size_in_bytes() + nodes.len() * 32;
-        let rests = Arc::new(Rests { trie, branches, nodes, first });
+        self.n_bytes +=
+            branches.chunk_by(|(a, _), (b, _)| a.is_same(b)).map(Tokens::held).sum::<usize>();
+        let rests = Arc::new(Rests { trie, branches, n_nodes, nodes, first });
         known.push(rests.clone());
         rests
     }
@@ -202,7 +213,7 @@ impl GrammarMachine {
         while let Some((tokens, fronts)) = open.pop() {
             if let Some(rests) = tokens.rests().filter(|rests| rests.are_few()) {
                 for &front in &fronts {
-                    self.add_few(rests, front, &mut mask)?;
+                    self.add_few(rests, front, vocabulary, &mut mask)?;
                 }
                 continue;
             }

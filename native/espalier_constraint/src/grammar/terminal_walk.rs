@@ -9,11 +9,11 @@ use super::terminal_tokens::Tokens;
 use crate::byte_groups::ByteGroups;
 use crate::error::Error;
 use crate::meter::Meter;
-use crate::runs::Run;
 use crate::token_trie::{Bytes, Children, TokenTrie, Visit};
 use crate::vocabulary::Vocabulary;
 
-/// So many tokens that go on alike are not copied.
+/// So many tokens that go on alike are not copied: fewer may be what other terminals have, too. That isn't so
+/// behind a single text.
 const MANY: usize = 16;
 /// Where so many tokens are below a node it is asked which of them consist of what leads back to a state.
 const MANY_BELOW: usize = 32;
@@ -37,15 +37,17 @@ pub(super) struct Walk<'a> {
     leaves_from: usize,
     /// Nodes that are still to be visited, with what leads to each.
     pending: Vec<(u32, Bytes)>,
-    /// Runs whose tokens go on from a state.
-    runs: Vec<(Arc<Run>, u32)>,
+    /// What tokens have behind runs, with the state from which they go on.
+    beyond: Vec<(Arc<TokenTrie>, u32)>,
     pub(super) found: Found,
     /// Whether no branches are kept, as the trie is none of [`Tokens`].
     copies_all: bool,
+    /// So many tokens that go on alike are not copied.
+    many: usize,
 }
 
 /// Where a path has led.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Spot {
     at: u32,
     /// Whether the terminal may end here. At the start it ended before.
@@ -63,6 +65,7 @@ impl<'a> Walk<'a> {
         meter: &'a Meter,
         at: u32,
     ) -> Self {
+        let many = if lexeme.is_text() { 1 } else { MANY };
         Self {
             lexeme,
             vocabulary,
@@ -75,9 +78,10 @@ impl<'a> Walk<'a> {
             path: vec![Spot { at, may_end: false, has_left: false }],
             leaves_from: 1,
             pending: Vec::new(),
-            runs: Vec::new(),
+            beyond: Vec::new(),
             found: Found::default(),
             copies_all: false,
+            many,
         }
     }
 
@@ -96,8 +100,8 @@ impl<'a> Walk<'a> {
                 self.take_branches(branches)?;
             }
         }
-        while let Some((run, to)) = self.runs.pop() {
-            self.go_beyond(run, to)?;
+        while let Some((beyond, at)) = self.beyond.pop() {
+            self.go_beyond(beyond, at)?;
         }
         Ok(())
     }
@@ -209,7 +213,7 @@ impl<'a> Walk<'a> {
         for (node, text) in &run.cuts {
             self.add_pending(*node, text);
         }
-        self.runs.push((run, through.to));
+        self.beyond.push((run.beyond.clone(), through.to));
         Ok(())
     }
 
@@ -218,14 +222,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the tokens that go on behind a run.
-    fn go_beyond(&mut self, run: Arc<Run>, at: u32) -> Result<(), Error> {
+    fn go_beyond(&mut self, beyond: Arc<TokenTrie>, at: u32) -> Result<(), Error> {
         let start = Spot { at, may_end: self.lexeme.is_accepting(at), has_left: false };
         self.bytes.clear();
         self.path = vec![start];
         self.leaves_from = 0;
         self.pattern = None;
-        self.tokens = Tokens::Beyond(run.clone());
-        run.beyond.walk_some(&self.children(start), |visit| self.visit(&visit))
+        self.tokens = Tokens::Beyond(beyond.clone());
+        beyond.walk_some(&self.children(start), |visit| self.visit(&visit))
     }
 
     fn visit_pending(&mut self) -> Result<(), Error> {
@@ -267,7 +271,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let is_last = from + 1 == self.bytes.len();
-            if is_last && visit.ids_below().len() >= MANY && !self.copies_all {
+            if is_last && visit.ids_below().len() >= self.many && !self.copies_all {
                 let n_tokens = visit.ids_below().len();
                 self.found.branches.push((self.tokens.clone(), visit.node as u32, n_tokens));
                 continue;

@@ -2,6 +2,7 @@
 
 mod errors;
 mod hostile;
+mod loops;
 mod notation;
 mod oracle;
 mod random;
