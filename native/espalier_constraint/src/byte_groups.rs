@@ -157,10 +157,11 @@ mod tests {
             let groups = ByteGroups::leading(&dfa, dfa.start(), dfa.start());
             let trie = TokenTrie::new([(0, text)].into_iter());
             let below = groups_below(&trie);
-            let run = Run::new(&trie, &below, &[1], groups);
-            assert_eq!(run.inside.len() + run.beyond.ids().len() + run.cuts.len(), 1);
-            assert_eq!(!run.inside.is_empty(), below[TokenTrie::ROOT].is_within(groups));
-            !run.inside.is_empty()
+            let run = Run::new(&trie, &below, &[1], groups, 1);
+            let n_inside = run.inside.iter().count();
+            assert_eq!(n_inside + run.beyond.ids().len() + run.cuts.len(), 1);
+            assert_eq!(n_inside == 1, below[TokenTrie::ROOT].is_within(groups));
+            n_inside == 1
         };
         assert!(is_within("abé".as_bytes(), "[a-zé-\u{10FFFF}\u{80}-é]*"));
         assert!(is_within("abé語".as_bytes(), "[^\"]*") && !is_within(b"ab\"", "[^\"]*"));

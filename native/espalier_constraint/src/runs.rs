@@ -7,13 +7,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::byte_groups::{ByteGroups, Place};
+use crate::token_mask::TokenSet;
 use crate::token_trie::{Children, TokenTrie};
 
 /// From some nodes of a trie on.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The tokens that consist of the groups.
-    pub(crate) inside: Box<[u32]>,
+    pub(crate) inside: Arc<TokenSet>,
     /// What the others have from the first byte on that is of none.
     pub(crate) beyond: Arc<TokenTrie>,
     /// Nodes where such a byte cuts a character, which are not among those: each with what leads there from the
@@ -28,8 +29,13 @@ impl Run {
         below: &[ByteGroups],
         from: &[u32],
         groups: ByteGroups,
+        n_ids: usize,
     ) -> Self {
-        let (mut inside, mut cuts) = (Vec::new(), Vec::new());
+        let (mut inside, mut n_inside, mut cuts) = (vec![0; n_ids.div_ceil(32)], 0, Vec::new());
+        let mut add = |ids: &[u32]| {
+            n_inside += ids.len();
+            ids.iter().for_each(|&id| inside[id as usize / 32] |= 1 << (id % 32));
+        };
         let (mut beyond, mut texts): (Vec<(u32, usize, usize)>, _) = (Vec::new(), Vec::new());
         let (mut places, mut path) = (vec![Place::Boundary], Vec::new());
         for &from in from {
@@ -40,12 +46,12 @@ impl Run {
                 let before = places[visit.depth - 1];
                 let (group, place) = before.step(visit.byte);
                 if group.or(below[visit.node]).is_within(groups) {
-                    inside.extend_from_slice(visit.ids_below());
+                    add(visit.ids_below());
                     return Ok::<_, Infallible>(Children::None);
                 }
                 if group.is_within(groups) {
                     places.push(place);
-                    inside.extend_from_slice(visit.ids());
+                    add(visit.ids());
                     return Ok(Children::All);
                 }
                 // The first byte leads on, whatever its group is.
@@ -64,10 +70,11 @@ impl Run {
             let Ok(()) = walked;
         }
         let beyond = beyond.iter().map(|&(id, start, end)| (id, &texts[start..end]));
-        Self { inside: inside.into(), beyond: Arc::new(TokenTrie::new(beyond)), cuts: cuts.into() }
+        let inside = Arc::new(TokenSet::of_words(inside, n_inside));
+        Self { inside, beyond: Arc::new(TokenTrie::new(beyond)), cuts: cuts.into() }
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        256 + size_of_val(&self.inside[..]) + self.beyond.size_in_bytes() + self.cuts.len() * 48
+        256 + self.inside.size_in_bytes() + self.beyond.size_in_bytes() + self.cuts.len() * 48
     }
 }

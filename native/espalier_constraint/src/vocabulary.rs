@@ -189,7 +189,8 @@ impl Vocabulary {
         if let Some(run) = known().get(&key) {
             return run;
         }
-        let run = Arc::new(Run::new(self.trie(), self.groups_below(), &key.0, groups));
+        let run =
+            Arc::new(Run::new(self.trie(), self.groups_below(), &key.0, groups, self.n_ids()));
         known().insert(key, run.clone(), run.size_in_bytes());
         run
     }

@@ -38,7 +38,7 @@ pub(crate) struct TerminalTokens {
 #[derive(Debug)]
 struct Within {
     /// Those that stay in it.
-    staying: Arc<TokenSet>,
+    staying: Vec<Arc<TokenSet>>,
     /// What the others have behind a place where it may end.
     leaving: Vec<Arc<Rests>>,
 }
@@ -181,7 +181,7 @@ impl GrammarMachine {
     ) -> Result<(), Error> {
         for &thread in &state.threads {
             let within = self.within(thread, &Tokens::All, vocabulary)?;
-            mask.add_part(&within.staying);
+            within.staying.iter().for_each(|part| mask.add_part(part));
             for leaving in &within.leaving {
                 let front = self.fronts.behind(&[thread.then])?;
                 mask.add_mask(&*self.at_front(
@@ -222,7 +222,7 @@ impl GrammarMachine {
                 let (terminal, then) = threads[0];
                 let Some(at) = self.lexemes[terminal as usize].start() else { continue };
                 let within = self.within(Thread { terminal, at, then }, &tokens, vocabulary)?;
-                mask.add_part(&within.staying);
+                within.staying.iter().for_each(|part| mask.add_part(part));
                 if within.leaving.is_empty() {
                     continue;
                 }
@@ -296,9 +296,11 @@ impl GrammarMachine {
             walk.run()?;
             TokenSet::new(std::mem::take(&mut walk.found.staying), vocabulary.n_ids())
         };
-        let (staying, found) = (Arc::new(staying), walk.found);
+        let found = walk.found;
+        let mut staying = vec![Arc::new(staying)];
+        staying.extend(found.inside);
         let leaving = tokens.rests_of(&found.leaving, found.branches, vocabulary);
-        tokens.n_bytes += 128 + staying.size_in_bytes();
+        tokens.n_bytes += 128 + staying.iter().map(|part| part.size_in_bytes()).sum::<usize>();
         let within = Arc::new(Within { staying, leaving });
         tokens.within.insert(key, within.clone());
         Ok(within)

@@ -9,6 +9,7 @@ use super::terminal_tokens::Tokens;
 use crate::byte_groups::ByteGroups;
 use crate::error::Error;
 use crate::meter::Meter;
+use crate::token_mask::TokenSet;
 use crate::token_trie::{Bytes, Children, TokenTrie, Visit};
 use crate::vocabulary::Vocabulary;
 
@@ -142,10 +143,11 @@ impl<'a> Walk<'a> {
     fn loop_from(&self, from: Spot) -> Option<Loop> {
         let (pattern, _) = self.pattern.as_ref()?;
         let through = pattern.loops(from.at).next?;
-        let leaves = |byte| through.groups.may_have(byte) || through.first.contains(byte);
-        let may_leave =
-            (from.may_end || self.lexeme.is_accepting(through.to) || through.groups.are_wide())
-                && self.follow.bytes().any(leaves);
+        let leads = |byte| through.groups.may_have(byte) || through.first.contains(byte);
+        let may_end = from.may_end || self.lexeme.is_accepting(through.to);
+        // Within a character it may end, too, as far as that is known.
+        let leaves = |byte: u8| leads(byte) && (may_end || !byte.is_ascii());
+        let may_leave = self.follow.bytes().any(leaves);
         (!from.has_left && !may_leave).then_some(through)
     }
 
@@ -208,8 +210,8 @@ impl<'a> Walk<'a> {
         }
         let led = led.into_iter().map(|node| node as u32).collect();
         let run = self.vocabulary.run(led, through.groups);
-        self.meter.spend(1 + run.inside.len() / 64)?;
-        self.found.staying.extend_from_slice(&run.inside);
+        self.meter.spend(16)?;
+        self.found.inside.push(run.inside.clone());
         for (node, text) in &run.cuts {
             self.add_pending(*node, text);
         }
@@ -298,6 +300,8 @@ impl<'a> Walk<'a> {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) staying: Vec<u32>,
+    /// More that stay.
+    pub(super) inside: Vec<Arc<TokenSet>>,
     pub(super) leaving: Copied,
     /// Nodes with how many tokens they have.
     pub(super) branches: Vec<(Tokens, u32, usize)>,
