@@ -34,7 +34,9 @@ impl Run {
         let (mut inside, mut n_inside, mut cuts) = (vec![0; n_ids.div_ceil(32)], 0, Vec::new());
         let mut add = |ids: &[u32]| {
             n_inside += ids.len();
-            ids.iter().for_each(|&id| inside[id as usize / 32] |= 1 << (id % 32));
+            for &id in ids {
+                inside[id as usize / 32] |= 1 << (id % 32);
+            }
         };
         let (mut beyond, mut texts): (Vec<(u32, usize, usize)>, _) = (Vec::new(), Vec::new());
         let (mut places, mut path) = (vec![Place::Boundary], Vec::new());

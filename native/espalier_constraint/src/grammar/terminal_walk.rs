@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
             }
         }
         while let Some((beyond, at)) = self.beyond.pop() {
-            self.go_beyond(beyond, at)?;
+            self.go_beyond(&beyond, at)?;
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the tokens that go on behind a run.
-    fn go_beyond(&mut self, beyond: Arc<TokenTrie>, at: u32) -> Result<(), Error> {
+    fn go_beyond(&mut self, beyond: &Arc<TokenTrie>, at: u32) -> Result<(), Error> {
         let start = Spot { at, may_end: self.lexeme.is_accepting(at), has_left: false };
         self.bytes.clear();
         self.path = vec![start];
