@@ -193,6 +193,9 @@ impl<'a> Lowering<'a> {
             Terminal::JsonSchema { text, place } => {
                 self.json(text).map_err(|error| error.in_terminal(*place))?
             }
+            Terminal::Until { max_tokens: Some(_), .. } => {
+                return Err(self.refused("max_tokens", "it counts tokens, which no text shows"));
+            }
             Terminal::Regex { .. } | Terminal::EcmaRegex { .. } | Terminal::Until { .. } => {
                 let pattern = self.patterns[&id].clone();
                 of_automaton(pattern.dfa(), self.target, self.rules, self.meter)?

@@ -132,7 +132,9 @@ impl Fronts {
         threads.dedup();
         self.meter.spend(1 + threads.len() / 16)?;
         let is_final = one.is_final || other.is_final;
-        Ok(self.intern(Front { threads: threads.into(), is_final }))
+        let mut first = one.first;
+        first.extend(&other.first);
+        Ok(self.intern(Front { threads: threads.into(), is_final, first }))
     }
 
     fn close(
