@@ -62,6 +62,7 @@ defmodule Espalier.Profile do
   | `:name` | the regular expression for the name of a schema | |
   | `:prompt` | whether the schema must also be in the prompt, as the model sees nothing of it | `false` |
   | `:unchanged` | whether the schema is not sent to a mode at all | `false` |
+  | `:grammar` | whether a grammar that says the same is sent in its place | `false` |
 
   ## The modes
 
@@ -102,7 +103,8 @@ defmodule Espalier.Profile do
     order: nil,
     name: nil,
     prompt: false,
-    unchanged: false
+    unchanged: false,
+    grammar: false
   }
 
   @adapt_options [

@@ -88,6 +88,7 @@ defmodule Espalier.ProfileTest do
     {:groq, ~s({"type":"string","$defs":{"a":{"type":"null"}}}), "/$defs/a/type", :removed,
      :same},
     {:none, ~s({"type":"string","title":"A"}), "/type", :described, :wider},
+    {:gbnf, ~s({"type":"string","title":"A"}), "/type", :rewritten, :same},
     {:none, ~s({"type":"string","title":"A"}), "/title", :kept, :same}
   ]
 

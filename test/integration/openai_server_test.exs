@@ -103,6 +103,31 @@ defmodule Espalier.Integration.OpenAIServerTest do
       end
     end
 
+    test "is a value of what only a grammar can tell the server", context do
+      day = %{"type" => "string", "format" => "date"}
+
+      object = %{
+        "type" => "object",
+        "properties" => %{
+          "n" => %{"type" => "integer", "multipleOf" => 7, "minimum" => 0, "maximum" => 999},
+          "day" => day
+        },
+        "patternProperties" => %{"^x" => %{"type" => "boolean"}},
+        "required" => ["n", "day"],
+        "additionalProperties" => false
+      }
+
+      options = [dialect: :llama_cpp_python, mode: :grammar]
+      assert {:ok, result} = generate(context, object, @text, options)
+      assert {:ok, []} = JSON.validate(JSON.encode!(object), result.text)
+      assert {result.finish_reason, length(result.attempts)} == {:stop, 1}
+
+      for schema <- [{:regex, ~r/(?!00)\d{2}/}, {:sequence, ["(", {:regex, "[a-z ]{1,9}"}, ")"]}] do
+        assert {:ok, result} = generate(context, schema, @text, options)
+        assert length(result.attempts) == 1
+      end
+    end
+
     test "is plain text without a mode", context do
       assert {:ok, result} = generate(context, @any_text, @text, mode: :prompt)
       assert result.value == result.text and result.text != ""

@@ -34,11 +34,14 @@ defmodule Espalier.Backends.OpenAI do
     * `:tool` - a call of a function, whose arguments are the value, is demanded
     * `:json_object` - the provider keeps to JSON; the schema is in the prompt, in words
     * `:prompt` - the schema is in the prompt, and that is all
-    * `:grammar` - a call of a tool is demanded, whose text the provider holds to a regular expression or a grammar: for
-      `{:regex, source}`, `{:choice, list}` and `{:grammar, text}` in Lark at OpenAI and Azure, with models from GPT-5
-      on. What they can't have is in `Espalier.Backends.OpenAIResponses`
+    * `:grammar` at OpenAI and Azure - a call of a tool is demanded, whose text the provider holds to a regular
+      expression or a grammar: for `{:regex, source}`, `{:choice, list}` and `{:grammar, text}` in Lark, with models from
+      GPT-5 on. What they can't have is in `Espalier.Backends.OpenAIResponses`
+    * `:grammar` at vLLM, SGLang and llama.cpp - the server keeps to a grammar that is made of the schema, whatever that
+      is, see `Espalier.Constraint.to_gbnf/2`. So it keeps to all keywords, and to those that its own way to read schemas
+      leaves out. The schema is in the prompt, too
 
-  The value is validated in all of them. But for the last two, a choice, a regular expression and a grammar in GBNF are
+  The value is validated in all of them. But for `:prompt` and `:grammar`, a choice, a regular expression and a grammar in GBNF are
   sent to vLLM, SGLang and llama.cpp as such, if the server has a field for it; to others a choice and an expression
   are sent as a text within an object, which is taken out again, and a grammar is an `Espalier.SchemaError` of the kind
   `:unsupported_by_provider`.
@@ -84,11 +87,13 @@ defmodule Espalier.Backends.OpenAI do
   @impl Espalier.Backend
   def profile(options) do
     name = name(options)
-    mode = Hosted.option(name, options, :mode, @options[:mode][:default])
+    dialect = Dialect.fetch!(name)
 
-    Profile.fetch!(
-      if mode in [:json_schema, :tool], do: Dialect.fetch!(name).profile, else: :none
-    )
+    case Hosted.option(name, options, :mode, @options[:mode][:default]) do
+      mode when mode in [:json_schema, :tool] -> Profile.fetch!(dialect.profile)
+      :grammar when dialect.text != nil -> Profile.fetch!(:gbnf)
+      _other -> Profile.fetch!(:none)
+    end
   end
 
   @impl Espalier.Hosted.Provider
@@ -134,7 +139,7 @@ defmodule Espalier.Backends.OpenAI do
          state: %Answer{
            provider: options[:dialect],
            max_tokens: request.max_tokens,
-           call?: options[:mode] == :grammar
+           call?: options[:mode] == :grammar and dialect.custom_tools?
          }
        }}
     end
@@ -161,7 +166,8 @@ defmodule Espalier.Backends.OpenAI do
   defp shape(request, dialect, options) do
     case {options[:mode], dialect} do
       {:grammar, %{custom_tools?: true}} -> grammar(request, options[:dialect])
-      {:grammar, _dialect} -> {:error, Hosted.unsupported(options[:dialect], :mode, :grammar)}
+      {:grammar, %{text: nil}} -> {:error, Hosted.unsupported(options[:dialect], :mode, :grammar)}
+      {:grammar, dialect} -> gbnf(request, dialect)
       {:json_schema, dialect} -> json_schema(request, dialect)
       {mode, dialect} -> mode_shape(request, dialect, mode)
     end
@@ -179,6 +185,12 @@ defmodule Espalier.Backends.OpenAI do
       shape = Shape.named(request)
       {:ok, grammar_fields(shape.name, grammar), shape}
     end
+  end
+
+  defp gbnf(request, dialect) do
+    with {:ok, gbnf} <- Profile.Grammar.gbnf(request.schema, request.text_options),
+         {:ok, shape} <- Shape.told(request),
+         do: {:ok, Dialect.grammar_fields(dialect, gbnf), shape}
   end
 
   # https://github.com/openai/openai-python, `types/chat/chat_completion_custom_tool_param.py`, as of August 2026:

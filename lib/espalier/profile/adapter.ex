@@ -13,6 +13,7 @@ defmodule Espalier.Profile.Adapter do
   alias Espalier.Profile
   alias Espalier.Profile.Account
   alias Espalier.Profile.Adapted
+  alias Espalier.Profile.Grammar
   alias Espalier.Profile.Keywords
   alias Espalier.Profile.Measure
   alias Espalier.Profile.Merge
@@ -39,7 +40,7 @@ defmodule Espalier.Profile.Adapter do
       context = profile |> context(index, options) |> root_rule(root)
 
       if context.rules.unchanged,
-        do: {:ok, unchanged(profile, json, place)},
+        do: {:ok, unchanged(profile, json, place, context)},
         else: root(profile, json, place, context)
     end
   catch
@@ -57,7 +58,7 @@ defmodule Espalier.Profile.Adapter do
   defp context(profile, index, options) do
     names =
       ~w(takes annotations values enum_values patterns apart integer_bounds root types typed all_required
-               closed references order unchanged limit)a
+               closed references order unchanged grammar limit)a
 
     %{
       rules: Map.new(names, &{&1, Profile.rule(profile, &1)}),
@@ -75,16 +76,27 @@ defmodule Espalier.Profile.Adapter do
   defp root_rule(context, :any), do: context
   defp root_rule(context, :object), do: put_in(context.rules.root, :object)
 
-  defp unchanged(profile, json, place) do
+  defp unchanged(profile, json, place, context) do
     {hints, conditions} = json |> Node.read(place) |> hints_and_conditions()
+    {decision, effect, detail} = conditions(json, context)
 
     account =
       Account.new()
       |> Account.tell(hints, :kept, :same, "it is in the prompt")
-      |> Account.tell(conditions, :described, :wider, "it is in the prompt")
+      |> Account.tell(conditions, decision, effect, detail)
       |> Account.rest(json, place)
 
     %Adapted{profile: profile, schema: json, decisions: Account.decisions(account)}
+  end
+
+  defp conditions(_json, %{rules: %{grammar: false}}),
+    do: {:described, :wider, "it is in the prompt"}
+
+  defp conditions(json, context) do
+    case Grammar.gbnf(json, context.options) do
+      {:ok, _gbnf} -> {:rewritten, :same, "it is in the grammar"}
+      {:error, error} -> throw({:refused, error})
+    end
   end
 
   defp hints_and_conditions(false), do: {[], []}

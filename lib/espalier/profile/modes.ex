@@ -17,6 +17,7 @@ defmodule Espalier.Profile.Modes do
     llama_cpp_python: Modes.LlamaCppPython,
     vllm: Modes.VLLM,
     sglang: Modes.SGLang,
+    gbnf: Modes.GBNF,
     none: Modes.None
   ]
 

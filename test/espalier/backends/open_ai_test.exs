@@ -541,6 +541,63 @@ defmodule Espalier.Backends.OpenAITest do
       assert told =~ "start: /[0-9]+/"
     end
 
+    test "a schema is a grammar of the server in the mode for grammars" do
+      schema = %{
+        "type" => "object",
+        "properties" => %{"n" => %{"type" => "integer", "multipleOf" => 7, "minimum" => 100}},
+        "required" => ["n"],
+        "additionalProperties" => false
+      }
+
+      for {dialect, path} <- [
+            vllm: ["structured_outputs", "grammar"],
+            vllm_guided: ["guided_grammar"],
+            sglang: ["ebnf"],
+            llama_cpp: ["grammar"],
+            llama_cpp_python: ["grammar"]
+          ],
+          {schema, right, wrong} <- [
+            {schema, ~s({"n":105}), ~s({"n":106})},
+            {[at: :date], ~s({"at":"2026-11-28"}), ~s({"at":"2026-11-31"})},
+            {{:regex, "(?!00)[0-9]{2}", syntax: :ecma}, "01", "00"},
+            {{:choice, [:a, :b]}, "a", "c"},
+            {{:grammar, "start: start \"x\" | \"y\""}, "yxx", "yy"},
+            {{:sequence, ["<", {:text, until: ">"}]}, "<a>", "<a>b"}
+          ] do
+        json = dialect(schema, dialect, mode: :grammar).json
+        gbnf = get_in(json, path)
+        options = [syntax: :gbnf, vocabulary: Espalier.Vocabulary.bytes()]
+        constraint = Espalier.Constraint.grammar!(gbnf, options)
+
+        takes? = fn text ->
+          matcher = Espalier.Matcher.new(constraint)
+
+          Espalier.Matcher.accept_text(matcher, text) == :ok and
+            Espalier.Matcher.accepting?(matcher)
+        end
+
+        assert {takes?.(right), takes?.(wrong)} == {true, false}
+        assert [%{"content" => "Answer with nothing but" <> _} | _] = json["messages"]
+        refute Map.has_key?(json, "response_format")
+      end
+
+      server = Loopback.start_link([reply(~s({"n":105}))])
+      options = [openai: [dialect: :llama_cpp, mode: :grammar]]
+      assert {:ok, %{"n" => 105}} = generate(schema, server, options)
+
+      endless = %{"type" => "array", "items" => %{"type" => "string"}, "uniqueItems" => true}
+      assert {:error, error} = generate(endless, server, options)
+      assert {error.kind, error.keyword} == {:not_exportable, "uniqueItems"}
+      assert length(Loopback.requests(server)) == 1
+    end
+
+    test "all rules of a schema that is a grammar are told to be the provider's" do
+      backend = {Espalier.Backends.OpenAI, dialect: :llama_cpp, mode: :grammar}
+      schema = [n: {:integer, min: 3}, tags: {{:array, :string}, max_items: 2}]
+      rules = Espalier.explain(schema, backend)
+      assert rules != [] and Enum.all?(rules, &(&1.by == :provider))
+    end
+
     test "have names of their own for some fields" do
       more = [seed: 7, top_k: 5, repetition_penalty: 1.5]
       given = fn dialect, more -> sent(@schema, more ++ [openai: [dialect: dialect]]).json end

@@ -174,17 +174,21 @@ defmodule Espalier.Backends.OpenAI.Dialect do
   def text_fields(%{text: :gbnf}, %{kind: :choice} = form),
     do: %{"grammar" => "root ::= " <> Enum.map_join(texts(form), " | ", &literal/1)}
 
-  def text_fields(dialect, %{kind: :grammar, content: {text, :gbnf, "root"}}) do
-    case dialect.text do
-      :gbnf -> %{"grammar" => text}
-      :structured_outputs -> %{"structured_outputs" => %{"grammar" => text}}
-      :guided -> %{"guided_grammar" => text}
-      :regex -> %{"ebnf" => text}
-      nil -> nil
-    end
-  end
+  def text_fields(dialect, %{kind: :grammar, content: {text, :gbnf, "root"}}),
+    do: grammar_fields(dialect, text)
 
   def text_fields(_dialect, _form), do: nil
+
+  @doc "The fields that make a server write a text of a grammar in GBNF with the rule `root`, `nil` if it has none."
+  @spec grammar_fields(t, gbnf :: String.t()) :: map | nil
+  def grammar_fields(%{text: :gbnf}, gbnf), do: %{"grammar" => gbnf}
+
+  def grammar_fields(%{text: :structured_outputs}, gbnf),
+    do: %{"structured_outputs" => %{"grammar" => gbnf}}
+
+  def grammar_fields(%{text: :guided}, gbnf), do: %{"guided_grammar" => gbnf}
+  def grammar_fields(%{text: :regex}, gbnf), do: %{"ebnf" => gbnf}
+  def grammar_fields(%{text: nil}, _gbnf), do: nil
 
   defp texts(%{content: pairs}), do: Enum.map(pairs, &elem(&1, 0))
 
