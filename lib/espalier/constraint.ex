@@ -422,12 +422,12 @@ defmodule Espalier.Constraint do
 
       iex> schema = %{type: :object, properties: %{age: %{type: :integer, minimum: 0}}, required: [:age], additionalProperties: false}
       iex> Espalier.Constraint.to_regex(schema)
-      {:ok, ~S(\\{"age":(?:[1-9][0-9]*|0)\\})}
+      {:ok, ~S'\\{"age":(?:[1-9][0-9]*|0)\\}'}
       iex> {:error, error} = Espalier.Constraint.to_regex(%{type: :array, items: %{"$ref": "#"}})
       iex> {error.kind, error.detail}
       {:not_exportable, "it leads back to itself; the option :depth says how often it may"}
       iex> Espalier.Constraint.to_regex(%{type: :array, items: %{"$ref": "#"}}, depth: 2)
-      {:ok, ~S(\\[(?:\\[\\](?:,\\[\\])*)?\\])}
+      {:ok, ~S'\\[(?:\\[\\](?:,\\[\\])*)?\\]'}
   """
   @spec to_regex(term, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
   def to_regex(schema, options \\ []), do: Export.export(schema, :regex, options)
@@ -454,7 +454,7 @@ defmodule Espalier.Constraint do
       root ::= array
       array ::= "[" (("\\"green\\"" | "\\"red\\"") ("," ("\\"green\\"" | "\\"red\\""))*)? "]"
       \"""
-      iex> {:ok, gbnf} = Espalier.Constraint.to_gbnf({:grammar, "start: start \"a\" | \"b\""})
+      iex> {:ok, gbnf} = Espalier.Constraint.to_gbnf({:grammar, ~S'start: start "a" | "b"'})
       iex> gbnf
       ~S\"""
       root ::= start

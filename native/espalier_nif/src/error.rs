@@ -151,22 +151,12 @@ impl From<ConstraintError> for Fault {
                     (atoms::got(), got.into()),
                 ],
             ),
-            E::UnsupportedKeyword { keyword, pointer, reason } => fault(
-                atoms::unsupported_keyword(),
-                vec![
-                    (atoms::keyword(), keyword.into()),
-                    (atoms::pointer(), pointer.into()),
-                    (atoms::detail(), reason.into()),
-                ],
-            ),
-            E::NotExportable { keyword, pointer, reason, .. } => fault(
-                atoms::not_exportable(),
-                vec![
-                    (atoms::keyword(), keyword.into()),
-                    (atoms::pointer(), pointer.into()),
-                    (atoms::detail(), reason.into()),
-                ],
-            ),
+            E::UnsupportedKeyword { keyword, pointer, reason } => {
+                fault(atoms::unsupported_keyword(), keyword_details(keyword, pointer, reason))
+            }
+            E::NotExportable { keyword, pointer, reason, .. } => {
+                fault(atoms::not_exportable(), keyword_details(keyword, pointer, reason))
+            }
             E::Unsatisfiable { pointer } => {
                 fault(atoms::unsatisfiable(), vec![(atoms::pointer(), pointer.into())])
             }
@@ -380,6 +370,14 @@ fn name_details(name: String, line: usize, column: usize) -> Vec<(Atom, Detail)>
         (atoms::name(), name.into()),
         (atoms::line(), line.into()),
         (atoms::column(), column.into()),
+    ]
+}
+
+fn keyword_details(keyword: String, pointer: String, reason: String) -> Vec<(Atom, Detail)> {
+    vec![
+        (atoms::keyword(), keyword.into()),
+        (atoms::pointer(), pointer.into()),
+        (atoms::detail(), reason.into()),
     ]
 }
 

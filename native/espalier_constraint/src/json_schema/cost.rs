@@ -240,7 +240,10 @@ impl Goals {
             let property = &leaf.properties[index as usize];
             // All are asked for, so that those being settled become known early.
             match costing.cost(self, property.goal)? {
-                Some(value) => total = total.saturating_add(value + property.name.len() as u64 + 4),
+                Some(value) => {
+                    let member = value.saturating_add(property.name.len() as u64 + 4);
+                    total = total.saturating_add(member);
+                }
                 None => is_possible = false,
             }
         }
