@@ -207,7 +207,7 @@ defmodule Espalier.Backends.OpenAI.GrammarTest do
                generate(api, schema, server)
     end
 
-    for dialect <- [:groq, :vllm, :llama_cpp, :compatible] do
+    for dialect <- [:groq, :mistral, :openrouter, :compatible] do
       assert {:error, %OptionsError{kind: :unsupported, option: :mode, provider: ^dialect}} =
                generate(OpenAI, @ticket, server, dialect: dialect)
     end
