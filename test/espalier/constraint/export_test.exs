@@ -128,6 +128,24 @@ defmodule Espalier.Constraint.ExportTest do
     end
   end
 
+  test "grammars within a text are exported with rules of their own" do
+    parts = [{:grammar, ~S(start: "a" start? "b")}, "-", {:grammar, ~S(start: "c" start | "d")}]
+
+    for {target, export} <- @targets, target != :regex do
+      {:ok, text} = export.({:sequence, parts}, [])
+      constraint = read(target, text)
+      assert accepts?(constraint, "aabb-ccd")
+      for wrong <- ["aab-d", "aabb-cc", "d-ab"], do: refute(accepts?(constraint, wrong))
+    end
+  end
+
+  test "a bound in tokens can't be said" do
+    for {_target, export} <- @targets do
+      assert {:error, %SchemaError{kind: :not_exportable, keyword: "max_tokens"}} =
+               export.({:sequence, [{:text, until: ".", max_tokens: 3}]}, [])
+    end
+  end
+
   test "a depth bounds what leads back to itself" do
     schema = %{type: :array, items: %{"$ref": "#"}}
     assert {:error, %SchemaError{kind: :not_exportable}} = Constraint.to_regex(schema)
