@@ -6,9 +6,11 @@ use rayon::prelude::*;
 
 use super::panel::PANEL;
 
-/// Products with fewer multiplications than this (some 10 µs) stay on one thread: sharing them
-/// would cost more than it gains.
+/// Products with fewer multiplications than this, of fewer weights than that, stay on one thread (some
+/// 30 µs): sharing them would cost more than it gains. A single row takes longer for each, as its
+/// weights have to be read.
 const MIN_PARALLEL_WORK: usize = 1 << 20;
+const MIN_PARALLEL_WEIGHTS: usize = 1 << 19;
 
 /// Fills the rows of `y`, each of `n_out` outputs, by calls of `compute` for some panels of outputs:
 /// it gets the range of panels and the rows of their outputs alone, one row at least.
@@ -26,7 +28,9 @@ pub(super) fn by_parts(
     }
     let (n_rows, n_panels) = (y.len() / n_out, n_out.div_ceil(PANEL));
     let n_threads = rayon::current_num_threads();
-    if n_threads == 1 || n_panels * PANEL * n_in * n_rows < MIN_PARALLEL_WORK {
+    let n_weights = n_panels * PANEL * n_in;
+    let is_small = n_weights < MIN_PARALLEL_WEIGHTS && n_weights * n_rows < MIN_PARALLEL_WORK;
+    if n_threads == 1 || is_small {
         return compute(0..n_panels, y);
     }
     let n_part = n_panels.div_ceil(n_threads);
