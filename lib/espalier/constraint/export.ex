@@ -59,8 +59,7 @@ defmodule Espalier.Constraint.Export do
 
   defp constraint(form, options) do
     with {:ok, _options} <- Options.validate(options, allowed(form)),
-         {:ok, source} <- source(form, [vocabulary: Vocabulary.bytes()] ++ options),
-         do: Constraint.compile(source)
+         do: Form.to_constraint(form, [vocabulary: Vocabulary.bytes()] ++ options)
   end
 
   # What is no JSON looks in one way only.
@@ -70,12 +69,4 @@ defmodule Espalier.Constraint.Export do
     do: Keyword.delete(Constraint.style_options(), :documents)
 
   defp allowed(_form), do: Constraint.style_options()
-
-  defp source(%Form{kind: :regex, content: pattern, syntax: syntax}, options),
-    do: Constraint.source(:regex, pattern, [syntax: syntax] ++ options)
-
-  defp source(%Form{kind: :choice, content: pairs}, options),
-    do: Constraint.source(:choice, Enum.map(pairs, &elem(&1, 0)), options)
-
-  defp source(form, options), do: Form.to_source(form, options)
 end

@@ -3,18 +3,20 @@ defmodule Espalier.Profile.Grammar do
   # A schema as the grammar that a server is to keep to.
 
   alias Espalier.Constraint
-  alias Espalier.Schema.Form
+  alias Espalier.ConstraintCache
+  alias Espalier.Schema
+  alias Espalier.Vocabulary
 
-  # What comes twice in a text is read as its last value, and validated as that.
-  @keys [repeated_keys: :allow]
+  @doc """
+  The grammar in GBNF, with the options of `Espalier.Schema.to_constraint/2` but for the vocabulary.
 
-  @doc "The grammar in GBNF. Of the options those count that say how the text of such a schema may look."
-  @spec gbnf(Form.t() | term, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
-  def gbnf(%Form{kind: kind} = form, _options) when kind in [:regex, :choice, :constraint],
-    do: Constraint.to_gbnf(form, @keys)
+  What comes twice in a text is read as its last value, and validated as that.
+  """
+  @spec gbnf(Schema.t(), keyword) :: {:ok, String.t()} | {:error, Exception.t()}
+  def gbnf(schema, options) do
+    options = [vocabulary: Vocabulary.bytes()] ++ options
 
-  def gbnf(%Form{kind: kind} = form, options) when kind in [:grammar, :sequence],
-    do: Constraint.to_gbnf(form, @keys ++ Keyword.delete(options, :documents))
-
-  def gbnf(schema, options), do: Constraint.to_gbnf(schema, @keys ++ options)
+    with {:ok, constraint} <- ConstraintCache.fetch(schema, options),
+         do: Constraint.to_gbnf(constraint, repeated_keys: :allow)
+  end
 end

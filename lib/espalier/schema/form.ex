@@ -158,7 +158,7 @@ defmodule Espalier.Schema.Form do
   The constraint for a vocabulary.
 
   `options` are those of `Espalier.Constraint.json_schema/2`; texts that are not JSON have no other
-  than the vocabulary.
+  than the vocabulary and the limits.
   """
   @spec to_constraint(t, keyword) :: {:ok, Constraint.t()} | {:error, Exception.t()}
   def to_constraint(%__MODULE__{kind: :constraint, content: constraint}, _options) do
@@ -172,7 +172,7 @@ defmodule Espalier.Schema.Form do
   @doc "All that the constraint of a form depends on, for a form that is no constraint; with the same options."
   @spec to_source(t, keyword) :: {:ok, Constraint.Source.t()} | {:error, Exception.t()}
   def to_source(%__MODULE__{kind: :regex, content: source, syntax: syntax}, options) do
-    options = [syntax: syntax] ++ Keyword.take(options, [:vocabulary])
+    options = [syntax: syntax] ++ Keyword.take(options, [:vocabulary, :limits])
     Constraint.source(:regex, source, options)
   end
 
@@ -182,7 +182,7 @@ defmodule Espalier.Schema.Form do
 
   def to_source(%__MODULE__{kind: :choice, content: pairs}, options) do
     texts = Enum.map(pairs, &elem(&1, 0))
-    Constraint.source(:choice, texts, Keyword.take(options, [:vocabulary]))
+    Constraint.source(:choice, texts, Keyword.take(options, [:vocabulary, :limits]))
   end
 
   def to_source(%__MODULE__{kind: :sequence, content: parts}, options) do

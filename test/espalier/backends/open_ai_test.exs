@@ -588,6 +588,12 @@ defmodule Espalier.Backends.OpenAITest do
       endless = %{"type" => "array", "items" => %{"type" => "string"}, "uniqueItems" => true}
       assert {:error, error} = generate(endless, server, options)
       assert {error.kind, error.keyword} == {:not_exportable, "uniqueItems"}
+
+      # As with a local model.
+      documents = [documents: %{"https://example.com/a" => true}]
+      grammar = {:grammar, "start: \"a\""}
+      assert {:error, error} = generate(grammar, server, options ++ documents)
+      assert {error.kind, error.option} == {:unknown, :documents}
       assert length(Loopback.requests(server)) == 1
     end
 

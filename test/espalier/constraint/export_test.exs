@@ -166,7 +166,9 @@ defmodule Espalier.Constraint.ExportTest do
     schema = %{enum: Enum.to_list(1..1000)}
     options = [limits: [export_bytes: 100]]
 
-    assert {:error, %SchemaError{kind: :limit_exceeded, limit: "export_bytes"}} =
-             Constraint.to_regex(schema, options)
+    for schema <- [schema, {:regex, "[a-z]+|[0-9]{9,99}x{9}" <> String.duplicate("y", 99)}] do
+      assert {:error, %SchemaError{kind: :limit_exceeded, limit: "export_bytes"}} =
+               Constraint.to_regex(schema, options)
+    end
   end
 end

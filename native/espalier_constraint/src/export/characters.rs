@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::graph::Graph;
+use super::graph::{Graph, live};
 use super::rules::{NodeId, Rules};
 use super::set::CharacterSet;
 use crate::dfa::Dfa;
@@ -112,16 +112,7 @@ impl Characters {
                 sources[to as usize].push(from);
             }
         }
-        let mut is_live = self.is_final.clone();
-        let mut open: Vec<u32> =
-            (0..is_live.len() as u32).filter(|&state| is_live[state as usize]).collect();
-        while let Some(state) = open.pop() {
-            for &source in &sources[state as usize] {
-                if !std::mem::replace(&mut is_live[source as usize], true) {
-                    open.push(source);
-                }
-            }
-        }
+        let is_live = live(&self.is_final, &sources);
         self.steps.iter_mut().for_each(|steps| steps.retain(|(_, to)| is_live[*to as usize]));
     }
 

@@ -90,16 +90,7 @@ impl Joined {
     /// Drops what leads to no final state.
     fn trim(&mut self) {
         let sources = self.sources();
-        let mut is_live = self.is_final.clone();
-        let mut open: Vec<u32> =
-            (0..is_live.len() as u32).filter(|&state| is_live[state as usize]).collect();
-        while let Some(state) = open.pop() {
-            for &source in &sources[state as usize] {
-                if !std::mem::replace(&mut is_live[source as usize], true) {
-                    open.push(source);
-                }
-            }
-        }
+        let is_live = live(&self.is_final, &sources);
         for steps in &mut self.steps {
             steps.retain(|&to, _| is_live[to as usize]);
         }
@@ -307,4 +298,19 @@ fn factored(rules: &mut Rules, one: NodeId, other: NodeId) -> NodeId {
     let inner = parts.map(|parts| rules.sequence(parts));
     let inner = rules.choice(inner);
     rules.sequence(before.into_iter().chain([inner]).chain(behind))
+}
+
+/// From which states a final one is reached, given by state what leads to it.
+pub(super) fn live(is_final: &[bool], sources: &[Vec<u32>]) -> Vec<bool> {
+    let mut is_live = is_final.to_vec();
+    let mut open: Vec<u32> =
+        (0..is_live.len() as u32).filter(|&state| is_live[state as usize]).collect();
+    while let Some(state) = open.pop() {
+        for &source in &sources[state as usize] {
+            if !std::mem::replace(&mut is_live[source as usize], true) {
+                open.push(source);
+            }
+        }
+    }
+    is_live
 }

@@ -46,21 +46,10 @@ impl GrammarMachine {
     }
 
     fn step_place(&mut self, place: &Place, byte: u8) -> Result<Option<Place>, Error> {
-        let mut step = Step::default();
-        for &thread in &place.threads {
-            self.step_thread(thread, byte, &mut step)?;
-        }
-        for &front in &place.fronts {
-            self.step_front(front, byte, &mut step)?;
-        }
-        let Step { mut threads, mut reached } = step;
-        if threads.is_empty() && reached.is_empty() {
+        let Some(Step { threads, reached }) = self.step_all(&place.threads, &place.fronts, byte)?
+        else {
             return Ok(None);
-        }
-        threads.sort_unstable();
-        threads.dedup();
-        reached.sort_unstable();
-        reached.dedup();
+        };
         let fronts = reached.iter().map(|&then| self.fronts.behind(&[then]));
         let mut fronts = fronts.collect::<Result<SmallVec<_>, Error>>()?;
         fronts.sort_unstable();

@@ -100,13 +100,33 @@ impl GrammarMachine {
         Ok(())
     }
 
-    /// One more byte of a terminal.
-    pub(super) fn step_thread(
+    /// One more byte of some terminals, or the first one of those that may begin at some fronts; what it
+    /// leads to is in order. `None` where it leads nowhere.
+    pub(super) fn step_all(
         &mut self,
-        thread: Thread,
+        threads: &[Thread],
+        fronts: &[FrontId],
         byte: u8,
-        step: &mut Step,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Step>, Error> {
+        let mut step = Step::default();
+        for &thread in threads {
+            self.step_thread(thread, byte, &mut step)?;
+        }
+        for &front in fronts {
+            self.step_front(front, byte, &mut step)?;
+        }
+        if step.threads.is_empty() && step.reached.is_empty() {
+            return Ok(None);
+        }
+        step.threads.sort_unstable();
+        step.threads.dedup();
+        step.reached.sort_unstable();
+        step.reached.dedup();
+        Ok(Some(step))
+    }
+
+    /// One more byte of a terminal.
+    fn step_thread(&mut self, thread: Thread, byte: u8, step: &mut Step) -> Result<(), Error> {
         let lexeme = &mut self.lexemes[thread.terminal as usize];
         let Some(at) = lexeme.step(thread.at, byte)? else { return Ok(()) };
         let may_end = lexeme.is_accepting(at);
@@ -154,22 +174,12 @@ impl Machine for GrammarMachine {
     }
 
     fn step(&mut self, state: &State, byte: u8) -> Result<Option<State>, Error> {
-        let mut step = Step::default();
-        for &thread in &state.threads {
-            self.step_thread(thread, byte, &mut step)?;
-        }
-        if let Some(front) = state.front {
-            self.step_front(front, byte, &mut step)?;
-        }
-        let Step { mut threads, mut reached } = step;
-        if threads.is_empty() && reached.is_empty() {
+        let Some(Step { threads, reached }) =
+            self.step_all(&state.threads, state.front.as_slice(), byte)?
+        else {
             return Ok(None);
-        }
-        threads.sort_unstable();
-        threads.dedup();
+        };
         limit!(self.fronts.meter().limits(), grammar_items).check(threads.len())?;
-        reached.sort_unstable();
-        reached.dedup();
         let front = if reached.is_empty() { None } else { Some(self.fronts.behind(&reached)?) };
         Ok(Some(State { front, threads }))
     }
