@@ -126,22 +126,41 @@ impl Place {
     }
 }
 
-/// For each node of a trie of what consists what comes after it in longer tokens.
-pub(crate) fn groups_below(trie: &TokenTrie) -> Box<[ByteGroups]> {
-    let mut places = vec![Place::Boundary; trie.n_nodes()];
-    let mut groups = vec![ByteGroups::default(); trie.n_nodes()];
-    // Nodes come after their parents.
-    for parent in 0..trie.n_nodes() {
-        for child in trie.children(parent) {
-            (groups[child], places[child]) = places[parent].step(trie.bytes()[child]);
+/// What is known of the tokens of a trie apart from any automaton.
+#[derive(Debug)]
+pub(crate) struct TrieGroups {
+    /// For each node of what its byte and those after it in longer tokens consist.
+    pub(crate) from: Box<[ByteGroups]>,
+    /// A bit for each token.
+    pub(crate) all: Box<[u32]>,
+    /// The tokens that end within a character, in ascending order.
+    pub(crate) cut: Box<[u32]>,
+}
+
+impl TrieGroups {
+    /// Of a vocabulary of so many ids.
+    pub(crate) fn new(trie: &TokenTrie, n_ids: usize) -> Self {
+        let mut places = vec![Place::Boundary; trie.n_nodes()];
+        let mut from = vec![ByteGroups::default(); trie.n_nodes()];
+        // Nodes come after their parents.
+        for parent in 0..trie.n_nodes() {
+            for child in trie.children(parent) {
+                (from[child], places[child]) = places[parent].step(trie.bytes()[child]);
+            }
         }
+        for parent in (0..trie.n_nodes()).rev() {
+            let below = &from[trie.children(parent)];
+            let below = below.iter().copied().fold(ByteGroups::default(), ByteGroups::or);
+            from[parent] = from[parent].or(below);
+        }
+        let mut all = vec![0; n_ids.div_ceil(32)];
+        trie.ids().iter().for_each(|&id| all[id as usize / 32] |= 1 << (id % 32));
+        let is_inside = |&node: &usize| matches!(places[node], Place::Inside(..));
+        let cut = (0..trie.n_nodes()).filter(is_inside).flat_map(|node| trie.own_ids(node));
+        let mut cut: Vec<u32> = cut.copied().collect();
+        cut.sort_unstable();
+        Self { from: from.into(), all: all.into(), cut: cut.into() }
     }
-    let mut below = vec![ByteGroups::default(); trie.n_nodes()];
-    for parent in (0..trie.n_nodes()).rev() {
-        let all = trie.children(parent).map(|child| groups[child].or(below[child]));
-        below[parent] = all.fold(ByteGroups::default(), ByteGroups::or);
-    }
-    below.into()
 }
 
 #[cfg(test)]
@@ -152,15 +171,16 @@ mod tests {
 
     #[test]
     fn groups_that_lead_back_are_those_that_loops_take() {
+        let all = (0..=u8::MAX).collect();
         let is_within = |text: &[u8], pattern: &str| {
             let dfa = crate::regex::compile(pattern, &Meter::unlimited()).unwrap().minimized();
             let groups = ByteGroups::leading(&dfa, dfa.start(), dfa.start());
             let trie = TokenTrie::new([(0, text)].into_iter());
-            let below = groups_below(&trie);
-            let run = Run::new(&trie, &below, &[1], groups, 1);
+            let trie_groups = TrieGroups::new(&trie, 1);
+            let run = Run::new(&trie, &trie_groups, &[1], (groups, &all));
             let n_inside = run.inside.iter().count();
             assert_eq!(n_inside + run.beyond.ids().len() + run.cuts.len(), 1);
-            assert_eq!(n_inside == 1, below[TokenTrie::ROOT].is_within(groups));
+            assert_eq!(n_inside == 1, trie_groups.from[1].is_within(groups));
             n_inside == 1
         };
         assert!(is_within("abé".as_bytes(), "[a-zé-\u{10FFFF}\u{80}-é]*"));

@@ -13,7 +13,7 @@ use crate::lexicon::LexiconKind;
 use crate::literals::Literals;
 use crate::meter::Meter;
 use crate::string_tokens::{FreeBounds, StringTokens};
-use crate::token_mask::MaskBuilder;
+use crate::token_mask::{MaskBuilder, TokenSet};
 use crate::token_trie::Bytes;
 use crate::vocabulary::Vocabulary;
 
@@ -45,6 +45,12 @@ pub(crate) trait Machine: Debug + Send {
         _mask: &mut MaskBuilder,
     ) -> Result<bool, Error> {
         Ok(false)
+    }
+
+    /// Tokens that lead back to a state and are not counted there, as far as they are known when those that may
+    /// follow were found.
+    fn tokens_back(&self, _state: &Self::State, _vocabulary: &Vocabulary) -> Option<Arc<TokenSet>> {
+        None
     }
 
     /// The special tokens that a text may have.

@@ -4,9 +4,10 @@
 //! others go on from the same state behind them, wherever that is.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::byte_groups::{ByteGroups, Place};
+use crate::byte_groups::{ByteGroups, Place, TrieGroups};
+use crate::grammar::bytes::ByteSet;
 use crate::token_mask::TokenSet;
 use crate::token_trie::{Children, TokenTrie};
 
@@ -15,50 +16,87 @@ use crate::token_trie::{Children, TokenTrie};
 pub(crate) struct Run {
     /// The tokens that consist of the groups.
     pub(crate) inside: Arc<TokenSet>,
-    /// What the others have from the first byte on that is of none.
+    /// Those of them that don't end within a character, once they are asked for.
+    whole: OnceLock<Arc<TokenSet>>,
+    /// What others have from the first byte on that is of none, if that may come behind the groups.
     pub(crate) beyond: Arc<TokenTrie>,
     /// Nodes where such a byte cuts a character, which are not among those: each with what leads there from the
     /// first nodes on.
     pub(crate) cuts: Box<[(u32, Box<[u8]>)]>,
 }
 
+/// The tokens that are found on a walk from some nodes on. Where most are below these it is kept which are not
+/// among them.
+struct Inside {
+    words: Vec<u32>,
+    n_ids: usize,
+    are_most: bool,
+}
+
+impl Inside {
+    fn new(trie: &TokenTrie, all: &[u32], from: &[u32]) -> Self {
+        let n_below: usize = from.iter().map(|&node| trie.ids_below(node as usize).len()).sum();
+        if n_below <= trie.ids().len() / 2 {
+            return Self { words: vec![0; all.len()], n_ids: 0, are_most: false };
+        }
+        let mut most = Self { words: all.to_vec(), n_ids: trie.ids().len(), are_most: true };
+        trie.ids_beside(from).for_each(|ids| most.leave_out(ids));
+        most
+    }
+
+    fn take(&mut self, ids: &[u32]) {
+        if !self.are_most {
+            self.n_ids += ids.len();
+            ids.iter().for_each(|&id| self.words[id as usize / 32] |= 1 << (id % 32));
+        }
+    }
+
+    fn leave_out(&mut self, ids: &[u32]) {
+        if self.are_most {
+            self.n_ids -= ids.len();
+            ids.iter().for_each(|&id| self.words[id as usize / 32] &= !(1 << (id % 32)));
+        }
+    }
+}
+
 impl Run {
-    /// Of what is below each node is given.
     pub(crate) fn new(
         trie: &TokenTrie,
-        below: &[ByteGroups],
+        trie_groups: &TrieGroups,
         from: &[u32],
-        groups: ByteGroups,
-        n_ids: usize,
+        (groups, next): (ByteGroups, &ByteSet),
     ) -> Self {
-        let (mut inside, mut n_inside, mut cuts) = (vec![0; n_ids.div_ceil(32)], 0, Vec::new());
-        let mut add = |ids: &[u32]| {
-            n_inside += ids.len();
-            for &id in ids {
-                inside[id as usize / 32] |= 1 << (id % 32);
-            }
-        };
+        let (mut inside, mut cuts) = (Inside::new(trie, &trie_groups.all, from), Vec::new());
+        let are_most = inside.are_most;
         let (mut beyond, mut texts): (Vec<(u32, usize, usize)>, _) = (Vec::new(), Vec::new());
         let (mut places, mut path) = (vec![Place::Boundary], Vec::new());
+        // Of a token that goes on at the end of a character all bytes before it are whole ones, too: what is known
+        // of the groups from a node on holds for a text that begins there.
+        let is_within = |node: usize| trie_groups.from[node].is_within(groups);
+        let needs_no_visit = |node| are_most && is_within(node);
         for &from in from {
-            let walked = trie.walk_at((from as usize, 1), |visit| {
+            let walked = trie.walk_at_unless((from as usize, 1), needs_no_visit, |visit| {
+                if is_within(visit.node) {
+                    inside.take(visit.ids_below());
+                    return Ok::<_, Infallible>(Children::None);
+                }
                 places.truncate(visit.depth);
                 path.truncate(visit.depth - 1);
                 path.push(visit.byte);
                 let before = places[visit.depth - 1];
                 let (group, place) = before.step(visit.byte);
-                if group.or(below[visit.node]).is_within(groups) {
-                    add(visit.ids_below());
-                    return Ok::<_, Infallible>(Children::None);
-                }
                 if group.is_within(groups) {
                     places.push(place);
-                    add(visit.ids());
+                    inside.take(visit.ids());
                     return Ok(Children::All);
                 }
                 // The first byte leads on, whatever its group is.
+                inside.leave_out(visit.ids_below());
                 if visit.depth == 1 || !matches!(before, Place::Boundary) {
                     cuts.push((visit.node as u32, path[..].into()));
+                    return Ok(Children::None);
+                }
+                if !next.contains(visit.byte) {
                     return Ok(Children::None);
                 }
                 visit.for_each_below(|rest, ids| {
@@ -72,11 +110,18 @@ impl Run {
             let Ok(()) = walked;
         }
         let beyond = beyond.iter().map(|&(id, start, end)| (id, &texts[start..end]));
-        let inside = Arc::new(TokenSet::of_words(inside, n_inside));
-        Self { inside, beyond: Arc::new(TokenTrie::new(beyond)), cuts: cuts.into() }
+        let inside = Arc::new(TokenSet::of_words(inside.words, inside.n_ids));
+        let beyond = Arc::new(TokenTrie::new(beyond));
+        Self { inside, whole: OnceLock::new(), beyond, cuts: cuts.into() }
+    }
+
+    /// The tokens after which the text stands where it stood, if it is at the end of a character.
+    pub(crate) fn whole(&self, trie_groups: &TrieGroups) -> Arc<TokenSet> {
+        let find = || Arc::new(self.inside.without(&trie_groups.cut));
+        self.whole.get_or_init(find).clone()
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        256 + self.inside.size_in_bytes() + self.beyond.size_in_bytes() + self.cuts.len() * 48
+        256 + 2 * self.inside.size_in_bytes() + self.beyond.size_in_bytes() + self.cuts.len() * 48
     }
 }

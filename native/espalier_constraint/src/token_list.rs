@@ -6,9 +6,9 @@ use crate::limits::{Limits, limit};
 /// Tokens by id, checked.
 #[derive(Debug)]
 pub(crate) struct TokenList {
-    bytes: Vec<u8>,
-    /// The bytes of id `i` are `bytes[ends[i - 1]..ends[i]]`.
-    ends: Vec<usize>,
+    slots: Box<[Slot]>,
+    /// The bytes of those that are not in their slots.
+    apart: Box<[u8]>,
     eos_ids: Vec<u32>,
     /// Ascending, those that end a sequence included.
     special_ids: Vec<u32>,
@@ -47,7 +47,17 @@ impl TokenList {
     ) -> Result<Self, Error> {
         check_size(&ends, limits)?;
         check_ids(ends.len(), &eos_ids, &special_ids)?;
-        let tokens = Self { bytes, ends, eos_ids, special_ids };
+        let (mut start, mut apart) = (0, Vec::new());
+        let mut special = special_ids.iter().peekable();
+        let slot = |(id, end)| {
+            let token = &bytes[std::mem::replace(&mut start, end)..end];
+            match special.next_if(|&&special| special == id) {
+                Some(_) => Slot::special(token, &mut apart),
+                None => Slot::new(token, &mut apart),
+            }
+        };
+        let slots = (0..).zip(ends).map(slot).collect();
+        let tokens = Self { slots, apart: apart.into(), eos_ids, special_ids };
         if tokens.ordinary().next().is_none() {
             return Err(invalid("no token has a text"));
         }
@@ -55,15 +65,12 @@ impl TokenList {
     }
 
     pub(crate) fn n_ids(&self) -> usize {
-        self.ends.len()
+        self.slots.len()
     }
 
     /// The bytes of a token, or `None` for an id outside of the list.
     pub(crate) fn bytes(&self, token: u32) -> Option<&[u8]> {
-        let index = token as usize;
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        Some(&self.bytes[start..end])
+        Some(self.slots.get(token as usize)?.bytes(&self.apart))
     }
 
     /// The ids that end a sequence.
@@ -77,7 +84,7 @@ impl TokenList {
     }
 
     pub(crate) fn is_special(&self, token: u32) -> bool {
-        self.special_ids.binary_search(&token).is_ok()
+        matches!(self.slots.get(token as usize), Some(Slot::Special { .. }))
     }
 
     /// The tokens that have a text and are not special.
@@ -88,11 +95,70 @@ impl TokenList {
     }
 }
 
+/// What a token is: nobody knows which comes next, and each look at memory takes long.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(16))]
+enum Slot {
+    Short {
+        length: u8,
+        bytes: [u8; MAX_SHORT],
+    },
+    /// Where its bytes are among those that are not in slots.
+    Long {
+        start: u32,
+        end: u32,
+    },
+    Special {
+        start: u32,
+        end: u32,
+    },
+}
+
+const MAX_SHORT: usize = 14;
+
+impl Slot {
+    /// Of an ordinary token; `apart` holds the bytes that are not in slots.
+    fn new(token: &[u8], apart: &mut Vec<u8>) -> Self {
+        if token.len() > MAX_SHORT {
+            let (start, end) = add(token, apart);
+            return Self::Long { start, end };
+        }
+        let mut bytes = [0; MAX_SHORT];
+        bytes[..token.len()].copy_from_slice(token);
+        Self::Short { length: token.len() as u8, bytes }
+    }
+
+    fn special(token: &[u8], apart: &mut Vec<u8>) -> Self {
+        let (start, end) = add(token, apart);
+        Self::Special { start, end }
+    }
+
+    fn bytes<'a>(&'a self, apart: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Self::Long { start, end } | Self::Special { start, end } => {
+                &apart[*start as usize..*end as usize]
+            }
+        }
+    }
+}
+
+/// Adds bytes to some; answers where they are.
+fn add(bytes: &[u8], all: &mut Vec<u8>) -> (u32, u32) {
+    let start = all.len() as u32;
+    all.extend_from_slice(bytes);
+    (start, all.len() as u32)
+}
+
 fn check_size(ends: &[usize], limits: &Limits) -> Result<(), Error> {
     limit!(limits, vocabulary_tokens).check(ends.len())?;
     let mut lengths = [0].iter().chain(ends).zip(ends).map(|(start, end)| end - start);
     lengths.try_for_each(|length| limit!(limits, token_bytes).check(length))?;
-    limit!(limits, vocabulary_bytes).check(ends.last().copied().unwrap_or(0))
+    let n_bytes = ends.last().copied().unwrap_or(0);
+    if n_bytes > u32::MAX as usize {
+        return Err(invalid("more bytes than fit 32 bits"));
+    }
+    limit!(limits, vocabulary_bytes).check(n_bytes)
 }
 
 fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), Error> {

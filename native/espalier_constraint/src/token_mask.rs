@@ -189,6 +189,21 @@ impl TokenSet {
         Self::Sparse(set_ids(&words).collect())
     }
 
+    /// All but some, which are in ascending order.
+    pub(crate) fn without(&self, ids: &[u32]) -> Self {
+        match self {
+            Self::Dense(words) => {
+                let mut words = words.clone();
+                ids.iter().for_each(|&id| words[id as usize / 32] &= !(1 << (id % 32)));
+                Self::Dense(words)
+            }
+            Self::Sparse(own) => {
+                let is_left = |id: &u32| ids.binary_search(id).is_err();
+                Self::Sparse(own.iter().copied().filter(is_left).collect())
+            }
+        }
+    }
+
     /// The ids in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         let (words, ids) = match self {

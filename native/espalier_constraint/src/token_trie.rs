@@ -62,8 +62,7 @@ impl<'a> Visit<'a> {
 
     /// Those, and all of longer tokens that begin so.
     pub(crate) fn ids_below(&self) -> &'a [u32] {
-        let Node { first_id, end, .. } = self.trie.nodes[self.node];
-        &self.trie.ids[first_id as usize..end as usize]
+        self.trie.ids_below(self.node)
     }
 }
 
@@ -131,9 +130,11 @@ impl TokenTrie {
 
     /// Builds the trie of the tokens, which may come in any order; empty ones are left out.
     pub(crate) fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
-        let mut sorted: Vec<(&[u8], u32)> =
-            tokens.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, bytes)| (bytes, id)).collect();
-        sorted.sort_unstable();
+        let tokens = tokens.filter(|(_, bytes)| !bytes.is_empty());
+        let mut tokens: Vec<(u64, &[u8], u32)> =
+            tokens.map(|(id, bytes)| (beginning(bytes), bytes, id)).collect();
+        tokens.sort_unstable();
+        let sorted: Vec<_> = tokens.into_iter().map(|(_, bytes, id)| (bytes, id)).collect();
         Self::of_sorted(&sorted)
     }
 
@@ -206,9 +207,32 @@ impl TokenTrie {
     }
 
     /// The ids of the token that ends at a node.
-    fn own_ids(&self, node: usize) -> &[u32] {
+    pub(crate) fn own_ids(&self, node: usize) -> &[u32] {
         let Node { first_id, own_end, .. } = self.nodes[node];
         &self.ids[first_id as usize..own_end as usize]
+    }
+
+    /// Those, and all of longer tokens that begin so.
+    pub(crate) fn ids_below(&self, node: usize) -> &[u32] {
+        let Node { first_id, end, .. } = self.nodes[node];
+        &self.ids[first_id as usize..end as usize]
+    }
+
+    /// The ids of all tokens but those below some nodes.
+    pub(crate) fn ids_beside(&self, nodes: &[u32]) -> impl Iterator<Item = &[u32]> {
+        let range = |&node: &u32| {
+            let Node { first_id, end, .. } = self.nodes[node as usize];
+            (first_id as usize, end as usize)
+        };
+        let mut ranges: Vec<(usize, usize)> = nodes.iter().map(range).collect();
+        ranges.sort_unstable();
+        ranges.push((self.ids.len(), self.ids.len()));
+        let mut end = 0;
+        ranges.into_iter().map(move |(first, next_end)| {
+            let beside = &self.ids[end.min(first)..first];
+            end = next_end.max(end);
+            beside
+        })
     }
 
     pub(crate) fn n_nodes(&self) -> usize {
@@ -277,11 +301,21 @@ impl TokenTrie {
     /// Visits a node, as if it had the depth, and what is below it.
     pub(crate) fn walk_at<E>(
         &self,
+        at: (usize, usize),
+        enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
+    ) -> Result<(), E> {
+        self.walk_at_unless(at, |_| false, enter)
+    }
+
+    /// As [`walk_at`](Self::walk_at), without the nodes below it that are left out and all that is below them.
+    pub(crate) fn walk_at_unless<E>(
+        &self,
         (node, depth): (usize, usize),
+        is_left_out: impl Fn(usize) -> bool,
         mut enter: impl FnMut(Visit<'_>) -> Result<Children, E>,
     ) -> Result<(), E> {
         let children = enter(Visit { byte: self.bytes[node], depth, trie: self, node })?;
-        self.walk_from((node, depth), &children, |_| false, enter)
+        self.walk_from((node, depth), &children, is_left_out, enter)
     }
 
     pub(crate) fn root(&self) -> TrieNode<'_> {
@@ -447,6 +481,14 @@ impl TokenTrie {
         let index = self.bytes[children.clone()].binary_search(&byte).ok()?;
         Some(children.start + index)
     }
+}
+
+/// The first bytes of a text as a number: of two texts the one with the lower number comes first.
+fn beginning(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let n = text.len().min(first.len());
+    first[..n].copy_from_slice(&text[..n]);
+    u64::from_be_bytes(first)
 }
 
 /// Tokens in ascending order that become a trie.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::byte_groups::{ByteGroups, groups_below};
+use crate::byte_groups::{ByteGroups, TrieGroups};
 use crate::error::Error;
 use crate::generations::Generations;
+use crate::grammar::bytes::ByteSet;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
@@ -17,8 +18,8 @@ use crate::string_tables::StringTables;
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 
-/// The nodes that a run begins with, and its groups.
-type RunKey = (Box<[u32]>, ByteGroups);
+/// The nodes that a run begins with, its groups, and the bytes that may come behind these.
+type RunKey = (Box<[u32]>, ByteGroups, ByteSet);
 
 /// The memory of the runs that are kept.
 const MAX_RUN_BYTES: usize = 16 << 20;
@@ -33,8 +34,8 @@ pub struct Vocabulary {
     tokens: TokenList,
     /// All ordinary tokens.
     whole: Lexicon,
-    /// For each node of their trie what comes after it.
-    groups_below: OnceLock<Box<[ByteGroups]>>,
+    /// Of what the tokens of their trie consist.
+    trie_groups: OnceLock<TrieGroups>,
     /// Tokens from some nodes of their trie on, as far as they were asked for.
     runs: Mutex<Generations<RunKey, Arc<Run>>>,
     /// Those that may follow in a JSON text, with white space before them cut off and without that.
@@ -93,7 +94,7 @@ impl Vocabulary {
         Self {
             tokens,
             whole,
-            groups_below: OnceLock::new(),
+            trie_groups: OnceLock::new(),
             runs,
             spaced,
             bare,
@@ -177,20 +178,20 @@ impl Vocabulary {
         &self.whole.trie
     }
 
-    /// For each node of the trie of all ordinary tokens of what consists what comes after it.
-    pub(crate) fn groups_below(&self) -> &[ByteGroups] {
-        self.groups_below.get_or_init(|| groups_below(self.trie()))
+    /// Of what all ordinary tokens consist.
+    pub(crate) fn trie_groups(&self) -> &TrieGroups {
+        self.trie_groups.get_or_init(|| TrieGroups::new(self.trie(), self.n_ids()))
     }
 
-    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups.
-    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups) -> Arc<Run> {
+    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups, behind which
+    /// there may be some bytes.
+    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups, next: ByteSet) -> Arc<Run> {
         let known = || self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (nodes, groups);
+        let key = (nodes, groups, next);
         if let Some(run) = known().get(&key) {
             return run;
         }
-        let run =
-            Arc::new(Run::new(self.trie(), self.groups_below(), &key.0, groups, self.n_ids()));
+        let run = Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, (groups, &next)));
         known().insert(key, run.clone(), run.size_in_bytes());
         run
     }

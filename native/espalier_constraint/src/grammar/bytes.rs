@@ -1,7 +1,7 @@
 //! [`Bits`]: small sets of numbers, such as bytes.
 
 /// A set of numbers below `64 * N`, one bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bits<const N: usize>([u64; N]);
 
 /// A set of bytes.

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::limits::limit;
 use crate::machine::{Counted, Counts, Machine, NoInside};
 use crate::meter::Meter;
-use crate::token_mask::MaskBuilder;
+use crate::token_mask::{MaskBuilder, TokenSet};
 use crate::vocabulary::Vocabulary;
 
 #[derive(Debug)]
@@ -241,6 +241,13 @@ impl Machine for GrammarMachine {
     ) -> Result<bool, Error> {
         self.add_terminal_tokens(state, vocabulary, mask)?;
         Ok(true)
+    }
+
+    fn tokens_back(&self, state: &State, vocabulary: &Vocabulary) -> Option<Arc<TokenSet>> {
+        match (&state.threads[..], state.front) {
+            (&[thread], None) if !self.has_bounds => self.tokens.leading_back(thread, vocabulary),
+            _ => None,
+        }
     }
 
     fn completion(&mut self, state: &State) -> Result<Vec<u8>, Error> {

@@ -16,7 +16,7 @@
 //! - `captures`: which parts of a text are those that have a name
 
 mod bounded;
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod captures;
 mod closure;
 mod completion;

@@ -39,6 +39,8 @@ pub(crate) struct TerminalTokens {
 struct Within {
     /// Those that stay in it.
     staying: Vec<Arc<TokenSet>>,
+    /// Those of them that lead back to its state, where they are known.
+    leading_back: Option<Arc<TokenSet>>,
     /// What the others have behind a place where it may end.
     leaving: Vec<Arc<Rests>>,
 }
@@ -112,6 +114,16 @@ const VERY_MANY: usize = 2048;
 impl TerminalTokens {
     pub(super) fn memory(&self) -> usize {
         self.n_bytes
+    }
+
+    /// Tokens that lead back to the state of a terminal, as far as they are known.
+    pub(super) fn leading_back(
+        &self,
+        thread: Thread,
+        vocabulary: &Vocabulary,
+    ) -> Option<Arc<TokenSet>> {
+        let key = (thread.terminal, thread.at, vocabulary.trie().serial());
+        self.within.get(&key)?.leading_back.clone()
     }
 
     pub(super) fn forget(&mut self) {
@@ -301,7 +313,8 @@ impl GrammarMachine {
         staying.extend(found.inside);
         let leaving = tokens.rests_of(&found.leaving, found.branches, vocabulary);
         tokens.n_bytes += 128 + staying.iter().map(|part| part.size_in_bytes()).sum::<usize>();
-        let within = Arc::new(Within { staying, leaving });
+        let leading_back = found.leading_back;
+        let within = Arc::new(Within { staying, leading_back, leaving });
         tokens.within.insert(key, within.clone());
         Ok(within)
     }

@@ -6,7 +6,7 @@ use super::bytes::ByteSet;
 use super::lexeme::{Lexeme, Loop, Pattern};
 use super::pairs::Pairs;
 use super::terminal_tokens::Tokens;
-use crate::byte_groups::ByteGroups;
+use crate::byte_groups::TrieGroups;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::token_mask::TokenSet;
@@ -25,8 +25,8 @@ pub(super) struct Walk<'a> {
     vocabulary: &'a Vocabulary,
     /// Those of which the trie is walked.
     tokens: Tokens,
-    /// The pattern, with what is below each node of the trie, where that is known.
-    pattern: Option<(Arc<Pattern>, &'a [ByteGroups])>,
+    /// The pattern, with what is known of the trie, where that is all tokens.
+    pattern: Option<(Arc<Pattern>, &'a TrieGroups)>,
     /// The bytes that may come after the terminal.
     follow: ByteSet,
     pairs: Option<Arc<Pairs>>,
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
 
     fn find_pattern(&mut self) {
         let pattern = self.lexeme.pattern().filter(|_| matches!(self.tokens, Tokens::All));
-        self.pattern = pattern.map(|pattern| (pattern.clone(), self.vocabulary.groups_below()));
+        self.pattern = pattern.map(|pattern| (pattern.clone(), self.vocabulary.trie_groups()));
     }
 
     /// The loop that many tokens go through from a place on, if they don't leave the terminal within it.
@@ -164,9 +164,7 @@ impl<'a> Walk<'a> {
             return Ok(Children::None);
         };
         self.path.push(spot);
-        if let Some((pattern, below)) = &self.pattern
-            && below[visit.node].is_within(pattern.loops(spot.at).own)
-        {
+        if self.all_stay(visit.node, spot) {
             self.found.staying.extend_from_slice(visit.ids_below());
             return Ok(Children::None);
         }
@@ -178,6 +176,14 @@ impl<'a> Walk<'a> {
             return Ok(Children::None);
         }
         Ok(if visit.n_children() == 0 { Children::None } else { self.children(spot) })
+    }
+
+    /// Whether whatever tokens have behind a node leads back to its place.
+    fn all_stay(&self, node: usize, spot: Spot) -> bool {
+        let Some((pattern, trie_groups)) = &self.pattern else { return false };
+        let own = pattern.loops(spot.at).own;
+        let below = &trie_groups.from[self.vocabulary.trie().children(node)];
+        below.iter().all(|groups| groups.is_within(own))
     }
 
     /// Where a byte leads behind the path, if it stays within the terminal.
@@ -209,9 +215,16 @@ impl<'a> Walk<'a> {
             }
         }
         let led = led.into_iter().map(|node| node as u32).collect();
-        let run = self.vocabulary.run(led, through.groups);
+        let mut next = through.next;
+        if self.lexeme.is_accepting(through.to) {
+            next.extend(&self.follow);
+        }
+        let run = self.vocabulary.run(led, through.groups, next);
         self.meter.spend(16)?;
         self.found.inside.push(run.inside.clone());
+        if self.bytes.is_empty() && from.at == through.to {
+            self.found.leading_back = Some(run.whole(self.vocabulary.trie_groups()));
+        }
         for (node, text) in &run.cuts {
             self.add_pending(*node, text);
         }
@@ -302,6 +315,8 @@ pub(super) struct Found {
     pub(super) staying: Vec<u32>,
     /// More that stay.
     pub(super) inside: Vec<Arc<TokenSet>>,
+    /// Some that lead back to the state from which the terminal is read.
+    pub(super) leading_back: Option<Arc<TokenSet>>,
     pub(super) leaving: Copied,
     /// Nodes with how many tokens they have.
     pub(super) branches: Vec<(Tokens, u32, usize)>,
