@@ -4,7 +4,9 @@
 //! others go on from the same state behind them, wherever that is.
 
 use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::byte_groups::{ByteGroups, Place, TrieGroups};
 use crate::grammar::bytes::ByteSet;
@@ -18,8 +20,10 @@ pub(crate) struct Run {
     pub(crate) inside: Arc<TokenSet>,
     /// Those of them that don't end within a character, once they are asked for.
     whole: OnceLock<Arc<TokenSet>>,
-    /// What others have from the first byte on that is of none, if that may come behind the groups.
-    pub(crate) beyond: Arc<TokenTrie>,
+    /// The nodes with the first byte that is of none.
+    beyond: Box<[u32]>,
+    /// What tokens have from there on, by the bytes that these may be.
+    tries: Mutex<FxHashMap<ByteSet, Arc<TokenTrie>>>,
     /// Nodes where such a byte cuts a character, which are not among those: each with what leads there from the
     /// first nodes on.
     pub(crate) cuts: Box<[(u32, Box<[u8]>)]>,
@@ -64,12 +68,11 @@ impl Run {
         trie: &TokenTrie,
         trie_groups: &TrieGroups,
         from: &[u32],
-        (groups, next): (ByteGroups, &ByteSet),
+        groups: ByteGroups,
     ) -> Self {
         let (mut inside, mut cuts) = (Inside::new(trie, &trie_groups.all, from), Vec::new());
         let are_most = inside.are_most;
-        let (mut beyond, mut texts): (Vec<(u32, usize, usize)>, _) = (Vec::new(), Vec::new());
-        let (mut places, mut path) = (vec![Place::Boundary], Vec::new());
+        let (mut places, mut path, mut beyond) = (vec![Place::Boundary], Vec::new(), Vec::new());
         // Of a token that goes on at the end of a character all bytes before it are whole ones, too: what is known
         // of the groups from a node on holds for a text that begins there.
         let is_within = |node: usize| trie_groups.from[node].is_within(groups);
@@ -94,25 +97,42 @@ impl Run {
                 inside.leave_out(visit.ids_below());
                 if visit.depth == 1 || !matches!(before, Place::Boundary) {
                     cuts.push((visit.node as u32, path[..].into()));
-                    return Ok(Children::None);
+                } else {
+                    beyond.push(visit.node as u32);
                 }
-                if !next.contains(visit.byte) {
-                    return Ok(Children::None);
-                }
-                visit.for_each_below(|rest, ids| {
-                    let start = texts.len();
-                    texts.push(visit.byte);
-                    texts.extend_from_slice(rest);
-                    beyond.extend(ids.iter().map(|&id| (id, start, texts.len())));
-                });
                 Ok(Children::None)
             });
             let Ok(()) = walked;
         }
-        let beyond = beyond.iter().map(|&(id, start, end)| (id, &texts[start..end]));
         let inside = Arc::new(TokenSet::of_words(inside.words, inside.n_ids));
-        let beyond = Arc::new(TokenTrie::new(beyond));
-        Self { inside, whole: OnceLock::new(), beyond, cuts: cuts.into() }
+        let (whole, tries) = (OnceLock::new(), Mutex::default());
+        Self { inside, whole, beyond: beyond.into(), tries, cuts: cuts.into() }
+    }
+
+    /// What tokens have from the first byte on that is of none of the groups, where that is one of some bytes;
+    /// of the trie that the run goes through.
+    pub(crate) fn beyond(&self, next: ByteSet, trie: &TokenTrie) -> Arc<TokenTrie> {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.entry(next).or_insert_with(|| Arc::new(self.find_beyond(&next, trie))).clone()
+    }
+
+    fn find_beyond(&self, next: &ByteSet, trie: &TokenTrie) -> TokenTrie {
+        let (mut path, mut texts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for &node in self.beyond.iter().filter(|&&node| next.contains(trie.bytes()[node as usize]))
+        {
+            let walked = trie.walk_at((node as usize, 1), |visit| {
+                path.truncate(visit.depth - 1);
+                path.push(visit.byte);
+                let start = texts.len();
+                if !visit.ids().is_empty() {
+                    texts.extend_from_slice(&path);
+                    ends.extend(visit.ids().iter().map(|&id| (id, start, texts.len())));
+                }
+                Ok::<_, Infallible>(Children::All)
+            });
+            let Ok(()) = walked;
+        }
+        TokenTrie::new(ends.iter().map(|&(id, start, end)| (id, &texts[start..end])))
     }
 
     /// The tokens after which the text stands where it stood, if it is at the end of a character.
@@ -122,6 +142,6 @@ impl Run {
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        256 + 2 * self.inside.size_in_bytes() + self.beyond.size_in_bytes() + self.cuts.len() * 48
+        256 + 2 * self.inside.size_in_bytes() + self.beyond.len() * 64 + self.cuts.len() * 48
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::byte_groups::{ByteGroups, TrieGroups};
 use crate::error::Error;
 use crate::generations::Generations;
-use crate::grammar::bytes::ByteSet;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
@@ -18,8 +17,8 @@ use crate::string_tables::StringTables;
 use crate::token_list::TokenList;
 use crate::token_trie::TokenTrie;
 
-/// The nodes that a run begins with, its groups, and the bytes that may come behind these.
-type RunKey = (Box<[u32]>, ByteGroups, ByteSet);
+/// The nodes that a run begins with, and its groups.
+type RunKey = (Box<[u32]>, ByteGroups);
 
 /// The memory of the runs that are kept.
 const MAX_RUN_BYTES: usize = 16 << 20;
@@ -183,15 +182,14 @@ impl Vocabulary {
         self.trie_groups.get_or_init(|| TrieGroups::new(self.trie(), self.n_ids()))
     }
 
-    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups, behind which
-    /// there may be some bytes.
-    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups, next: ByteSet) -> Arc<Run> {
+    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups.
+    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups) -> Arc<Run> {
         let known = || self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (nodes, groups, next);
+        let key = (nodes, groups);
         if let Some(run) = known().get(&key) {
             return run;
         }
-        let run = Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, (groups, &next)));
+        let run = Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, groups));
         known().insert(key, run.clone(), run.size_in_bytes());
         run
     }
