@@ -4,7 +4,7 @@ use espalier_constraint::{Compiler, Constraint, Error, JsonSchemaOptions, Limits
 use serde_json::{Value, json};
 
 use super::input::Input;
-use super::steps::{VOCABULARY, follow};
+use super::steps::{VOCABULARY, follow_tokens};
 
 const MAX_DEPTH: usize = 4;
 const TEXTS: [&str; 8] = ["a", "b", "ab", "<a>", "</a>", "\"", "é", ""];
@@ -41,7 +41,7 @@ pub fn parts(data: &[u8]) {
     limits.mask_fuel = 5_000_000;
     let compiler = Compiler::new(&VOCABULARY).limits(limits);
     if let Ok(constraint) = compiler.parts(&parts, &JsonSchemaOptions::generating()) {
-        follow(&constraint, &mut Input::new(steps));
+        follow_tokens(&constraint, &mut Input::new(steps));
         check_captures(&constraint, &mut Input::new(steps));
     }
 }

@@ -59,11 +59,25 @@ pub(super) static VOCABULARY: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| {
 
 /// Accepts tokens and takes them back as the input says, and checks what holds everywhere.
 pub(super) fn follow(constraint: &Constraint, input: &mut Input<'_>) {
+    follow_with(constraint, input, check_text);
+}
+
+/// The same where tokens may be more than their bytes.
+pub(super) fn follow_tokens(constraint: &Constraint, input: &mut Input<'_>) {
+    follow_with(constraint, input, |_, _, _| {});
+}
+
+fn follow_with(
+    constraint: &Constraint,
+    input: &mut Input<'_>,
+    check: impl Fn(&Constraint, &Matcher, &TokenMask),
+) {
     let mut matcher = constraint.matcher();
     // The mask before each accepted token.
     let mut masks: Vec<Arc<TokenMask>> = Vec::new();
     for _ in 0..MAX_STEPS {
         let Some(mask) = checked_mask(constraint, &mut matcher) else { return };
+        check(constraint, &matcher, &mask);
         if input.is_empty() {
             break;
         }
@@ -112,6 +126,18 @@ fn checked_mask(constraint: &Constraint, matcher: &mut Matcher) -> Option<Arc<To
         assert!(mask.count() > 0 || !has_bytes, "a dead end");
     }
     Some(mask)
+}
+
+/// The bytes of the tokens lead where the tokens lead.
+fn check_text(constraint: &Constraint, matcher: &Matcher, mask: &TokenMask) {
+    if matcher.is_finished() {
+        return;
+    }
+    let mut by_bytes = constraint.matcher();
+    let read = known(by_bytes.accept_text(&matcher.text()).map(|()| by_bytes.compute_mask()));
+    if let Some(Some(other)) = read.map(known) {
+        assert!(*other == *mask, "tokens lead elsewhere than their bytes");
+    }
 }
 
 /// The shortest completion is accepted, and ends the text.

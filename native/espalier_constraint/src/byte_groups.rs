@@ -5,6 +5,7 @@
 
 use crate::dfa::Dfa;
 use crate::json_schema::bytes_after;
+use crate::token_mask::set_bits;
 use crate::token_trie::TokenTrie;
 
 /// Some groups of bytes, one bit each.
@@ -154,7 +155,7 @@ impl TrieGroups {
             from[parent] = from[parent].or(below);
         }
         let mut all = vec![0; n_ids.div_ceil(32)];
-        trie.ids().iter().for_each(|&id| all[id as usize / 32] |= 1 << (id % 32));
+        set_bits(&mut all, trie.ids());
         let is_inside = |&node: &usize| matches!(places[node], Place::Inside(..));
         let cut = (0..trie.n_nodes()).filter(is_inside).flat_map(|node| trie.own_ids(node));
         let mut cut: Vec<u32> = cut.copied().collect();

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::byte_groups::{ByteGroups, Place, TrieGroups};
 use crate::grammar::bytes::ByteSet;
-use crate::token_mask::TokenSet;
+use crate::token_mask::{TokenSet, clear_bits, set_bits};
 use crate::token_trie::{Children, TokenTrie};
 
 /// From some nodes of a trie on.
@@ -51,14 +51,14 @@ impl Inside {
     fn take(&mut self, ids: &[u32]) {
         if !self.are_most {
             self.n_ids += ids.len();
-            ids.iter().for_each(|&id| self.words[id as usize / 32] |= 1 << (id % 32));
+            set_bits(&mut self.words, ids);
         }
     }
 
     fn leave_out(&mut self, ids: &[u32]) {
         if self.are_most {
             self.n_ids -= ids.len();
-            ids.iter().for_each(|&id| self.words[id as usize / 32] &= !(1 << (id % 32)));
+            clear_bits(&mut self.words, ids);
         }
     }
 }

@@ -111,7 +111,7 @@ impl TokenMask {
                 TokenSet::Sparse(ids) => set_bits(words, ids),
             }
         }
-        self.without.iter().for_each(|&id| words[id as usize / 32] &= !(1 << (id % 32)));
+        clear_bits(words, &self.without);
     }
 
     /// The words in a buffer of their own.
@@ -142,9 +142,15 @@ impl PartialEq for TokenMask {
 
 impl Eq for TokenMask {}
 
-fn set_bits(words: &mut [u32], ids: &[u32]) {
+pub(crate) fn set_bits(words: &mut [u32], ids: &[u32]) {
     for &id in ids {
         words[id as usize / 32] |= 1 << (id % 32);
+    }
+}
+
+pub(crate) fn clear_bits(words: &mut [u32], ids: &[u32]) {
+    for &id in ids {
+        words[id as usize / 32] &= !(1 << (id % 32));
     }
 }
 
@@ -194,7 +200,7 @@ impl TokenSet {
         match self {
             Self::Dense(words) => {
                 let mut words = words.clone();
-                ids.iter().for_each(|&id| words[id as usize / 32] &= !(1 << (id % 32)));
+                clear_bits(&mut words, ids);
                 Self::Dense(words)
             }
             Self::Sparse(own) => {
