@@ -179,10 +179,8 @@ mod tests {
             let trie_groups = TrieGroups::new(&trie, 1);
             let run = Run::new(&trie, &trie_groups, &[1], groups);
             let n_inside = run.inside.iter().count();
-            assert_eq!(
-                n_inside + run.beyond((0..=u8::MAX).collect(), &trie).ids().len() + run.cuts.len(),
-                1
-            );
+            let beyond = run.beyond(&(0..=u8::MAX).collect(), &trie);
+            assert_eq!(n_inside + beyond.ids().len() + run.cuts.len(), 1);
             assert_eq!(n_inside == 1, trie_groups.from[1].is_within(groups));
             n_inside == 1
         };

@@ -4,7 +4,7 @@
 //! others go on from the same state behind them, wherever that is.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -73,8 +73,8 @@ impl Run {
         let (mut inside, mut cuts) = (Inside::new(trie, &trie_groups.all, from), Vec::new());
         let are_most = inside.are_most;
         let (mut places, mut path, mut beyond) = (vec![Place::Boundary], Vec::new(), Vec::new());
-        // Of a token that goes on at the end of a character all bytes before it are whole ones, too: what is known
-        // of the groups from a node on holds for a text that begins there.
+        // A run begins at the end of a character: what follows consists of the same whether it is read from there or
+        // from the beginning of the token.
         let is_within = |node: usize| trie_groups.from[node].is_within(groups);
         let needs_no_visit = |node| are_most && is_within(node);
         for &from in from {
@@ -109,17 +109,17 @@ impl Run {
         Self { inside, whole, beyond: beyond.into(), tries, cuts: cuts.into() }
     }
 
-    /// What tokens have from the first byte on that is of none of the groups, where that is one of some bytes;
-    /// of the trie that the run goes through.
-    pub(crate) fn beyond(&self, next: ByteSet, trie: &TokenTrie) -> Arc<TokenTrie> {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.entry(next).or_insert_with(|| Arc::new(self.find_beyond(&next, trie))).clone()
+    /// What tokens have from the first byte on that is of none of the groups, where that is one of some bytes, if
+    /// it was found before.
+    pub(crate) fn known_beyond(&self, next: &ByteSet) -> Option<Arc<TokenTrie>> {
+        self.tries().get(next).cloned()
     }
 
-    fn find_beyond(&self, next: &ByteSet, trie: &TokenTrie) -> TokenTrie {
+    /// The same, of the trie that the run goes through.
+    pub(crate) fn beyond(&self, next: &ByteSet, trie: &TokenTrie) -> Arc<TokenTrie> {
         let (mut path, mut texts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for &node in self.beyond.iter().filter(|&&node| next.contains(trie.bytes()[node as usize]))
-        {
+        let follows = |&&node: &&u32| next.contains(trie.bytes()[node as usize]);
+        for &node in self.beyond.iter().filter(follows) {
             let walked = trie.walk_at((node as usize, 1), |visit| {
                 path.truncate(visit.depth - 1);
                 path.push(visit.byte);
@@ -132,7 +132,13 @@ impl Run {
             });
             let Ok(()) = walked;
         }
-        TokenTrie::new(ends.iter().map(|&(id, start, end)| (id, &texts[start..end])))
+        let rests = ends.iter().map(|&(id, start, end)| (id, &texts[start..end]));
+        let beyond = Arc::new(TokenTrie::new(rests));
+        self.tries().entry(*next).or_insert(beyond).clone()
+    }
+
+    fn tries(&self) -> MutexGuard<'_, FxHashMap<ByteSet, Arc<TokenTrie>>> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tokens after which the text stands where it stood, if it is at the end of a character.
@@ -142,6 +148,7 @@ impl Run {
     }
 
     pub(crate) fn size_in_bytes(&self) -> usize {
-        256 + 2 * self.inside.size_in_bytes() + self.beyond.len() * 64 + self.cuts.len() * 48
+        let tries = self.tries().values().map(|trie| 128 + trie.size_in_bytes()).sum::<usize>();
+        256 + 2 * self.inside.size_in_bytes() + self.beyond.len() * 4 + tries + self.cuts.len() * 48
     }
 }

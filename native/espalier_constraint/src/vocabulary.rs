@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::byte_groups::{ByteGroups, TrieGroups};
 use crate::error::Error;
 use crate::generations::Generations;
+use crate::grammar::bytes::ByteSet;
 use crate::json_schema::{NumberPrefix, NumberRange, NumberStyle};
 use crate::json_tokens::JsonTokens;
 use crate::lexicon::{Lexicon, LexiconKind};
@@ -182,16 +183,27 @@ impl Vocabulary {
         self.trie_groups.get_or_init(|| TrieGroups::new(self.trie(), self.n_ids()))
     }
 
-    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups.
-    pub(crate) fn run(&self, nodes: Box<[u32]>, groups: ByteGroups) -> Arc<Run> {
-        let known = || self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups, and what they
+    /// have behind these where that begins with some bytes.
+    pub(crate) fn run(
+        &self,
+        nodes: Box<[u32]>,
+        groups: ByteGroups,
+        next: &ByteSet,
+    ) -> (Arc<Run>, Arc<TokenTrie>) {
+        let runs = || self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (nodes, groups);
-        if let Some(run) = known().get(&key) {
-            return run;
+        let known = runs().get(&key);
+        if let Some(run) = &known
+            && let Some(beyond) = run.known_beyond(next)
+        {
+            return (run.clone(), beyond);
         }
-        let run = Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, groups));
-        known().insert(key, run.clone(), run.size_in_bytes());
-        run
+        let make = || Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, groups));
+        let run = known.unwrap_or_else(make);
+        let beyond = run.beyond(next, self.trie());
+        runs().insert(key, run.clone(), run.size_in_bytes());
+        (run, beyond)
     }
 
     /// The tokens that have more behind a bracket that may close an object or an array.

@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
         if self.lexeme.is_accepting(through.to) {
             next.extend(&self.follow);
         }
-        let run = self.vocabulary.run(led, through.groups);
+        let (run, beyond) = self.vocabulary.run(led, through.groups, &next);
         self.meter.spend(16)?;
         self.found.inside.push(run.inside.clone());
         if self.bytes.is_empty() && from.at == through.to {
@@ -228,7 +228,7 @@ impl<'a> Walk<'a> {
         for (node, text) in &run.cuts {
             self.add_pending(*node, text);
         }
-        self.beyond.push((run.beyond(next, self.vocabulary.trie()), through.to));
+        self.beyond.push((beyond, through.to));
         Ok(())
     }
 
