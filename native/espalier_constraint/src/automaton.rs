@@ -18,7 +18,6 @@ use crate::limits::limit;
 use crate::machine::{Counts, Dependence, Inside, Machine, Part};
 use crate::meter::{Cancellation, Meter};
 use crate::number_tokens::SIGNS;
-use crate::replicas::MAX_TABLES;
 use crate::string_table::StringTable;
 use crate::string_tokens::StringTokens;
 use crate::token_mask::{MaskBuilder, TokenMask, TokenSet};
@@ -31,15 +30,15 @@ pub(crate) type StateId = u32;
 
 /// What a constraint and its matchers need of a machine, whichever it is.
 pub(crate) trait Automaton: std::fmt::Debug + Send {
-    /// Changes when all states were forgotten: then their numbers are invalid.
+    /// Changes when all states were forgotten.
     fn epoch(&self) -> u64;
 
-    /// Begins a call, with fuel of its own and what may cancel it. A table that has outgrown its share of the
-    /// bound, one of so many, is emptied.
-    fn begin(&mut self, n_tables: &dyn Fn() -> usize, cancellation: Option<&Cancellation>);
-
-    /// Gives a call new fuel.
+    /// Begins a call, with fuel of its own and what may cancel it.
     fn refill(&self, cancellation: Option<&Cancellation>);
+
+    /// Empties the table if it has outgrown its share of the bound, one of so many. State numbers from
+    /// before are invalid if the epoch has changed.
+    fn shrink(&mut self, n_tables: usize);
 
     /// Tells that what is in the table now is what one sequence needs: the bound grows to twice
     /// that, so that the table isn't emptied at each step of a sequence that needs more.
@@ -48,9 +47,6 @@ pub(crate) trait Automaton: std::fmt::Debug + Send {
     fn start(&mut self) -> StateId;
 
     fn step(&mut self, state: StateId, byte: u8) -> Result<Option<StateId>, Error>;
-
-    /// Whether it is known that a token leads back to the state, where no tokens are counted.
-    fn leads_back(&self, state: StateId, token: u32) -> bool;
 
     /// The state after a token's bytes. Those on the way are not remembered where they are not known.
     fn read_token(
@@ -100,16 +96,12 @@ type OutcomeKey = (StateId, u64, Says);
 const MAX_GROWTH: usize = 4;
 
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct LazyAutomaton<M: Machine> {
-    // What every call reads stands first, side by side.
-    epoch: u64,
+    machine: M,
+    vocabulary: Arc<Vocabulary>,
     meter: Meter,
-    max_bytes: usize,
     states: Interner<Arc<M::State>>,
     entries: Vec<Entry>,
-    vocabulary: Arc<Vocabulary>,
-    machine: M,
     /// Where the rest of a token leads, by where it was read from and how much of it was left there.
     token_ends: FxHashMap<(StateId, TokenRest), StateId>,
     tables: FxHashMap<<M::Inside as Inside>::Languages, StringTable<M::Inside>>,
@@ -117,8 +109,10 @@ pub(crate) struct LazyAutomaton<M: Machine> {
     ends: FxHashMap<(u32, <M::Inside as Inside>::End), Option<StateId>>,
     /// Which tokens may follow, by the state, the serial number of their trie, and what was asked.
     outcomes: FxHashMap<OutcomeKey, Arc<Outcome>>,
-    /// About the memory of what is remembered here.
+    /// About the memory of what is remembered.
     n_bytes: usize,
+    max_bytes: usize,
+    epoch: u64,
 }
 
 /// A token and how many of its last bytes.
@@ -130,16 +124,9 @@ struct Entry {
     is_accepting: bool,
     transitions: Transitions,
     mask: Option<Arc<TokenMask>>,
-    /// Tokens that lead back to it.
+    /// Tokens that lead back to it, as far as they are known.
     leading_back: Option<Arc<TokenSet>>,
     completion: Option<Arc<[u8]>>,
-}
-
-impl Entry {
-    fn new(is_accepting: bool) -> Self {
-        let transitions = Transitions::Few(Vec::new());
-        Self { is_accepting, transitions, mask: None, leading_back: None, completion: None }
-    }
 }
 
 /// The next state by byte, as far as it was computed: a short list, and a row when that is full.
@@ -194,18 +181,18 @@ impl<M: Machine> LazyAutomaton<M> {
     pub(crate) fn new(machine: M, vocabulary: Arc<Vocabulary>, meter: Meter) -> Self {
         let max_bytes = meter.limits().table_bytes;
         Self {
-            epoch: 0,
+            machine,
+            vocabulary,
             meter,
-            max_bytes,
             states: Interner::default(),
             entries: Vec::new(),
-            vocabulary,
-            machine,
             token_ends: FxHashMap::default(),
             tables: FxHashMap::default(),
             ends: FxHashMap::default(),
             outcomes: FxHashMap::default(),
             n_bytes: 0,
+            max_bytes,
+            epoch: 0,
         }
     }
 
@@ -232,7 +219,14 @@ impl<M: Machine> LazyAutomaton<M> {
         if self.entries.len() < self.states.len() {
             let state = self.states.get(id);
             let is_accepting = self.machine.is_accepting(state);
-            self.entries.push(Entry::new(is_accepting));
+            let transitions = Transitions::Few(Vec::new());
+            self.entries.push(Entry {
+                is_accepting,
+                transitions,
+                mask: None,
+                leading_back: None,
+                completion: None,
+            });
             self.n_bytes += size_of::<Entry>() + size_of::<M::State>() + 64;
             self.n_bytes += self.machine.memory_of(state);
         }
@@ -446,12 +440,10 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         self.max_bytes = table.max(2 * needed).min(needed + room);
     }
 
-    fn begin(&mut self, n_tables: &dyn Fn() -> usize, cancellation: Option<&Cancellation>) {
-        let n_held = self.memory();
-        if n_held * MAX_TABLES > self.max_bytes && n_held * n_tables() > self.max_bytes {
+    fn shrink(&mut self, n_tables: usize) {
+        if self.memory() * n_tables > self.max_bytes {
             self.forget_states();
         }
-        self.meter.refill(cancellation);
     }
 
     fn start(&mut self) -> StateId {
@@ -474,17 +466,16 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         Ok((next != REFUSED).then_some(next))
     }
 
-    fn leads_back(&self, state: StateId, token: u32) -> bool {
-        let leading_back = self.entries[state as usize].leading_back.as_ref();
-        leading_back.is_some_and(|tokens| tokens.contains(token))
-    }
-
     fn read_token(
         &mut self,
         mut state: StateId,
         token: u32,
         bytes: &[u8],
     ) -> Result<Option<StateId>, Error> {
+        let leading_back = self.entries[state as usize].leading_back.as_ref();
+        if leading_back.is_some_and(|tokens| tokens.contains(token)) {
+            return Ok(Some(state));
+        }
         if self.machine.reads_quickly(self.states.get(state)) {
             return self.read_quickly(state, bytes);
         }
@@ -537,7 +528,7 @@ impl<M: Machine> Automaton for LazyAutomaton<M> {
         let (mask, n_bytes) = mask.finish();
         let mask = Arc::new(mask);
         self.n_bytes += n_bytes;
-        let leading_back = self.machine.tokens_back(self.states.get(state), &self.vocabulary);
+        let leading_back = self.machine.leading_back(self.states.get(state), &self.vocabulary);
         let entry = &mut self.entries[state as usize];
         (entry.mask, entry.leading_back) = (Some(mask.clone()), leading_back);
         Ok(mask)

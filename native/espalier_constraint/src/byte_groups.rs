@@ -5,7 +5,6 @@
 
 use crate::dfa::Dfa;
 use crate::json_schema::bytes_after;
-use crate::token_mask::set_bits;
 use crate::token_trie::TokenTrie;
 
 /// Some groups of bytes, one bit each.
@@ -132,15 +131,12 @@ impl Place {
 pub(crate) struct TrieGroups {
     /// For each node of what its byte and those after it in longer tokens consist.
     pub(crate) from: Box<[ByteGroups]>,
-    /// A bit for each token.
-    pub(crate) all: Box<[u32]>,
     /// The tokens that end within a character, in ascending order.
     pub(crate) cut: Box<[u32]>,
 }
 
 impl TrieGroups {
-    /// Of a vocabulary of so many ids.
-    pub(crate) fn new(trie: &TokenTrie, n_ids: usize) -> Self {
+    pub(crate) fn new(trie: &TokenTrie) -> Self {
         let mut places = vec![Place::Boundary; trie.n_nodes()];
         let mut from = vec![ByteGroups::default(); trie.n_nodes()];
         // Nodes come after their parents.
@@ -154,13 +150,11 @@ impl TrieGroups {
             let below = below.iter().copied().fold(ByteGroups::default(), ByteGroups::or);
             from[parent] = from[parent].or(below);
         }
-        let mut all = vec![0; n_ids.div_ceil(32)];
-        set_bits(&mut all, trie.ids());
         let is_inside = |&node: &usize| matches!(places[node], Place::Inside(..));
         let cut = (0..trie.n_nodes()).filter(is_inside).flat_map(|node| trie.own_ids(node));
         let mut cut: Vec<u32> = cut.copied().collect();
         cut.sort_unstable();
-        Self { from: from.into(), all: all.into(), cut: cut.into() }
+        Self { from: from.into(), cut: cut.into() }
     }
 }
 
@@ -176,8 +170,8 @@ mod tests {
             let dfa = crate::regex::compile(pattern, &Meter::unlimited()).unwrap().minimized();
             let groups = ByteGroups::leading(&dfa, dfa.start(), dfa.start());
             let trie = TokenTrie::new([(0, text)].into_iter());
-            let trie_groups = TrieGroups::new(&trie, 1);
-            let run = Run::new(&trie, &trie_groups, &[1], groups);
+            let trie_groups = TrieGroups::new(&trie);
+            let run = Run::new((&trie, &[1]), &trie_groups, &[1], groups);
             let n_inside = run.inside.iter().count();
             let beyond = run.beyond(&(0..=u8::MAX).collect(), &trie);
             assert_eq!(n_inside + beyond.ids().len() + run.cuts.len(), 1);

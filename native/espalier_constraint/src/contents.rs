@@ -63,6 +63,11 @@ impl ByContents {
         fitting.for_each(|ids| ids[word] |= bit);
     }
 
+    /// All ids that have a text, one bit each.
+    pub(crate) fn all(&self) -> &[u32] {
+        &self.with_at_most[LONG as usize + 1]
+    }
+
     /// The ids whose texts are within, one bit each; up to lengths that are long.
     pub(crate) fn within(&self, contents: Contents) -> Vec<u32> {
         let mut ids = self.with_at_most[contents.n_characters.min(LONG + 1) as usize].to_vec();

@@ -550,6 +550,21 @@ fn distances(next: &[u32], n_classes: usize, accepting: &[bool]) -> Vec<u32> {
     distance
 }
 
+/// From which states a final one is reached, given by state what leads to it.
+pub(crate) fn live(is_final: &[bool], sources: &[Vec<u32>]) -> Vec<bool> {
+    let mut is_live = is_final.to_vec();
+    let mut open: Vec<u32> =
+        (0..is_live.len() as u32).filter(|&state| is_live[state as usize]).collect();
+    while let Some(state) = open.pop() {
+        for &source in &sources[state as usize] {
+            if !std::mem::replace(&mut is_live[source as usize], true) {
+                open.push(source);
+            }
+        }
+    }
+    is_live
+}
+
 #[cfg(test)]
 mod tests {
     use super::Dfa;

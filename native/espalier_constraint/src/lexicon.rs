@@ -137,6 +137,11 @@ impl Lexicon {
         lexicon
     }
 
+    /// All ids that have a text, one bit each.
+    pub(crate) fn all(&self) -> &[u32] {
+        self.texts.all()
+    }
+
     /// Of what the texts of a node of the trie consist, and those that begin with them.
     pub(crate) fn below(&self, node: usize) -> Contents {
         self.below[node]

@@ -47,9 +47,8 @@ pub(crate) trait Machine: Debug + Send {
         Ok(false)
     }
 
-    /// Tokens that lead back to a state and are not counted there, as far as they are known when those that may
-    /// follow were found.
-    fn tokens_back(&self, _state: &Self::State, _vocabulary: &Vocabulary) -> Option<Arc<TokenSet>> {
+    /// Tokens that lead back to a state, as far as they are known when those that may follow were found.
+    fn leading_back(&self, _: &Self::State, _: &Vocabulary) -> Option<Arc<TokenSet>> {
         None
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automaton::{Automaton, StateId};
 use crate::error::Error;
 use crate::grammar::special_tokens::{self, SpecialTokens};
@@ -58,19 +60,8 @@ struct Spot {
 /// Where a matcher stands, beside the locked table that the state belongs to.
 struct Locked<'a> {
     automaton: Guard<'a>,
-    spot: Spot,
-    /// Whether the next token is known to lead back there.
-    leads_back: bool,
-    vocabulary: &'a Vocabulary,
-    special_tokens: &'a SpecialTokens,
-}
-
-/// What becomes of a token.
-enum Next {
-    To(Spot),
-    /// It ends the sequence.
-    End,
-    Refused,
+    state: StateId,
+    counts: Counts,
 }
 
 /// Reading so many tokens again takes about as long as waiting for a table.
@@ -118,7 +109,7 @@ impl Matcher {
             return Ok(Arc::new(TokenMask::none(self.vocabulary.n_ids())));
         }
         let mut locked = self.lock()?;
-        let state = locked.spot.state;
+        let state = locked.state;
         locked.automaton.mask(state)
     }
 
@@ -131,15 +122,32 @@ impl Matcher {
         if self.is_finished {
             return Err(Error::Finished);
         }
-        let next = self.lock_for(Some(token))?.after_token(token)?;
+        let Some(bytes) = self.vocabulary.token_bytes(token) else {
+            let vocabulary_size = self.vocabulary.n_ids();
+            return Err(Error::UnknownToken { token, vocabulary_size });
+        };
+        if self.vocabulary.eos_ids().contains(&token) {
+            return self.accept_end(token);
+        }
+        let special = self.special_tokens.find(token);
+        let is_allowed = special.is_some()
+            || !bytes.is_empty()
+                && !self.vocabulary.is_special(token)
+                && self.special_tokens.find_mark(bytes).is_none();
+        // Copied: counting who holds the vocabulary would make threads wait for one another.
+        let bytes: SmallVec<[u8; 32]> = special.map_or(bytes, |special| &special.bytes).into();
+        let next = {
+            let Locked { mut automaton, state, counts } = self.lock()?;
+            let spot = Spot { state, counts };
+            if is_allowed { spot.after_token(&mut **automaton, token, &bytes)? } else { None }
+        };
         match next {
-            Next::To(spot) => {
+            Some(spot) => {
                 self.accepted.push(Accepted::Token(token));
                 self.spots.push(spot);
                 Ok(())
             }
-            Next::End => self.accept_end(token),
-            Next::Refused => Err(self.not_allowed(token)?),
+            None => Err(self.not_allowed(token)?),
         }
     }
 
@@ -186,8 +194,8 @@ impl Matcher {
             return Err(Error::TextNotAllowed { offset });
         }
         let next = {
-            let Locked { mut automaton, spot, .. } = self.lock()?;
-            spot.after_text(&mut **automaton, text)?
+            let Locked { mut automaton, state, counts } = self.lock()?;
+            Spot { state, counts }.after_text(&mut **automaton, text)?
         };
         let spot = next.map_err(|offset| Error::TextNotAllowed { offset })?;
         self.accepted.push(Accepted::Text(text.into()));
@@ -249,7 +257,7 @@ impl Matcher {
             return Ok(false);
         }
         let locked = self.lock()?;
-        Ok(locked.automaton.is_accepting(locked.spot.state))
+        Ok(locked.automaton.is_accepting(locked.state))
     }
 
     /// Whether the text must end here: nothing but an end-of-sequence token is allowed.
@@ -258,7 +266,7 @@ impl Matcher {
             return Ok(false);
         }
         let mut locked = self.lock()?;
-        let state = locked.spot.state;
+        let state = locked.state;
         for byte in 0..=255 {
             if locked.automaton.step(state, byte)?.is_some() {
                 return Ok(false);
@@ -320,7 +328,7 @@ impl Matcher {
             return Ok(Arc::new([]));
         }
         let mut locked = self.lock()?;
-        let state = locked.spot.state;
+        let state = locked.state;
         locked.automaton.completion(state)
     }
 
@@ -328,9 +336,9 @@ impl Matcher {
         if !self.is_accepting()? {
             return Err(self.not_allowed(token)?);
         }
-        let spot = self.lock()?.spot;
+        let Locked { state, counts, .. } = self.lock()?;
         self.accepted.push(Accepted::EndOfSequence);
-        self.spots.push(spot);
+        self.spots.push(Spot { state, counts });
         self.is_finished = true;
         Ok(())
     }
@@ -343,14 +351,9 @@ impl Matcher {
         Ok(Error::TokenNotAllowed { token, bytes, n_allowed: mask.count(), allowed })
     }
 
-    /// Locks the table, for work, see [`lock_for`](Self::lock_for).
-    fn lock(&mut self) -> Result<Locked<'_>, Error> {
-        self.lock_for(None)
-    }
-
     /// Locks the table and finds the current state in it, reading everything again if the table
-    /// was emptied since. Where a token is known to lead back to that state there is no work to do.
-    fn lock_for(&mut self, token: Option<u32>) -> Result<Locked<'_>, Error> {
+    /// was emptied since.
+    fn lock(&mut self) -> Result<Locked<'_>, Error> {
         let mut automaton = if let Some(automaton) = self.replicas.try_lock(self.table) {
             automaton
         } else {
@@ -358,31 +361,23 @@ impl Matcher {
             let is_worth = self.n_waits * TOKENS_PER_WAIT >= self.accepted.len();
             move_table(&self.replicas, &mut self.table, &mut self.epoch, is_worth)
         };
-        let (vocabulary, special_tokens) = (&*self.vocabulary, &*self.special_tokens);
-        if self.epoch == Some(automaton.epoch())
-            && let Some(token) = token
-            && let Some(spot) = self.spots.last()
-            && automaton.leads_back(spot.state, token)
-        {
-            let spot = spot.clone();
-            return Ok(Locked { automaton, spot, leads_back: true, vocabulary, special_tokens });
-        }
-        let (n_tables, cancellation) = (|| self.replicas.count(), self.cancellation.as_ref());
-        automaton.begin(&n_tables, cancellation);
+        let n_tables = self.replicas.count();
+        automaton.shrink(n_tables);
         if self.epoch != Some(automaton.epoch()) {
+            let cancellation = self.cancellation.as_ref();
             self.spots = read_again(
                 &mut **automaton,
                 &self.accepted,
-                vocabulary,
-                special_tokens,
+                &self.vocabulary,
+                &self.special_tokens,
                 cancellation,
             )?;
-            automaton.make_room(n_tables());
-            automaton.refill(cancellation);
+            automaton.make_room(n_tables);
             self.epoch = Some(automaton.epoch());
         }
-        let spot = self.spots.last().cloned().unwrap_or_default();
-        Ok(Locked { automaton, spot, leads_back: false, vocabulary, special_tokens })
+        automaton.refill(self.cancellation.as_ref());
+        let Spot { state, counts } = self.spots.last().cloned().unwrap_or_default();
+        Ok(Locked { automaton, state, counts })
     }
 }
 
@@ -437,35 +432,10 @@ fn move_table<'a>(
 }
 
 impl Locked<'_> {
-    fn after_token(mut self, token: u32) -> Result<Next, Error> {
-        if self.leads_back {
-            return Ok(Next::To(self.spot));
-        }
-        let Some(bytes) = self.vocabulary.token_bytes(token) else {
-            let vocabulary_size = self.vocabulary.n_ids();
-            return Err(Error::UnknownToken { token, vocabulary_size });
-        };
-        let bytes = if self.vocabulary.is_special(token) {
-            if self.vocabulary.eos_ids().contains(&token) {
-                return Ok(Next::End);
-            }
-            self.special_tokens.find(token).map_or(&[][..], |special| &special.bytes)
-        } else if self.special_tokens.find_mark(bytes).is_some() {
-            &[]
-        } else {
-            bytes
-        };
-        if bytes.is_empty() {
-            return Ok(Next::Refused);
-        }
-        let next = self.spot.after_token(&mut **self.automaton, token, bytes)?;
-        Ok(next.map_or(Next::Refused, Next::To))
-    }
-
     /// The bytes that are the only way on, with the state before each and after the last.
     fn forced_text(&mut self) -> Result<(Vec<u8>, Vec<StateId>), Error> {
-        let (mut text, mut states) = (Vec::new(), vec![self.spot.state]);
-        let mut state = self.spot.state;
+        let (mut text, mut states) = (Vec::new(), vec![self.state]);
+        let mut state = self.state;
         while text.len() < MAX_FORCED && !self.automaton.is_accepting(state) {
             let mut only = None;
             for byte in 0..=255 {

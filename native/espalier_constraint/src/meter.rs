@@ -46,16 +46,12 @@ impl Cancellation {
 #[derive(Clone, Debug)]
 pub(crate) struct Meter(Arc<Inner>);
 
-/// What each call writes lies together.
 #[derive(Debug)]
-#[repr(C, align(64))]
 struct Inner {
+    limits: Limits,
     left: AtomicU64,
     /// What the fuel is for.
     fuel: Mutex<Fuel>,
-    /// That of a call on a matcher.
-    mask_fuel: Limit,
-    limits: Limits,
 }
 
 #[derive(Debug)]
@@ -70,10 +66,9 @@ const CHECK_EVERY: u64 = 1 << 12;
 impl Meter {
     /// A meter with the fuel for compiling.
     pub(crate) fn compiling(limits: Limits, cancellation: Option<Cancellation>) -> Self {
-        let (limit, mask_fuel) = (limit!(limits, compile_fuel), limit!(limits, mask_fuel));
+        let limit = limit!(limits, compile_fuel);
         let left = AtomicU64::new(limit.value as u64);
-        let fuel = Mutex::new(Fuel { limit, cancellation });
-        Self(Arc::new(Inner { left, fuel, mask_fuel, limits }))
+        Self(Arc::new(Inner { limits, left, fuel: Mutex::new(Fuel { limit, cancellation }) }))
     }
 
     /// A meter for what is known to end.
@@ -87,7 +82,7 @@ impl Meter {
 
     /// Begins a call on a matcher.
     pub(crate) fn refill(&self, cancellation: Option<&Cancellation>) {
-        let limit = self.0.mask_fuel;
+        let limit = limit!(self.limits(), mask_fuel);
         let fuel = Fuel { limit, cancellation: cancellation.cloned() };
         *self.0.fuel.lock().unwrap_or_else(PoisonError::into_inner) = fuel;
         self.0.left.store(limit.value as u64, Relaxed);

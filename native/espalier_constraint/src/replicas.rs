@@ -10,9 +10,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use crate::automaton::Automaton;
 
-/// Where more threads than that meet, they share tables.
-pub(crate) const MAX_TABLES: usize = 16;
-const MAX_OTHERS: usize = MAX_TABLES - 1;
+/// Where more threads than that and one meet, they share tables.
+const MAX_OTHERS: usize = 15;
 
 pub(crate) struct Replicas {
     first: Slot,

@@ -64,13 +64,14 @@ impl Inside {
 }
 
 impl Run {
+    /// In a trie, of which one bit for each token is given, too.
     pub(crate) fn new(
-        trie: &TokenTrie,
+        (trie, all): (&TokenTrie, &[u32]),
         trie_groups: &TrieGroups,
         from: &[u32],
         groups: ByteGroups,
     ) -> Self {
-        let (mut inside, mut cuts) = (Inside::new(trie, &trie_groups.all, from), Vec::new());
+        let (mut inside, mut cuts) = (Inside::new(trie, all, from), Vec::new());
         let are_most = inside.are_most;
         let (mut places, mut path, mut beyond) = (vec![Place::Boundary], Vec::new(), Vec::new());
         // A run begins at the end of a character: what follows consists of the same whether it is read from there or

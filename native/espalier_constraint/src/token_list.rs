@@ -175,3 +175,20 @@ fn check_ids(n_ids: usize, eos_ids: &[u32], special_ids: &[u32]) -> Result<(), E
 fn invalid(message: &str) -> Error {
     Error::InvalidVocabulary { message: message.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_all_lengths_have_their_bytes() {
+        let tokens: Vec<Vec<u8>> = (0..40u8).map(|n| (0..n).map(|at| n ^ at).collect()).collect();
+        let list =
+            TokenList::new(tokens.clone(), &[3, 30], &[0, 14, 39], &Limits::default()).unwrap();
+        for (id, token) in (0..).zip(&tokens) {
+            assert_eq!(list.bytes(id), Some(&token[..]));
+            assert_eq!(list.is_special(id), [0, 3, 14, 30, 39].contains(&id), "{id}");
+        }
+        assert_eq!((list.bytes(40), list.is_special(40)), (None, false));
+    }
+}

@@ -130,11 +130,9 @@ impl TokenTrie {
 
     /// Builds the trie of the tokens, which may come in any order; empty ones are left out.
     pub(crate) fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
-        let tokens = tokens.filter(|(_, bytes)| !bytes.is_empty());
-        let mut tokens: Vec<(u64, &[u8], u32)> =
-            tokens.map(|(id, bytes)| (beginning(bytes), bytes, id)).collect();
-        tokens.sort_unstable();
-        let sorted: Vec<_> = tokens.into_iter().map(|(_, bytes, id)| (bytes, id)).collect();
+        let mut sorted: Vec<(&[u8], u32)> =
+            tokens.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, bytes)| (bytes, id)).collect();
+        sorted.sort_unstable();
         Self::of_sorted(&sorted)
     }
 
@@ -481,14 +479,6 @@ impl TokenTrie {
         let index = self.bytes[children.clone()].binary_search(&byte).ok()?;
         Some(children.start + index)
     }
-}
-
-/// The first bytes of a text as a number: of two texts the one with the lower number comes first.
-fn beginning(text: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    let n = text.len().min(first.len());
-    first[..n].copy_from_slice(&text[..n]);
-    u64::from_be_bytes(first)
 }
 
 /// Tokens in ascending order that become a trie.

@@ -180,7 +180,7 @@ impl Vocabulary {
 
     /// Of what all ordinary tokens consist.
     pub(crate) fn trie_groups(&self) -> &TrieGroups {
-        self.trie_groups.get_or_init(|| TrieGroups::new(self.trie(), self.n_ids()))
+        self.trie_groups.get_or_init(|| TrieGroups::new(self.trie()))
     }
 
     /// The tokens from some nodes of the trie of all ordinary ones on, as texts of some groups, and what they
@@ -199,7 +199,9 @@ impl Vocabulary {
         {
             return (run.clone(), beyond);
         }
-        let make = || Arc::new(Run::new(self.trie(), self.trie_groups(), &key.0, groups));
+        let make = || {
+            Arc::new(Run::new((self.trie(), self.whole.all()), self.trie_groups(), &key.0, groups))
+        };
         let run = known.unwrap_or_else(make);
         let beyond = run.beyond(next, self.trie());
         runs().insert(key, run.clone(), run.size_in_bytes());

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::graph::{Graph, live};
+use super::graph::Graph;
 use super::rules::{NodeId, Rules};
 use super::set::CharacterSet;
-use crate::dfa::Dfa;
+use crate::dfa::{Dfa, live};
 use crate::error::Error;
 use crate::json_schema::bytes_after;
 use crate::limits::limit;

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use super::rules::{EMPTY, NOTHING, NodeId, RuleId, Rules};
+use crate::dfa::live;
 use crate::error::Error;
 use crate::meter::Meter;
 
@@ -298,19 +299,4 @@ fn factored(rules: &mut Rules, one: NodeId, other: NodeId) -> NodeId {
     let inner = parts.map(|parts| rules.sequence(parts));
     let inner = rules.choice(inner);
     rules.sequence(before.into_iter().chain([inner]).chain(behind))
-}
-
-/// From which states a final one is reached, given by state what leads to it.
-pub(super) fn live(is_final: &[bool], sources: &[Vec<u32>]) -> Vec<bool> {
-    let mut is_live = is_final.to_vec();
-    let mut open: Vec<u32> =
-        (0..is_live.len() as u32).filter(|&state| is_live[state as usize]).collect();
-    while let Some(state) = open.pop() {
-        for &source in &sources[state as usize] {
-            if !std::mem::replace(&mut is_live[source as usize], true) {
-                open.push(source);
-            }
-        }
-    }
-    is_live
 }

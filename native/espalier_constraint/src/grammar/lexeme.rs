@@ -49,8 +49,6 @@ pub(crate) struct Loop {
     pub(crate) first: ByteSet,
     pub(crate) to: u32,
     pub(crate) groups: ByteGroups,
-    /// The bytes that go on from the state.
-    pub(crate) next: ByteSet,
 }
 
 /// Fewer first bytes are not worth a loop.
@@ -135,8 +133,7 @@ impl Pattern {
         if groups.are_wide() && ByteGroups::leading(&self.dfa, state, to).are_wide() {
             (0x80..=0xFFu8).for_each(|byte| first.insert(byte));
         }
-        let next = (0..=u8::MAX).filter(|&byte| self.dfa.step(to, byte).is_some()).collect();
-        Some(Loop { first, to, groups, next })
+        Some(Loop { first, to, groups })
     }
 
     /// Whether no text matches.

@@ -243,9 +243,9 @@ impl Machine for GrammarMachine {
         Ok(true)
     }
 
-    fn tokens_back(&self, state: &State, vocabulary: &Vocabulary) -> Option<Arc<TokenSet>> {
+    fn leading_back(&self, state: &State, vocabulary: &Vocabulary) -> Option<Arc<TokenSet>> {
         match (&state.threads[..], state.front) {
-            (&[thread], None) if !self.has_bounds => self.tokens.leading_back(thread, vocabulary),
+            (&[thread], None) => self.tokens.leading_back(thread, vocabulary),
             _ => None,
         }
     }

@@ -61,7 +61,7 @@ impl SpecialTokens {
 
     /// Where a text has a byte that it can't have for the sake of the special ones.
     pub(crate) fn find_mark(&self, text: &[u8]) -> Option<usize> {
-        text.iter().position(|&byte| byte == MARK).filter(|_| !self.named.is_empty())
+        if self.named.is_empty() { None } else { text.iter().position(|&byte| byte == MARK) }
     }
 }
 

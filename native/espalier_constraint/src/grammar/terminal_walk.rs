@@ -186,6 +186,20 @@ impl<'a> Walk<'a> {
         below.iter().all(|groups| groups.is_within(own))
     }
 
+    /// The bytes that stay within the terminal at a state, or come behind it.
+    fn next_bytes(&mut self, at: u32) -> Result<ByteSet, Error> {
+        let mut next = ByteSet::default();
+        for byte in 0..=u8::MAX {
+            if self.lexeme.step(at, byte)?.is_some() {
+                next.insert(byte);
+            }
+        }
+        if self.lexeme.is_accepting(at) {
+            next.extend(&self.follow);
+        }
+        Ok(next)
+    }
+
     /// Where a byte leads behind the path, if it stays within the terminal.
     fn step(&mut self, byte: u8) -> Result<Option<Spot>, Error> {
         let before = self.path[self.path.len() - 1];
@@ -215,10 +229,7 @@ impl<'a> Walk<'a> {
             }
         }
         let led = led.into_iter().map(|node| node as u32).collect();
-        let mut next = through.next;
-        if self.lexeme.is_accepting(through.to) {
-            next.extend(&self.follow);
-        }
+        let next = self.next_bytes(through.to)?;
         let (run, beyond) = self.vocabulary.run(led, through.groups, &next);
         self.meter.spend(16)?;
         self.found.inside.push(run.inside.clone());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use crate::dfa::{DEAD, Dfa};
+use crate::dfa::{DEAD, Dfa, live};
 use crate::error::Error;
 use crate::limits::limit;
 use crate::meter::{Meter, Quota};
@@ -229,16 +229,8 @@ impl ClassAutomaton {
                 .filter(|&&to| to != DEAD)
                 .for_each(|&to| sources[to as usize].push(state as u32));
         }
-        let mut is_live: Vec<bool> = (0..n_states).map(ends).collect();
-        let mut open: Vec<u32> =
-            (0..n_states as u32).filter(|&state| is_live[state as usize]).collect();
-        while let Some(state) = open.pop() {
-            for &source in &sources[state as usize] {
-                if !std::mem::replace(&mut is_live[source as usize], true) {
-                    open.push(source);
-                }
-            }
-        }
+        let is_final: Vec<bool> = (0..n_states).map(ends).collect();
+        let is_live = live(&is_final, &sources);
         self.count_live(&is_live, &sources, ends)
     }
 
