@@ -39,7 +39,7 @@ defmodule Espalier.BatchLeftoversTest do
 
     run(model, alone)
 
-    # What is lost is lost each time; what else there is in the VM grows now and then.
+    # What is lost is lost each time; what else there is in the VM comes now and then.
     assert Enum.any?(1..5, fn _round ->
              before = there(ref)
              for _batch <- 1..3, do: run(model, alone)
@@ -47,8 +47,7 @@ defmodule Espalier.BatchLeftoversTest do
 
              assert %{running: 0, queue_length: 0, kv_cache_tokens: 0} = left.activity
              assert left.activity.kv_cache_bytes <= @kv_cache_bytes
-             assert left.processes -- before.processes == []
-             left.bytes - before.bytes < 100_000
+             left.processes -- before.processes == [] and left.bytes - before.bytes < 100_000
            end)
   end
 
@@ -85,10 +84,18 @@ defmodule Espalier.BatchLeftoversTest do
       Process.sleep(10)
       there(ref, tries - 1)
     else
-      Enum.each(Process.list(), &:erlang.garbage_collect/1)
-      # Code that is loaded meanwhile doesn't count.
-      bytes = :erlang.memory([:processes, :binary, :ets]) |> Keyword.values() |> Enum.sum()
-      %{activity: activity, processes: Process.list(), bytes: bytes}
+      processes = Process.list()
+      Enum.each(processes, &:erlang.garbage_collect/1)
+      %{activity: activity, processes: processes, bytes: bytes(processes)}
     end
+  end
+
+  # What each process has: what the VM says of all of them still counts memory that one scheduler has
+  # freed and another has not yet taken back. Code that is loaded meanwhile doesn't count.
+  defp bytes(processes) do
+    own =
+      for process <- processes, {:memory, bytes} <- [Process.info(process, :memory)], do: bytes
+
+    Enum.sum(own) + :erlang.memory(:binary) + :erlang.memory(:ets)
   end
 end
