@@ -176,11 +176,6 @@ defmodule Espalier.Limits do
       default: 16_777_216,
       doc: "The entries of the table of a pattern's automaton."
     ],
-    regex_automaton_bytes: [
-      type: :pos_integer,
-      default: 33_554_432,
-      doc: "The memory, in bytes, of the automaton of a regular expression that stands by itself."
-    ],
     grammar_bytes: [
       type: :pos_integer,
       default: 1_048_576,

@@ -6,7 +6,8 @@ defmodule Espalier.Result do
     * `text` - what the model wrote
     * `fixes` - what had to be done to the text to read it, as in `Espalier.Reply`; nothing where tokens are
       constrained
-    * `finish_reason` - `:stop` when the model ended the text, `:max_tokens` when the limit did
+    * `finish_reason` - `:stop` when the model or the constraint ended the text, `:max_tokens` when the limit did:
+      a local model's text was brought to a valid end before it
     * `usage` - what was counted in all attempts, see `t:usage/0`
     * `seed` - the seed of the random choices: with a local model the same one gives the same text again. A
       hosted one gets it only if it was given
@@ -34,8 +35,8 @@ defmodule Espalier.Result do
   @typedoc """
   Counts of tokens.
 
-  `completion_tokens` is all that was written. Of a local model `forced_tokens` of them had no alternative and
-  cost no choice of the model, and `steps` is how often the model ran. `cached_tokens` are those of the prompt that the
+  `completion_tokens` is all that was written. Of a local model `forced_tokens` of them had no alternative, or none
+  that `:max_tokens` left, and cost no choice of the model, and `steps` is how often the model ran. `cached_tokens` are those of the prompt that the
   model, or the provider, had read before for other requests. `reasoning_tokens` are those of the completion that are no
   part of the text, of a hosted model if the provider tells; what it does not tell of the first two is 0.
   """

@@ -69,8 +69,7 @@ defmodule Espalier.Backends.Local do
          {:ok, prompt} <- encode(request, model) do
       native = native_request(request, reasoning, constraint, prompt)
       start = fn -> Generation.start(model, native, request.timeout, deadline) end
-      vocabulary = if request.trace, do: model.vocabulary
-      {:ok, Stream.resource(start, &next(&1, vocabulary), &close/1)}
+      {:ok, Stream.resource(start, &next(&1, model.vocabulary), &close/1)}
     end
   end
 

@@ -8,7 +8,7 @@ defmodule Espalier.ModelError do
   | `:invalid_config` | a configuration file that can't be used: `path`, `field`, `expected`, `got` |
   | `:invalid_weights` | a weights file that can't be used: `path`, `field` (the tensor), `expected`, `got` |
   | `:invalid_tokenizer` | a tokenizer file that can't be used: `detail` |
-  | `:vocabulary_mismatch` | more ids than the model has: `length`, `max_length` |
+  | `:vocabulary_mismatch` | a tokenizer with more ids than the model has: `length`, `max_length`; or a constraint that was compiled for other tokens: `expected`, `got` |
   | `:unsupported_architecture` | `got`, and `expected`: those that are supported |
   | `:device_unavailable` | a device that can't be used: `got`, `expected` (the kinds that the native library was built for), `detail` |
   | `:not_running` | no model runs under that name or process: `detail` |

@@ -130,8 +130,6 @@ limits! {
     regex_states: 200_000;
     /// The entries of the table of a pattern's automaton.
     regex_table_entries: 1 << 24;
-    /// The memory, in bytes, of the automaton of a regular expression that stands by itself.
-    regex_automaton_bytes: 32 << 20;
     /// The bytes of the text of a grammar, or of the parts of a text.
     grammar_bytes: 1 << 20;
     /// How deep groups, and repetitions of repetitions, are nested in the text of a grammar.

@@ -245,6 +245,12 @@ impl Matcher {
         }
     }
 
+    /// Whether the constraint names the token, which is a special one.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special_tokens.find(id).is_some()
+    }
+
     /// How many tokens and texts were accepted and not taken back.
     #[must_use]
     pub fn n_accepted(&self) -> usize {
@@ -265,14 +271,21 @@ impl Matcher {
         if !self.is_accepting()? {
             return Ok(false);
         }
+        let vocabulary = self.vocabulary.clone();
         let mut locked = self.lock()?;
         let state = locked.state;
+        let mut goes_on = false;
         for byte in 0..=255 {
             if locked.automaton.step(state, byte)?.is_some() {
-                return Ok(false);
+                goes_on = true;
+                if vocabulary.trie().longest_prefix(&[byte]).is_some() {
+                    return Ok(false);
+                }
             }
         }
-        Ok(true)
+        // The tokens may lack what the text could go on with.
+        Ok(!goes_on
+            || locked.automaton.mask(state)?.iter().all(|id| vocabulary.eos_ids().contains(&id)))
     }
 
     /// Whether an end-of-sequence token was accepted.

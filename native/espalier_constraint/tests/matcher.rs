@@ -263,3 +263,14 @@ fn an_expression_ends_where_it_may_and_goes_on_where_a_longer_text_matches() {
     assert!(matcher.is_finished() && allowed(&mut matcher).is_empty());
     assert!((0..5).all(|id| matcher.accept_token(id) == Err(Error::Finished)));
 }
+
+#[test]
+fn what_no_token_goes_on_with_must_stop() {
+    let tokens = ["ab", "abc", ""].map(|token| token.as_bytes().to_vec()).to_vec();
+    let vocabulary = Arc::new(Vocabulary::new(tokens, &[2], &[]).unwrap());
+    let mut matcher = Constraint::regex("ab(c|)", &vocabulary).unwrap().matcher();
+    assert!(!matcher.must_stop().unwrap());
+    matcher.accept_token(0).unwrap();
+    assert_eq!(allowed(&mut matcher), [2]);
+    assert!(matcher.must_stop().unwrap());
+}

@@ -58,8 +58,26 @@ fn random_pattern(depth: usize, random: &mut Random) -> String {
         "a", "b", "ab", "é", "€", "😀", ".", "[ab]", "[^a]", r"\d", "[a-cé]", "^", "$", r"\w", "",
         r"\pL",
     ];
+    const ASSERTIONS: [&str; 13] = [
+        r"\b",
+        r"\B",
+        r"(?-u:\b)",
+        r"(?-u:\B)",
+        r"\b{start}",
+        r"\b{end}",
+        r"\b{start-half}",
+        r"(?-u:\b{end-half})",
+        r"(?-u:\b{start})",
+        "(?m:^)",
+        "(?m:$)",
+        "(?mR:^)",
+        "(?mR:$)",
+    ];
     const SUFFIXES: [&str; 8] = ["", "", "*", "+", "?", "{2}", "{1,3}", "*?"];
     if depth == 0 || random.one_in(4) {
+        if random.one_in(4) {
+            return (*random.pick(&ASSERTIONS)).to_owned();
+        }
         let atom = *random.pick(&ATOMS);
         let suffix =
             if matches!(atom, "^" | "$" | "" | "ab") { "" } else { *random.pick(&SUFFIXES) };
@@ -76,7 +94,7 @@ fn random_pattern(depth: usize, random: &mut Random) -> String {
 
 fn random_text(random: &mut Random) -> String {
     let length = random.below(6);
-    (0..length).map(|_| *random.pick(&['a', 'b', 'c', 'é', '€', '😀', '1', '\n'])).collect()
+    (0..length).map(|_| *random.pick(&['a', 'b', 'c', 'é', '€', '😀', '1', '\n', '\r'])).collect()
 }
 
 #[test]

@@ -74,10 +74,18 @@ pub enum Error {
     /// The tokenizer knows ids that the model has no logits for.
     #[error("the tokenizer does not fit the model: expected at most {n_logits} ids, got: {n_ids}")]
     VocabularyMismatch {
-        /// The number of ids of the tokenizer, or of the constraint's vocabulary.
+        /// The number of ids of the tokenizer.
         n_ids: usize,
         /// The number of ids that the model gives a logit for.
         n_logits: usize,
+    },
+    /// A constraint was compiled for other tokens than the model's.
+    #[error("the constraint is for another vocabulary: expected {expected}, got: {got}")]
+    ForeignConstraint {
+        /// What the model has.
+        expected: String,
+        /// What the constraint has in its place.
+        got: String,
     },
     /// Messages can't be rendered: the model comes without a chat template.
     #[error("the model has no chat template")]
@@ -118,7 +126,7 @@ pub enum Error {
         got: String,
     },
     /// No value that satisfies the constraint fits into the tokens that were allowed.
-    #[error("truncated: no valid value fits into {max_tokens} tokens")]
+    #[error("truncated: the shortest valid value takes more than {max_tokens} tokens")]
     Truncated {
         /// The tokens that were available.
         max_tokens: usize,

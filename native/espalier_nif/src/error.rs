@@ -312,6 +312,10 @@ impl From<InferenceError> for Fault {
                 atoms::vocabulary_mismatch(),
                 vec![(atoms::length(), n_ids.into()), (atoms::max_length(), n_logits.into())],
             ),
+            E::ForeignConstraint { expected, got } => fault(
+                atoms::vocabulary_mismatch(),
+                vec![(atoms::expected(), expected.into()), (atoms::got(), got.into())],
+            ),
             E::NoChatTemplate => fault(atoms::no_chat_template(), vec![]),
             E::InvalidChatTemplate { detail } => {
                 fault(atoms::invalid_chat_template(), vec![(atoms::detail(), detail.into())])

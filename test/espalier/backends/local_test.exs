@@ -161,6 +161,50 @@ defmodule Espalier.Backends.LocalTest do
     end
   end
 
+  test "special tokens are part of what is stopped and traced", context do
+    letters = {:capture, :letters, {:regex, "[a-z]{1,30}"}}
+    schema = {:sequence, ["a", {:special_token, "<|user|>"}, letters]}
+
+    for seed <- 1..5 do
+      options = [model: context.model, seed: seed, temperature: 1.0]
+      {:ok, whole} = Espalier.generate_result(schema, @text, options)
+      "a<|user|>" <> letters = whole.text
+
+      {:ok, traced} = Espalier.generate_result(schema, @text, [trace: true] ++ options)
+      assert {traced.text, traced.captures} == {whole.text, whole.captures}
+      assert Enum.map_join(traced.trace.tokens, & &1.text) == whole.text
+
+      # There is no letter before the first of them, and nothing within a special token.
+      {first, rest} = String.split_at(letters, 1)
+      [before | _rest] = String.split(rest, "e")
+      {:ok, stopped} = Espalier.generate_result(schema, @text, [stop: ["e"]] ++ options)
+      assert stopped.text == "a<|user|>" <> first <> before
+    end
+  end
+
+  test "a text that was brought to an end says so", context do
+    schema = {:regex, "[a-z]{1,300};"}
+
+    for seed <- 1..5 do
+      options = [model: context.model, seed: seed, temperature: 1.0]
+      {:ok, short} = Espalier.generate_result(schema, @text, [max_tokens: 4] ++ options)
+      {:ok, long} = Espalier.generate_result(schema, @text, [max_tokens: 300] ++ options)
+      same? = short.text == long.text
+      assert short.finish_reason == if(same?, do: long.finish_reason, else: :max_tokens)
+      assert short.usage.completion_tokens <= 4
+    end
+  end
+
+  test "a constraint for other tokens is refused", context do
+    {:ok, %{vocabulary: %{size: size}}} = Espalier.Model.fetch(context.model)
+    tokens = List.duplicate("x", size - 1) ++ [""]
+    vocabulary = Espalier.Vocabulary.from_tokens!(tokens, eos_ids: [size - 1])
+    constraint = Espalier.Constraint.regex!("x+", vocabulary: vocabulary)
+
+    assert %ModelError{kind: :vocabulary_mismatch, got: "end-of-sequence ids" <> _ids} =
+             error(constraint, @text, model: context.model)
+  end
+
   test "a bias moves what is written, as far as the schema lets it", context do
     {:ok, [yes | _rest]} = Espalier.Model.encode(context.model, "yes")
     options = [model: context.model]

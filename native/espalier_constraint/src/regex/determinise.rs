@@ -2,7 +2,7 @@
 //!
 //! Subset construction, with two additions. A *thread* is a node of the [`Nfa`] and *pledges*: what
 //! was asserted on the way about the text that was then still to come. A pledge is about the end of
-//! the text, the next letter, or the body of a lookahead, which is a set of threads of its own; all
+//! the text, or the body of a lookahead, which is a set of threads of its own; both
 //! of these are deterministic, so a negated one is followed like any other and only its verdict is
 //! turned around. Lookbehinds run alongside from the start of the text, each as a set of threads
 //! that has arrived wherever its body ends. A lookahead in a lookbehind leaves pledges on the
@@ -67,7 +67,6 @@ struct State {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     is_start: bool,
-    is_after_word: bool,
     /// The threads of each lookbehind.
     behind: Vec<u32>,
 }
@@ -89,8 +88,6 @@ struct Pledge {
 enum Claim {
     /// The text ends here.
     End,
-    /// A part of a word comes next.
-    Word,
     /// One of these threads will match.
     Threads(u32),
 }
@@ -135,7 +132,7 @@ impl<'a> Determiniser<'a> {
     }
 
     fn start(&mut self) -> Result<State, Error> {
-        let mut place = Place { is_start: true, is_after_word: false, behind: Vec::new() };
+        let mut place = Place { is_start: true, behind: Vec::new() };
         for look in self.nfa.looks.iter().filter(|look| look.direction == Direction::Behind) {
             let threads = self.begin(look.start, &place)?;
             place.behind.push(threads);
@@ -150,8 +147,7 @@ impl<'a> Determiniser<'a> {
             return Ok(Some(state.clone()));
         }
         self.moved.clear();
-        let is_after_word = self.is_word(letter);
-        let mut place = Place { is_start: false, is_after_word, behind: Vec::new() };
+        let mut place = Place { is_start: false, behind: Vec::new() };
         // The inner ones come first: those around them look at them.
         for &threads in &state.place.behind {
             let moved = self.advance(threads, letter, &place)?;
@@ -159,7 +155,7 @@ impl<'a> Determiniser<'a> {
         }
         let rest = self.advance(state.rest, letter, &place)?;
         if rest == TRUE {
-            place = Place { is_start: false, is_after_word: false, behind: Vec::new() };
+            place = Place { is_start: false, behind: Vec::new() };
         }
         Ok((rest != FALSE).then_some(State { place, rest }))
     }
@@ -170,7 +166,6 @@ impl<'a> Determiniser<'a> {
                 && self.pledges.get(thread.pledges).iter().all(|pledge| {
                     let holds = match pledge.claim {
                         Claim::End => true,
-                        Claim::Word => false,
                         Claim::Threads(threads) => self.holds_at_end(threads),
                     };
                     holds != pledge.is_negated
@@ -221,8 +216,7 @@ impl<'a> Determiniser<'a> {
         let mut all = Vec::new();
         for pledge in self.pledges.get(pledges).clone().iter() {
             let threads = match pledge.claim {
-                Claim::Word if self.is_word(letter) => TRUE,
-                Claim::Word | Claim::End => FALSE,
+                Claim::End => FALSE,
                 Claim::Threads(threads) => self.advance(threads, letter, place)?,
             };
             match pledge_of(threads, pledge.is_negated) {
@@ -319,10 +313,6 @@ impl<'a> Determiniser<'a> {
             Assertion::Start if place.is_start => vec![HOLDS],
             Assertion::Start => Vec::new(),
             Assertion::End => vec![vec![Pledge { claim: Claim::End, is_negated: false }]],
-            Assertion::WordBoundary { is_negated } => {
-                let is_negated = place.is_after_word != is_negated;
-                vec![vec![Pledge { claim: Claim::Word, is_negated }]]
-            }
             Assertion::Look(index) => {
                 let look = &self.nfa.looks[index];
                 match look.direction {
@@ -362,10 +352,6 @@ impl<'a> Determiniser<'a> {
             negated = longer;
         }
         Ok(negated)
-    }
-
-    fn is_word(&self, letter: u32) -> bool {
-        self.nfa.word.is_some_and(|word| self.nfa.alphabet.classes_of(letter).contains(word))
     }
 }
 

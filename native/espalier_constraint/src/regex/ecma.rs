@@ -33,6 +33,8 @@ pub(super) struct Translation {
     pub(super) expression: String,
     /// The inner ones before those around them.
     pub(super) looks: Vec<Lookaround>,
+    /// Whether it matches texts as a whole, or somewhere in them.
+    pub(super) is_whole: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,17 +44,10 @@ pub(super) struct Lookaround {
     pub(super) expression: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
     Ahead,
     Behind,
-}
-
-impl Translation {
-    /// With the ends of the text around it.
-    pub(super) fn whole(self) -> Self {
-        Self { expression: format!(r"\A(?:{})\z", self.expression), looks: self.looks }
-    }
 }
 
 /// Translates a pattern.
@@ -76,7 +71,7 @@ pub(super) fn translate(pattern: &str, meter: &Meter) -> Result<Translation, Err
     if !translator.open.is_empty() {
         return Err(translator.invalid("a group is not closed"));
     }
-    Ok(Translation { expression: translator.out, looks: translator.looks })
+    Ok(Translation { expression: translator.out, looks: translator.looks, is_whole: false })
 }
 
 /// The group that stands for the lookaround of this index.

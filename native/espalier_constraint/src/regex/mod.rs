@@ -1,28 +1,24 @@
 //! Regular expressions as automata.
 //!
-//! Those in the syntax of the `regex` crate go by way of `regex-automata`. Patterns of ECMA 262, which
-//! have lookaround, are translated ([`ecma`]), become automata over letters, which are sets of
-//! characters ([`alphabet`], [`nfa`]), and are determinised before they are spelled in bytes
-//! ([`determinise`]).
+//! They are parsed by `regex-syntax`; patterns of ECMA 262, which have lookaround, are translated for it
+//! ([`ecma`]). They become automata over letters, which are sets of characters ([`alphabet`], [`nfa`],
+//! [`beside`]), and are determinised before they are spelled in bytes ([`determinise`]).
 
 mod alphabet;
+mod beside;
 mod determinise;
 mod ecma;
 mod nfa;
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::util::start;
-use regex_automata::{Anchored, MatchKind};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
 use ecma::{Direction, Lookaround, Translation};
 
-use crate::dfa::{Dfa, classes_of};
+use crate::dfa::Dfa;
 use crate::error::Error;
 use crate::limits::{Limit, limit};
-use crate::meter::{Meter, Quota};
+use crate::meter::Meter;
 
 /// The syntax of a regular expression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,9 +29,6 @@ pub enum RegexSyntax {
     /// That of ECMA 262 with the flag `u`, as JSON Schema has it: with lookaround and without flags.
     Ecma,
 }
-
-/// So many bytes of what another crate made of an expression count as one step of work.
-const COMPILED_BYTES: usize = 16;
 
 /// The automaton of the texts that match as a whole.
 ///
@@ -48,40 +41,18 @@ pub(crate) fn compile_whole(
 ) -> Result<Dfa, Error> {
     match syntax {
         RegexSyntax::Rust => compile(pattern, meter),
-        RegexSyntax::Ecma => compile_ecma_with(pattern, meter, ecma::Translation::whole),
+        RegexSyntax::Ecma => compile_ecma_with(pattern, true, meter),
     }
 }
 
 /// The automaton of the texts that match as a whole, in the syntax of the `regex` crate.
 ///
 /// # Errors
-/// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], or [`Error::LimitExceeded`] for an
-/// automaton that is too large.
+/// [`Error::InvalidRegex`], [`Error::UnsupportedRegex`], or [`Error::LimitExceeded`].
 pub(crate) fn compile(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
-    let too_large = limit!(meter.limits(), regex_automaton_bytes);
     check_length(pattern, meter)?;
-    let hir = parse(pattern, pattern, meter)?;
-    let config = thompson::Config::new().nfa_size_limit(Some(too_large.value));
-    let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir);
-    let nfa = nfa.map_err(|error| match error.size_limit() {
-        Some(_) => too_large.exceeded(),
-        None => refused(pattern, &error.to_string()),
-    })?;
-    meter.spend(nfa.memory_usage() / COMPILED_BYTES)?;
-    let config = dense::Config::new()
-        .match_kind(MatchKind::All)
-        .start_kind(StartKind::Anchored)
-        .dfa_size_limit(Some(too_large.value))
-        .determinize_size_limit(Some(too_large.value));
-    let dense = dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|error| {
-        if error.is_size_limit_exceeded() {
-            too_large.exceeded()
-        } else {
-            refused(pattern, &error.to_string())
-        }
-    })?;
-    meter.spend(dense.memory_usage() / COMPILED_BYTES)?;
-    explore(&dense, meter)
+    let (expression, looks) = (pattern.to_owned(), Vec::new());
+    determinised(&Translation { expression, looks, is_whole: true }, pattern, meter)
 }
 
 /// The automaton of the texts in which an ECMA 262 pattern matches somewhere, as the keyword
@@ -90,17 +61,17 @@ pub(crate) fn compile(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_ecma(pattern: &str, meter: &Meter) -> Result<Dfa, Error> {
-    compile_ecma_with(pattern, meter, |translation| translation)
+    compile_ecma_with(pattern, false, meter)
 }
 
-fn compile_ecma_with(
-    pattern: &str,
-    meter: &Meter,
-    change: impl FnOnce(ecma::Translation) -> ecma::Translation,
-) -> Result<Dfa, Error> {
+fn compile_ecma_with(pattern: &str, is_whole: bool, meter: &Meter) -> Result<Dfa, Error> {
     check_length(pattern, meter)?;
-    let translation = change(ecma::translate(pattern, meter)?);
-    determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
+    let translation = Translation { is_whole, ..ecma::translate(pattern, meter)? };
+    determinised(&translation, pattern, meter)
+}
+
+fn determinised(translation: &Translation, source: &str, meter: &Meter) -> Result<Dfa, Error> {
+    determinise::determinise(&nfa::Nfa::new(translation, source, meter)?, meter)
 }
 
 /// Begins the group that stands for a lookahead. No expression of a caller has it.
@@ -111,8 +82,7 @@ pub(crate) fn ahead(class: &str) -> String {
     format!("{AHEAD}{class})")
 }
 
-/// As [`compile`], for the terminal of a grammar: large classes cost little, as in [`compile_ecma`], and what
-/// comes [`ahead`] is a character of the same text.
+/// As [`compile`], for the terminal of a grammar: what comes [`ahead`] is a character of the same text.
 ///
 /// # Errors
 /// As [`compile`].
@@ -128,8 +98,7 @@ pub(crate) fn compile_terminal(pattern: &str, meter: &Meter) -> Result<Dfa, Erro
         looks.push(Lookaround { direction, is_negated, expression });
     }
     check_length(pattern, meter)?;
-    let translation = Translation { expression: format!(r"\A(?:{expression})\z"), looks };
-    determinise::determinise(&nfa::Nfa::new(&translation, pattern, meter)?, meter)
+    determinised(&Translation { expression, looks, is_whole: true }, pattern, meter)
 }
 
 /// Whether an expression can be parsed; errors tell of what it was made from.
@@ -151,23 +120,6 @@ fn parse(expression: &str, source: &str, meter: &Meter) -> Result<Hir, Error> {
     let nesting = limit!(meter.limits(), regex_nesting);
     let mut parser = ParserBuilder::new().nest_limit(nesting.value as u32).build();
     parser.parse(expression).map_err(|error| not_parsed(&error, source, nesting))
-}
-
-fn explore(dense: &dense::DFA<Vec<u32>>, meter: &Meter) -> Result<Dfa, Error> {
-    let anchored = start::Config::new().anchored(Anchored::Yes);
-    let first = dense.start_state(&anchored);
-    let first = first.unwrap_or_else(|_| unreachable!("it was built for anchored searches"));
-    let (classes, representatives) = classes_of(|byte| dense.byte_classes().get(byte));
-    Dfa::explore(
-        first,
-        (classes, &representatives),
-        Quota::new(meter, limit!(meter.limits(), regex_states)),
-        |&state, byte| {
-            let target = dense.next_state(state, byte);
-            (!dense.is_dead_state(target)).then_some(target)
-        },
-        |&state| Ok(dense.is_match_state(dense.next_eoi_state(state))),
-    )
 }
 
 fn refused(source: &str, message: &str) -> Error {
@@ -222,6 +174,15 @@ mod tests {
         {
             assert_eq!(accepts(&dfa, text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_whole_is_not_broken_up() {
+        for pattern in ["a)|(?:b", "(a"] {
+            assert!(matches!(compile(pattern), Err(Error::InvalidRegex { .. })), "{pattern}");
+        }
+        let dfa = compile("(?x) (?P<look0>a)|b # (").unwrap();
+        assert!(accepts(&dfa, "a") && accepts(&dfa, "b") && !accepts(&dfa, "ab"));
     }
 
     #[test]
@@ -315,6 +276,5 @@ mod tests {
         assert!(matches!(compile("a("), Err(Error::InvalidRegex { .. })));
         assert!(matches!(compile("(?=a)"), Err(Error::UnsupportedRegex { .. })));
         assert!(matches!(compile_ecma("(a)\\1"), Err(Error::UnsupportedRegex { .. })));
-        assert!(matches!(compile(r"\bä"), Err(Error::UnsupportedRegex { .. })));
     }
 }

@@ -1,9 +1,12 @@
 //! [`Nfa`]: a pattern and its lookarounds as one automaton over letters.
 
+use std::ops::Range;
+
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 use rustc_hash::FxHashMap;
 
 use super::alphabet::Alphabet;
+use super::beside::{self, Beside};
 use super::ecma::{self, Direction, Translation};
 use crate::error::Error;
 use crate::limits::limit;
@@ -26,8 +29,6 @@ pub(super) struct Nfa {
     pub(super) start: u32,
     /// The lookarounds, the inner ones before those around them.
     pub(super) looks: Vec<Lookaround>,
-    /// The class of what `\b` takes for a part of a word, when it is used.
-    pub(super) word: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,6 @@ pub(super) struct Twin {
 pub(super) enum Assertion {
     Start,
     End,
-    WordBoundary { is_negated: bool },
     Look(usize),
 }
 
@@ -84,29 +84,33 @@ impl Nfa {
             twins: Vec::new(),
             classes: Vec::new(),
             ids: FxHashMap::default(),
-            word: None,
+            looks: Vec::new(),
+            beside: FxHashMap::default(),
+            translated: 0..0,
             source,
             meter,
         };
         for _ in [MATCHED, ARRIVED] {
             builder.push(Node::End)?;
         }
-        let mut looks = Vec::new();
-        let mut n_behind = 0;
-        for look in &translation.looks {
-            let body = builder.parse(&look.expression)?;
-            let start = match look.direction {
-                Direction::Ahead => builder.build(&body, MATCHED)?,
-                Direction::Behind => builder.anywhere(&body, ARRIVED)?,
-            };
-            let (direction, is_negated) = (look.direction, look.is_negated);
-            looks.push(Lookaround { direction, is_negated, start, n_behind });
-            n_behind += usize::from(direction == Direction::Behind);
-        }
+        let bodies = translation.looks.iter().map(|look| builder.parse(&look.expression));
+        let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
         let pattern = builder.parse(&translation.expression)?;
-        let start = builder.anywhere(&pattern, MATCHED)?;
-        let Builder { nodes, twins, classes, word, .. } = builder;
-        Ok(Self { nodes, twins, alphabet: Alphabet::new(&classes), start, looks, word })
+        for hir in bodies.iter().chain([&pattern]) {
+            builder.look_beside(hir)?;
+        }
+        builder.translated = builder.looks.len()..builder.looks.len() + bodies.len();
+        for (look, body) in translation.looks.iter().zip(&bodies) {
+            builder.lookaround(body, look.direction, look.is_negated)?;
+        }
+        let start = if translation.is_whole {
+            let end = builder.assertion(Look::End, MATCHED)?;
+            builder.build(&pattern, end)?
+        } else {
+            builder.anywhere(&pattern, MATCHED)?
+        };
+        let Builder { nodes, twins, classes, looks, .. } = builder;
+        Ok(Self { nodes, twins, alphabet: Alphabet::new(&classes), start, looks })
     }
 }
 
@@ -115,7 +119,11 @@ struct Builder<'a> {
     twins: Vec<Twin>,
     classes: Vec<ClassUnicode>,
     ids: FxHashMap<Vec<(char, char)>, u32>,
-    word: Option<u32>,
+    looks: Vec<Lookaround>,
+    /// Which of the lookarounds say what is beside.
+    beside: FxHashMap<Beside, usize>,
+    /// Which of them the pattern was translated with.
+    translated: Range<usize>,
     source: &'a str,
     meter: &'a Meter,
 }
@@ -123,6 +131,37 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn parse(&self, expression: &str) -> Result<Hir, Error> {
         super::parse(expression, self.source, self.meter)
+    }
+
+    /// Adds the lookarounds that the assertions of an expression are made of.
+    fn look_beside(&mut self, hir: &Hir) -> Result<(), Error> {
+        for beside in hir.properties().look_set().iter().flat_map(beside::ways).flatten() {
+            if !self.beside.contains_key(&beside) {
+                let ranges = beside.class.iter();
+                let ranges = ranges.map(|&(first, last)| ClassUnicodeRange::new(first, last));
+                let body = Hir::class(Class::Unicode(ClassUnicode::new(ranges)));
+                let look = self.lookaround(&body, beside.direction, beside.is_negated)?;
+                self.beside.insert(beside, look);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a lookaround, after those inside of it.
+    fn lookaround(
+        &mut self,
+        body: &Hir,
+        direction: Direction,
+        is_negated: bool,
+    ) -> Result<usize, Error> {
+        let start = match direction {
+            Direction::Ahead => self.build(body, MATCHED)?,
+            Direction::Behind => self.anywhere(body, ARRIVED)?,
+        };
+        let before = self.looks.iter().filter(|look| look.direction == Direction::Behind);
+        let n_behind = before.count();
+        self.looks.push(Lookaround { direction, is_negated, start, n_behind });
+        Ok(self.looks.len() - 1)
     }
 
     /// After any text.
@@ -158,13 +197,10 @@ impl Builder<'_> {
                 let class = self.class(class);
                 self.push(Node::Letter { class, next })
             }
-            HirKind::Look(look) => {
-                let assertion = self.assertion(*look)?;
-                self.push(Node::Assert { assertion, next })
-            }
+            HirKind::Look(look) => self.assertion(*look, next),
             HirKind::Capture(capture) => {
                 let look = capture.name.as_deref().and_then(ecma::lookaround_of);
-                match look {
+                match look.and_then(|look| self.translated.clone().nth(look)) {
                     Some(look) => {
                         self.push(Node::Assert { assertion: Assertion::Look(look), next })
                     }
@@ -236,24 +272,26 @@ impl Builder<'_> {
         }
     }
 
-    fn assertion(&mut self, look: Look) -> Result<Assertion, Error> {
-        Ok(match look {
-            Look::Start => Assertion::Start,
-            Look::End => Assertion::End,
-            Look::WordAscii | Look::WordAsciiNegate => {
-                let word = [('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')]
-                    .map(|(first, last)| ClassUnicodeRange::new(first, last));
-                self.word = Some(self.class(ClassUnicode::new(word)));
-                Assertion::WordBoundary { is_negated: look == Look::WordAsciiNegate }
-            }
-            _ => return Err(super::refused(self.source, "this assertion is not supported")),
-        })
+    fn assertion(&mut self, look: Look, next: u32) -> Result<u32, Error> {
+        match look {
+            Look::Start => return self.push(Node::Assert { assertion: Assertion::Start, next }),
+            Look::End => return self.push(Node::Assert { assertion: Assertion::End, next }),
+            _ => {}
+        }
+        let mut starts = Vec::new();
+        for way in beside::ways(look) {
+            let start = way.iter().try_fold(next, |next, beside| {
+                let assertion = Assertion::Look(self.beside[beside]);
+                self.push(Node::Assert { assertion, next })
+            });
+            starts.push(start?);
+        }
+        self.push(Node::Split(starts))
     }
 
     /// The number of a class.
     fn class(&mut self, class: ClassUnicode) -> u32 {
-        let ranges = class.ranges().iter().map(|range| (range.start(), range.end())).collect();
-        *self.ids.entry(ranges).or_insert_with(|| {
+        *self.ids.entry(beside::ranges(&class)).or_insert_with(|| {
             self.classes.push(class);
             self.classes.len() as u32 - 1
         })

@@ -55,7 +55,7 @@ fn read(
     vocabulary: &Arc<Vocabulary>,
 ) -> Result<Constraint, Error> {
     let mut limits = Limits::default();
-    for name in ["regex_bytes", "regex_automaton_bytes", "grammar_bytes", "compile_fuel"] {
+    for name in ["regex_bytes", "regex_work", "regex_nodes", "grammar_bytes", "compile_fuel"] {
         limits.set(name, 1 << 28);
     }
     let compiler = Compiler::new(vocabulary).limits(limits);

@@ -137,7 +137,7 @@ impl Guide {
         }
         matcher.accept_tokens(&completion).map_err(|(_, error)| error)?;
         advance.forced.extend(completion);
-        advance.finish = Some(FinishReason::Stop);
+        advance.finish = Some(FinishReason::MaxTokens);
         Ok(advance)
     }
 
@@ -150,12 +150,13 @@ impl Guide {
     }
 
     fn finish(&mut self) -> Result<Option<FinishReason>, Error> {
-        let exhausted = self.n_tokens == self.max_tokens;
-        match &mut self.matcher {
-            // A text whose completion fits into no tokens is complete.
-            Some(matcher) => Ok((exhausted || matcher.must_stop()?).then_some(FinishReason::Stop)),
-            None => Ok(exhausted.then_some(FinishReason::MaxTokens)),
+        if let Some(matcher) = &mut self.matcher
+            && matcher.must_stop()?
+        {
+            return Ok(Some(FinishReason::Stop));
         }
+        // A text whose completion fits into no tokens is complete.
+        Ok((self.n_tokens == self.max_tokens).then_some(FinishReason::MaxTokens))
     }
 
     fn truncated(&self) -> Error {

@@ -31,7 +31,7 @@ pub struct Request {
     pub reasoning: Option<Reasoning>,
     /// Texts of which the first one ends the text before it, where that is complete.
     pub stop: Vec<String>,
-    /// Whether each token that is sampled comes with its [`Choice`].
+    /// Whether each token comes in an event of its own, one that is sampled with its [`Choice`].
     pub traced: bool,
     /// Requests of a higher priority run before others that wait. 0 is the usual one.
     pub priority: i32,
@@ -62,11 +62,11 @@ pub enum Event {
     },
     /// The text goes on.
     Tokens {
-        /// The ids.
+        /// The ids; one if the request is traced.
         ids: Vec<u32>,
         /// Their bytes, which can end inside of a UTF-8 character.
         text: Vec<u8>,
-        /// Whether the constraint left no choice, so that nothing was sampled.
+        /// Whether the constraint left no choice within `max_tokens`, so that nothing was sampled.
         forced: bool,
         /// How the token was chosen, if it was sampled and the request is traced.
         choice: Option<Choice>,
@@ -97,8 +97,8 @@ pub enum Event {
 pub enum FinishReason {
     /// The model ended it, the constraint is complete, or a text was found that ends it.
     Stop,
-    /// `max_tokens` were generated. With a constraint that doesn't happen: the text is brought to
-    /// a valid end in time.
+    /// More than `max_tokens` would have been generated. Under a constraint the text is complete
+    /// nevertheless: it was brought to a valid end in time.
     MaxTokens,
     /// It was cancelled.
     Cancelled,
@@ -168,10 +168,8 @@ impl Request {
             let (option, expected) = ("stop", "texts that are not empty");
             return Err(Error::InvalidOption { option, expected, got: "\"\"".to_owned() });
         }
-        let constrained = self.constraint.as_ref().map(Constraint::vocabulary);
-        if let Some(n_ids) = constrained.map(|own| own.n_ids()).filter(|&n| n != vocabulary.n_ids())
-        {
-            return Err(Error::VocabularyMismatch { n_ids, n_logits: vocabulary.n_ids() });
+        if let Some(constraint) = &self.constraint {
+            check_vocabulary(constraint.vocabulary(), vocabulary)?;
         }
         let n_closing = self.reasoning.as_ref().map_or(0, |reasoning| reasoning.closing.len());
         let n_left = model.max_length - self.prompt.len() - n_closing;
@@ -196,4 +194,30 @@ impl Request {
             None => Ok(()),
         }
     }
+}
+
+/// That the tokens of a constraint are those of the model.
+fn check_vocabulary(own: &Vocabulary, model: &Vocabulary) -> Result<(), Error> {
+    if std::ptr::eq(own, model) {
+        return Ok(());
+    }
+    let differ = |expected, got| Err(Error::ForeignConstraint { expected, got });
+    if own.n_ids() != model.n_ids() {
+        return differ(format!("{} ids", model.n_ids()), format!("{} ids", own.n_ids()));
+    }
+    if own.eos_ids() != model.eos_ids() {
+        let ends =
+            |vocabulary: &Vocabulary| format!("end-of-sequence ids {:?}", vocabulary.eos_ids());
+        return differ(ends(model), ends(own));
+    }
+    for id in 0..model.n_ids() as u32 {
+        if own.token_bytes(id) != model.token_bytes(id) {
+            let token = |vocabulary: &Vocabulary| {
+                let bytes = vocabulary.token_bytes(id).unwrap_or_default();
+                format!("{:?} for id {id}", String::from_utf8_lossy(bytes))
+            };
+            return differ(token(model), token(own));
+        }
+    }
+    Ok(())
 }

@@ -37,7 +37,7 @@ pub(crate) struct Sequence {
     priority: i32,
     /// The text so far, for an error that carries it.
     text: Vec<u8>,
-    /// Whether choices are told.
+    /// Whether each token is told for itself, with how it was chosen.
     traced: bool,
     n_prompt_tokens: usize,
     /// How many tokens of the prompt were read once, or known.
@@ -258,15 +258,26 @@ impl Sequence {
         if ids.is_empty() || self.is_finished() {
             return;
         }
-        let text = self.bytes(ids);
         self.append_tokens(ids);
-        self.text.extend_from_slice(&text);
         let n_forced = if forced { ids.len() } else { 0 };
         self.n_forced_tokens += n_forced;
         self.counters.n_forced_tokens.add(n_forced);
+        let n_told = if self.traced { 1 } else { ids.len() };
+        for ids in ids.chunks(n_told) {
+            self.follow(ids, forced, choice.clone());
+        }
+    }
+
+    /// Tells tokens of the text, unless a stop text ended it before them.
+    fn follow(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
+        if self.is_finished() {
+            return;
+        }
+        let text = self.bytes(ids);
+        self.text.extend_from_slice(&text);
         let n_bytes = text.len();
         let event = Event::Tokens { ids: ids.to_vec(), text, forced, choice };
-        match self.stops.follow(&self.text, n_bytes, event) {
+        match self.stops.follow(&self.text, n_bytes, ids, event) {
             Ok(Passed { events, is_end: false }) => self.tell(events),
             Ok(Passed { events, is_end: true }) => self.end(FinishReason::Stop, events),
             Err(error) => self.fail(error),

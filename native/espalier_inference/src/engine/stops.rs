@@ -1,6 +1,8 @@
 //! [`Stops`]: texts that end a generation before them.
 
-use espalier_constraint::{Constraint, Matcher};
+use std::collections::VecDeque;
+
+use espalier_constraint::{Constraint, Error as ConstraintError, Matcher};
 
 use super::request::Event;
 use crate::error::Error;
@@ -11,12 +13,18 @@ use crate::error::Error;
 /// only where it is complete: elsewhere, as inside of a JSON string, the others are part of it.
 pub(crate) struct Stops {
     texts: Vec<Vec<u8>>,
-    /// The constraint at the last place where one of them was found.
-    matcher: Option<Matcher>,
-    n_matched: usize,
+    unread: Option<Unread>,
     /// Up to where the text was searched.
     n_searched: usize,
     held_back: Vec<HeldBack>,
+}
+
+/// A constraint before the last place where one of the texts was found, and the tokens from there on.
+struct Unread {
+    matcher: Matcher,
+    /// Up to where its tokens were read.
+    n_read: usize,
+    ids: VecDeque<u32>,
 }
 
 /// Tokens that weren't told yet, and where their text is in the whole one.
@@ -36,12 +44,22 @@ pub(crate) struct Passed {
 impl Stops {
     pub(crate) fn new(stops: Vec<String>, constraint: Option<&Constraint>) -> Self {
         let matcher = constraint.filter(|_| !stops.is_empty()).map(Constraint::matcher);
+        let unread = matcher.map(|matcher| Unread { matcher, n_read: 0, ids: VecDeque::new() });
         let texts = stops.into_iter().map(String::into_bytes).collect();
-        Self { texts, matcher, n_matched: 0, n_searched: 0, held_back: Vec::new() }
+        Self { texts, unread, n_searched: 0, held_back: Vec::new() }
     }
 
-    /// Follows a text by the `n` bytes of an event with tokens, which are its last ones now.
-    pub(crate) fn follow(&mut self, text: &[u8], n: usize, event: Event) -> Result<Passed, Error> {
+    /// Follows a text by the `n` bytes of tokens and their event, which are its last ones now.
+    pub(crate) fn follow(
+        &mut self,
+        text: &[u8],
+        n: usize,
+        ids: &[u32],
+        event: Event,
+    ) -> Result<Passed, Error> {
+        if let Some(unread) = &mut self.unread {
+            unread.ids.extend(ids);
+        }
         self.held_back.push(HeldBack { start: text.len() - n, end: text.len(), event });
         let could_go_on =
             |stop: &Vec<u8>, rest: &[u8]| stop.len() > rest.len() && stop.starts_with(rest);
@@ -78,14 +96,11 @@ impl Stops {
 
     /// Whether the text ends where it is searched.
     fn is_end(&mut self, text: &[u8]) -> Result<bool, Error> {
-        let (before, rest) = text.split_at(self.n_searched);
+        let rest = &text[self.n_searched..];
         if !self.texts.iter().any(|stop| rest.starts_with(stop)) {
             return Ok(false);
         }
-        let Some(matcher) = &mut self.matcher else { return Ok(true) };
-        matcher.accept_text(&before[self.n_matched..])?;
-        self.n_matched = before.len();
-        Ok(matcher.is_accepting()?)
+        self.unread.as_mut().map_or(Ok(true), |unread| unread.is_complete(&text[..self.n_searched]))
     }
 
     /// The events whose texts begin before the end; the last one's text ends there, too.
@@ -98,5 +113,40 @@ impl Stops {
             text.truncate(end - *start);
         }
         self.give_up()
+    }
+}
+
+impl Unread {
+    /// Whether a beginning of the text is complete; they are asked for in the order of their lengths.
+    fn is_complete(&mut self, text: &[u8]) -> Result<bool, Error> {
+        while let Some(&id) = self.ids.front() {
+            let end = self.n_read + self.matcher.token_text(id).len();
+            if end > text.len() {
+                return self.is_complete_within(id, &text[self.n_read..]);
+            }
+            self.matcher.accept_token(id)?;
+            self.n_read = end;
+            self.ids.pop_front();
+        }
+        Ok(self.matcher.is_accepting()?)
+    }
+
+    /// Whether it is after a part of the next token. Special tokens have none.
+    fn is_complete_within(&mut self, id: u32, part: &[u8]) -> Result<bool, Error> {
+        if part.is_empty() {
+            return Ok(self.matcher.is_accepting()?);
+        }
+        if self.matcher.is_special(id) {
+            return Ok(false);
+        }
+        match self.matcher.accept_text(part) {
+            Ok(()) => {
+                let is_complete = self.matcher.is_accepting();
+                self.matcher.rollback(1)?;
+                Ok(is_complete?)
+            }
+            Err(ConstraintError::TextNotAllowed { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
