@@ -119,7 +119,7 @@ fn check_length(pattern: &str, meter: &Meter) -> Result<(), Error> {
 fn parse(expression: &str, source: &str, meter: &Meter) -> Result<Hir, Error> {
     let nesting = limit!(meter.limits(), regex_nesting);
     let mut parser = ParserBuilder::new().nest_limit(nesting.value as u32).build();
-    parser.parse(expression).map_err(|error| not_parsed(&error, source, nesting))
+    parser.parse(expression).map_err(|error| not_parsed(&error, (expression, source), nesting))
 }
 
 fn refused(source: &str, message: &str) -> Error {
@@ -127,14 +127,24 @@ fn refused(source: &str, message: &str) -> Error {
     Error::UnsupportedRegex { pattern, message, pointer: None }
 }
 
-fn not_parsed(error: &regex_syntax::Error, source: &str, nesting: Limit) -> Error {
+fn not_parsed(
+    error: &regex_syntax::Error,
+    (expression, source): (&str, &str),
+    nesting: Limit,
+) -> Error {
     use regex_syntax::ast::ErrorKind::{
         NestLimitExceeded, UnsupportedBackreference, UnsupportedLookAround,
     };
-    // The last line says what is wrong, those before it draw the place.
-    let report = error.to_string();
-    let message =
-        report.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let (message, span) = match error {
+        regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),
+        regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(error.span())),
+        other => (other.to_string(), None),
+    };
+    // What was translated has other places.
+    let place = span.filter(|_| expression == source);
+    let place = place.map(|span| expression[..span.start.offset].chars().count() + 1);
+    let place = place.map_or(String::new(), |place| format!(", at character {place}"));
+    let message = message + &place;
     let (pattern, pointer) = (source.to_owned(), None);
     match error {
         regex_syntax::Error::Parse(error) if matches!(error.kind(), NestLimitExceeded(_)) => {
@@ -275,6 +285,8 @@ mod tests {
     fn mistakes_are_told_from_what_is_not_supported() {
         assert!(matches!(compile("a("), Err(Error::InvalidRegex { .. })));
         assert!(matches!(compile("(?=a)"), Err(Error::UnsupportedRegex { .. })));
+        let told = compile(r"é(a)\1").unwrap_err().to_string();
+        assert!(told.ends_with("backreferences are not supported, at character 5"), "{told}");
         assert!(matches!(compile_ecma("(a)\\1"), Err(Error::UnsupportedRegex { .. })));
     }
 }
