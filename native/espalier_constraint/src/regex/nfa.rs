@@ -86,6 +86,7 @@ impl Nfa {
             ids: FxHashMap::default(),
             looks: Vec::new(),
             beside: FxHashMap::default(),
+            ways: Vec::new(),
             translated: 0..0,
             source,
             meter,
@@ -122,6 +123,8 @@ struct Builder<'a> {
     looks: Vec<Lookaround>,
     /// Which of the lookarounds say what is beside.
     beside: FxHashMap<Beside, usize>,
+    /// The ways in which each assertion can hold: in each, all these lookarounds have to.
+    ways: Vec<(Look, Vec<Vec<usize>>)>,
     /// Which of them the pattern was translated with.
     translated: Range<usize>,
     source: &'a str,
@@ -135,16 +138,28 @@ impl Builder<'_> {
 
     /// Adds the lookarounds that the assertions of an expression are made of.
     fn look_beside(&mut self, hir: &Hir) -> Result<(), Error> {
-        for beside in hir.properties().look_set().iter().flat_map(beside::ways).flatten() {
-            if !self.beside.contains_key(&beside) {
-                let ranges = beside.class.iter();
-                let ranges = ranges.map(|&(first, last)| ClassUnicodeRange::new(first, last));
-                let body = Hir::class(Class::Unicode(ClassUnicode::new(ranges)));
-                let look = self.lookaround(&body, beside.direction, beside.is_negated)?;
-                self.beside.insert(beside, look);
+        for look in hir.properties().look_set().iter() {
+            if self.ways.iter().all(|(known, _)| *known != look) {
+                let ways = beside::ways(look).into_iter();
+                let ways = ways.map(|way| way.into_iter().map(|one| self.beside(one)).collect());
+                let ways = ways.collect::<Result<_, _>>()?;
+                self.ways.push((look, ways));
             }
         }
         Ok(())
+    }
+
+    /// The lookaround that says what is beside.
+    fn beside(&mut self, beside: Beside) -> Result<usize, Error> {
+        if let Some(&look) = self.beside.get(&beside) {
+            return Ok(look);
+        }
+        let ranges = beside.class.iter();
+        let ranges = ranges.map(|&(first, last)| ClassUnicodeRange::new(first, last));
+        let body = Hir::class(Class::Unicode(ClassUnicode::new(ranges)));
+        let look = self.lookaround(&body, beside.direction, beside.is_negated)?;
+        self.beside.insert(beside, look);
+        Ok(look)
     }
 
     /// Adds a lookaround, after those inside of it.
@@ -278,11 +293,12 @@ impl Builder<'_> {
             Look::End => return self.push(Node::Assert { assertion: Assertion::End, next }),
             _ => {}
         }
+        let known = self.ways.iter().find(|(known, _)| *known == look);
+        let ways = known.map_or(Vec::new(), |(_, ways)| ways.clone());
         let mut starts = Vec::new();
-        for way in beside::ways(look) {
-            let start = way.iter().try_fold(next, |next, beside| {
-                let assertion = Assertion::Look(self.beside[beside]);
-                self.push(Node::Assert { assertion, next })
+        for way in ways {
+            let start = way.into_iter().try_fold(next, |next, look| {
+                self.push(Node::Assert { assertion: Assertion::Look(look), next })
             });
             starts.push(start?);
         }
