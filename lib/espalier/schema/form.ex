@@ -53,7 +53,9 @@ defmodule Espalier.Schema.Form do
     do: json_schema(JSON.encode!(schema))
 
   defp new!(schema) when is_binary(schema) do
-    if String.valid?(schema), do: json_schema(schema), else: raise(SchemaError.not_utf8())
+    if String.valid?(schema),
+      do: json_schema(schema),
+      else: raise(SchemaError.not_utf8("a schema"))
   end
 
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
