@@ -377,6 +377,13 @@ defmodule Espalier.Schema do
       iex> Espalier.JSON.encode!(schema)
       ~S({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0}},) <>
         ~S("required":["name","age"],"additionalProperties":false})
+
+  Patterns are in the syntax of ECMA 262, as JSON Schema has them. A text of `{:regex, text}` stays as it is where that
+  means the same there, but for dots and classes such as `\\d`, and is written anew otherwise:
+
+      iex> {:ok, schema} = Espalier.Schema.to_json_schema({:regex, "(?i)no"})
+      iex> Espalier.JSON.encode!(schema)
+      ~S({"type":"string","pattern":"^[Nn][Oo]$"})
   """
   @spec to_json_schema(t) :: {:ok, JSON.Object.t() | boolean} | {:error, Exception.t()}
   def to_json_schema(schema) do

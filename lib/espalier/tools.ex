@@ -91,7 +91,8 @@ defmodule Espalier.Tools do
   ## Options
 
   #{Options.docs(@options)}
-  Tools and options that are wrong raise.
+  Tools and options that are wrong raise an `Espalier.OptionsError`, and parameters that are no schema an
+  `Espalier.SchemaError` that names their tool.
   """
   @spec parts([tool], keyword) :: [term]
   def parts(tools, options) do

@@ -41,6 +41,17 @@ defmodule Espalier.Schema.RustRegexTest do
     end
   end
 
+  test "named classes are spelled out where they stand" do
+    assert pattern("\\d{2}-") =~ ~r/\A\^\[0-9٠-٩[^\[]+\]\{2\}-\$\z/u
+    assert pattern("[\\d.-]") =~ ~r/\A\^\[0-9٠-٩[^\[]+\.-\]\$\z/u
+    assert pattern("\\D") =~ ~r/\A\^\[\^0-9٠-٩[^\[]+\]\$\z/u
+    assert byte_size(pattern("\\w{1,1000}")) < 6_000
+
+    # Thousands of them are beyond the limits.
+    assert {:error, %Espalier.SchemaError{kind: :limit_exceeded}} =
+             Schema.to_json_schema({:regex, String.duplicate("\\w", 20_000)})
+  end
+
   test "what is none is an error" do
     for source <- ["(", "a)", "a{", "a{2,1}x\\", "\\1"] do
       assert {:error, %Espalier.SchemaError{pattern: ^source}} =
@@ -49,29 +60,13 @@ defmodule Espalier.Schema.RustRegexTest do
   end
 
   test "the pattern matches the same texts" do
-    texts = [
-      "",
-      "a",
-      "b",
-      "é",
-      "A",
-      "ab",
-      "\n",
-      "\r",
-      "\u2028",
-      "٣",
-      "3",
-      "\u00a0",
-      "\u0085",
-      "a.",
-      "-",
-      "aab"
-    ]
+    texts = ["", "\n", "\r", "\u0085", "\u00a0", "\u2028"] ++ ~w(a b é A ab aab ٣ 3 a. - _ -3)
 
     :rand.seed(:exsss, 29)
     random = for _ <- 1..@count, do: source(3)
 
-    named = ~W"\d \w \s \D \pL \p{Lu}|. (?i)é+ (?u:.) (?s:.) (?-u:\w) [[:alpha:]]+"
+    named =
+      ~W"\d \w \s \D \pL \p{Lu}|. (?i)é+ (?u:.) (?s:.) (?-u:\w) [[:alpha:]]+ [\w.-]+ [^\w]|\W [-\d\s]{2} [\W] \\w"
 
     for source <- named ++ random, satisfiable?(source) do
       schema = JSON.encode!(%{"pattern" => pattern(source)})

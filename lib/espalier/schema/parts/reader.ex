@@ -119,7 +119,7 @@ defmodule Espalier.Schema.Parts.Reader do
     end
   end
 
-  # Whether it is meant as one: as a part it is none.
+  # Whether it looks like one; if it is none after all, its error says why.
   defp schema?([_ | _]), do: true
   defp schema?({kind, _source}) when kind in [:regex, :grammar], do: true
   defp schema?({kind, _source, _options}) when kind in [:regex, :grammar], do: true
