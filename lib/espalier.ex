@@ -230,7 +230,8 @@ defmodule Espalier do
     * `{:partial, value}` - with the option `:partial`: what is there of the value so far, when it has become more.
       A struct has its defaults, and a map no keys, for what isn't there; texts may be cut, other values are there when
       they are whole. Each is the start of a value of the schema: if the text takes another way than that,
-      none comes any more
+      none comes any more. There are none where the value is no JSON by itself: for `{:sequence, parts}`, grammars,
+      expressions, choices and compiled constraints
     * `{:attempt, %{number: number, error: error}}` - the text so far was refused or broke off, and the value is
       asked for once more: what follows begins anew. `number` stays the same where it was only a failure
       that passes; such a one is not told before the first text

@@ -117,10 +117,9 @@ defmodule Espalier.Cache do
   defp digest(%Request{sampling: sampling} = request) do
     seed = if seed_given?(request), do: sampling.seed
 
-    # A schema module is known by its name, and by what it says at the moment.
     meaning = [
       request.schema,
-      Form.to_json_schema(request.schema),
+      said(request.schema),
       %{sampling | seed: seed},
       Enum.map([request | request.fallbacks], &backend/1),
       Map.take(request, [:prompt, :middleware, :max_tokens, :template, :text_options]),
@@ -129,6 +128,10 @@ defmodule Espalier.Cache do
 
     :crypto.hash(:sha256, meaning |> plain() |> :erlang.term_to_binary([:deterministic]))
   end
+
+  # A schema module is known by its name, and by what it says at the moment.
+  defp said(%{kind: :typed} = form), do: Form.to_json_schema(form)
+  defp said(_form), do: nil
 
   # A function of the same code and values is another term in each process.
   defp plain(function) when is_function(function),

@@ -216,6 +216,8 @@ defmodule Espalier.Constraint do
   `Regex.match?/2`, and has no such option. What is not regular is an `Espalier.SchemaError` of the kind
   `:unsupported_regex` that names it and its place: backreferences, recursion, atomic groups, possessive quantifiers.
   So is what Elixir reads as bytes without the flag `u`, where characters beyond ASCII would have to be counted.
+  What Unicode says of characters, as in `\\p{L}`, and in `\\w` and cases with the flag `u`, is that of the engine's version of
+  Unicode, which may be newer than PCRE's: there are characters that only one of them has for letters.
 
   ## Options
 
@@ -529,7 +531,7 @@ defmodule Espalier.Constraint do
 
   def source(:regex, pattern, options) do
     with {:ok, options} <- Options.validate(options, @regex_options),
-         {:ok, pattern} <- Documents.text(pattern),
+         :ok <- check_utf8(pattern, "a regular expression"),
          do: {:ok, source_of(:regex, {pattern, options[:syntax]}, options)}
   end
 
@@ -543,7 +545,7 @@ defmodule Espalier.Constraint do
 
   def source(:grammar, text, options) do
     with {:ok, options} <- Options.validate(options, @grammar_options),
-         {:ok, text} <- Documents.text(text) do
+         :ok <- check_utf8(text, "a grammar") do
       syntax = options[:syntax]
       start = options[:start] || default_start(syntax)
       {:ok, source_of(:grammar, {text, {syntax, start}, text_style(options)}, options)}
@@ -601,6 +603,9 @@ defmodule Espalier.Constraint do
     style = if options[:style] == :generating, do: @generating, else: @matching
     Map.merge(style, options |> Keyword.take(Map.keys(style)) |> Map.new())
   end
+
+  defp check_utf8(text, what),
+    do: if(String.valid?(text), do: :ok, else: {:error, SchemaError.not_utf8(what)})
 
   defp check_texts(texts) do
     if List.improper?(texts) or not Enum.all?(texts, &is_binary/1) do

@@ -26,14 +26,16 @@ defmodule Espalier.Matcher do
   | has it ended? | `finished?/1`: an end-of-sequence token was accepted |
   | what is forced from here? | `forced_tokens/1`: the only continuation |
 
-  Every allowed token can be completed to a text that the constraint accepts.
+  Every allowed token can be completed to a text that the constraint accepts, if the vocabulary can spell it: each that
+  has a token for every byte can, as those of models do. In one made by hand with `Espalier.Vocabulary.from_tokens/2` a
+  text may lead to where nothing is allowed.
 
   A matcher is a reference to something that changes, not a value: `fork/1` makes another one that goes on from there.
   Several processes may use one; their calls take turns. A refused step is an `Espalier.MatcherError` and changes
   nothing.
   """
 
-  alias Espalier.{Constraint, Error, Native, Packed}
+  alias Espalier.{Constraint, Error, MatcherError, Native, Packed}
 
   @type t :: %__MODULE__{ref: reference, constraint: Constraint.t()}
 
@@ -48,6 +50,9 @@ defmodule Espalier.Matcher do
 
   @enforce_keys [:ref, :constraint]
   defstruct [:ref, :constraint]
+
+  # The largest number that native code is asked for. No id and no count of steps is as large.
+  @largest 0xFFFFFFFF
 
   @doc "Makes a matcher that stands at the start of the constraint."
   @spec new(Constraint.t()) :: t
@@ -82,7 +87,7 @@ defmodule Espalier.Matcher do
   """
   @spec accept_token(t, non_neg_integer) :: :ok | {:error, Exception.t()}
   def accept_token(%__MODULE__{ref: ref}, token) do
-    ref |> Native.matcher_accept_token(token) |> Error.wrap()
+    ref |> Native.matcher_accept_token(id(token)) |> Error.wrap() |> told(token)
   end
 
   @doc "Like `accept_token/2`, but raises the error."
@@ -95,7 +100,11 @@ defmodule Espalier.Matcher do
   """
   @spec accept_tokens(t, tokens) :: :ok | {:error, Exception.t()}
   def accept_tokens(%__MODULE__{ref: ref}, tokens) do
-    ref |> Native.matcher_accept_tokens(Packed.pack(tokens)) |> Error.wrap()
+    result = ref |> Native.matcher_accept_tokens(pack(tokens)) |> Error.wrap()
+
+    with {:error, %MatcherError{kind: :unknown_token, index: index}} when is_list(tokens) <-
+           result,
+         do: told(result, Enum.at(tokens, index))
   end
 
   @doc "Like `accept_tokens/2`, but raises the error."
@@ -105,12 +114,16 @@ defmodule Espalier.Matcher do
   @doc """
   Accepts bytes, which need not be whole tokens, as one step.
 
-  A refused text changes nothing; the error's `offset` is that of the first refused byte.
+  A refused text changes nothing; the error's `offset` is that of the first refused byte. Special tokens are no text, and
+  their names, which `text/1` has, are refused where such a token is meant: take these by `accept_token/2`.
   """
   @spec accept_text(t, binary) :: :ok | {:error, Exception.t()}
-  def accept_text(%__MODULE__{ref: ref}, text) do
+  def accept_text(%__MODULE__{ref: ref}, text) when is_binary(text) do
     ref |> Native.matcher_accept_text(text) |> Error.wrap()
   end
+
+  def accept_text(%__MODULE__{}, other),
+    do: raise(ArgumentError, "expected a text or other bytes, got: #{inspect(other)}")
 
   @doc "Like `accept_text/2`, but raises the error."
   @spec accept_text!(t, binary) :: :ok
@@ -119,7 +132,7 @@ defmodule Espalier.Matcher do
   @doc "Accepts a token and gives the mask after it: one call for one step of a generation loop."
   @spec advance(t, non_neg_integer) :: {:ok, mask} | {:error, Exception.t()}
   def advance(%__MODULE__{ref: ref}, token) do
-    ref |> Native.matcher_advance(token) |> Error.wrap()
+    ref |> Native.matcher_advance(id(token)) |> Error.wrap() |> told(token)
   end
 
   @doc "Like `advance/2`, but returns the mask and raises the error."
@@ -129,12 +142,16 @@ defmodule Espalier.Matcher do
   @doc "How many of the tokens could be accepted one after the other, for speculative decoding."
   @spec validate_tokens(t, tokens) :: {:ok, non_neg_integer} | {:error, Exception.t()}
   def validate_tokens(%__MODULE__{ref: ref}, tokens) do
-    ref |> Native.matcher_validate_tokens(Packed.pack(tokens)) |> Error.wrap()
+    ref |> Native.matcher_validate_tokens(pack(tokens)) |> Error.wrap()
   end
 
   @doc "Takes back the last `n` steps; a step is a token or a text that was accepted."
   @spec rollback(t, non_neg_integer) :: :ok | {:error, Exception.t()}
-  def rollback(%__MODULE__{ref: ref}, n), do: ref |> Native.matcher_rollback(n) |> Error.wrap()
+  def rollback(%__MODULE__{ref: ref}, n) when is_integer(n) and n >= 0,
+    do: ref |> Native.matcher_rollback(min(n, @largest)) |> Error.wrap() |> told(n)
+
+  def rollback(%__MODULE__{}, other),
+    do: raise(ArgumentError, "expected a number of steps, got: #{inspect(other)}")
 
   @doc "Like `rollback/2`, but raises the error."
   @spec rollback!(t, non_neg_integer) :: :ok
@@ -169,7 +186,10 @@ defmodule Espalier.Matcher do
   @spec fork!(t) :: t
   def fork!(matcher), do: matcher |> fork() |> Error.bang!()
 
-  @doc "The bytes of what was accepted and not taken back; they may end inside of a character."
+  @doc """
+  The bytes of what was accepted and not taken back; they may end inside of a character. For special tokens there are
+  their names.
+  """
   @spec text(t) :: {:ok, binary} | {:error, Exception.t()}
   def text(%__MODULE__{ref: ref}), do: ref |> Native.matcher_text() |> Error.wrap()
 
@@ -204,11 +224,33 @@ defmodule Espalier.Matcher do
   defp status(%__MODULE__{ref: ref}) do
     ref |> Native.matcher_status() |> Error.wrap() |> Error.bang!()
   end
+
+  defp pack(ids) when is_list(ids), do: ids |> Enum.map(&id/1) |> Packed.pack()
+  defp pack(packed), do: Packed.pack(packed)
+
+  defp id(id) when is_integer(id) and id >= 0, do: min(id, @largest)
+  defp id(other), do: raise(ArgumentError, "expected a token id, got: #{inspect(other)}")
+
+  # With the number that was asked for, which native code may not have seen.
+  defp told({:error, %MatcherError{kind: kind} = error}, number) when number > @largest do
+    message =
+      String.replace(error.message, Integer.to_string(@largest), Integer.to_string(number))
+
+    case kind do
+      :unknown_token -> {:error, %{error | token: number, message: message}}
+      :rollback_too_far -> {:error, %{error | requested: number, message: message}}
+      _other -> {:error, error}
+    end
+  end
+
+  defp told(result, _number), do: result
 end
 
 defimpl Inspect, for: Espalier.Matcher do
   alias Espalier.Matcher
   alias Espalier.Vocabulary
+
+  @all [limit: :infinity, printable_limit: :infinity]
 
   # So much of the text so far is shown, from its end on, and so many of the tokens that may come.
   @characters 60
@@ -226,13 +268,24 @@ defimpl Inspect, for: Espalier.Matcher do
     "#Espalier.Matcher<#{constraint.kind}, #{shown}>"
   end
 
-  defp text(text) when byte_size(text) <= @characters, do: Kernel.inspect(text)
-
+  # A character that has only begun is shown by its bytes.
   defp text(text) do
-    if String.valid?(text),
-      do: "..." <> Kernel.inspect(String.slice(text, -@characters, @characters)),
-      else: "..." <> Kernel.inspect(binary_part(text, byte_size(text), -@characters))
+    case :unicode.characters_to_binary(text) do
+      {:incomplete, whole, begun} -> "#{characters(whole)} <> #{Kernel.inspect(begun)}"
+      {:error, _whole, _bytes} -> bytes(text)
+      whole -> characters(whole)
+    end
   end
+
+  defp characters(text) do
+    shown = text |> String.slice(-@characters, @characters) |> Kernel.inspect(@all)
+    if String.length(text) > @characters, do: "..." <> shown, else: shown
+  end
+
+  defp bytes(bytes) when byte_size(bytes) <= @characters, do: Kernel.inspect(bytes, @all)
+
+  defp bytes(bytes),
+    do: "..." <> (bytes |> binary_part(byte_size(bytes), -@characters) |> Kernel.inspect(@all))
 
   defp next([], matcher, _vocabulary),
     do: if(Matcher.finished?(matcher), do: "nothing, it has ended", else: "nothing")
@@ -245,9 +298,14 @@ defimpl Inspect, for: Espalier.Matcher do
     "#{length(ids)} tokens#{the_end}"
   end
 
+  # A special token has no text.
   defp token(id, vocabulary) do
-    if id in vocabulary.eos_ids,
-      do: "the end",
-      else: Kernel.inspect(Vocabulary.token_bytes(vocabulary, id))
+    bytes = Vocabulary.token_bytes(vocabulary, id)
+
+    cond do
+      id in vocabulary.eos_ids -> "the end"
+      bytes == "" -> "the token #{id}"
+      true -> Kernel.inspect(bytes, @all)
+    end
   end
 end

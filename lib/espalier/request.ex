@@ -169,7 +169,7 @@ defmodule Espalier.Request do
                type: :boolean,
                default: false,
                doc:
-                 "Whether `Espalier.stream/3` also yields what is there of the value, as `{:partial, value}`."
+                 "Whether `Espalier.stream/3` also yields what is there of a JSON value, as `{:partial, value}`."
              ],
              strict: [
                type: :boolean,

@@ -108,7 +108,13 @@ defmodule Espalier.Schema do
   it could go, whatever its bound was, so begin what follows with a text of its own.
 
   What can be read in several ways is read as regular expressions are: the first of some parts, repetitions, free texts and
-  grammars as long as possible. The rules of a grammar have nothing to do with those of another one.
+  grammars as long as possible. A `{:regex, source}` is one part, and its text is as long as possible, too, whatever its
+  quantifiers and the order of its branches say: that of `a+?` is that of `a+`, and of `a|ab` in front of `b?` it is `ab`, if
+  that is there. The rules of a grammar have nothing to do with those of another one.
+
+      iex> parts = [{:capture, :first, {:regex, "a|ab"}}, {:capture, :rest, {:regex, "b?c"}}]
+      iex> Espalier.Schema.read({:sequence, parts}, "abc")
+      {:ok, %{first: "ab", rest: "c"}}
 
       iex> calls = {:text, tags: [{"<find>", {:capture, :calls, [name: :string]}, "</find>"}]}
       iex> {:ok, value} = Espalier.Schema.read({:sequence, [calls]}, ~s(Who? <find>{"name":"Ada"}</find> Or <find>{"name":"Bo"}</find>))
@@ -371,6 +377,13 @@ defmodule Espalier.Schema do
       iex> Espalier.JSON.encode!(schema)
       ~S({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0}},) <>
         ~S("required":["name","age"],"additionalProperties":false})
+
+  Patterns are in the syntax of ECMA 262, as JSON Schema has them. A text of `{:regex, text}` stays as it is where that
+  means the same there, but for dots and classes such as `\\d`, and is written anew otherwise:
+
+      iex> {:ok, schema} = Espalier.Schema.to_json_schema({:regex, "(?i)no"})
+      iex> Espalier.JSON.encode!(schema)
+      ~S({"type":"string","pattern":"^[Nn][Oo]$"})
   """
   @spec to_json_schema(t) :: {:ok, JSON.Object.t() | boolean} | {:error, Exception.t()}
   def to_json_schema(schema) do

@@ -51,6 +51,7 @@ defmodule Espalier.Tools do
   alias Espalier.OptionsError
   alias Espalier.Schema.Form
   alias Espalier.Tools.Style
+  alias Espalier.Tools.Tool
 
   @options [
     style: [
@@ -70,7 +71,14 @@ defmodule Espalier.Tools do
     ]
   ]
 
-  @typedoc "A tool: `parameters` is a schema of its arguments, as any that gives JSON."
+  @typedoc """
+  A tool, with no other keys than these.
+
+    * `name` - 1 to 64 letters of ASCII, digits, `_` and `-`: what hosted providers take, too. No two tools have the same
+    * `description` - a text, for the prompt
+    * `parameters` - a schema of its arguments, which gives JSON objects and nothing else: a schema module, a keyword list
+      of fields, or a JSON Schema that says so, as `"type": "object"` does. An empty one, `%{}`, takes any object
+  """
   @type tool :: %{
           required(:name) => String.t(),
           required(:parameters) => Espalier.Schema.t(),
@@ -83,13 +91,15 @@ defmodule Espalier.Tools do
   ## Options
 
   #{Options.docs(@options)}
-  Tools and options that are wrong raise.
+  Tools and options that are wrong raise an `Espalier.OptionsError`, and parameters that are no schema an
+  `Espalier.SchemaError` that names their tool.
   """
   @spec parts([tool], keyword) :: [term]
   def parts(tools, options) do
     options = options |> Options.validate(@options) |> Error.bang!()
-    tools = for tool <- checked(tools), do: %{tool | parameters: form(tool)}
+    tools = Tool.list!(tools)
     check_single!(options)
+    check_order!(options)
     limits = for name <- [:min, :max], count = options[name], into: %{}, do: {name, count}
     Style.parts(options[:style], tools, limits)
   end
@@ -102,7 +112,7 @@ defmodule Espalier.Tools do
       {"find", ["name"]}
   """
   @spec definitions([tool]) :: [map]
-  def definitions(tools), do: tools |> checked() |> Enum.map(&definition/1)
+  def definitions(tools), do: tools |> Tool.list!() |> Enum.map(&definition/1)
 
   # Text in these styles ends with its call.
   defp check_single!(options) do
@@ -112,43 +122,17 @@ defmodule Espalier.Tools do
     end
   end
 
-  defp form(tool) do
-    form = tool.parameters |> Form.new() |> Error.bang!()
-    unless form.kind in [:typed, :json_schema], do: no_json!(tool)
-    form
-  end
+  defp check_order!(options) do
+    max = options[:max]
 
-  @spec no_json!(tool) :: no_return
-  defp no_json!(tool) do
-    expected = "a schema of JSON as the :parameters of #{tool.name}"
-    raise OptionsError, kind: :invalid, option: :tools, expected: expected, got: tool.parameters
+    if max != nil and max < options[:min] do
+      expected = ":min, which is #{options[:min]}, or more"
+      raise OptionsError, kind: :invalid, option: :max, expected: expected, got: max
+    end
   end
 
   defp definition(tool) do
-    schema = tool |> form() |> Form.to_json_schema() |> Error.bang!()
+    schema = tool.parameters |> Form.to_json_schema() |> Error.bang!()
     %{tool | parameters: schema |> JSON.encode!() |> JSON.decode!()}
-  end
-
-  defp checked([_ | _] = tools) do
-    unless not List.improper?(tools) and Enum.all?(tools, &tool?/1), do: wrong!(tools)
-    names = Enum.map(tools, & &1.name)
-    if names != Enum.uniq(names), do: wrong!(tools)
-    tools
-  end
-
-  defp checked(tools), do: wrong!(tools)
-
-  # A name that has quotes or brackets would not be the one that is written.
-  defp tool?(%{name: name, parameters: _schema}) when is_binary(name),
-    do: name =~ ~r/\A[\w.-]+\z/
-
-  defp tool?(_other), do: false
-
-  @spec wrong!(term) :: no_return
-  defp wrong!(tools) do
-    expected =
-      "a list of tools, maps with a :name of letters, digits and _.-, which no other has, and :parameters"
-
-    raise OptionsError, kind: :invalid, option: :tools, expected: expected, got: tools
   end
 end

@@ -133,6 +133,9 @@ defmodule Espalier.Vocabulary do
   Tokens need not be valid UTF-8. An empty one is an id without text, which is never allowed; ids that
   end a sequence are allowed where the text may end.
 
+  It should be able to spell every byte, as those of models are. Otherwise there may be dead ends: behind a token that is
+  allowed nothing is, where no token has the byte that has to come.
+
   ## Options
 
   #{Options.docs(@from_tokens_options)}

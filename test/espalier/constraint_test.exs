@@ -325,5 +325,22 @@ defmodule Espalier.ConstraintTest do
       assert {:error, %Espalier.SchemaError{kind: :invalid_schema, detail: detail}} = result
       assert detail =~ "UTF-8"
     end
+
+    {:error, error} = Espalier.Constraint.regex(<<"a", 255>>, vocabulary: bytes)
+    assert error.detail =~ "a regular expression is a text in UTF-8"
+    {:error, error} = Espalier.Constraint.grammar(<<"a", 255>>, vocabulary: bytes)
+    assert error.detail =~ "a grammar is a text in UTF-8"
+  end
+
+  test "a regular expression that nobody compiled is read or told" do
+    bytes = Espalier.Vocabulary.bytes()
+
+    for opts <- [[], [:unicode, :ucp]] do
+      broken = %Regex{source: "a(", opts: opts}
+      assert {:error, error} = Espalier.Constraint.regex(broken, vocabulary: bytes)
+      assert %SchemaError{kind: :invalid_regex, pattern: "a(", detail: detail} = error
+      assert detail =~ "at byte 2"
+      assert {:ok, _constraint} = Constraint.regex(%{broken | source: "a"}, vocabulary: bytes)
+    end
   end
 end

@@ -139,21 +139,58 @@ defmodule Espalier.MatcherTest do
   test "raises for arguments of another type" do
     matcher = matcher("a")
 
-    for id <- ["0", -1, 1.0, nil, 2 ** 40] do
-      assert_raise ArgumentError, fn -> Matcher.accept_token(matcher, id) end
-      assert_raise ArgumentError, fn -> Matcher.advance(matcher, id) end
-      assert_raise ArgumentError, fn -> Matcher.accept_tokens(matcher, [id]) end
+    for id <- ["0", -1, 1.0, nil],
+        ask <- [
+          &Matcher.accept_token/2,
+          &Matcher.advance/2,
+          &Matcher.accept_tokens(&1, [&2]),
+          &Matcher.validate_tokens(&1, [&2])
+        ] do
+      assert_raise ArgumentError, ~r/expected a token id, got: /, fn -> ask.(matcher, id) end
     end
 
-    assert_raise ArgumentError, fn -> Matcher.rollback(matcher, -1) end
+    for n <- [-1, 1.0, nil] do
+      told = "expected a number of steps, got: #{inspect(n)}"
+      assert_raise ArgumentError, told, fn -> Matcher.rollback(matcher, n) end
+    end
 
-    assert_raise ArgumentError, fn -> Matcher.accept_tokens(matcher, <<1, 2, 3>>) end
-    assert_raise ArgumentError, fn -> Matcher.accept_text(matcher, ~c"a") end
+    for tokens <- [<<1, 2, 3>>, nil, 5],
+        ask <- [&Matcher.accept_tokens/2, &Matcher.validate_tokens/2] do
+      assert_raise ArgumentError, ~r/a list of token ids/, fn -> ask.(matcher, tokens) end
+    end
+
+    for text <- [~c"a", nil, <<1::3>>] do
+      told = ~r/expected a text or other bytes, got: /
+      assert_raise ArgumentError, told, fn -> Matcher.accept_text(matcher, text) end
+    end
+
     wrong = %{matcher | ref: matcher.constraint.ref}
     assert_raise ArgumentError, fn -> Matcher.compute_mask(wrong) end
     assert_raise ArgumentError, fn -> Matcher.compute_mask(%{matcher | ref: make_ref()}) end
     # Elixir 1.18 would warn of a call whose types it can see.
     assert_raise FunctionClauseError, fn -> apply(Matcher, :new, [matcher]) end
+  end
+
+  test "numbers however large are told as others that are none" do
+    matcher = matcher("ab")
+
+    for id <- [2 ** 32 - 1, 2 ** 32, 2 ** 70] do
+      for ask <- [&Matcher.accept_token/2, &Matcher.advance/2] do
+        assert {:error, %MatcherError{} = error} = ask.(matcher, id)
+        assert %{kind: :unknown_token, token: ^id, vocabulary_size: 6} = error
+        assert error.message == "unknown token id #{id}: the vocabulary has 6 ids"
+      end
+
+      assert Matcher.validate_tokens(matcher, [0, id, 1]) == {:ok, 1}
+      assert {:error, %MatcherError{} = error} = Matcher.accept_tokens(matcher, [0, id, 1])
+      assert %{kind: :unknown_token, token: ^id, index: 1} = error
+      assert error.message =~ "unknown token id #{id}:"
+      assert {:error, %MatcherError{} = error} = Matcher.rollback(matcher, id)
+      assert %{kind: :rollback_too_far, requested: ^id, accepted: 1} = error
+      assert error.message =~ "roll back #{id} tokens"
+      assert {:ok, "a"} = Matcher.text(matcher)
+      :ok = Matcher.rollback(matcher, 1)
+    end
   end
 
   test "several processes may use one matcher" do
@@ -285,16 +322,37 @@ defmodule Espalier.MatcherTest do
     matcher = matcher("(a|b){200}é?")
     assert inspect(matcher) =~ ~s(Matcher<regex, text: "", next: [")
     :ok = Matcher.accept_text(matcher, String.duplicate("ab", 100))
-    shown = inspect(matcher)
-    assert shown =~ ~s(text: "...) or shown =~ ~s(text: ..."ab)
-    assert byte_size(shown) < 200
+    shown = ~s(text: ..."#{String.duplicate("ab", 30)}")
+    assert inspect(matcher) =~ shown <> ", next: "
     :ok = Matcher.accept_text(matcher, <<0xC3>>)
-    assert inspect(matcher) =~ "..."
+    assert inspect(matcher) =~ shown <> " <> <<195>>, next: "
     bytes = Matcher.new(Constraint.regex!("(?s).*", vocabulary: Vocabulary.bytes()))
     assert inspect(bytes) =~ "tokens, the end among them"
+    :ok = Matcher.accept_text(bytes, String.duplicate("é", 60))
+    assert inspect(bytes) =~ ~s(text: "#{String.duplicate("é", 60)}")
+    :ok = Matcher.accept_text(bytes, "é")
+    assert inspect(bytes) =~ ~s(text: ..."#{String.duplicate("é", 60)}")
     done = matcher("a?")
     {:ok, ids} = Matcher.allowed_tokens(done)
     :ok = Matcher.accept_token(done, List.last(ids))
     assert inspect(done) =~ "nothing, it has ended"
+  end
+
+  test "inspected, it shows all of the bytes at its end, and special tokens by their ids" do
+    choice = Constraint.choice!([String.duplicate(<<255>>, 70)], vocabulary: Vocabulary.bytes())
+    matcher = Matcher.new(choice)
+    :ok = Matcher.accept_text(matcher, String.duplicate(<<255>>, 65))
+    bytes = Enum.map_join(1..60, ", ", fn _ -> "255" end)
+    assert inspect(matcher) =~ "text: ...<<#{bytes}>>, next: [<<255>>]"
+
+    path = Path.join(Espalier.Model.tiny_path(), "tokenizer.json")
+    vocabulary = Vocabulary.load!(path, eos_tokens: ["<|end|>"])
+    parts = [{:special_token, "<|user|>"}, "a"]
+    matcher = Matcher.new(Constraint.sequence!(parts, vocabulary: vocabulary))
+    {:ok, [user]} = Matcher.allowed_tokens(matcher)
+    assert inspect(matcher) =~ "next: [the token #{user}]"
+    assert {:error, %MatcherError{offset: 0}} = Matcher.accept_text(matcher, "<|user|>")
+    :ok = Matcher.accept_token(matcher, user)
+    assert Matcher.text(matcher) == {:ok, "<|user|>"}
   end
 end

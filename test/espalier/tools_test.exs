@@ -117,8 +117,105 @@ defmodule Espalier.ToolsTest do
       assert_raise OptionsError, fn -> Tools.parts(@tools, [limit, {:style, style}]) end
     end
 
-    assert_raise Espalier.SchemaError, fn ->
-      Tools.parts([%{name: "find", parameters: [x: :integr]}], style: :hermes)
+    error =
+      assert_raise OptionsError, fn -> Tools.parts(@tools, style: :hermes, min: 3, max: 2) end
+
+    assert {error.option, error.got} == {:max, 2}
+  end
+
+  test "a tool that is none is told with its place" do
+    [find, weather] = @tools
+
+    for {tool, told} <- [
+          {Map.put(weather, :descripton, "Tells"), "no other keys than"},
+          {Map.put(weather, :description, 3), "as its :description"},
+          {Map.put(weather, :description, <<255>>), "as its :description"},
+          {%{weather | name: "fête"}, "letters of ASCII"},
+          {%{weather | name: "été"}, "letters of ASCII"},
+          {%{weather | name: <<255>>}, "letters of ASCII"},
+          {%{weather | name: "a.b"}, "letters of ASCII"},
+          {%{weather | name: "a\n"}, "letters of ASCII"},
+          {%{weather | name: ""}, "letters of ASCII"},
+          {%{weather | name: String.duplicate("a", 65)}, "letters of ASCII"},
+          {"weather", "a :name and :parameters"}
+        ],
+        make <- [&Tools.parts(&1, style: :llama3), &Tools.definitions/1] do
+      error = assert_raise OptionsError, fn -> make.([find, tool]) end
+      assert {error.option, error.got} == {:tools, tool}
+      assert Exception.message(error) =~ "tool 2 to "
+      assert Exception.message(error) =~ told
+    end
+  end
+
+  test "wrong parameters are told with the name of their tool" do
+    for parameters <- [
+          nil,
+          [],
+          :integer,
+          [x: :integr],
+          %{"type" => "strng"},
+          %{"properties" => %{"x" => %{"type" => "strng"}}},
+          "{",
+          %{type: self()}
+        ],
+        make <- [&Tools.parts(&1, style: :hermes), &Tools.definitions/1] do
+      tools = [%{name: "find", parameters: parameters}]
+      error = assert_raise Espalier.SchemaError, fn -> make.(tools) end
+      assert Exception.message(error) =~ "(in the :parameters of the tool find)"
+    end
+  end
+
+  test "parameters are objects and nothing else" do
+    object = %{"type" => "object", "properties" => %{"x" => %{"type" => "integer"}}}
+
+    for parameters <- [
+          object,
+          %{"$ref" => "#/$defs/a", "$defs" => %{"a" => object}},
+          %{"allOf" => [object, %{"maxProperties" => 2}]},
+          %{"anyOf" => [object, %{"type" => "object", "maxProperties" => 0}]},
+          [x: :integer]
+        ] do
+      assert [_tool] = Tools.definitions([%{name: "find", parameters: parameters}])
+    end
+
+    for parameters <- [
+          %{"type" => "integer"},
+          %{"type" => ["object", "null"]},
+          %{"properties" => %{"x" => %{}}},
+          %{"anyOf" => [object, %{"type" => "string"}]},
+          "true"
+        ],
+        make <- [&Tools.parts(&1, style: :hermes), &Tools.definitions/1] do
+      tools = [%{name: "find", parameters: parameters}]
+      error = assert_raise OptionsError, fn -> make.(tools) end
+      assert {error.option, error.got} == {:tools, parameters}
+      assert Exception.message(error) =~ "the :parameters of find"
+    end
+
+    for parameters <- [%{}, "{}"] do
+      tools = [%{name: "find", parameters: parameters}]
+      schema = {:sequence, Tools.parts(tools, style: :mistral_v11, min: 1)}
+
+      assert Schema.read(schema, ~s([TOOL_CALLS]find{"x":1})) ==
+               {:ok, %{calls: [{"find", %{"x" => 1}}]}}
+
+      assert {:error, _error} = Schema.read(schema, "[TOOL_CALLS]find1")
+      assert [%{parameters: %{"type" => "object"}}] = Tools.definitions(tools)
+    end
+  end
+
+  test "what begins as a call is one of a tool of the list" do
+    schema = {:sequence, Tools.parts(@tools, style: :hermes)}
+    matcher = Matcher.new(Schema.to_constraint(schema, vocabulary: Vocabulary.bytes()) |> elem(1))
+    :ok = Matcher.accept_text(matcher, "So: <tool_call>")
+    assert Matcher.allowed_tokens(matcher) == {:ok, [?\n]}
+
+    for text <- [
+          ~s(<tool_call>{"name": "evil", "arguments": {}}</tool_call>),
+          ~s(<tool_call>{"name": "find", "arguments": {"name": "Ada"}}\n</tool_call>),
+          "Say <tool_call> for a call."
+        ] do
+      assert {:error, _error} = Schema.read(schema, text)
     end
   end
 

@@ -69,8 +69,8 @@ defmodule Espalier.SchemaError do
   ]
 
   @doc false
-  @spec not_utf8() :: t
-  def not_utf8, do: invalid("a schema is a text in UTF-8, and this one has other bytes")
+  @spec not_utf8(what :: String.t()) :: t
+  def not_utf8(what), do: invalid("#{what} is a text in UTF-8, and this one has other bytes")
 
   @doc false
   # What Elixir sees of a schema that is none, before the engine does.

@@ -26,7 +26,7 @@ defmodule Espalier.JSON.Documents do
   @doc "The text of a schema that is one, or its terms."
   @spec text(term) :: {:ok, String.t()} | {:error, Exception.t()}
   def text(text) when is_binary(text) do
-    if String.valid?(text), do: {:ok, text}, else: {:error, SchemaError.not_utf8()}
+    if String.valid?(text), do: {:ok, text}, else: {:error, SchemaError.not_utf8("a schema")}
   end
 
   def text(term), do: JSON.encode(term)

@@ -12,8 +12,8 @@ defmodule Espalier.Model.Conversation do
     tools: [
       type: {:custom, "a list of maps", &__MODULE__.tools?/1},
       doc: """
-      The tools that the chat template tells the model of: maps with a `:name`, and with or without a `:description` \
-      and `:parameters`, a schema. What the model writes follows the schema of the generation alone.\
+      The tools that the chat template tells the model of: maps with a `:name` that no other has, and with or without a \
+      `:description` and `:parameters`, a schema. What the model writes follows the schema of the generation alone.\
       """
     ],
     template_variables: [

@@ -15,6 +15,10 @@ defmodule Espalier.Prompt.Tools do
   def new(nil), do: {:ok, nil}
 
   def new(tools) do
+    with {:ok, objects} <- objects(tools), :ok <- check_unique(tools), do: {:ok, objects}
+  end
+
+  defp objects(tools) do
     tools
     |> Enum.with_index(1)
     |> Enum.reduce_while({:ok, []}, fn {tool, place}, {:ok, done} ->
@@ -24,6 +28,17 @@ defmodule Espalier.Prompt.Tools do
         {:error, error} -> {:halt, {:error, error}}
       end
     end)
+  end
+
+  # What a model calls by its name has to be one tool.
+  defp check_unique(tools) do
+    case tools -- Enum.uniq_by(tools, & &1.name) do
+      [] ->
+        :ok
+
+      [tool | _] ->
+        {:error, invalid(tool, "tools with different names, not two with that of this one")}
+    end
   end
 
   defp tool(%{name: name} = tool) when not is_struct(tool) do

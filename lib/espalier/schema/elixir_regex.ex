@@ -36,14 +36,24 @@ defmodule Espalier.Schema.ElixirRegex do
   end
 
   defp translate(regex, scope, reading) do
-    with {:error, detail} <- Refusal.catching(fn -> translated(regex, scope, reading) end),
-         do: {:error, error(regex, detail)}
+    with {:ok, flags} <- Refusal.catching(fn -> Flags.new(regex) end),
+         {:ok, _same} <- Regex.compile(Regex.source(regex), Regex.opts(regex)),
+         {:ok, pattern} <-
+           Refusal.catching(fn -> translated(Regex.source(regex), flags, scope, reading) end) do
+      {:ok, pattern}
+    else
+      # A struct that nobody compiled.
+      {:error, {reason, place}} ->
+        detail = "#{reason} at byte #{place}"
+        {:error, error(regex, :invalid_regex, "can't be compiled", detail)}
+
+      {:error, detail} ->
+        {:error, error(regex, :unsupported_regex, "can't be followed as it is written", detail)}
+    end
   end
 
-  defp translated(regex, scope, reading) do
-    source = Regex.source(regex)
+  defp translated(source, flags, scope, reading) do
     unless String.valid?(source), do: Refusal.refuse("bytes that are no text in UTF-8")
-    flags = Flags.new(regex)
 
     if flags.firstline and scope == :anywhere,
       do: Refusal.refuse("the flag f, where the expression may match anywhere")
@@ -77,14 +87,8 @@ defmodule Espalier.Schema.ElixirRegex do
 
   defp at(node, _end, _edges), do: node
 
-  defp error(regex, detail) do
-    message = "#{inspect(regex)} can't be followed as it is written: #{detail}"
-
-    %SchemaError{
-      kind: :unsupported_regex,
-      pattern: Regex.source(regex),
-      detail: detail,
-      message: message
-    }
+  defp error(regex, kind, what, detail) do
+    message = "#{inspect(regex)} #{what}: #{detail}"
+    %SchemaError{kind: kind, pattern: Regex.source(regex), detail: detail, message: message}
   end
 end

@@ -15,6 +15,7 @@ defmodule Espalier.Schema.Form do
   alias Espalier.Schema.ElixirRegex
   alias Espalier.Schema.JSONSchema
   alias Espalier.Schema.Parts
+  alias Espalier.Schema.RustRegex
   alias Espalier.Schema.Type
   alias Espalier.Schema.Validation
   alias Espalier.Schema.Whole
@@ -52,7 +53,9 @@ defmodule Espalier.Schema.Form do
     do: json_schema(JSON.encode!(schema))
 
   defp new!(schema) when is_binary(schema) do
-    if String.valid?(schema), do: json_schema(schema), else: raise(SchemaError.not_utf8())
+    if String.valid?(schema),
+      do: json_schema(schema),
+      else: raise(SchemaError.not_utf8("a schema"))
   end
 
   defp new!({:choice, choices}), do: %__MODULE__{kind: :choice, content: choices!(choices)}
@@ -210,8 +213,9 @@ defmodule Espalier.Schema.Form do
     JSON.decode(text, objects: :ordered)
   end
 
-  def to_json_schema(%__MODULE__{kind: :regex, content: source}) do
-    {:ok, %Object{members: [{"type", "string"}, {"pattern", Whole.pattern(source)}]}}
+  def to_json_schema(%__MODULE__{kind: :regex} = form) do
+    with {:ok, source} <- ecma(form),
+         do: {:ok, %Object{members: [{"type", "string"}, {"pattern", Whole.pattern(source)}]}}
   end
 
   def to_json_schema(%__MODULE__{kind: :choice, content: pairs}) do
@@ -229,6 +233,9 @@ defmodule Espalier.Schema.Form do
     message = "a compiled constraint has no JSON Schema"
     {:error, SchemaError.invalid(message)}
   end
+
+  defp ecma(%{content: source, syntax: :ecma}), do: {:ok, source}
+  defp ecma(%{content: source, syntax: :rust}), do: RustRegex.to_ecma(source)
 
   @doc "A form in words, for a prompt."
   @spec describe(t) :: {:ok, String.t()} | {:error, Exception.t()}

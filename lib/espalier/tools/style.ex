@@ -27,10 +27,11 @@ defmodule Espalier.Tools.Style do
   def names, do: @names
 
   @doc "The parts; `limits` are how many calls there are, `:min` and maybe `:max`."
-  @spec parts(name, [Espalier.Tools.tool()], map) :: [term]
+  @spec parts(name, [Espalier.Tools.Tool.t()], map) :: [term]
   def parts(:hermes, tools, limits) do
     call = json_call(tools, "arguments")
-    [{:text, [tags: [{"<tool_call>\n", call, "\n</tool_call>"}]] ++ Map.to_list(limits)}]
+    tag = {"<tool_call>", {:sequence, ["\n", call]}, "\n</tool_call>"}
+    [{:text, [tags: [tag]] ++ Map.to_list(limits)}]
   end
 
   def parts(:llama3, tools, _limits), do: [json_call(tools, "parameters")]

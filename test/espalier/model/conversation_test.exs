@@ -140,6 +140,7 @@ defmodule Espalier.Model.ConversationTest do
       {[tools: [%{name: "a"}, %{name: <<255>>}]], "tool 2 to have a text in UTF-8 as its :name"},
       {[tools: [%{name: "a", description: <<255>>}]], "as its :description"},
       {[tools: [%{name: "a", description: false}]], "as its :description"},
+      {[tools: [%{name: "a"}, %{name: "b"}, %{name: "a"}]], "different names"},
       {[tools: [%Espalier.JSON.Object{members: []}, %{name: "a"}]], "tool 1"},
       {[tools: [Map.put(~D[2024-07-04], :name, "a")]], "tool 1"},
       {[template_variables: [a: 1]], "a map"},

@@ -9,6 +9,10 @@ defmodule Espalier.Schema.Parts.Reader do
   alias Espalier.Schema.Parts.Capture
   alias Espalier.SchemaError
 
+  @parts "a part: a text, :text, {:text, options}, {:special_token, name}, {:regex, source}, {:choice, list}, " <>
+           "{:grammar, text}, {:sequence, parts}, {:any_of, parts}, {:optional, part}, {:repeat, part}, " <>
+           "{:repeat, part, options}, {:capture, name, part} or a schema of JSON"
+
   @spec read!(term) :: {Object.t(), %{optional(String.t()) => Capture.t()}}
   def read!(part) do
     {native, counts, captures} = part!(part, [], [])
@@ -98,6 +102,8 @@ defmodule Espalier.Schema.Parts.Reader do
   end
 
   defp part!(schema, path, captures) do
+    unless schema?(schema), do: error!(path, @parts, schema)
+
     case form!(schema, path) do
       %{kind: :regex, content: source, syntax: syntax} ->
         {object(regex: source, syntax: syntax), %{}, captures}
@@ -106,12 +112,18 @@ defmodule Espalier.Schema.Parts.Reader do
         {object(grammar: text, syntax: syntax, start: start), %{}, captures}
 
       %{kind: kind} when kind in [:constraint, :sequence] ->
-        error!(path, "a part", schema)
+        error!(path, @parts, schema)
 
       form ->
         {object(json_schema: json!(form, path)), %{}, captures}
     end
   end
+
+  # Whether it looks like one; if it is none after all, its error says why.
+  defp schema?([_ | _]), do: true
+  defp schema?({kind, _source}) when kind in [:regex, :grammar], do: true
+  defp schema?({kind, _source, _options}) when kind in [:regex, :grammar], do: true
+  defp schema?(other), do: is_map(other) or (is_atom(other) and other not in [nil, true, false])
 
   defp captured!(part, %{name: name} = capture, path, captures) do
     index = length(captures)
