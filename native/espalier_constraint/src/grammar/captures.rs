@@ -53,7 +53,9 @@ impl Readers {
         let of_grammars: usize = grammars.iter().map(|automaton| automaton.memory()).sum();
         if of_terminals + of_grammars > self.meter.limits().table_bytes {
             self.terminals.iter_mut().for_each(Lexeme::forget_states);
-            grammars.iter_mut().for_each(|automaton| automaton.forget_states());
+            for automaton in &mut grammars {
+                automaton.forget_states();
+            }
         }
     }
 }

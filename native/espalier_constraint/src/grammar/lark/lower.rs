@@ -248,7 +248,7 @@ impl Lowering<'_> {
             match first_bytes.iter().filter(|&byte| ends.contains(byte)).count() {
                 0 => {}
                 n if n == first_bytes.len() && !is_nullable => ended.push(comment),
-                _ => others.push(self.behind_comment(ignored::ahead(comment, ends), node)),
+                _ => others.push(self.behind_comment(&ignored::ahead(comment, ends), node)),
             }
         }
         let mut terminal = node;
@@ -261,7 +261,7 @@ impl Lowering<'_> {
     }
 
     /// Those texts of a terminal that end a comment, with that before them.
-    fn behind_comment(&mut self, comment: String, node: NodeId) -> NodeId {
+    fn behind_comment(&mut self, comment: &str, node: NodeId) -> NodeId {
         let Some(Terminal::Regex { pattern, place }) = self.written(node) else {
             unreachable!("all other terminals end a comment with each of their texts or with none");
         };
