@@ -25,9 +25,10 @@ defmodule Espalier.SchemaError do
   | `:cancelled` | compiling was given up | |
 
   `pointer` is a JSON Pointer into the schema, `""` for its root. What is wrong with an expression or a schema within a
-  grammar has the kind that it has otherwise, and a `line` and a `column` of the grammar. What is wrong with a grammar that
-  is a part of a text has the place of that as its `pointer`: each step is what the part consists of, as in
-  `"/sequence/1/grammar"` for the second of some parts.
+  grammar has the kind that it has otherwise, and a `line` and a `column` of the grammar; so has a limit that it reaches.
+  What is wrong with a part of a text has the place of that as its `pointer`: each step is what the part consists of, as
+  in `"/sequence/1/grammar"` for the second of some parts, and `"/sequence/1/json_schema/type"` for a keyword of its
+  schema.
 
       iex> vocabulary = Espalier.Vocabulary.from_tokens!(["{", "}", ""], eos_ids: [2])
       iex> schema = %{"properties" => %{"age" => %{"type" => "integr"}}}

@@ -157,7 +157,7 @@ impl<'a> Compiler<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidParts`], [`Error::InvalidPart`] for grammars, [`Error::EmptyGrammar`], those of expressions and schemas,
+    /// [`Error::InvalidParts`], [`Error::InvalidPart`] for grammars, expressions and schemas, [`Error::EmptyGrammar`],
     /// [`Error::LimitExceeded`] and, of the compiler, [`Error::InvalidLimit`], [`Error::Cancelled`].
     pub fn parts(self, parts: &str, options: &JsonSchemaOptions) -> Result<Constraint, Error> {
         limit!(self.limits, grammar_bytes).check(parts.len())?;

@@ -136,7 +136,7 @@ pub enum Error {
         /// Where in the parts.
         pointer: String,
     },
-    /// A grammar within parts is refused.
+    /// A part is refused: a grammar, an expression or a schema.
     #[error("{error} at \"{pointer}\"")]
     InvalidPart {
         /// What is wrong with it.
@@ -272,18 +272,29 @@ impl Error {
         self
     }
 
-    /// The same error with the place of its grammar in parts.
+    /// The same error with its place in parts.
     pub(crate) fn in_part(self, pointer: &str) -> Self {
         match self {
-            Self::LimitExceeded { .. } | Self::Cancelled => self,
+            error if error.is_of_the_call() => error,
             error => Self::InvalidPart { error: Box::new(error), pointer: pointer.to_owned() },
+        }
+    }
+
+    /// Whether it is about all that a call does, so that no part is to blame.
+    fn is_of_the_call(&self) -> bool {
+        match self {
+            Self::LimitExceeded { limit, .. } => {
+                limit.ends_with("_fuel") || limit.starts_with("export_")
+            }
+            _ => *self == Self::Cancelled,
         }
     }
 
     /// The same error with its place in a grammar, where it is about a part of that.
     pub(crate) fn in_terminal(self, place: Place) -> Self {
         match self {
-            Self::LimitExceeded { .. } | Self::Cancelled | Self::InvalidTerminal { .. } => self,
+            Self::InvalidTerminal { .. } => self,
+            error if error.is_of_the_call() => error,
             // That of a part stands for itself.
             error if place == Place::default() => error,
             error => {

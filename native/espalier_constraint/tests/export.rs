@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use espalier_constraint::{
-    Constraint, Error, EscapeStyle, ExportOptions, ExportTarget, JsonSchemaOptions, NumberStyle,
-    PropertyOrder, Vocabulary, Whitespace,
+    Compiler, Constraint, Error, EscapeStyle, ExportOptions, ExportTarget, JsonSchemaOptions,
+    NumberStyle, PropertyOrder, Vocabulary, Whitespace,
 };
 use serde_json::Value;
 use support::data::{self, Source};
@@ -255,5 +255,36 @@ fn expressions_find_the_longest_text_first() {
             let found = regex.find(std::str::from_utf8(&text).unwrap()).map(|found| found.end());
             assert_eq!(found, longest, "{schema}: {:?}", String::from_utf8_lossy(&text));
         }
+    }
+}
+
+#[test]
+fn what_a_server_would_read_otherwise_is_refused() {
+    let refused = |constraint: &Constraint, target| match constraint
+        .export(target, &ExportOptions::default())
+    {
+        Err(Error::NotExportable { keyword, reason, .. }) => Some(format!("{keyword}: {reason}")),
+        _ => None,
+    };
+    for (pattern, is_refused) in
+        [(r"a\x00", true), (r"a[\x00]?", true), (r"[\x00-b]", false), ("[^a]*", false)]
+    {
+        let constraint = Constraint::regex(pattern, &VOCABULARY).unwrap();
+        let found = refused(&constraint, ExportTarget::Gbnf);
+        assert_eq!(found.is_some(), is_refused, "{pattern}");
+        assert!(found.is_none_or(|found| found.contains("U+0000")));
+    }
+    for (name, reason) in [
+        ("<|tool|>", None),
+        ("<[12]>", Some("ids of tokens")),
+        ("foo", Some("of the form <name>")),
+        ("<a b>", Some("of the form <name>")),
+    ] {
+        let parts = serde_json::json!({ "special_token": name }).to_string();
+        let options = JsonSchemaOptions::generating();
+        let constraint = Compiler::new(&VOCABULARY).parts(&parts, &options).unwrap();
+        let found = refused(&constraint, ExportTarget::Lark);
+        assert_eq!(found.is_some(), reason.is_some(), "{name}");
+        assert!(found.is_none_or(|found| found.contains(reason.unwrap_or_default())));
     }
 }

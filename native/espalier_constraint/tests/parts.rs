@@ -193,8 +193,6 @@ fn parts_that_are_none_are_named() {
     let deep = "[".repeat(100_000);
     let result = Compiler::new(&vocabulary).parts(&deep, &JsonSchemaOptions::generating());
     assert!(matches!(result, Err(Error::InvalidParts { .. })));
-    assert!(matches!(compile(&json!({"regex": "("})), Err(Error::InvalidRegex { .. })));
-    assert!(matches!(compile(&json!({"json_schema": "{"})), Err(Error::InvalidJson { .. })));
     assert!(matches!(compile(&json!({"choice": []})), Err(Error::EmptyGrammar { .. })));
 }
 
@@ -416,5 +414,149 @@ fn what_is_wrong_with_a_grammar_in_parts_has_its_place_in_both() {
             }
             other => panic!("{parts}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn rounds_that_take_nothing_end() {
+    let optional = |text: &str| json!({"repeat": {"literal": text}, "max": 1});
+    let both = json!({"sequence": [optional("a"), optional("b")]});
+    let most = u32::MAX;
+    let nested = json!({"repeat": {"repeat": {"repeat": optional("a"), "min": most}, "min": most}, "min": most});
+    for (part, text) in [
+        (json!({"repeat": optional("a"), "max": most}), "aa"),
+        (json!({"repeat": optional("a"), "min": most}), "aa"),
+        (json!({"repeat": optional("a"), "min": most, "max": most}), ""),
+        (json!({"repeat": both, "max": 2_000_000}), ""),
+        (json!({"repeat": both, "min": 2_000_000}), "abba"),
+        (nested, "aaa"),
+    ] {
+        let constraint = compile(&json!({"capture": "all", "of": part})).unwrap();
+        assert!(accepts(&constraint, text) && !accepts(&constraint, "c"));
+        assert_eq!(captures(&constraint, text).unwrap(), [("all".to_owned(), text)]);
+        assert_eq!(captures(&constraint, "c"), None);
+    }
+    // As many captures as there have to be, and one more that is empty where there may be.
+    let letters = |min, max| {
+        let letter = json!({"capture": "x", "of": optional("a")});
+        let constraint = compile(&json!({"repeat": letter, "min": min, "max": max})).unwrap();
+        captures(&constraint, "aa").unwrap().len()
+    };
+    let counts = [letters(5, Some(9)), letters(0, Some(2)), letters(0, Some(9)), letters(0, None)];
+    assert_eq!(counts, [6, 2, 3, 3]);
+}
+
+#[test]
+fn repetitions_end_where_a_matcher_says() {
+    let mut random = Random::new(11);
+    let texts = ["", "a", "aa", "ab", "ba", "aab", "aaaa", "abab", "aaaaa", "abaab"];
+    for _ in 0..2000 {
+        let mut part = ["a", "b", "ab", ""].map(|text| json!({ "literal": text }));
+        for _ in 0..3 {
+            let of = part[random.below(4)].clone();
+            let (min, more) = ([0, 1, 2, 3, 200][random.below(5)], [0, 1, 2, 300][random.below(4)]);
+            let max = Some(min + more).filter(|_| random.below(4) > 0);
+            let made = match random.below(3) {
+                0 => json!({"choice": [of, part[random.below(4)]]}),
+                1 => json!({"sequence": [of, part[random.below(4)]]}),
+                _ => json!({"repeat": of, "min": min, "max": max}),
+            };
+            part[random.below(4)] = made;
+        }
+        let parts = json!({"sequence": [part[0], part[1], part[2]]});
+        let constraint = compile(&json!({"capture": "x", "of": parts})).unwrap();
+        for text in texts {
+            let is_found = captures(&constraint, text).is_some();
+            assert_eq!(is_found, accepts(&constraint, text), "{parts} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn white_space_behind_json_belongs_to_what_follows() {
+    let vocabulary = data::read_vocabulary("bytes");
+    let any = json!({"until": [], "end": null});
+    let integer = json!({"json_schema": "{\"type\": \"integer\"}"});
+    let grammar = |text: &str| json!({ "grammar": text });
+    let int = "start: \"v=\" %json {\"type\": \"integer\"}";
+    for (first, rest, text, expected) in [
+        (&integer, &any, "12 \n34", "12"),
+        (&integer, &any, "12", "12"),
+        (&integer, &json!({"literal": ""}), "12 \n", "12 \n"),
+        (&integer, &json!({"literal": "\n34"}), "12 \n34", "12 "),
+        (&integer, &json!({"regex": "2?"}), "12 ", "12 "),
+        (&integer, &json!({"regex": "2 "}), "12 ", "1"),
+        (&json!({"sequence": [{"literal": "v="}, integer]}), &any, "v=1\n\nhello", "v=1"),
+        (&grammar(int), &any, "v=1\n\nhello", "v=1"),
+        (&grammar(int), &json!({"literal": "\n"}), "v=1 \n", "v=1 "),
+        (&grammar(&format!("{int} /\\n*/")), &any, "v=1\n\n hello", "v=1\n\n"),
+        (&grammar(&format!("{int} \";\"")), &any, "v=1 ; ", "v=1 ;"),
+    ] {
+        let parts = json!({"sequence": [{"capture": "x", "of": first}, rest]}).to_string();
+        let options = JsonSchemaOptions::matching();
+        let constraint = Compiler::new(&vocabulary).parts(&parts, &options).unwrap();
+        assert!(accepts(&constraint, text));
+        let found = captures(&constraint, text).unwrap();
+        assert_eq!(found, [("x".to_owned(), expected)], "{parts} {text:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_expression_or_a_schema_in_parts_has_its_place() {
+    let never = json!({"type": "integer", "minimum": 3, "maximum": 1}).to_string();
+    for (part, place, is_expected) in [
+        (
+            json!({"regex": "("}),
+            "/regex",
+            (|error| matches!(error, Error::InvalidRegex { .. })) as fn(&Error) -> bool,
+        ),
+        (json!({"regex": "(?=a)"}), "/regex", |error| {
+            matches!(error, Error::UnsupportedRegex { .. })
+        }),
+        (json!({"regex": "a)", "syntax": "ecma"}), "/regex", |error| {
+            matches!(error, Error::InvalidRegex { .. })
+        }),
+        (json!({"regex": "a{9999}{9999}"}), "/regex", |error| {
+            matches!(error, Error::LimitExceeded { .. })
+        }),
+        (json!({"json_schema": "{"}), "/json_schema", |error| {
+            matches!(error, Error::InvalidJson { .. })
+        }),
+        (json!({"json_schema": "{\"type\": 1}"}), "/json_schema", |error| {
+            matches!(error, Error::InvalidSchema { .. })
+        }),
+        (json!({"json_schema": never}), "/json_schema", |error| {
+            matches!(error, Error::Unsatisfiable { .. })
+        }),
+    ] {
+        let parts = json!({"sequence": [
+            {"grammar": SUMS},
+            {"regex": "a"},
+            {"repeat": {"choice": [{"literal": "a"}, {"capture": "x", "of": part}]}, "max": 1}
+        ]});
+        let Err(Error::InvalidPart { error, pointer }) = compile(&parts) else { panic!("{parts}") };
+        assert_eq!(pointer, format!("/sequence/2/repeat/choice/1/of{place}"));
+        assert!(is_expected(&error), "{error:?}");
+    }
+}
+
+#[test]
+fn limits_of_a_terminal_have_its_place() {
+    let long = "a".repeat(70_000);
+    for grammar in [
+        "start: A\nA: \"a\" ~ 9999999".to_owned(),
+        "start: A\nA: /[ab]*a[ab]{40}/".to_owned(),
+        format!("start: A\nA: \"{long}\""),
+        format!("start: A\nA: /{long}/"),
+        format!("start: A\nA: /{}/", "(".repeat(300)),
+        "start: \"b\"\n%ignore /a{9999999}/".to_owned(),
+    ] {
+        let Err(Error::InvalidPart { error, pointer }) = compile(&json!({"grammar": grammar}))
+        else {
+            panic!("{grammar:.60}")
+        };
+        assert_eq!(pointer, "/grammar");
+        let Error::InvalidTerminal { error, line: 2, .. } = *error else { panic!("{error:?}") };
+        assert!(matches!(*error, Error::LimitExceeded { .. }), "{error:?}");
     }
 }

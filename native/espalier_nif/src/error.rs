@@ -43,8 +43,14 @@ impl Fault {
         self.with(atoms::line(), line).with(atoms::column(), column)
     }
 
-    /// The same error at a place in parts.
-    fn at(mut self, pointer: String) -> Self {
+    /// The same error in a part at this place. Where it has a place in the schema that is this part, that lies in it.
+    fn at(mut self, mut pointer: String) -> Self {
+        let is_placed = self.details.iter().any(|(name, _)| *name == atoms::line());
+        for (_, inner) in self.details.iter().filter(|(name, _)| *name == atoms::pointer()) {
+            if let (Detail::Text(inner), false) = (inner, is_placed) {
+                pointer.push_str(inner);
+            }
+        }
         self.details.retain(|(name, _)| *name != atoms::pointer());
         self.with(atoms::pointer(), pointer)
     }

@@ -116,6 +116,37 @@ defmodule Espalier.Schema.PartsTest do
     end
   end
 
+  test "what is wrong with an expression or a schema has its place" do
+    refused = fn parts ->
+      {:error, error} = Constraint.sequence(parts, vocabulary: Vocabulary.bytes())
+      {error.kind, error.pointer}
+    end
+
+    assert refused.(["a", {:any_of, ["b", {:regex, "("}]}]) ==
+             {:invalid_regex, "/sequence/1/choice/1/regex"}
+
+    never = %{type: :integer, minimum: 3, maximum: 1}
+
+    assert refused.(["a", {:optional, never}]) ==
+             {:unsatisfiable, "/sequence/1/repeat/json_schema"}
+
+    assert refused.([%{"type" => "integr"}]) ==
+             {:invalid_schema, "/sequence/0/json_schema/type"}
+
+    assert {:invalid_regex, "/sequence/0/" <> _} =
+             refused.([{:text, tags: [{"<a>", {:regex, "("}, "</a>"}]}])
+
+    tools = [%{name: "find", parameters: %{"type" => "integr"}}]
+
+    assert {:invalid_schema, "/sequence/" <> _} =
+             refused.(Espalier.Tools.parts(tools, style: :hermes))
+
+    long = {:grammar, "start: A\nA: \"a\" ~ 1000000\n"}
+    assert {:error, error} = Constraint.sequence([long], vocabulary: Vocabulary.bytes())
+    assert %{kind: :limit_exceeded, limit: "regex_" <> _, line: 2, column: 1} = error
+    assert error.pointer == "/sequence/0/grammar"
+  end
+
   describe "the value" do
     test "is the text where nothing is captured" do
       assert read(["a", :text], "abc") == {:ok, "abc"}
@@ -186,6 +217,27 @@ defmodule Espalier.Schema.PartsTest do
 
       assert %{kind: :undefined_name, name: "b", line: 2, column: 4} = error
       assert error.pointer == "/sequence/1/repeat/grammar"
+    end
+
+    test "leaves white space behind JSON to what follows" do
+      integer = {:capture, :n, %{type: :integer}}
+      rest = {:capture, :rest, :text}
+      assert read([integer, rest], "12 \n34") == {:ok, %{n: 12, rest: " \n34"}}
+      assert read([integer], "12 \n") == {:ok, %{n: 12}}
+
+      parts = [{:capture, :line, {:sequence, ["v=", %{type: :integer}]}}, rest]
+      assert read(parts, "v=1\n\nhello") == {:ok, %{line: "v=1", rest: "\n\nhello"}}
+
+      grammar = {:grammar, ~s(start: "v=" %json {"type": "integer"})}
+
+      assert read([{:capture, :line, grammar}, rest], "v=1\nhello") ==
+               {:ok, %{line: "v=1", rest: "\nhello"}}
+    end
+
+    test "is there at once, however often nothing may come" do
+      assert read([{:repeat, {:optional, "a"}, max: 4_294_967_295}], "aa") == {:ok, "aa"}
+      part = {:repeat, {:sequence, [optional: "a", optional: "b"]}, min: 4_294_967_295}
+      assert read([{:capture, :all, part}], "abba") == {:ok, %{all: "abba"}}
     end
 
     test "that can't be cast is an error" do

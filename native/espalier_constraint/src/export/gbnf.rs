@@ -1,5 +1,6 @@
 //! Rules in GBNF, as llama.cpp reads it.
 
+use std::cell::Cell;
 use std::fmt::Write;
 
 use super::notation::{Around, Notation, sign, write, write_body};
@@ -18,6 +19,8 @@ const BLOCK: u32 = 250;
 
 struct Gbnf {
     pieces: Pieces,
+    /// Whether something was written that only U+0000 matches, which llama.cpp never reads.
+    has_zero: Cell<bool>,
 }
 
 impl Notation for Gbnf {
@@ -30,6 +33,9 @@ impl Notation for Gbnf {
     }
 
     fn text(&self, out: &mut String, text: &str) {
+        if text.contains('\0') {
+            self.has_zero.set(true);
+        }
         out.push('"');
         for character in text.chars() {
             match character {
@@ -43,6 +49,9 @@ impl Notation for Gbnf {
     fn set(&self, out: &mut String, set: &CharacterSet) {
         if *set == CharacterSet::all() {
             return out.push('.');
+        }
+        if set.ranges() == [(0, 0)] {
+            self.has_zero.set(true);
         }
         // Of a character that is split between tokens llama.cpp doesn't see that it is none of those excluded.
         let is_ascii = |set: &CharacterSet| set.ranges().iter().all(|(_, last)| *last < 0x80);
@@ -154,13 +163,13 @@ fn character_into(out: &mut String, character: char) {
 /// All rules, each on a line of its own.
 ///
 /// # Errors
-/// [`Error::LimitExceeded`], [`Error::Cancelled`].
+/// [`Error::NotExportable`] where texts need U+0000, [`Error::LimitExceeded`], [`Error::Cancelled`].
 pub(crate) fn write_gbnf(rules: &Rules, meter: &Meter) -> Result<String, Error> {
     let naming =
         Naming { start: "root", separator: '-', has_terminals: false, names_repeated: true };
     let pieces = Pieces::new(rules, &naming, meter)?;
     let limit = limit!(meter.limits(), export_bytes);
-    let gbnf = Gbnf { pieces };
+    let gbnf = Gbnf { pieces, has_zero: Cell::new(false) };
     let mut out = String::new();
     for &rule in &gbnf.pieces.rules {
         let _ = write!(out, "{} ::= ", gbnf.pieces.rule_names[&rule]);
@@ -175,6 +184,14 @@ pub(crate) fn write_gbnf(rules: &Rules, meter: &Meter) -> Result<String, Error> 
             write_body(out, rules, id, Around::Nothing, &gbnf);
         });
         limit.check(out.len())?;
+    }
+    if gbnf.has_zero.get() {
+        return Err(Error::NotExportable {
+            target: "gbnf",
+            keyword: "the character U+0000".to_owned(),
+            pointer: String::new(),
+            reason: "llama.cpp has none".to_owned(),
+        });
     }
     Ok(out)
 }

@@ -71,6 +71,22 @@ fn is_nullable(rules: &Rules, id: NodeId) -> bool {
     }
 }
 
+/// Why a special token of the name can't be written in Lark, if it can't.
+fn unwritable(name: &str) -> Option<&'static str> {
+    let inner = name.strip_prefix('<').and_then(|name| name.strip_suffix('>')).unwrap_or_default();
+    let is_written = |character: char| {
+        !character.is_whitespace() && !character.is_control() && !matches!(character, '<' | '>')
+    };
+    if inner.is_empty() || !inner.chars().all(is_written) {
+        return Some(
+            "only names of the form <name> can be written, without white space or more of < and >",
+        );
+    }
+    inner
+        .starts_with('[')
+        .then_some("llguidance takes a name of the form <[...]> as the ids of tokens")
+}
+
 struct Lowering<'a> {
     grammar: &'a Grammar,
     schema_options: JsonSchemaOptions,
@@ -206,16 +222,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn special_token(&mut self, name: &str) -> Result<NodeId, Error> {
-        let is_name = name.len() > 2 && name.starts_with('<') && name.ends_with('>');
-        let is_plain = name.chars().skip(1).take(name.chars().count().saturating_sub(2));
-        let is_plain = is_plain.clone().all(|character| {
-            !character.is_whitespace() && !character.is_control() && !matches!(character, '<' | '>')
-        });
-        if self.target == ExportTarget::Lark && is_name && is_plain {
-            return Ok(self.rules.special(name));
-        }
-        let feature = format!("the special token {name:?}");
-        Err(self.refused(&feature, "it stands for no text"))
+        let reason = match self.target {
+            ExportTarget::Lark => match unwritable(name) {
+                Some(reason) => reason,
+                None => return Ok(self.rules.special(name)),
+            },
+            ExportTarget::Regex | ExportTarget::Gbnf => "it stands for no text",
+        };
+        Err(self.refused(&format!("the special token {name:?}"), reason))
     }
 
     fn json(&mut self, schema: &str) -> Result<NodeId, Error> {

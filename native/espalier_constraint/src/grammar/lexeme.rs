@@ -21,7 +21,11 @@ pub(crate) enum Lexeme {
     Text(Arc<[u8]>),
     Pattern(Arc<Pattern>),
     /// A JSON text; its states have numbers until they are forgotten.
-    Json(Box<LazyAutomaton<JsonMachine>>),
+    Json {
+        automaton: Box<LazyAutomaton<JsonMachine>>,
+        /// Whether the text ends where its value does, whatever white space may follow otherwise.
+        is_bare: bool,
+    },
 }
 
 /// A language that an automaton accepts.
@@ -148,7 +152,7 @@ impl Lexeme {
         match self {
             Self::Text(_) => Some(0),
             Self::Pattern(pattern) => Some(pattern.dfa.start()).filter(|&start| start != DEAD),
-            Self::Json(automaton) => Some(automaton.start()),
+            Self::Json { automaton, .. } => Some(automaton.start()),
         }
     }
 
@@ -156,7 +160,12 @@ impl Lexeme {
         Ok(match self {
             Self::Text(text) => (text.get(at as usize) == Some(&byte)).then_some(at + 1),
             Self::Pattern(pattern) => pattern.dfa.step(at, byte),
-            Self::Json(automaton) => return automaton.step(at, byte),
+            Self::Json { automaton, is_bare: true }
+                if SPACES.contains(&byte) && automaton.is_accepting(at) =>
+            {
+                None
+            }
+            Self::Json { automaton, .. } => return automaton.step(at, byte),
         })
     }
 
@@ -165,7 +174,7 @@ impl Lexeme {
         match self {
             Self::Text(text) => at as usize == text.len(),
             Self::Pattern(pattern) => pattern.dfa.is_accepting(at),
-            Self::Json(automaton) => automaton.is_accepting(at),
+            Self::Json { automaton, .. } => automaton.is_accepting(at),
         }
     }
 
@@ -176,7 +185,7 @@ impl Lexeme {
             Self::Pattern(pattern) => {
                 pattern.next_bytes[at as usize].as_ref().is_some_and(Bytes::is_empty)
             }
-            Self::Json(_) => false,
+            Self::Json { .. } => false,
         }
     }
 
@@ -185,7 +194,7 @@ impl Lexeme {
         Ok(match self {
             Self::Text(text) => text.len() as u64 - u64::from(at),
             Self::Pattern(pattern) => pattern.dfa.distance(at).into(),
-            Self::Json(automaton) => automaton.completion(at)?.len() as u64,
+            Self::Json { automaton, .. } => automaton.completion(at)?.len() as u64,
         })
     }
 
@@ -194,7 +203,7 @@ impl Lexeme {
         Ok(match self {
             Self::Text(text) => text[at as usize..].to_vec(),
             Self::Pattern(pattern) => pattern.dfa.shortest_suffix(at),
-            Self::Json(automaton) => automaton.completion(at)?.to_vec(),
+            Self::Json { automaton, .. } => automaton.completion(at)?.to_vec(),
         })
     }
 
@@ -206,7 +215,7 @@ impl Lexeme {
                 let start = pattern.dfa.start();
                 (0..=255).filter(|&byte| pattern.dfa.step(start, byte).is_some()).collect()
             }
-            Self::Json(_) => b"{[\"-0123456789tfn".iter().copied().chain(SPACES).collect(),
+            Self::Json { .. } => b"{[\"-0123456789tfn".iter().copied().chain(SPACES).collect(),
         }
     }
 
@@ -215,14 +224,14 @@ impl Lexeme {
         match self {
             Self::Text(text) => Some(text.get(at as usize).copied().into_iter().collect()),
             Self::Pattern(pattern) => pattern.next_bytes[at as usize].clone(),
-            Self::Json(automaton) => automaton.next_bytes(at),
+            Self::Json { automaton, .. } => automaton.next_bytes(at),
         }
     }
 
     /// The tokens that stay within an object or an array of a JSON text, where the state is in one.
     pub(crate) fn enclosed_tokens(&mut self, at: u32) -> Result<Option<Arc<TokenMask>>, Error> {
         match self {
-            Self::Json(automaton) if automaton.ask(at, JsonMachine::is_enclosed) => {
+            Self::Json { automaton, .. } if automaton.ask(at, JsonMachine::is_enclosed) => {
                 Ok(Some(automaton.mask(at)?))
             }
             _ => Ok(None),
@@ -244,19 +253,26 @@ impl Lexeme {
         matches!(self, Self::Text(_))
     }
 
+    /// Leaves white space behind JSON to what follows.
+    pub(crate) fn make_bare(&mut self) {
+        if let Self::Json { is_bare, .. } = self {
+            *is_bare = true;
+        }
+    }
+
     /// Whether its states have numbers until they are forgotten.
     pub(crate) fn remembers_states(&self) -> bool {
-        matches!(self, Self::Json(_))
+        matches!(self, Self::Json { .. })
     }
 
     /// About the memory of what it remembers of the states met so far.
     pub(crate) fn memory(&self) -> usize {
-        if let Self::Json(automaton) = self { automaton.memory() } else { 0 }
+        if let Self::Json { automaton, .. } = self { automaton.memory() } else { 0 }
     }
 
     /// Forgets the numbers of states.
     pub(crate) fn forget_states(&mut self) {
-        if let Self::Json(automaton) = self {
+        if let Self::Json { automaton, .. } = self {
             automaton.forget_states();
         }
     }

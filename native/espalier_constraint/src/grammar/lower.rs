@@ -112,10 +112,12 @@ pub(crate) fn patterns(
                 made
             }
             Terminal::EcmaRegex { pattern } => {
-                Arc::new(Pattern::new(regex::compile_whole(pattern, RegexSyntax::Ecma, meter)?))
+                let dfa = regex::compile_whole(pattern, RegexSyntax::Ecma, meter);
+                Arc::new(Pattern::new(dfa.map_err(|error| grammar.in_part(id, error))?))
             }
             Terminal::Until { stops, end, max_tokens } => {
-                let dfa = until(stops, end.map(|end| end as usize), meter)?;
+                let dfa = until(stops, end.map(|end| end as usize), meter)
+                    .map_err(|error| grammar.in_part(id, error))?;
                 let bounded = max_tokens.map(|max_tokens| Pattern::bounded(&dfa, max_tokens));
                 Arc::new(bounded.unwrap_or_else(|| Pattern::new(dfa)))
             }
@@ -165,7 +167,7 @@ fn lexeme(
                 json_schema::compile(text, &[], options, &mut Automata::default(), meter)
                     .map_err(|error| error.in_terminal(*place))?;
             let automaton = LazyAutomaton::new(compiled, vocabulary.clone(), meter.clone());
-            Ok(Lexeme::Json(Box::new(automaton)))
+            Ok(Lexeme::Json { automaton: Box::new(automaton), is_bare: false })
         }
         (Terminal::SpecialToken { name }, None) => {
             Ok(Lexeme::Text(special_tokens::spelling(name, vocabulary)))

@@ -66,6 +66,17 @@ impl GrammarMachine {
         Self { lexemes, schemas, fronts, tokens, special_tokens, has_bounds }
     }
 
+    /// Whether there is JSON in it.
+    pub(super) fn has_schemas(&self) -> bool {
+        !self.schemas.is_empty()
+    }
+
+    /// The same where white space behind JSON belongs to what follows.
+    pub(super) fn bare(mut self) -> Self {
+        self.lexemes.iter_mut().for_each(Lexeme::make_bare);
+        self
+    }
+
     /// The terminals that are being read at a state, and those that may begin.
     pub(super) fn all_threads(&mut self, state: &State) -> Result<Vec<Thread>, Error> {
         let mut threads = state.threads.to_vec();

@@ -103,9 +103,12 @@ pub(crate) fn readers(
     let mut grammars = FxHashMap::default();
     for included in &grammar.included {
         let rule = (grammar, included.start);
-        let machine = machine(rule, options, &patterns, vocabulary, &meter)?;
-        let automaton = LazyAutomaton::new(machine, vocabulary.clone(), meter.clone());
-        grammars.insert(included.start, automaton);
+        let machine = || machine(rule, options, &patterns, vocabulary, &meter);
+        let automaton = |machine| LazyAutomaton::new(machine, vocabulary.clone(), meter.clone());
+        let texts = machine()?;
+        let bare = if texts.has_schemas() { Some(automaton(machine()?.bare())) } else { None };
+        let texts = automaton(texts);
+        grammars.insert(included.start, captures::GrammarReader { texts, bare });
     }
     Ok(captures::Readers { terminals, grammars, meter })
 }

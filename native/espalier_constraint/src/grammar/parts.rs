@@ -18,7 +18,7 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{Grammar, Node, NodeId, Place, Terminal};
+use super::rules::{Grammar, Node, NodeId, Place, Terminal, TerminalId};
 use super::syntax::{self, GrammarOptions};
 use crate::error::Error;
 use crate::meter::Meter;
@@ -29,7 +29,7 @@ const WHOLE: &str = "parts";
 /// Reads parts. Their depth is that of JSON, which has a bound.
 ///
 /// # Errors
-/// [`Error::InvalidParts`], and [`Error::InvalidPart`] for grammars.
+/// [`Error::InvalidParts`], and [`Error::InvalidPart`] for grammars. Terminals have their places.
 pub(crate) fn read(text: &str, meter: &Meter) -> Result<Grammar, Error> {
     let parts: Value =
         serde_json::from_str(text).map_err(|error| invalid("", &error.to_string()))?;
@@ -86,17 +86,24 @@ impl Reader<'_> {
     ) -> Result<NodeId, Error> {
         self.has_only(&["json_schema"], members)?;
         let text = self.text("json_schema", content)?.to_owned();
-        Ok(self.grammar.add_terminal(Terminal::JsonSchema { text, place: Place::default() }))
+        self.terminal("json_schema", Terminal::JsonSchema { text, place: Place::default() })
+    }
+
+    /// The node of a terminal, of which the place is kept for what is found to be wrong with it later.
+    fn terminal(&mut self, kind: &str, terminal: Terminal) -> Result<NodeId, Error> {
+        let pointer = self.within(kind, |reader| Ok(reader.pointer.clone()))?;
+        // Long ones take memory.
+        self.meter.spend(pointer.len() / 4)?;
+        self.grammar.pointers.push((self.grammar.terminals.len() as TerminalId, pointer));
+        Ok(self.grammar.add_terminal(terminal))
     }
 
     fn regex(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
         self.has_only(&["regex", "syntax"], members)?;
         let (pattern, place) = (self.text("regex", content)?.to_owned(), Place::default());
         match members.get("syntax").map(Value::as_str) {
-            None | Some(Some("rust")) => {
-                Ok(self.grammar.add_terminal(Terminal::Regex { pattern, place }))
-            }
-            Some(Some("ecma")) => Ok(self.grammar.add_terminal(Terminal::EcmaRegex { pattern })),
+            None | Some(Some("rust")) => self.terminal("regex", Terminal::Regex { pattern, place }),
+            Some(Some("ecma")) => self.terminal("regex", Terminal::EcmaRegex { pattern }),
             Some(_) => {
                 let got = members["syntax"].clone();
                 self.within("syntax", |reader| reader.wrong("\"rust\" or \"ecma\"", &got))
@@ -152,7 +159,7 @@ impl Reader<'_> {
         }
         let max_tokens = self.count("max_tokens", members)?;
         self.has_only(&["until", "end", "max_tokens"], members)?;
-        Ok(self.grammar.add_terminal(Terminal::Until { stops, end, max_tokens }))
+        self.terminal("until", Terminal::Until { stops, end, max_tokens })
     }
 
     fn capture(&mut self, name: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {

@@ -25,6 +25,8 @@ pub(crate) struct Grammar {
     pub(crate) terminals: Vec<Terminal>,
     /// The grammars that are parts of it.
     pub(crate) included: Vec<Included>,
+    /// Where its other terminals stand, if it is made of parts. It isn't stored: what was compiled once is right.
+    pub(crate) pointers: Vec<(TerminalId, String)>,
 }
 
 /// A grammar that is a part of a text, and what of the rules is its own.
@@ -140,10 +142,12 @@ impl Grammar {
         self.included.iter().find(|included| included.rules.contains(&rule))
     }
 
-    /// What is wrong with a terminal, with the place of the grammar that it belongs to.
+    /// What is wrong with a terminal, with its place in parts or that of the grammar that it belongs to.
     pub(crate) fn in_part(&self, terminal: TerminalId, error: Error) -> Error {
-        match self.included.iter().find(|included| included.terminals.contains(&terminal)) {
-            Some(included) => error.in_part(&included.pointer),
+        let included = self.included.iter().find(|included| included.terminals.contains(&terminal));
+        let own = || self.pointers.iter().find(|(id, _)| *id == terminal);
+        match included.map(|included| &included.pointer).or_else(|| Some(&own()?.1)) {
+            Some(pointer) => error.in_part(pointer),
             None => error,
         }
     }

@@ -22,7 +22,7 @@ const SPECIAL_TOKEN: u8 = 4;
 const ECMA_REGEX: u8 = 5;
 
 pub(crate) fn write_grammar(grammar: &Grammar, out: &mut Writer) {
-    let Grammar { rules, start, captures, nodes, terminals, included } = grammar;
+    let Grammar { rules, start, captures, nodes, terminals, included, pointers: _ } = grammar;
     out.count(rules.len());
     out.count(nodes.len());
     out.count(terminals.len());

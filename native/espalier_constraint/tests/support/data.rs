@@ -315,8 +315,20 @@ pub(crate) fn bytes_of_hex(hex: &str) -> Vec<u8> {
     pairs.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits")).collect()
 }
 
+/// The limit that was reached, wherever that was.
+pub(crate) fn limit_of(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::LimitExceeded { limit, .. } => Some(limit),
+        Error::InvalidTerminal { error, .. } | Error::InvalidPart { error, .. } => limit_of(error),
+        _ => None,
+    }
+}
+
 /// The kind of an error as the test data names it: its name in snake case.
 pub(crate) fn kind_of(error: &Error) -> String {
+    if limit_of(error).is_some() {
+        return "limit_exceeded".to_owned();
+    }
     let shown = format!("{error:?}");
     let name = shown.split(|next: char| !next.is_alphanumeric()).next().unwrap_or_default();
     let mut kind = String::new();

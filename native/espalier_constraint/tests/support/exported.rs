@@ -8,7 +8,7 @@ use espalier_constraint::{
 };
 use serde_json::Value;
 
-use super::data::RejectedAt;
+use super::data::{self, RejectedAt};
 use super::following::{self, Verdict};
 use super::random::Random;
 use super::walk::Walk;
@@ -34,8 +34,10 @@ pub(crate) fn exported(
     let text = constraint.export(target, &options)?;
     let again = match read(target, &text, constraint.vocabulary()) {
         Ok(again) => again,
-        Err(Error::LimitExceeded { limit, .. }) if limit != "regex_nesting" => return Ok(None),
-        Err(error) => panic!("{error} in {text}"),
+        Err(error) => match data::limit_of(&error) {
+            Some(limit) if limit != "regex_nesting" => return Ok(None),
+            _ => panic!("{error} in {text}"),
+        },
     };
     let regex = (target == ExportTarget::Regex).then(|| {
         let whole = format!(r"\A(?:{text})\z");

@@ -126,10 +126,7 @@ impl Expected {
         match (expected, error) {
             (None, None) => true,
             (Some(expected), Some(error)) => {
-                let limit = match error {
-                    Error::LimitExceeded { limit, .. } => Some(*limit),
-                    _ => None,
-                };
+                let limit = data::limit_of(error);
                 expected.kind == data::kind_of(error)
                     && expected.limit.as_deref().is_none_or(|expected| Some(expected) == limit)
             }

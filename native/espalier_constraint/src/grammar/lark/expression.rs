@@ -54,6 +54,20 @@ pub(super) enum Expression {
     },
 }
 
+impl Expression {
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Literal { place, .. }
+            | Self::Range { place, .. }
+            | Self::Regex { place, .. }
+            | Self::Json { place, .. }
+            | Self::Name { place, .. }
+            | Self::Template { place, .. } => Some(*place),
+            Self::Sequence(_) | Self::Choice(_) | Self::Repeat { .. } => None,
+        }
+    }
+}
+
 /// What a name stands for. A rule or a terminal, as the name is written.
 #[derive(Debug)]
 pub(super) struct Definition {
@@ -111,6 +125,12 @@ impl Definitions {
     pub(super) fn add(&mut self, expression: Expression) -> ExpressionId {
         self.expressions.push(expression);
         (self.expressions.len() - 1) as ExpressionId
+    }
+
+    /// Where a body begins.
+    pub(super) fn place(&self, body: Body) -> Place {
+        let mut parts = self.parts(body).map(|(_, expression)| expression);
+        parts.find_map(Expression::place).unwrap_or_default()
     }
 
     /// The expressions of a body, the parts of each before it.

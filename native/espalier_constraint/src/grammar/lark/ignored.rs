@@ -9,6 +9,7 @@ use super::patterns::{Pattern, Patterns, alternatives, repeat};
 use crate::dfa::{DEAD, Dfa};
 use crate::error::Error;
 use crate::grammar::pattern::CharacterClass;
+use crate::grammar::rules::Place;
 use crate::meter::Meter;
 use crate::regex;
 
@@ -18,6 +19,8 @@ pub(super) struct Ignored {
     pub(super) between: Option<String>,
     /// The same with a comment as the last: one of these, each with the bytes that may come behind it.
     pub(super) comments: Vec<(String, Vec<u8>)>,
+    /// Where the first of what is ignored stands.
+    pub(super) place: Place,
 }
 
 impl Ignored {
@@ -31,29 +34,33 @@ impl Ignored {
         let (mut closed, mut comments) = (Vec::new(), Vec::new());
         for &body in &definitions.ignored {
             let pattern = patterns.of_body(body, definitions, meter)?;
-            match ends_of_comment(&regex::compile_terminal(&pattern.text, meter)?) {
+            let dfa = regex::compile_terminal(&pattern.text, meter)
+                .map_err(|error| error.in_terminal(definitions.place(body)))?;
+            match ends_of_comment(&dfa) {
                 Some(ends) => comments.push((pattern, ends)),
                 None => closed.push(pattern),
             }
         }
         let followed = comments.iter().filter(|(_, ends)| !ends.is_empty());
-        closed.extend(followed.map(|(comment, ends)| ahead(comment, ends)));
+        closed.extend(followed.map(|(comment, ends)| Pattern::of(ahead(&comment.text, ends))));
         let between = (!closed.is_empty()).then(|| alternatives(closed));
         let any = between.as_ref().map_or(String::new(), |closed| repeat(closed, 0, None).text);
         let comments = comments.into_iter();
         let comments = comments.map(|(comment, ends)| (format!("{any}(?:{})", comment.text), ends));
         let comments = comments.collect();
-        Ok(Self { between: between.map(|closed| repeat(&closed, 1, None).text), comments })
+        let place = definitions.ignored.first().map(|&body| definitions.place(body));
+        let between = between.map(|closed| repeat(&closed, 1, None).text);
+        Ok(Self { between, comments, place: place.unwrap_or_default() })
     }
 }
 
 /// The comment before one of the bytes.
-fn ahead(comment: &Pattern, ends: &[u8]) -> Pattern {
+pub(super) fn ahead(comment: &str, ends: &[u8]) -> String {
     let mut class = CharacterClass::new(false);
     for &byte in ends {
         class.add_range(byte.into(), byte.into());
     }
-    Pattern::of(format!("(?:{}){}", comment.text, regex::ahead(&class.pattern())))
+    format!("(?:{comment}){}", regex::ahead(&class.pattern()))
 }
 
 /// The bytes that end a text wherever it may end, if it goes on with all others that can be seen.

@@ -2,12 +2,12 @@
 //!
 //! What is ignored may stand behind each terminal and before the whole: that is before each terminal and
 //! behind the whole, and one terminal that has ended leads to less than all that may begin. Comments with
-//! nothing ignored behind them stand where they may end.
+//! nothing ignored behind them stand before what ends them: a terminal, or those of its texts that begin so.
 
 use rustc_hash::FxHashMap;
 
 use super::expression::{Body, Definition, Definitions, Expression, NameId};
-use super::ignored::Ignored;
+use super::ignored::{self, Ignored};
 use super::library::INNER;
 use super::patterns::{self, Pattern, Patterns};
 use crate::dfa::DEAD;
@@ -38,13 +38,13 @@ pub(super) fn lower(
         terminals: Terminals::default(),
         nodes: FxHashMap::default(),
         spaced: FxHashMap::default(),
+        ignored,
         between: None,
-        comments: Vec::new(),
         rules: FxHashMap::default(),
         instances: FxHashMap::default(),
         open: Vec::new(),
     };
-    lowering.ignore(ignored);
+    lowering.between = ignored.between.as_ref().map(|pattern| lowering.optional(&[pattern]));
     lowering.all(start)?;
     lowering.unused();
     Ok(lowering.grammar)
@@ -74,10 +74,9 @@ struct Lowering<'a> {
     nodes: FxHashMap<Node, NodeId>,
     /// By node of a terminal, that of the terminal and what is ignored behind it.
     spaced: FxHashMap<NodeId, NodeId>,
+    ignored: &'a Ignored,
     /// What may stand behind each terminal, once or not at all.
     between: Option<NodeId>,
-    /// What may stand before terminals that begin with one of the bytes.
-    comments: Vec<(NodeId, Vec<u8>)>,
     rules: FxHashMap<NameId, RuleId>,
     /// Templates with their arguments.
     instances: FxHashMap<(NameId, Vec<NodeId>), RuleId>,
@@ -85,19 +84,26 @@ struct Lowering<'a> {
     open: Vec<(RuleId, NameId, Vec<NodeId>)>,
 }
 
+/// How the texts of a terminal begin. With nothing where that is a schema, as JSON has nothing that ends a comment.
+#[derive(Default)]
+struct Beginning {
+    first_bytes: Vec<u8>,
+    is_nullable: bool,
+}
+
 impl Lowering<'_> {
-    fn ignore(&mut self, ignored: &Ignored) {
-        self.between = ignored.between.as_ref().map(|pattern| self.optional(pattern));
-        for (pattern, ends) in &ignored.comments {
-            let comment = self.optional(pattern);
-            self.comments.push((comment, ends.clone()));
-        }
+    /// One of the patterns of what is ignored, or nothing.
+    fn optional(&mut self, patterns: &[&String]) -> NodeId {
+        let place = self.ignored.place;
+        let terminal =
+            |pattern: &&String| self.terminals.regex(&mut self.grammar, (*pattern).clone(), place);
+        let terminals = patterns.iter().map(terminal).collect();
+        let of = self.choice(terminals);
+        self.node(Node::Repeat { of, min: 0, max: Some(1) })
     }
 
-    fn optional(&mut self, pattern: &str) -> NodeId {
-        let place = Place { line: 1, column: 1 };
-        let of = self.terminals.regex(&mut self.grammar, pattern.to_owned(), place);
-        self.grammar.add(Node::Repeat { of, min: 0, max: Some(1) })
+    fn choice(&mut self, nodes: Vec<NodeId>) -> NodeId {
+        if let [node] = nodes[..] { node } else { self.node(Node::Choice(nodes)) }
     }
 
     fn all(&mut self, start: NameId) -> Result<(), Error> {
@@ -125,7 +131,8 @@ impl Lowering<'_> {
 
     /// Makes the start one that ignores what comes first and last.
     fn ignore_around(&mut self) -> Result<(), Error> {
-        if self.between.is_none() && self.comments.is_empty() {
+        let comments: Vec<_> = self.ignored.comments.iter().map(|(comment, _)| comment).collect();
+        if self.between.is_none() && comments.is_empty() {
             return Ok(());
         }
         let start = self.grammar.start;
@@ -135,7 +142,7 @@ impl Lowering<'_> {
         };
         let whole = self.declare(&name, place)?;
         let start = self.node(Node::Rule(start));
-        let comments = self.comments.iter().map(|(comment, _)| *comment);
+        let comments = (!comments.is_empty()).then(|| self.optional(&comments));
         let parts = self.between.into_iter().chain([start]).chain(comments).collect();
         let body = self.grammar.sequence(parts);
         self.grammar.define(whole, body);
@@ -222,33 +229,70 @@ impl Lowering<'_> {
         if let Some(&known) = self.spaced.get(&node) {
             return Ok(known);
         }
-        let mut parts = Vec::new();
-        if !self.comments.is_empty() {
-            let first = self.first_bytes(node)?;
-            let may_end =
-                |(_, ends): &&(NodeId, Vec<u8>)| ends.iter().any(|end| first.contains(end));
-            parts.extend(self.comments.iter().filter(may_end).map(|(comment, _)| *comment));
-        }
-        parts.push(node);
-        parts.extend(self.between);
+        let terminal = self.behind_comments(node)?;
+        let parts = [terminal].into_iter().chain(self.between).collect();
         let spaced = self.grammar.sequence(parts);
         self.spaced.insert(node, spaced);
         Ok(spaced)
     }
 
-    /// The bytes with which the texts of a terminal begin; none where that is a schema, as JSON has none that
-    /// ends a comment.
-    fn first_bytes(&self, node: NodeId) -> Result<Vec<u8>, Error> {
-        let terminal = match &self.grammar.nodes[node as usize] {
-            Node::Literal(text) => return Ok(text.first().copied().into_iter().collect()),
-            Node::Terminal(terminal) => &self.grammar.terminals[*terminal as usize],
-            _ => unreachable!("it is the node of a terminal"),
+    /// The terminal, or a comment that ends where it begins and the terminal.
+    fn behind_comments(&mut self, node: NodeId) -> Result<NodeId, Error> {
+        let ignored = self.ignored;
+        if ignored.comments.is_empty() {
+            return Ok(node);
+        }
+        let Beginning { first_bytes, is_nullable } = self.beginning(node)?;
+        let (mut ended, mut others) = (Vec::new(), Vec::new());
+        for (comment, ends) in &ignored.comments {
+            match first_bytes.iter().filter(|&byte| ends.contains(byte)).count() {
+                0 => {}
+                n if n == first_bytes.len() && !is_nullable => ended.push(comment),
+                _ => others.push(self.behind_comment(&ignored::ahead(comment, ends), node)),
+            }
+        }
+        let mut terminal = node;
+        if !ended.is_empty() {
+            let comments = self.optional(&ended);
+            terminal = self.node(Node::Sequence(vec![comments, node]));
+        }
+        others.insert(0, terminal);
+        Ok(self.choice(others))
+    }
+
+    /// Those texts of a terminal that end a comment, with that before them.
+    fn behind_comment(&mut self, comment: &str, node: NodeId) -> NodeId {
+        let Some(Terminal::Regex { pattern, place }) = self.written(node) else {
+            unreachable!("all other terminals end a comment with each of their texts or with none");
         };
-        let Terminal::Regex { pattern, place } = terminal else { return Ok(Vec::new()) };
+        let (pattern, place) = (format!("{comment}(?:{pattern})"), *place);
+        self.terminals.regex(&mut self.grammar, pattern, place)
+    }
+
+    /// The terminal of a node, unless that is a text.
+    fn written(&self, node: NodeId) -> Option<&Terminal> {
+        match self.grammar.nodes[node as usize] {
+            Node::Terminal(terminal) => Some(&self.grammar.terminals[terminal as usize]),
+            _ => None,
+        }
+    }
+
+    fn beginning(&self, node: NodeId) -> Result<Beginning, Error> {
+        if let Node::Literal(text) = &self.grammar.nodes[node as usize] {
+            let first_bytes = text.first().copied().into_iter().collect();
+            return Ok(Beginning { first_bytes, is_nullable: false });
+        }
+        let Some(Terminal::Regex { pattern, place }) = self.written(node) else {
+            return Ok(Beginning::default());
+        };
         let dfa = regex::compile_terminal(pattern, self.meter)
             .map_err(|error| error.in_terminal(*place))?;
-        let begins = |&byte: &u8| dfa.start() != DEAD && dfa.step(dfa.start(), byte).is_some();
-        Ok((0..=u8::MAX).filter(begins).collect())
+        if dfa.start() == DEAD {
+            return Ok(Beginning::default());
+        }
+        let begins = |&byte: &u8| dfa.step(dfa.start(), byte).is_some();
+        let first_bytes = (0..=u8::MAX).filter(begins).collect();
+        Ok(Beginning { first_bytes, is_nullable: dfa.is_accepting(dfa.start()) })
     }
 
     /// The same node for the same.

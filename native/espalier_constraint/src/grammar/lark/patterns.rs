@@ -129,7 +129,9 @@ impl Patterns {
                 }
             };
             meter.spend(1 + pattern.text.len() / 16)?;
-            limit!(meter.limits(), regex_bytes).check(pattern.text.len())?;
+            limit!(meter.limits(), regex_bytes)
+                .check(pattern.text.len())
+                .map_err(|error| error.in_terminal(definitions.place(body)))?;
             parts.push(pattern);
         }
         Ok(parts.pop().unwrap_or_default())

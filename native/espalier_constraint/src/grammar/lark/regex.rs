@@ -30,24 +30,26 @@ pub(super) fn translate(
     place: Place,
     meter: &Meter,
 ) -> Result<String, Error> {
-    limit!(meter.limits(), regex_bytes).check(text.rest().len())?;
+    let length = text.rest().len();
+    limit!(meter.limits(), regex_bytes).check(length).map_err(|error| error.in_terminal(place))?;
     let mut translator = Translator {
         pattern: text.rest(),
         text,
         out: String::new(),
+        of_whole: String::new(),
         can_repeat: false,
         is_verbose: vec![flags.contains('x')],
         max_nesting: limit!(meter.limits(), regex_nesting),
     };
-    let inline = translator.outer_flags(flags, place)?;
+    translator.outer_flags(flags, place)?;
     while let Some(character) = translator.text.peek() {
         translator.part(character)?;
     }
     if translator.is_verbose.len() > 1 {
         return Err(translator.invalid("a group is not closed", translator.text.place()));
     }
-    let out = translator.out;
-    let out = if inline.is_empty() { out } else { format!("(?{inline}:{out})") };
+    let (out, flags) = (translator.out, translator.of_whole);
+    let out = if flags.is_empty() { out } else { format!("(?{flags}:{out})") };
     regex::check(&out, text.rest(), meter).map_err(|error| error.in_terminal(place))?;
     Ok(out)
 }
@@ -56,6 +58,9 @@ struct Translator<'a> {
     pattern: &'a str,
     text: Text<'a>,
     out: String,
+    /// The flags of the whole, each once. They are written around it, so that they say nothing of what it is joined
+    /// with.
+    of_whole: String,
     /// Whether a quantifier may come next.
     can_repeat: bool,
     /// Whether blanks and comments mean nothing: by group that is open, the whole first.
@@ -80,8 +85,8 @@ impl Translator<'_> {
         Error::UnsupportedRegex { pattern, message, pointer: None }.in_terminal(place)
     }
 
-    /// The flags behind the expression, as far as they are to be written.
-    fn outer_flags(&self, flags: &str, place: Place) -> Result<String, Error> {
+    /// The flags behind the expression.
+    fn outer_flags(&mut self, flags: &str, place: Place) -> Result<(), Error> {
         let unknown = flags.chars().find(|flag| !"imslux".contains(*flag));
         if let Some(flag) = unknown {
             let message = format!("unknown flag {flag}: the flags are i, m, s, l, u and x");
@@ -90,8 +95,17 @@ impl Translator<'_> {
         if flags.contains('l') {
             return Err(self.unsupported("the flag l", "it is for bytes of some locale", place));
         }
-        // The flag m is about anchors, and u about bytes: none of these are there.
-        Ok(['i', 's'].into_iter().filter(|&flag| flags.contains(flag)).collect())
+        self.add_flags(flags);
+        Ok(())
+    }
+
+    /// The flag m is about anchors, and u about bytes: none of these are there.
+    fn add_flags(&mut self, flags: &str) {
+        for flag in ['i', 's'] {
+            if flags.contains(flag) && !self.of_whole.contains(flag) {
+                self.of_whole.push(flag);
+            }
+        }
     }
 
     fn part(&mut self, character: char) -> Result<(), Error> {
@@ -206,7 +220,8 @@ impl Translator<'_> {
     }
 
     fn open(&mut self, translated: &str, is_verbose: bool) -> Result<(), Error> {
-        self.max_nesting.check(self.is_verbose.len())?;
+        let nesting = self.max_nesting.check(self.is_verbose.len());
+        nesting.map_err(|error| error.in_terminal(self.text.place()))?;
         self.out.push_str(translated);
         self.is_verbose.push(is_verbose);
         Ok(())
@@ -255,9 +270,7 @@ impl Translator<'_> {
                 }
                 Some(')') if is_start && is_on && self.is_verbose.len() == 1 => {
                     self.is_verbose = vec![is_verbose];
-                    if !flags.is_empty() {
-                        self.out = format!("(?{flags})");
-                    }
+                    self.add_flags(&flags);
                     return Ok(());
                 }
                 Some(')') => {
@@ -320,6 +333,9 @@ impl Translator<'_> {
         match self.text.next() {
             None => Ok(None),
             Some('\\') if self.text.take("b") => Ok(Some(Item::Character('\x08'))),
+            Some('\\') if self.text.peek().is_some_and(|digit| digit.is_ascii_digit()) => {
+                self.octal_in_class(&start).map(Some)
+            }
             Some('\\') => self.escaped(&start).map(Some),
             Some(character) => Ok(Some(Item::Character(character))),
         }
@@ -381,6 +397,20 @@ impl Translator<'_> {
             return Err(self.invalid("the name of a property is missing", place));
         };
         Ok(Item::Set(format!(r"\{letter}{}", self.text.skip(length))))
+    }
+
+    /// A character in octal digits, of which one is enough where no group can be meant.
+    fn octal_in_class(&mut self, start: &Text) -> Result<Item, Error> {
+        let place = self.text.place();
+        let rest = self.text.rest();
+        let n_digits =
+            rest.bytes().take(3).take_while(|digit| (b'0'..=b'7').contains(digit)).count();
+        let digits = self.text.skip(n_digits);
+        match u32::from_str_radix(digits, 8) {
+            Ok(code_point @ ..=0o377) => Text::character(code_point, place).map(Item::Character),
+            Ok(_) => Err(self.invalid("an octal escape above \\377", start.place())),
+            Err(_) => Err(self.invalid("an escape of a digit that is not octal", start.place())),
+        }
     }
 
     /// A character in octal digits: three of them, or fewer behind a zero.
