@@ -184,7 +184,8 @@ defmodule Espalier.Limits do
     grammar_nesting: [
       type: :pos_integer,
       default: 1_000,
-      doc: "How deep groups, and repetitions of repetitions, are nested in the text of a grammar."
+      doc:
+        "How deep groups, and repetitions of repetitions, are nested in the text of a grammar, or parts in each other."
     ],
     grammar_rules: [
       type: :pos_integer,

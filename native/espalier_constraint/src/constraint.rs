@@ -150,10 +150,9 @@ impl Constraint {
     /// # Errors
     /// [`Error::LimitExceeded`].
     pub fn captures(&self, text: &[u8]) -> Result<Option<Vec<Capture>>, Error> {
-        let Source::Grammar(source) = &*self.source else {
-            let mut matcher = self.matcher();
-            let is_whole = matcher.accept_text(text).is_ok() && matcher.is_accepting()?;
-            return Ok(is_whole.then(Vec::new));
+        let source = match &*self.source {
+            Source::Grammar(source) if !source.grammar.captures.is_empty() => source,
+            _ => return Ok(self.is_whole(text)?.then(Vec::new)),
         };
         let kept = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept().take();
@@ -167,6 +166,16 @@ impl Constraint {
         readers.shrink();
         *kept() = Some(readers);
         captures
+    }
+
+    /// Whether a text is one of the constraint.
+    fn is_whole(&self, text: &[u8]) -> Result<bool, Error> {
+        let mut matcher = self.matcher();
+        match matcher.accept_text(text) {
+            Ok(()) => matcher.is_accepting(),
+            Err(Error::TextNotAllowed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What it was compiled from.

@@ -132,7 +132,7 @@ limits! {
     regex_table_entries: 1 << 24;
     /// The bytes of the text of a grammar, or of the parts of a text.
     grammar_bytes: 1 << 20;
-    /// How deep groups, and repetitions of repetitions, are nested in the text of a grammar.
+    /// How deep groups, and repetitions of repetitions, are nested in the text of a grammar, or parts in each other.
     grammar_nesting: 1000;
     /// The rules of a grammar.
     grammar_rules: 200_000;

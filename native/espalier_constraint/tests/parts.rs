@@ -560,3 +560,46 @@ fn limits_of_a_terminal_have_its_place() {
         assert!(matches!(*error, Error::LimitExceeded { .. }), "{error:?}");
     }
 }
+
+#[test]
+fn parts_may_lie_deep_in_each_other() {
+    let vocabulary = data::read_vocabulary("bytes");
+    let nested = |depth: usize, begin: &str, end: &str| {
+        let parts = format!("{}{{\"literal\": \"a\"}}{}", begin.repeat(depth), end.repeat(depth));
+        Compiler::new(&vocabulary).parts(&parts, &JsonSchemaOptions::generating())
+    };
+    for (begin, end) in [
+        ("{\"sequence\": [", "]}"),
+        ("{\"choice\": [{\"literal\": \"b\"}, ", "]}"),
+        ("{\"repeat\": ", ", \"max\": 1}"),
+        ("{\"capture\": \"x\", \"of\": ", "}"),
+    ] {
+        let constraint = nested(1000, begin, end).unwrap();
+        assert!(accepts(&constraint, "a") && !accepts(&constraint, "aa"));
+        assert!(captures(&constraint, "a").is_some());
+        for depth in [1001, 20_000] {
+            let Err(Error::LimitExceeded { limit, .. }) = nested(depth, begin, end) else {
+                panic!("{depth} times {begin}")
+            };
+            assert_eq!(limit, "grammar_nesting");
+        }
+    }
+    let wrong = r#"{"sequence": [{"literal": {"regex": "}"}}]}"#;
+    let result = Compiler::new(&vocabulary).parts(wrong, &JsonSchemaOptions::generating());
+    let Err(Error::InvalidParts { message, pointer }) = result else { panic!("{result:?}") };
+    assert_eq!(pointer, "/sequence/0/literal");
+    assert_eq!(message, r#"expected a text, got: {"regex": "}"}"#);
+    for text in ["{", "{}}", "{\"sequence\": [{]}", "\"", "{\"a", "", "{\"\":0}", "[{\"\":7}]"] {
+        let result = Compiler::new(&vocabulary).parts(text, &JsonSchemaOptions::generating());
+        assert!(matches!(result, Err(Error::InvalidParts { .. })), "{text}");
+    }
+}
+
+#[test]
+fn a_grammar_that_leads_to_itself_has_no_captures() {
+    let vocabulary = data::read_vocabulary("bytes");
+    let options = espalier_constraint::GrammarOptions::lark();
+    let constraint = Constraint::grammar(SUMS, &options, &vocabulary).unwrap();
+    assert_eq!(captures(&constraint, "(1+2)+3"), Some(vec![]));
+    assert_eq!(captures(&constraint, "(1+2+3"), None);
+}

@@ -116,6 +116,14 @@ defmodule Espalier.Schema.PartsTest do
     end
   end
 
+  test "parts may lie deep in each other" do
+    nested = fn depth -> [Enum.reduce(1..depth, "a", fn _, part -> {:sequence, [part]} end)] end
+    assert read(nested.(999), "a") == {:ok, "a"}
+
+    assert {:error, %{kind: :limit_exceeded, limit: "grammar_nesting", value: 1000}} =
+             Constraint.sequence(nested.(1000), vocabulary: Vocabulary.bytes())
+  end
+
   test "what is wrong with an expression or a schema has its place" do
     refused = fn parts ->
       {:error, error} = Constraint.sequence(parts, vocabulary: Vocabulary.bytes())

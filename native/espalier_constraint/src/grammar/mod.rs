@@ -4,7 +4,7 @@
 //! match any text of its language. The way from rules to a state, by file:
 //!
 //! - `syntax`: the text of a grammar; `lark`, `gbnf`: those of each syntax
-//! - `rules`: the rules of a grammar, whichever syntax they were written in; `parts`: rules made of parts
+//! - `rules`: the rules of a grammar, whichever syntax they were written in; `parts`, `objects`: rules made of parts
 //! - `trim`: which rules no text needs
 //! - `regular`: which parts of rules become one terminal
 //! - `lower`, `costs`, `productions`, `follow`: rules as sequences of symbols, how short their texts are, and
@@ -30,6 +30,7 @@ mod lark;
 mod lexeme;
 mod lower;
 mod machine;
+mod objects;
 mod pairs;
 pub(crate) mod parts;
 mod pattern;

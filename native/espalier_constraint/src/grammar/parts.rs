@@ -18,38 +18,96 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{Grammar, Node, NodeId, Place, Terminal, TerminalId};
+use super::objects::Objects;
+use super::rules::{Grammar, Node, NodeId, Place, RuleId, Terminal, TerminalId};
 use super::syntax::{self, GrammarOptions};
 use crate::error::Error;
+use crate::limits::limit;
 use crate::meter::Meter;
 
 /// The name of the rule of whole texts.
 const WHOLE: &str = "parts";
 
-/// Reads parts. Their depth is that of JSON, which has a bound.
+/// Reads parts. Nothing recurses on how deep they lie in each other.
 ///
 /// # Errors
-/// [`Error::InvalidParts`], and [`Error::InvalidPart`] for grammars. Terminals have their places.
+/// [`Error::InvalidParts`], [`Error::InvalidPart`] for grammars, and [`Error::LimitExceeded`]. Terminals have their
+/// places.
 pub(crate) fn read(text: &str, meter: &Meter) -> Result<Grammar, Error> {
-    let parts: Value =
-        serde_json::from_str(text).map_err(|error| invalid("", &error.to_string()))?;
-    let mut reader = Reader { grammar: Grammar::default(), pointer: String::new(), meter };
+    let objects = &Objects::read(text).map_err(|error| invalid("", &error.to_string()))?;
+    let (grammar, pointer) = (Grammar::default(), String::new());
+    let mut reader = Reader { objects, grammar, pointer, meter };
     let start = reader.grammar.declare(WHOLE, Place::default());
-    let body = reader.part(&parts)?;
+    let body = reader.whole()?;
     reader.grammar.define(start, body);
     reader.grammar.start = start;
     Ok(reader.grammar)
 }
 
 struct Reader<'a> {
+    objects: &'a Objects<'a>,
     grammar: Grammar,
     pointer: String,
     meter: &'a Meter,
 }
 
-impl Reader<'_> {
-    fn part(&mut self, part: &Value) -> Result<NodeId, Error> {
-        let Some(members) = part.as_object() else { return self.wrong("an object", part) };
+type Members = Map<String, Value>;
+
+/// A part that others lie in.
+struct Group<'a> {
+    members: &'a Members,
+    kind: &'static str,
+    /// Those, and the last step to each.
+    parts: std::vec::IntoIter<(String, &'a Value)>,
+    nodes: Vec<NodeId>,
+    /// The length of its pointer.
+    length: usize,
+    /// That of a capture.
+    rule: Option<RuleId>,
+}
+
+/// What has others in it is read part by part.
+enum Read<'a> {
+    Node(NodeId),
+    Group(Group<'a>),
+}
+
+impl<'a> Reader<'a> {
+    fn whole(&mut self) -> Result<NodeId, Error> {
+        let nesting = limit!(self.meter.limits(), grammar_nesting);
+        let (mut open, mut part): (Vec<Group>, _) = (Vec::new(), &self.objects.root);
+        loop {
+            self.meter.spend(1)?;
+            let mut done = match self.part(part)? {
+                Read::Node(node) => Some(node),
+                Read::Group(group) => {
+                    open.push(group);
+                    nesting.check(open.len())?;
+                    None
+                }
+            };
+            part = loop {
+                match (open.last_mut(), done) {
+                    (None, Some(node)) => return Ok(node),
+                    (None, None) => unreachable!("a part is a node or open"),
+                    (Some(group), node) => {
+                        group.nodes.extend(node);
+                        self.pointer.truncate(group.length);
+                        if let Some((step, part)) = group.parts.next() {
+                            self.pointer.push_str(&step);
+                            break part;
+                        }
+                    }
+                }
+                done = open.pop().map(|group| self.close(group)).transpose()?;
+            };
+        }
+    }
+
+    fn part(&mut self, part: &'a Value) -> Result<Read<'a>, Error> {
+        let Some(members) = self.objects.members(part) else {
+            return self.wrong("an object", part);
+        };
         let kinds = ["literal", "regex", "grammar", "json_schema", "sequence", "choice", "repeat"];
         let kinds = kinds.into_iter().chain(["until", "special_token", "capture"]);
         let mut known = kinds.filter_map(|kind| Some((kind, members.get(kind)?)));
@@ -57,33 +115,74 @@ impl Reader<'_> {
             return self.wrong("one kind of part", part);
         };
         let node = match kind {
-            "literal" => Node::Literal(self.text(kind, content)?.into()),
-            "regex" => return self.regex(content, members),
-            "grammar" => return self.included(content, members),
-            "json_schema" => return self.json_schema(content, members),
+            "literal" => {
+                let node = Node::Literal(self.text(kind, content)?.into());
+                self.has_only(&[kind], members)?;
+                self.grammar.add(node)
+            }
+            "regex" => self.regex(content, members)?,
+            "grammar" => self.included(content, members)?,
+            "json_schema" => self.json_schema(content, members)?,
             "special_token" => {
                 let name = self.text(kind, content)?.to_owned();
                 if name.is_empty() {
                     return self.within(kind, |reader| reader.wrong("a name", content));
                 }
                 self.has_only(&[kind], members)?;
-                return Ok(self.grammar.add_terminal(Terminal::SpecialToken { name }));
+                self.grammar.add_terminal(Terminal::SpecialToken { name })
             }
-            "sequence" => Node::Sequence(self.list(kind, content)?),
-            "choice" => Node::Choice(self.list(kind, content)?),
-            "repeat" => return self.repeat(content, members),
-            "until" => return self.until(content, members),
-            _ => return self.capture(content, members),
+            "until" => self.until(content, members)?,
+            _ => return self.group(kind, content, members).map(Read::Group),
         };
-        self.has_only(&[kind], members)?;
-        Ok(self.grammar.add(node))
+        Ok(Read::Node(node))
     }
 
-    fn json_schema(
+    fn group(
         &mut self,
-        content: &Value,
-        members: &Map<String, Value>,
-    ) -> Result<NodeId, Error> {
+        kind: &'static str,
+        content: &'a Value,
+        members: &'a Members,
+    ) -> Result<Group<'a>, Error> {
+        let names: &[&str] = match kind {
+            "repeat" => &["repeat", "min", "max"],
+            "capture" => &["capture", "of"],
+            _ => &[kind],
+        };
+        let mut rule = None;
+        let parts = match kind {
+            "repeat" => vec![("/repeat".to_owned(), content)],
+            "capture" => {
+                let name = self.text(kind, content)?.to_owned();
+                let Some(of) = members.get("of") else {
+                    return self.wrong("\"of\" beside \"capture\"", content);
+                };
+                let declared = self.grammar.declare(name, Place::default());
+                self.grammar.captures.push(declared);
+                rule = Some(declared);
+                vec![("/of".to_owned(), of)]
+            }
+            _ => self.list(kind, content)?,
+        };
+        self.has_only(names, members)?;
+        let (nodes, length) = (Vec::with_capacity(parts.len()), self.pointer.len());
+        Ok(Group { members, kind, parts: parts.into_iter(), nodes, length, rule })
+    }
+
+    /// The node of a group of which all parts were read.
+    fn close(&mut self, group: Group) -> Result<NodeId, Error> {
+        let Group { members, kind, nodes, rule, .. } = group;
+        Ok(match (kind, rule) {
+            ("sequence", _) => self.grammar.add(Node::Sequence(nodes)),
+            ("choice", _) => self.grammar.add(Node::Choice(nodes)),
+            (_, Some(rule)) => {
+                self.grammar.define(rule, nodes[0]);
+                self.grammar.add(Node::Rule(rule))
+            }
+            _ => return self.repeat(nodes[0], members),
+        })
+    }
+
+    fn json_schema(&mut self, content: &Value, members: &Members) -> Result<NodeId, Error> {
         self.has_only(&["json_schema"], members)?;
         let text = self.text("json_schema", content)?.to_owned();
         self.terminal("json_schema", Terminal::JsonSchema { text, place: Place::default() })
@@ -98,7 +197,7 @@ impl Reader<'_> {
         Ok(self.grammar.add_terminal(terminal))
     }
 
-    fn regex(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+    fn regex(&mut self, content: &Value, members: &Members) -> Result<NodeId, Error> {
         self.has_only(&["regex", "syntax"], members)?;
         let (pattern, place) = (self.text("regex", content)?.to_owned(), Place::default());
         match members.get("syntax").map(Value::as_str) {
@@ -111,7 +210,7 @@ impl Reader<'_> {
         }
     }
 
-    fn included(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+    fn included(&mut self, content: &Value, members: &Members) -> Result<NodeId, Error> {
         self.has_only(&["grammar", "syntax", "start"], members)?;
         let text = self.text("grammar", content)?.to_owned();
         let mut options = match members.get("syntax").map(Value::as_str) {
@@ -132,9 +231,7 @@ impl Reader<'_> {
         })
     }
 
-    fn repeat(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
-        self.has_only(&["repeat", "min", "max"], members)?;
-        let of = self.within("repeat", |reader| reader.part(content))?;
+    fn repeat(&mut self, of: NodeId, members: &Members) -> Result<NodeId, Error> {
         let min = self.count("min", members)?.unwrap_or(0);
         let max = self.count("max", members)?;
         if max.is_some_and(|max| max < min) {
@@ -144,7 +241,7 @@ impl Reader<'_> {
         Ok(self.grammar.add(Node::Repeat { of, min, max }))
     }
 
-    fn until(&mut self, content: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
+    fn until(&mut self, content: &Value, members: &Members) -> Result<NodeId, Error> {
         let list = content.as_array().map_or(&[][..], Vec::as_slice);
         let stops: Option<Vec<String>> =
             list.iter().map(|stop| stop.as_str().map(str::to_owned)).collect();
@@ -162,37 +259,22 @@ impl Reader<'_> {
         self.terminal("until", Terminal::Until { stops, end, max_tokens })
     }
 
-    fn capture(&mut self, name: &Value, members: &Map<String, Value>) -> Result<NodeId, Error> {
-        let name = self.text("capture", name)?.to_owned();
-        let Some(of) = members.get("of") else {
-            return self.wrong("\"of\" beside \"capture\"", &Value::from(name));
+    fn list(&mut self, kind: &str, content: &'a Value) -> Result<Vec<(String, &'a Value)>, Error> {
+        let Some(parts) = content.as_array() else {
+            return self.within(kind, |reader| reader.wrong("a list", content));
         };
-        self.has_only(&["capture", "of"], members)?;
-        let rule = self.grammar.declare(name, Place::default());
-        self.grammar.captures.push(rule);
-        let body = self.within("of", |reader| reader.part(of))?;
-        self.grammar.define(rule, body);
-        Ok(self.grammar.add(Node::Rule(rule)))
+        let step = |(index, part)| (format!("/{kind}/{index}"), part);
+        Ok(parts.iter().enumerate().map(step).collect())
     }
 
-    fn list(&mut self, kind: &str, content: &Value) -> Result<Vec<NodeId>, Error> {
-        self.within(kind, |reader| {
-            let Some(parts) = content.as_array() else { return reader.wrong("a list", content) };
-            let part = |(index, part): (usize, &Value)| {
-                reader.within(&index.to_string(), |reader| reader.part(part))
-            };
-            parts.iter().enumerate().map(part).collect()
-        })
-    }
-
-    fn text<'a>(&mut self, kind: &str, content: &'a Value) -> Result<&'a str, Error> {
+    fn text<'t>(&mut self, kind: &str, content: &'t Value) -> Result<&'t str, Error> {
         match content.as_str() {
             Some(text) => Ok(text),
             None => self.within(kind, |reader| reader.wrong("a text", content)),
         }
     }
 
-    fn count(&mut self, name: &str, members: &Map<String, Value>) -> Result<Option<u32>, Error> {
+    fn count(&mut self, name: &str, members: &Members) -> Result<Option<u32>, Error> {
         let Some(value) = members.get(name).filter(|value| !value.is_null()) else {
             return Ok(None);
         };
@@ -204,7 +286,7 @@ impl Reader<'_> {
         }
     }
 
-    fn has_only(&self, names: &[&str], members: &Map<String, Value>) -> Result<(), Error> {
+    fn has_only(&self, names: &[&str], members: &Members) -> Result<(), Error> {
         match members.keys().find(|name| !names.contains(&&name[..])) {
             Some(other) => self.wrong(&names.join(", "), &other[..].into()),
             None => Ok(()),
@@ -226,7 +308,8 @@ impl Reader<'_> {
 
     fn wrong<T>(&self, expected: &str, got: &Value) -> Result<T, Error> {
         const SHOWN: usize = 80;
-        let got: String = got.to_string().chars().take(SHOWN).collect();
+        let written = self.objects.written(got).map_or_else(|| got.to_string(), str::to_owned);
+        let got: String = written.chars().take(SHOWN).collect();
         Err(invalid(&self.pointer, &format!("expected {expected}, got: {got}")))
     }
 }
