@@ -144,11 +144,6 @@ defmodule Espalier.Schema.PartsTest do
     assert {:invalid_regex, "/sequence/0/" <> _} =
              refused.([{:text, tags: [{"<a>", {:regex, "("}, "</a>"}]}])
 
-    tools = [%{name: "find", parameters: %{"type" => "integr"}}]
-
-    assert {:invalid_schema, "/sequence/" <> _} =
-             refused.(Espalier.Tools.parts(tools, style: :hermes))
-
     long = {:grammar, "start: A\nA: \"a\" ~ 1000000\n"}
     assert {:error, error} = Constraint.sequence([long], vocabulary: Vocabulary.bytes())
     assert %{kind: :limit_exceeded, limit: "regex_" <> _, line: 2, column: 1} = error
