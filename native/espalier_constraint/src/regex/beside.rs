@@ -1,6 +1,6 @@
 //! What the assertions of the `regex` crate say of the characters before and after them.
 
-use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind, Look};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
 use super::ecma::Direction::{self, Ahead, Behind};
 
@@ -69,7 +69,7 @@ fn word(look: Look) -> Vec<(char, char)> {
     if !is_unicode {
         return vec![('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')];
     }
-    match regex_syntax::parse(r"\w").map(|hir| hir.into_kind()) {
+    match regex_syntax::parse(r"\w").map(Hir::into_kind) {
         Ok(HirKind::Class(Class::Unicode(class))) => ranges(&class),
         other => unreachable!("a class: {other:?}"),
     }
