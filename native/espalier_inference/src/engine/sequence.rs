@@ -254,7 +254,7 @@ impl Sequence {
         }
     }
 
-    fn append_text(&mut self, ids: &[u32], forced: bool, choice: Option<Choice>) {
+    fn append_text(&mut self, ids: &[u32], forced: bool, mut choice: Option<Choice>) {
         if ids.is_empty() || self.is_finished() {
             return;
         }
@@ -264,7 +264,7 @@ impl Sequence {
         self.counters.n_forced_tokens.add(n_forced);
         let n_told = if self.traced { 1 } else { ids.len() };
         for ids in ids.chunks(n_told) {
-            self.follow(ids, forced, choice.clone());
+            self.follow(ids, forced, choice.take());
         }
     }
 
