@@ -30,8 +30,9 @@ defmodule Espalier.Prompt.Tools do
     end)
   end
 
-  # What a model calls by its name has to be one tool.
-  defp check_unique(tools) do
+  @doc "That no two have the same name: what a model calls by it has to be one tool."
+  @spec check_unique([map]) :: :ok | {:error, OptionsError.t()}
+  def check_unique(tools) do
     case tools -- Enum.uniq_by(tools, & &1.name) do
       [] ->
         :ok

@@ -5,6 +5,7 @@ defmodule Espalier.Tools.Tool do
   alias Espalier.JSON
   alias Espalier.Matcher
   alias Espalier.OptionsError
+  alias Espalier.Prompt
   alias Espalier.Schema.Form
   alias Espalier.SchemaError
   alias Espalier.Vocabulary
@@ -23,7 +24,7 @@ defmodule Espalier.Tools.Tool do
   def list!([_ | _] = tools) do
     if List.improper?(tools), do: wrong!("a list of tools", tools)
     named = for {tool, place} <- Enum.with_index(tools, 1), do: named!(tool, place)
-    check_unique!(named)
+    with {:error, error} <- Prompt.Tools.check_unique(named), do: raise(error)
     for tool <- named, do: %{tool | parameters: form!(tool)}
   end
 
@@ -53,13 +54,6 @@ defmodule Espalier.Tools.Tool do
   defp name?(name), do: is_binary(name) and name =~ ~r/\A[A-Za-z0-9_-]{1,64}\z/
 
   defp text?(text), do: text == nil or (is_binary(text) and String.valid?(text))
-
-  defp check_unique!(tools) do
-    case tools -- Enum.uniq_by(tools, & &1.name) do
-      [] -> :ok
-      [tool | _] -> wrong!("tools with different names, not two with that of this one", tool)
-    end
-  end
 
   defp form!(%{name: name, parameters: parameters}) do
     with {:ok, form} <- new(parameters),

@@ -18,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::alphabet::Spelled;
 use super::ecma::Direction;
 use super::nfa::{ARRIVED, Assertion, MATCHED, Nfa, Node};
-use crate::dfa::{DEAD, Dfa};
+use crate::dfa::{DEAD, Dfa, live};
 use crate::error::Error;
 use crate::interner::Interner;
 use crate::limits::limit;
@@ -411,7 +411,7 @@ fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool], meter: &Meter) -> Result<D
     let states = Quota::new(meter, limit!(meter.limits(), regex_states));
     let n_letters = nfa.alphabet.n_letters();
     let (root, inner) = nfa.alphabet.trie().split_last().unwrap_or_else(|| unreachable!("a root"));
-    let live = live_states(next, n_letters, accepting);
+    let is_live = live_states(next, n_letters, accepting);
     // The states within a character come after those between characters; equal ones are shared.
     let mut edges: Vec<Vec<(u8, u8, u32)>> = vec![Vec::new(); accepting.len()];
     let mut ids: FxHashMap<Vec<(u8, u8, u32)>, u32> = FxHashMap::default();
@@ -424,7 +424,7 @@ fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool], meter: &Meter) -> Result<D
                     Spelled::Partly(node) => within[node as usize],
                     Spelled::Letter(letter) => row[letter as usize],
                 };
-                let is_dead = target == DEAD || live.get(target as usize) == Some(&false);
+                let is_dead = target == DEAD || is_live.get(target as usize) == Some(&false);
                 match spelled.last_mut() {
                     _ if is_dead => {}
                     Some((_, end, before)) if *before == target && *end + 1 == first => *end = last,
@@ -433,7 +433,7 @@ fn spell(nfa: &Nfa, next: &[u32], accepting: &[bool], meter: &Meter) -> Result<D
             }
             spelled
         };
-        if !live[state] {
+        if !is_live[state] {
             continue;
         }
         for (index, node) in inner.iter().enumerate() {
@@ -467,14 +467,5 @@ fn live_states(next: &[u32], n_letters: usize, accepting: &[bool]) -> Vec<bool> 
             }
         }
     }
-    let mut live = accepting.to_vec();
-    let mut open: Vec<u32> = (0..accepting.len() as u32).filter(|&s| live[s as usize]).collect();
-    while let Some(state) = open.pop() {
-        for &source in &sources[state as usize] {
-            if !std::mem::replace(&mut live[source as usize], true) {
-                open.push(source);
-            }
-        }
-    }
-    live
+    live(accepting, &sources)
 }
